@@ -1,0 +1,35 @@
+//! What the runner needs of a model, and nothing more.
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::records::{LabelSet, Record};
+
+/// One record as tokens, ready for the model.
+#[derive(Debug, Clone)]
+pub struct Encoded {
+    /// Token ids of the one sequence that is read.
+    pub tokens: Vec<u32>,
+    /// The candidate labels, in the order of the logits.
+    pub labels: Arc<LabelSet>,
+    /// Whether the text was cut to fit.
+    pub truncated: bool,
+}
+
+/// A model as the runner sees it: records become tokens one at a time, tokens become logits in batches.
+///
+/// The logits of a record do not depend on its neighbours in a batch, to the last bit.
+pub trait Classifier: Sync {
+    /// Writes the model's input for one record and cuts it into tokens.
+    ///
+    /// # Errors
+    /// The labels alone do not fit the model.
+    fn encode(&self, record: &Record) -> Result<Encoded>;
+
+    /// One logit for each label of each record, in order. Runs on the calling thread when the batch
+    /// is one of many; `threads` says how many threads it may use.
+    ///
+    /// # Errors
+    /// The computation failed.
+    fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>>;
+}

@@ -1,0 +1,51 @@
+//! What can go wrong, said so that the reader can mend it.
+
+use std::path::{Path, PathBuf};
+
+/// The result of everything in this library.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An error of the library. The message says what, where and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file of a model is damaged, or says something that cannot be used.
+    #[error("{}: {message}", path.display())]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what would be right.
+        message: String,
+    },
+    /// One record cannot be classified; the others can.
+    #[error("{0}")]
+    Record(String),
+    /// An option, a label or an example cannot be used.
+    #[error("{0}")]
+    Usage(String),
+    /// The Hub refused, or could not be reached.
+    #[error("{0}")]
+    Hub(String),
+    /// The tensor library failed: a bug, or no memory.
+    #[error("computation failed: {0}")]
+    Compute(#[from] candle_core::Error),
+}
+
+impl Error {
+    /// An input or output error at `path`.
+    pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
+        Self::Io { path: path.as_ref().to_owned(), source }
+    }
+
+    /// A model file at `path` that cannot be used, and why.
+    pub fn model(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
+        Self::Model { path: path.as_ref().to_owned(), message: message.into() }
+    }
+}

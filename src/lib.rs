@@ -1,0 +1,27 @@
+//! Zero-shot text classification with GLiClass models.
+//!
+//! The way of the data, one type for each stage:
+//!
+//! ```text
+//! Record -> Prompt -> Encoded -> Batch -> Hidden -> Logits -> Scores -> Prediction
+//! records   encode    encode     runner   backbones heads     scores    scores
+//! ```
+//!
+//! Imports run one way: `cli -> runner -> model -> architectures -> heads, backbones -> kernels`;
+//! `records`, `encode` and `scores` know only data types and [`error`]; nobody knows `cli`.
+
+pub mod architectures;
+pub mod backbones;
+pub mod classifier;
+pub mod cli;
+pub mod encode;
+pub mod error;
+pub mod heads;
+pub mod kernels;
+pub mod metrics;
+pub mod model;
+pub mod records;
+pub mod runner;
+pub mod scores;
+
+pub use error::{Error, Result};
