@@ -6,6 +6,9 @@ use crate::classifier::{Classifier, Encoded};
 use crate::error::{Error, Result};
 use crate::records::Record;
 
+#[cfg(feature = "hub")]
+pub mod hub;
+
 /// Where a model comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {

@@ -1,5 +1,9 @@
 //! Candidate labels: a flat list, or a hierarchy that is flattened with a separator.
 
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
@@ -53,6 +57,61 @@ impl LabelSet {
             None => Value::Object(self.names.iter().cloned().zip(values).collect()),
         }
     }
+}
+
+/// The labels of the option `--labels`, given once or several times: each a line of CSV.
+///
+/// # Errors
+/// A label is empty or given twice, or there is none.
+pub fn from_options(options: &[String]) -> Result<LabelSet> {
+    let mut names = Vec::new();
+    for option in options {
+        let mut reader =
+            csv::ReaderBuilder::new().has_headers(false).trim(csv::Trim::All).from_reader(option.as_bytes());
+        let mut fields = csv::StringRecord::new();
+        // An empty line is no record of CSV; here it is an empty label.
+        let found = reader.read_record(&mut fields).map_err(|error| Error::Usage(error.to_string()))?;
+        if found { names.extend(fields.iter().map(str::to_owned)) } else { names.push(String::new()) }
+    }
+    LabelSet::flat(names)
+}
+
+/// The labels of a file: JSON (an array, or a nested object), or one label a line.
+///
+/// # Errors
+/// The file cannot be read, or a label is empty or given twice. Empty lines are passed over.
+pub fn from_file(path: &Path, separator: &str) -> Result<LabelSet> {
+    let text = read(path)?;
+    let labels = if text.trim_start().starts_with(['[', '{']) {
+        serde_json::from_str(&text)
+            .map_err(|error| Error::Usage(format!("not JSON: {error}")))
+            .and_then(|value| LabelSet::from_json(&value, separator))
+    } else {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        LabelSet::flat(lines.map(str::to_owned).collect())
+    };
+    labels.map_err(|error| Error::Usage(format!("{}: {error}", path.display())))
+}
+
+/// The examples of a file, a JSON array or JSONL; none without a file.
+///
+/// # Errors
+/// The file cannot be read, or is not of this form; the message names the line.
+pub fn examples_from_file<T: DeserializeOwned>(path: Option<&Path>) -> Result<Arc<[T]>> {
+    let Some(path) = path else { return Ok(Arc::from([])) };
+    let text = read(path)?;
+    let examples: std::result::Result<Vec<T>, _> = if text.trim_start().starts_with('[') {
+        serde_json::from_str(&text)
+    } else {
+        serde_json::Deserializer::from_str(&text).into_iter().collect()
+    };
+    let examples = examples.map_err(|error| Error::Usage(format!("{}: {error}", path.display())))?;
+    Ok(examples.into())
+}
+
+fn read(path: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
 fn check(names: &[String]) -> Result<()> {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 pub mod labels;
 
+use crate::error::{Error, Result};
+
 pub use labels::LabelSet;
 
 /// One text to classify, with its candidate labels and what is said beside it.
@@ -19,6 +21,41 @@ pub struct Record {
     pub examples: Arc<[Example]>,
     /// Retrieval-augmented examples, written into the text.
     pub rac_examples: Arc<[RacExample]>,
+}
+
+/// What the command line says about every record; a record's own fields come first.
+#[derive(Debug, Clone, Default)]
+pub struct Defaults {
+    /// The candidate labels, if there are any for all.
+    pub labels: Option<Arc<LabelSet>>,
+    /// Joins the levels of a hierarchy of labels.
+    pub label_separator: String,
+    /// Task description.
+    pub prompt: Option<Arc<str>>,
+    /// Few-shot examples.
+    pub examples: Arc<[Example]>,
+    /// Retrieval-augmented examples.
+    pub rac_examples: Arc<[RacExample]>,
+}
+
+impl Defaults {
+    /// A record of `text` with nothing of its own.
+    ///
+    /// # Errors
+    /// There are no labels for all.
+    pub fn record(&self, text: String) -> Result<Record> {
+        Ok(Record {
+            text,
+            labels: self.labels.clone().ok_or_else(no_labels)?,
+            prompt: self.prompt.clone(),
+            examples: self.examples.clone(),
+            rac_examples: self.rac_examples.clone(),
+        })
+    }
+}
+
+fn no_labels() -> Error {
+    Error::Record("no labels: give --labels, or the record a field \"labels\"".into())
 }
 
 /// A few-shot example.

@@ -1,0 +1,276 @@
+//! Options that several commands share. What was typed is here; what it means is built once, before any work.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::builder::FalseyValueParser;
+use clap::{Args, ValueEnum};
+
+use crate::model::{Model, Options, Precision, Source};
+use crate::records::{Defaults, LabelSet, labels};
+use crate::scores::Decision;
+
+/// How much is said on standard error.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Messages")]
+pub struct Verbosity {
+    /// Say nothing but errors: no progress, no summary, no hints
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more: what was loaded, how large it is, how it runs
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// Which model, and how it runs.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Model")]
+pub struct ModelArgs {
+    /// The model: `builtin`, a folder, or a repository of the Hugging Face Hub
+    ///
+    /// `builtin` is the small model inside the program: it needs no download. A name that is an
+    /// existing folder, or begins with `.`, `/` or `~`, is a folder with config.json, tokenizer.json
+    /// and weights. Anything else is a Hub repository such as knowledgator/gliclass-base-v3.0; it is
+    /// fetched once into the Hugging Face cache.
+    #[arg(short, long, env = "GLICLASS_MODEL", value_name = "NAME", default_value = "builtin")]
+    pub model: String,
+    /// Branch, tag or commit of a Hub repository [default: main]
+    #[arg(long, value_name = "REV")]
+    pub revision: Option<String>,
+    /// Never touch the network: use what is in the cache, or stop with an error
+    #[arg(long, env = "HF_HUB_OFFLINE", value_parser = FalseyValueParser::new())]
+    pub offline: bool,
+    /// Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`
+    #[arg(long, env = "GLICLASS_DEVICE", value_name = "DEVICE", default_value = "auto")]
+    pub device: Device,
+    /// The arithmetic of the encoder
+    #[arg(long, value_name = "TYPE", value_enum, default_value_t = Dtype::Auto)]
+    pub dtype: Dtype,
+    /// Processor threads [default: all there are]
+    #[arg(short = 'j', long, value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    /// Tokens a text may have with its labels; a longer text is cut, labels never are
+    ///
+    /// Reduced to what the model can hold. Longer sequences cost more time and memory.
+    #[arg(long, value_name = "N", default_value = "1024")]
+    pub max_length: NonZeroUsize,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub verbosity: Verbosity,
+}
+
+impl ModelArgs {
+    /// Finds the model (fetching it from the Hub where need be) and loads it.
+    ///
+    /// # Errors
+    /// The model is not there, is damaged, or needs what this build or machine does not have.
+    pub fn load(&self) -> anyhow::Result<Model> {
+        self.device.check()?;
+        let source = self.source()?;
+        let options = Options { precision: self.dtype.into(), max_length: self.max_length.get() };
+        Model::load(&source, &options).with_context(|| format!("cannot load the model {}", self.model))
+    }
+
+    /// How many processor threads to use.
+    pub fn threads(&self) -> usize {
+        let available = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.threads.map_or_else(available, NonZeroUsize::get)
+    }
+
+    /// Whether the model is the one inside the program.
+    pub fn is_builtin(&self) -> bool {
+        self.model == "builtin"
+    }
+
+    fn source(&self) -> anyhow::Result<Source> {
+        if let Some(folder) = folder(&self.model) {
+            if !folder.is_dir() {
+                bail!("model folder {} does not exist", folder.display());
+            }
+            return Ok(Source::Folder(folder));
+        }
+        if self.is_builtin() {
+            return Ok(Source::Builtin);
+        }
+        self.fetch().map(Source::Folder)
+    }
+
+    #[cfg(feature = "hub")]
+    fn fetch(&self) -> anyhow::Result<PathBuf> {
+        Ok(crate::model::hub::fetch(&self.model, self.revision.as_deref(), self.offline)?)
+    }
+
+    #[cfg(not(feature = "hub"))]
+    fn fetch(&self) -> anyhow::Result<PathBuf> {
+        bail!("no folder {}, and this build cannot fetch from the Hub: give a folder", self.model)
+    }
+}
+
+/// The folder that a model's name means, if it means one.
+fn folder(name: &str) -> Option<PathBuf> {
+    if let Some(below) = name.strip_prefix("~/") {
+        let home = std::env::home_dir().unwrap_or_default();
+        return Some(home.join(below));
+    }
+    let path = Path::new(name);
+    let looks_like_one = name.starts_with(['.', '/', '~']) || path.is_absolute();
+    (looks_like_one || (name != "builtin" && path.is_dir())).then(|| path.to_owned())
+}
+
+/// The device to compute on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Device {
+    /// The best there is.
+    Auto,
+    /// The processor.
+    Cpu,
+    /// The GPU with this number.
+    Cuda(usize),
+}
+
+impl Device {
+    fn check(self) -> anyhow::Result<()> {
+        match self {
+            Self::Auto | Self::Cpu => Ok(()),
+            Self::Cuda(_) => bail!("this build computes on the processor only: use --device cpu"),
+        }
+    }
+}
+
+impl FromStr for Device {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            _ => text
+                .strip_prefix("cuda:")
+                .and_then(|number| number.parse().ok())
+                .map(Self::Cuda)
+                .ok_or("give auto, cpu, cuda or cuda:N, such as cuda:0"),
+        }
+    }
+}
+
+/// The arithmetic of the encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Dtype {
+    /// The fastest that keeps the reference's scores
+    Auto,
+    /// 32 bits
+    F32,
+    /// bfloat16 products, 32-bit sums: faster on recent processors, less exact
+    Bf16,
+    /// float16 where the device has it: less exact
+    F16,
+}
+
+impl From<Dtype> for Precision {
+    fn from(dtype: Dtype) -> Self {
+        match dtype {
+            Dtype::Auto => Self::Auto,
+            Dtype::F32 => Self::F32,
+            Dtype::Bf16 => Self::Bf16,
+            Dtype::F16 => Self::F16,
+        }
+    }
+}
+
+/// The candidate labels, and what is said beside the text.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Labels")]
+pub struct LabelArgs {
+    /// Candidate labels, comma-separated; may be given several times
+    ///
+    /// A label that holds a comma is quoted as in CSV: --labels '"sports, outdoors",travel'.
+    /// Labels are used as they are typed: never lower-cased, sorted or merged.
+    #[arg(short, long, value_name = "A,B,C")]
+    pub labels: Vec<String>,
+    /// Candidate labels from a file: one a line, or JSON
+    ///
+    /// JSON is an array of strings, or a nested object for a hierarchy:
+    /// {"travel": ["flights", "hotels"], "sport": ["football"]} has the labels travel.flights,
+    /// travel.hotels and sport.football.
+    #[arg(long, value_name = "FILE", conflicts_with = "labels")]
+    pub labels_file: Option<PathBuf>,
+    /// Joins the levels of a hierarchy of labels
+    #[arg(long, value_name = "S", default_value = ".")]
+    pub label_separator: String,
+    /// What the task is, in words; the model reads it before the text
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: Option<String>,
+    /// Few-shot examples: a JSON array or JSONL of {"text": "...", "labels": ["..."]}
+    #[arg(long, value_name = "FILE")]
+    pub examples: Option<PathBuf>,
+    /// Retrieved examples: a JSON array or JSONL of {"text", "all_labels", "true_labels"}
+    #[arg(long, value_name = "FILE")]
+    pub rac_examples: Option<PathBuf>,
+}
+
+impl LabelArgs {
+    /// The candidate labels, if any were given.
+    ///
+    /// # Errors
+    /// The file cannot be read, or a label is empty or given twice.
+    pub fn labels(&self) -> anyhow::Result<Option<Arc<LabelSet>>> {
+        let labels = match &self.labels_file {
+            Some(path) => labels::from_file(path, &self.label_separator)?,
+            None if self.labels.is_empty() => return Ok(None),
+            None => labels::from_options(&self.labels).context("--labels")?,
+        };
+        Ok(Some(Arc::new(labels)))
+    }
+
+    /// What a record has that says nothing else.
+    ///
+    /// # Errors
+    /// A file cannot be read, or a label is empty or given twice.
+    pub fn defaults(&self) -> anyhow::Result<Defaults> {
+        Ok(Defaults {
+            labels: self.labels()?,
+            label_separator: self.label_separator.clone(),
+            prompt: self.prompt.as_deref().map(Arc::from),
+            examples: labels::examples_from_file(self.examples.as_deref())?,
+            rac_examples: labels::examples_from_file(self.rac_examples.as_deref())?,
+        })
+    }
+}
+
+/// How scores become labels.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Decision")]
+pub struct DecisionArgs {
+    /// Exactly one label for a text (softmax), instead of every label that fits (sigmoid)
+    #[arg(long)]
+    pub single_label: bool,
+    /// The least score of a label that holds, from 0 to 1; unused with --single-label
+    #[arg(short, long, value_name = "F", default_value_t = 0.5, value_parser = threshold)]
+    pub threshold: f32,
+    /// At most N labels for a text, the best ones
+    #[arg(short = 'k', long, value_name = "N")]
+    pub top_k: Option<NonZeroUsize>,
+    /// Every label with its score, whatever the threshold
+    #[arg(long)]
+    pub all_scores: bool,
+}
+
+impl DecisionArgs {
+    /// What was typed, as the decision that it means.
+    pub fn decision(&self) -> Decision {
+        Decision {
+            single_label: self.single_label,
+            threshold: self.threshold,
+            top_k: self.top_k.map(NonZeroUsize::get),
+            all_scores: self.all_scores,
+        }
+    }
+}
+
+fn threshold(text: &str) -> Result<f32, &'static str> {
+    text.parse().ok().filter(|value| (0.0..=1.0).contains(value)).ok_or("give a number from 0 to 1")
+}
