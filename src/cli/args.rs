@@ -9,6 +9,8 @@ use anyhow::{Context, bail};
 use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 
+use super::download::Shown;
+use crate::model::hub::{self, Request};
 use crate::model::{Model, Options, Precision, Source};
 use crate::records::{Defaults, LabelSet, labels};
 use crate::scores::Decision;
@@ -98,14 +100,10 @@ impl ModelArgs {
         self.fetch().map(Source::Folder)
     }
 
-    #[cfg(feature = "hub")]
     fn fetch(&self) -> anyhow::Result<PathBuf> {
-        Ok(crate::model::hub::fetch(&self.model, self.revision.as_deref(), self.offline)?)
-    }
-
-    #[cfg(not(feature = "hub"))]
-    fn fetch(&self) -> anyhow::Result<PathBuf> {
-        bail!("no folder {}, and this build cannot fetch from the Hub: give a folder", self.model)
+        let (repo, revision) = (self.model.clone(), self.revision.clone());
+        let request = Request { repo, revision, offline: self.offline };
+        Ok(hub::fetch(&request, &Shown::new(self.verbosity.quiet))?)
     }
 }
 

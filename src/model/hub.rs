@@ -1,13 +1,101 @@
-//! Checkpoints of the Hugging Face Hub, in its standard cache.
+//! Checkpoints of the Hugging Face Hub, in its standard cache, which Python programs share.
+//!
+//! # Why hf-hub 0.5, and why only half of it
+//!
+//! hf-hub 1.0 brings some 235 crates (an async runtime, the Xet protocol) and minutes of build,
+//! begins a broken transfer again from the first byte and does not know `HF_HUB_OFFLINE`. hf-hub 0.5
+//! with `ureq` brings under 60. Its blocking download, though, fails where the target of a redirect
+//! answers without `Content-Range` (its issue 141) and checks no checksum. So the layout of the cache
+//! comes from hf-hub 0.5, and the transfer is written here on `ureq`, the client that hf-hub brings:
+//! resumed where it broke, checked, never sending the token to another host.
+//!
+//! ```text
+//! names -> settings -> cache: complete? -> remote: one HEAD -> transfer: the files -> cache: links
+//! ```
 
 use std::path::PathBuf;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 
-/// The folder of a checkpoint in the cache; what is missing is fetched.
+#[cfg(feature = "hub")]
+mod cache;
+#[cfg(feature = "hub")]
+mod checkpoint;
+#[cfg(feature = "hub")]
+mod names;
+#[cfg(feature = "hub")]
+mod remote;
+#[cfg(feature = "hub")]
+mod settings;
+#[cfg(feature = "hub")]
+mod transfer;
+
+/// Which checkpoint of the Hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The repository: `owner/name`, or `name` alone.
+    pub repo: String,
+    /// Branch, tag or commit; `main` where nothing is said.
+    pub revision: Option<String>,
+    /// Never touch the network.
+    pub offline: bool,
+}
+
+/// Who watches a download. Calls come from one thread, in the order: `begin`, `at`..., `finish`.
+pub trait Progress {
+    /// A file begins: its name in the repository and its size in bytes where the Hub gives it.
+    fn begin(&self, file: &str, size: Option<u64>);
+    /// So many bytes of the file are on disk.
+    fn at(&self, bytes: u64);
+    /// The file is complete and checked.
+    fn finish(&self);
+    /// Something that the reader should know.
+    fn note(&self, message: &str);
+}
+
+/// The folder of a checkpoint in the cache, fetched where it is not yet there.
+///
+/// The folder holds `config.json`, `tokenizer.json`, `tokenizer_config.json` where there is one, the
+/// weights in one form, and what the label model of a bi-encoder needs. The network stays untouched
+/// when all of it is cached and the revision is a commit or the request is offline; otherwise one
+/// call asks what the revision stands for. Without a network, what is cached is used, with a note.
 ///
 /// # Errors
-/// The Hub refused or could not be reached, or `offline` and the cache does not hold it.
-pub fn fetch(_repo: &str, _revision: Option<&str>, _offline: bool) -> Result<PathBuf> {
-    Err(Error::Hub("not yet".into()))
+/// The repository or revision is missing, gated or not cached while offline; the Hub cannot be
+/// reached; what arrived is not what the Hub announced; the cache cannot be written.
+#[cfg(feature = "hub")]
+pub fn fetch(request: &Request, progress: &dyn Progress) -> Result<PathBuf> {
+    checkpoint::Checkpoint::new(request)?.fetch(progress)
+}
+
+/// Reads every cached file of the repository whose checksum is known and removes the damaged ones,
+/// so that [`fetch`] fetches them again.
+///
+/// # Errors
+/// The repository's name cannot be used, or the cache cannot be read or written.
+#[cfg(feature = "hub")]
+pub fn remove_damaged(request: &Request, progress: &dyn Progress) -> Result<()> {
+    checkpoint::Checkpoint::new(request)?.remove_damaged(progress)
+}
+
+/// This build has no Hub.
+///
+/// # Errors
+/// Always: the feature `hub` is off.
+#[cfg(not(feature = "hub"))]
+pub fn fetch(request: &Request, _progress: &dyn Progress) -> Result<PathBuf> {
+    Err(crate::Error::Hub(format!(
+        "cannot fetch {}: this program was built without the feature `hub`; \
+         give a folder that holds the model, or build with --features hub",
+        request.repo
+    )))
+}
+
+/// This build has no Hub, and so nothing to remove.
+///
+/// # Errors
+/// None.
+#[cfg(not(feature = "hub"))]
+pub fn remove_damaged(_request: &Request, _progress: &dyn Progress) -> Result<()> {
+    Ok(())
 }

@@ -1,0 +1,175 @@
+//! The one place that shows the whole way of a checkpoint: cached or fetched, file by file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::cache::{self, CONFIG, LocalRepo, OLD_WEIGHTS, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS, WEIGHTS_INDEX};
+use super::remote::{Failure, Hub, Remote};
+use super::settings::Settings;
+use super::transfer::{self, ATTEMPTS, Transfer};
+use super::{Progress, Request, names};
+use crate::error::{Error, Result};
+
+/// A checkpoint that was asked for, with all that is needed to get it.
+pub(super) struct Checkpoint<'a> {
+    repo: &'a str,
+    revision: &'a str,
+    offline: bool,
+    local: LocalRepo,
+    hub: Hub,
+}
+
+impl<'a> Checkpoint<'a> {
+    pub(super) fn new(request: &'a Request) -> Result<Self> {
+        let repo = names::repo(&request.repo)?;
+        let revision = names::revision(request.revision.as_deref().unwrap_or("main"))?;
+        let settings = Settings::from_env()?;
+        Ok(Self {
+            repo,
+            revision,
+            offline: request.offline || settings.offline,
+            local: LocalRepo::new(&settings.cache, repo, revision),
+            hub: Hub::new(&settings, repo),
+        })
+    }
+
+    pub(super) fn fetch(&self, progress: &dyn Progress) -> Result<PathBuf> {
+        let cached = self.local.known_snapshot().filter(|folder| cache::is_complete(folder));
+        if let Some(folder) = cached.as_ref().filter(|_| self.offline || names::is_commit(self.revision)) {
+            return Ok(folder.clone());
+        }
+        if self.offline {
+            return Err(self.not_cached());
+        }
+        // With something to fall back on, one attempt is enough.
+        let attempts = if cached.is_some() { 1 } else { ATTEMPTS };
+        match (transfer::insist(attempts, || self.hub.describe(self.revision, CONFIG)), cached) {
+            (Ok(Some(config)), _) => self.update(&config, progress),
+            (Ok(None), _) => Err(self.lacks(CONFIG)),
+            (Err(Failure::Final(error)), _) => Err(error),
+            (Err(Failure::Passing(reason)), Some(folder)) => {
+                progress.note(&format!("{reason}; using the copy of {} in the cache", self.repo));
+                Ok(folder)
+            }
+            (Err(Failure::Passing(reason)), None) => Err(self.unreachable(&reason)),
+        }
+    }
+
+    pub(super) fn remove_damaged(&self, progress: &dyn Progress) -> Result<()> {
+        for blob in self.local.checkable_blobs()? {
+            let expected = blob.file_name().unwrap_or_default();
+            if transfer::sha256(&blob)?.as_str() != expected {
+                fs::remove_file(&blob).map_err(|error| Error::io(&blob, error))?;
+                progress.note(&format!("{}: damaged, removed from the cache", blob.display()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the folder of a commit up to what a model needs.
+    fn update(&self, config: &Remote, progress: &dyn Progress) -> Result<PathBuf> {
+        let folder = self.local.snapshot(&config.commit);
+        if !cache::is_complete(&folder) {
+            Files { checkpoint: self, commit: &config.commit, folder: &folder, progress }.fetch(config)?;
+        }
+        self.local.remember(&config.commit)?;
+        Ok(folder)
+    }
+
+    fn not_cached(&self) -> Error {
+        let (repo, revision) = (self.repo, self.revision);
+        let command = match revision {
+            "main" => format!("gliclass download {repo}"),
+            _ => format!("gliclass download {repo} --revision {revision}"),
+        };
+        Error::Hub(format!(
+            "{repo} (revision {revision}) is not in the cache, or not whole, and the network is off \
+             (--offline or HF_HUB_OFFLINE): run `{command}` once where there is a network"
+        ))
+    }
+
+    fn lacks(&self, file: &str) -> Error {
+        Error::Hub(format!(
+            "{} (revision {}) has no {file}: no such repository or revision, or not a model that can be read here",
+            self.repo, self.revision
+        ))
+    }
+
+    fn unreachable(&self, reason: &str) -> Error {
+        Error::Hub(format!("{reason}; check the network and HF_ENDPOINT, then run it again ({})", self.repo))
+    }
+}
+
+/// The files of one commit, on their way into its folder.
+struct Files<'a> {
+    checkpoint: &'a Checkpoint<'a>,
+    commit: &'a str,
+    folder: &'a Path,
+    progress: &'a dyn Progress,
+}
+
+impl Files<'_> {
+    /// The weights come last: a folder that has them is whole.
+    fn fetch(&self, config: &Remote) -> Result<()> {
+        self.store(CONFIG, config)?;
+        self.require(TOKENIZER)?;
+        self.get(TOKENIZER_CONFIG)?;
+        if let Some(labels) = cache::label_folder(&self.folder.join(CONFIG))?
+            && self.get(&format!("{labels}/{CONFIG}"))?
+        {
+            self.require(&format!("{labels}/{TOKENIZER}"))?;
+            self.get(&format!("{labels}/{TOKENIZER_CONFIG}"))?;
+        }
+        self.fetch_weights()
+    }
+
+    /// The weights in the first form that the repository has, and only in that.
+    fn fetch_weights(&self) -> Result<()> {
+        if self.get(WEIGHTS)? {
+            return Ok(());
+        }
+        if self.get(WEIGHTS_INDEX)? {
+            let shards = cache::shards(&self.folder.join(WEIGHTS_INDEX))?;
+            return shards.iter().try_for_each(|shard| self.require(shard));
+        }
+        if self.get(OLD_WEIGHTS)? {
+            return Ok(());
+        }
+        Err(self.checkpoint.lacks(&format!("{WEIGHTS}, {WEIGHTS_INDEX} or {OLD_WEIGHTS}")))
+    }
+
+    fn require(&self, file: &str) -> Result<()> {
+        if self.get(file)? { Ok(()) } else { Err(self.checkpoint.lacks(file)) }
+    }
+
+    /// Fetches a file if the repository has it, and says whether.
+    fn get(&self, file: &str) -> Result<bool> {
+        let hub = &self.checkpoint.hub;
+        match transfer::insist(ATTEMPTS, || hub.describe(self.commit, file)) {
+            Ok(Some(remote)) => self.store(file, &remote).map(|()| true),
+            Ok(None) => Ok(false),
+            Err(Failure::Final(error)) => Err(error),
+            Err(Failure::Passing(reason)) => Err(self.checkpoint.unreachable(&reason)),
+        }
+    }
+
+    fn store(&self, file: &str, remote: &Remote) -> Result<()> {
+        let Checkpoint { local, hub, .. } = self.checkpoint;
+        let blob = local.blob(&remote.etag);
+        if !has_size(&blob, remote.size) {
+            let _lock = local.lock(&remote.etag, self.progress)?;
+            // Whoever held the lock may have fetched it.
+            if !has_size(&blob, remote.size) {
+                self.progress.begin(file, remote.size);
+                let url = hub.url(self.commit, file);
+                Transfer { hub, progress: self.progress, url, remote }.run(&blob)?;
+            }
+        }
+        local.link(&remote.etag, self.commit, file)
+    }
+}
+
+/// Whether a blob is there, and as long as the Hub says.
+fn has_size(blob: &Path, size: Option<u64>) -> bool {
+    fs::metadata(blob).is_ok_and(|file| size.is_none_or(|size| size == file.len()))
+}

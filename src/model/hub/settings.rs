@@ -1,0 +1,73 @@
+//! What the environment says, read as Python's `huggingface_hub` reads it.
+
+use std::path::PathBuf;
+use std::{env, fs};
+
+use crate::error::{Error, Result};
+
+/// Where the cache is, where the Hub is, and who asks.
+pub(super) struct Settings {
+    /// `HF_HUB_CACHE`, or `hub` in `HF_HOME`.
+    pub(super) cache: PathBuf,
+    /// `HF_ENDPOINT` without a slash at its end.
+    pub(super) endpoint: String,
+    /// `HF_TOKEN`, or what `hf auth login` has saved.
+    pub(super) token: Option<String>,
+    /// `HF_HUB_OFFLINE`.
+    pub(super) offline: bool,
+}
+
+impl Settings {
+    pub(super) fn from_env() -> Result<Self> {
+        let home = home()?;
+        let cache = path("HF_HUB_CACHE").or_else(|| path("HUGGINGFACE_HUB_CACHE"));
+        let token_file = path("HF_TOKEN_PATH").unwrap_or_else(|| home.join("token"));
+        let token = text("HF_TOKEN").or_else(|| text("HUGGING_FACE_HUB_TOKEN"));
+        Ok(Self {
+            cache: cache.unwrap_or_else(|| home.join("hub")),
+            endpoint: endpoint()?,
+            token: token.or_else(|| clean(fs::read_to_string(token_file).ok()?)),
+            offline: text("HF_HUB_OFFLINE").is_some_and(|value| is_true(&value)),
+        })
+    }
+}
+
+/// `HF_HOME`, or the folder of Hugging Face in the user's cache.
+fn home() -> Result<PathBuf> {
+    let caches = || path("XDG_CACHE_HOME").or_else(|| Some(env::home_dir()?.join(".cache")));
+    path("HF_HOME")
+        .or_else(|| Some(caches()?.join("huggingface")))
+        .ok_or_else(|| Error::Usage("no home folder for the Hugging Face cache: set HF_HOME to a folder".into()))
+}
+
+fn endpoint() -> Result<String> {
+    let endpoint = text("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into());
+    if endpoint.starts_with("https://") || endpoint.starts_with("http://") {
+        return Ok(endpoint.trim_end_matches('/').to_owned());
+    }
+    Err(Error::Usage(format!("HF_ENDPOINT is {endpoint:?}: give an address such as https://huggingface.co")))
+}
+
+/// A folder from the environment, `~` meaning the user's own.
+fn path(name: &str) -> Option<PathBuf> {
+    let value = env::var_os(name).filter(|value| !value.is_empty())?;
+    let path = PathBuf::from(value);
+    match path.strip_prefix("~") {
+        Ok(below) => Some(env::home_dir()?.join(below)),
+        Err(_) => Some(path),
+    }
+}
+
+fn text(name: &str) -> Option<String> {
+    env::var(name).ok().and_then(clean)
+}
+
+/// Text without line ends or blanks around it; nothing where nothing is left.
+fn clean(text: String) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn is_true(value: &str) -> bool {
+    ["1", "ON", "YES", "TRUE"].iter().any(|word| value.eq_ignore_ascii_case(word))
+}

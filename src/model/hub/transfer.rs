@@ -1,0 +1,197 @@
+//! One file from the Hub into the cache: resumed where it broke, then checked, then given its name.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use ureq::http::StatusCode;
+use ureq::http::header::CONTENT_RANGE;
+
+use super::cache::create_parent;
+use super::remote::{Answer, Failure, Hub, Remote};
+use super::{Progress, names};
+use crate::error::{Error, Result};
+
+/// Attempts in a row that bring nothing new.
+pub(super) const ATTEMPTS: u32 = 4;
+
+/// Calls until the answer is final, `attempts` times at most, with growing pauses.
+pub(super) fn insist<T>(attempts: u32, mut call: impl FnMut() -> Answer<T>) -> Answer<T> {
+    for attempt in 1..attempts {
+        match call() {
+            Err(Failure::Passing(_)) => thread::sleep(pause(attempt)),
+            answer => return answer,
+        }
+    }
+    call()
+}
+
+fn pause(attempt: u32) -> Duration {
+    Duration::from_millis(250 << attempt.min(6))
+}
+
+/// A file on its way.
+pub(super) struct Transfer<'a> {
+    pub(super) hub: &'a Hub,
+    pub(super) progress: &'a dyn Progress,
+    pub(super) url: String,
+    pub(super) remote: &'a Remote,
+}
+
+impl Transfer<'_> {
+    /// Fetches the file to `blob`; what an earlier, interrupted transfer left is continued.
+    pub(super) fn run(&self, blob: &Path) -> Result<()> {
+        let partial = incomplete(blob);
+        create_parent(&partial)?;
+        for last in [false, true] {
+            let resumed = fs::metadata(&partial).is_ok_and(|file| file.len() > 0);
+            let resumed = self.receive(&partial)? || resumed;
+            let Some(problem) = self.problem(&partial)? else {
+                fs::rename(&partial, blob).map_err(|error| Error::io(blob, error))?;
+                break;
+            };
+            fs::remove_file(&partial).map_err(|error| Error::io(&partial, error))?;
+            if last || !resumed {
+                return Err(Error::Hub(format!("{}: {problem}; nothing of it was kept: try again", self.url)));
+            }
+            self.progress.note(&format!("{}: {problem}; fetching it again from its beginning", self.url));
+        }
+        self.progress.finish();
+        Ok(())
+    }
+
+    /// Receives until the file has its size, over as many connections as it takes; says whether more than one.
+    fn receive(&self, partial: &Path) -> Result<bool> {
+        let mut file =
+            OpenOptions::new().create(true).append(true).open(partial).map_err(|error| Error::io(partial, error))?;
+        let (mut most, mut fruitless, mut broken) = (0, 0, false);
+        loop {
+            match self.receive_rest(&mut file, partial) {
+                Ok(()) => return Ok(broken),
+                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Passing(reason)) => {
+                    let have = length(&file, partial)?;
+                    fruitless = if have > most { 1 } else { fruitless + 1 };
+                    (most, broken) = (most.max(have), true);
+                    if fruitless == ATTEMPTS {
+                        return Err(Error::Hub(format!(
+                            "{reason}; gave up after {ATTEMPTS} attempts: run it again to continue at byte {have}"
+                        )));
+                    }
+                    self.progress.note(&format!("{reason}; continuing at byte {have}"));
+                    thread::sleep(pause(fruitless));
+                }
+            }
+        }
+    }
+
+    /// One connection: from the end of what is there to the end of the file.
+    fn receive_rest(&self, file: &mut File, partial: &Path) -> Answer<()> {
+        let have = self.usable_length(file, partial).map_err(Failure::Final)?;
+        self.progress.at(have);
+        if self.remote.size == Some(have) {
+            return Ok(());
+        }
+        let response = self.hub.read(&self.url, have)?;
+        let continued = match response.status() {
+            StatusCode::PARTIAL_CONTENT => begins_at(&response, have),
+            StatusCode::OK => false,
+            StatusCode::RANGE_NOT_SATISFIABLE => {
+                cut(file, 0, partial).map_err(Failure::Final)?;
+                return Err(Failure::Passing(format!("{}: the server refuses to continue", self.url)));
+            }
+            status => return Err(Failure::Final(Error::Hub(format!("{}: the server answers {status}", self.url)))),
+        };
+        let start = if continued { have } else { 0 };
+        cut(file, start, partial).map_err(Failure::Final)?;
+        // One byte more than announced is enough to know that the file is too long.
+        let most = self.remote.size.map_or(u64::MAX, |size| size - start.min(size) + 1);
+        self.copy(&mut response.into_body().into_reader().take(most), file, start, partial)?;
+        match (length(file, partial).map_err(Failure::Final)?, self.remote.size) {
+            (have, Some(size)) if have < size => {
+                Err(Failure::Passing(format!("{}: ended after {have} of {size} bytes", self.url)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn copy(&self, body: &mut impl Read, file: &mut File, start: u64, partial: &Path) -> Answer<()> {
+        let mut buffer = vec![0; 128 * 1024];
+        let mut position = start;
+        loop {
+            let count = match body.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Failure::Passing(format!("{}: {error}", self.url))),
+            };
+            file.write_all(&buffer[..count]).map_err(|error| Failure::Final(Error::io(partial, error)))?;
+            position += count as u64;
+            self.progress.at(position);
+        }
+    }
+
+    /// How much of what is there can be continued. Without a known size nothing can: the end would not be seen.
+    fn usable_length(&self, file: &mut File, partial: &Path) -> Result<u64> {
+        let have = length(file, partial)?;
+        if self.remote.size.is_some_and(|size| have <= size) {
+            return Ok(have);
+        }
+        cut(file, 0, partial)?;
+        Ok(0)
+    }
+
+    /// What is wrong with the received file, if anything.
+    fn problem(&self, partial: &Path) -> Result<Option<String>> {
+        let have = fs::metadata(partial).map_err(|error| Error::io(partial, error))?.len();
+        if let Some(size) = self.remote.size.filter(|&size| size != have) {
+            return Ok(Some(format!("{have} bytes came where {size} were announced")));
+        }
+        if !names::is_sha256(&self.remote.etag) {
+            return Ok(None);
+        }
+        let found = sha256(partial)?;
+        let expected = &self.remote.etag;
+        Ok((found != *expected).then(|| format!("damaged on the way: its sha256 is {found}, not {expected}")))
+    }
+}
+
+/// Whether a partial answer continues at `have`; an answer that does not say so is believed, and checked at the end.
+fn begins_at(response: &ureq::http::Response<ureq::Body>, have: u64) -> bool {
+    let range = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
+    range.is_none_or(|range| range.starts_with(&format!("bytes {have}-")))
+}
+
+/// The SHA-256 of a file, in hexadecimal.
+pub(super) fn sha256(path: &Path) -> Result<String> {
+    let mut file = File::open(path).map_err(|error| Error::io(path, error))?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1024 * 1024];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => hasher.update(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::io(path, error)),
+        }
+    }
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn incomplete(blob: &Path) -> PathBuf {
+    let mut name = blob.as_os_str().to_owned();
+    name.push(".incomplete");
+    name.into()
+}
+
+fn length(file: &File, path: &Path) -> Result<u64> {
+    Ok(file.metadata().map_err(|error| Error::io(path, error))?.len())
+}
+
+fn cut(file: &mut File, length: u64, path: &Path) -> Result<()> {
+    let result = file.set_len(length).and_then(|()| file.seek(SeekFrom::End(0)));
+    result.map(drop).map_err(|error| Error::io(path, error))
+}
