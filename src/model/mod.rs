@@ -6,7 +6,6 @@ use crate::classifier::{Classifier, Encoded};
 use crate::error::{Error, Result};
 use crate::records::Record;
 
-#[cfg(feature = "hub")]
 pub mod hub;
 
 /// Where a model comes from.
