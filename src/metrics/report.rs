@@ -79,14 +79,13 @@ impl Report {
         let total = counts.iter().fold(Counts::default(), Counts::plus);
         let support = total.support;
         let exact = outcomes.iter().filter(|outcome| outcome.truth == outcome.predicted).count();
-        let by_support = figures.iter().map(|one| (one, one.support as f64));
         Self {
             task: if single { Task::SingleLabel } else { Task::MultiLabel },
             records: outcomes.len(),
             accuracy: ratio(exact as f64, outcomes.len() as f64),
             micro_average: total.figures(),
-            macro_average: mean(figures.iter().map(|one| (one, 1.0)), support),
-            weighted_average: mean(by_support, support),
+            macro_average: mean(&figures, |_| 1.0, support),
+            weighted_average: mean(&figures, |one| one.support as f64, support),
             samples_average: (!single).then(|| samples_average(outcomes, support)),
             labels: names
                 .iter()
@@ -146,19 +145,37 @@ fn samples_average(outcomes: &[Outcome], support: usize) -> Figures {
         support: outcome.truth.len(),
     };
     let figures: Vec<Figures> = outcomes.iter().map(|outcome| of_record(outcome).figures()).collect();
-    mean(figures.iter().map(|one| (one, 1.0)), support)
+    mean(&figures, |_| 1.0, support)
 }
 
-/// The weighted mean of each figure.
-fn mean<'a>(weighted: impl Iterator<Item = (&'a Figures, f64)>, support: usize) -> Figures {
-    let (mut precision, mut recall, mut f1, mut weights) = (0.0, 0.0, 0.0, 0.0);
-    for (figures, weight) in weighted {
-        precision += figures.precision * weight;
-        recall += figures.recall * weight;
-        f1 += figures.f1 * weight;
-        weights += weight;
+/// The mean of each figure, each of `figures` counting by its weight.
+fn mean(figures: &[Figures], weight: impl Fn(&Figures) -> f64, support: usize) -> Figures {
+    let sum = |value: &dyn Fn(&Figures) -> f64| pairwise_sum(&figures.iter().map(value).collect::<Vec<f64>>());
+    let weights = sum(&|one| weight(one));
+    let mean_of = |figure: fn(&Figures) -> f64| ratio(sum(&|one| figure(one) * weight(one)), weights);
+    Figures {
+        precision: mean_of(|one| one.precision),
+        recall: mean_of(|one| one.recall),
+        f1: mean_of(|one| one.f1),
+        support,
     }
-    Figures { precision: ratio(precision, weights), recall: ratio(recall, weights), f1: ratio(f1, weights), support }
+}
+
+/// Adds in the order in which NumPy does, so that a mean halfway between two printed numbers falls to
+/// the same side: eight running sums up to 128 values, halves above that.
+fn pairwise_sum(values: &[f64]) -> f64 {
+    if values.len() > 128 {
+        let half = values.len() / 2;
+        let (left, right) = values.split_at(half - half % 8);
+        return pairwise_sum(left) + pairwise_sum(right);
+    }
+    let (eights, rest) = values.as_chunks::<8>();
+    let mut s = [0.0; 8];
+    for eight in eights {
+        s.iter_mut().zip(eight).for_each(|(sum, value)| *sum += value);
+    }
+    let sum = ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+    rest.iter().fold(sum, |sum, value| sum + value)
 }
 
 /// A quotient that is 0 where there is nothing to divide by.

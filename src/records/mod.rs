@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+pub mod labelled;
 pub mod labels;
 
 use crate::error::{Error, Result};

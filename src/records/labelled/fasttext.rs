@@ -1,0 +1,30 @@
+//! The lines of fastText: `__label__a __label__b text`.
+
+use super::{Found, Truth, flaw};
+use crate::error::Result;
+
+/// Begins every label.
+pub(super) const PREFIX: &str = "__label__";
+
+pub(super) fn read(text: &str) -> Result<Vec<Found>> {
+    let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    lines.map(|(number, line)| read_line(number, line)).collect()
+}
+
+fn read_line(number: usize, line: &str) -> Result<Found> {
+    let mut rest = line.trim();
+    let mut labels = Vec::new();
+    while let Some(labelled) = rest.strip_prefix(PREFIX) {
+        let (label, after) = labelled.split_once(char::is_whitespace).unwrap_or((labelled, ""));
+        labels.push(label.to_owned());
+        rest = after.trim_start();
+    }
+    if labels.is_empty() {
+        return Err(flaw(number, None, "no label: begin the line with __label__ and a name"));
+    }
+    if rest.is_empty() {
+        return Err(flaw(number, None, "no text after the labels"));
+    }
+    let truth = Truth { field: PREFIX.to_owned(), labels };
+    Ok(Found { line: number, text: rest.to_owned(), candidates: None, truth })
+}

@@ -1,0 +1,69 @@
+//! Which form labelled data is in.
+
+use std::fmt;
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// A form of labelled data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// One JSON object a line.
+    JsonLines,
+    /// One JSON array of objects, the form GLiClass is trained with.
+    JsonArray,
+    /// Comma-separated values under a header.
+    Csv,
+    /// Tab-separated values under a header.
+    Tsv,
+    /// `__label__a __label__b text` lines, the form of fastText.
+    FastText,
+}
+
+impl Form {
+    /// The form of the file `name` with this text: its ending tells, else its first line.
+    ///
+    /// # Errors
+    /// Neither does.
+    pub fn detect(name: &str, text: &str) -> Result<Self> {
+        let ending = Path::new(name).extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+        match ending.as_deref() {
+            Some("jsonl" | "ndjson") => Ok(Self::JsonLines),
+            // JSON lines are often named .json.
+            Some("json") if !text.trim_start().starts_with('[') => Ok(Self::JsonLines),
+            Some("json") => Ok(Self::JsonArray),
+            Some("csv") => Ok(Self::Csv),
+            Some("tsv" | "tab") => Ok(Self::Tsv),
+            _ => Self::of_content(text.trim_start()),
+        }
+    }
+
+    fn of_content(text: &str) -> Result<Self> {
+        let first = text.lines().next().unwrap_or_default();
+        match first {
+            "" => Err(Error::Record("no records: the file is empty".into())),
+            line if line.starts_with('[') => Ok(Self::JsonArray),
+            line if line.starts_with('{') => Ok(Self::JsonLines),
+            line if line.starts_with(super::fasttext::PREFIX) => Ok(Self::FastText),
+            line if line.contains('\t') => Ok(Self::Tsv),
+            line if line.contains(',') => Ok(Self::Csv),
+            _ => Err(Error::Record(
+                "cannot tell the form: give JSON lines, a JSON array, CSV or TSV with a header, or lines that \
+                 begin with __label__"
+                    .into(),
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::JsonLines => "JSON lines",
+            Self::JsonArray => "a JSON array",
+            Self::Csv => "CSV",
+            Self::Tsv => "TSV",
+            Self::FastText => "fastText lines",
+        })
+    }
+}

@@ -1,0 +1,211 @@
+//! Labelled records for `eval`: a text and the labels that are true of it, in the forms that people keep them in.
+//!
+//! A reader of one form turns text into [`Found`] records; here their labels are checked and named.
+
+mod fasttext;
+mod form;
+mod json;
+mod table;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::records::LabelSet;
+
+pub use form::Form;
+
+/// What the reader is told about the data.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    /// The field or column with the text.
+    pub text_field: String,
+    /// The field or column with the true labels; without it, `true_labels` or `label`.
+    pub label_field: Option<String>,
+    /// Stands between the labels of a table's cell.
+    pub list_separator: String,
+    /// Joins the levels of a hierarchy of labels in `all_labels`.
+    pub label_separator: String,
+    /// The candidate labels of all records. They come before a record's own.
+    pub labels: Option<Arc<LabelSet>>,
+}
+
+/// The fields with the true labels, where none is named: the first that is there.
+const LABEL_FIELDS: [&str; 2] = ["true_labels", "label"];
+/// The field with a record's own candidate labels.
+const CANDIDATES_FIELD: &str = "all_labels";
+
+/// Labelled records of one file.
+#[derive(Debug, Clone)]
+pub struct Dataset {
+    /// The form they were read in.
+    pub form: Form,
+    /// Every candidate label of any record, in order of first appearance.
+    pub labels: Vec<String>,
+    /// The records, never none.
+    pub records: Vec<Labelled>,
+}
+
+/// A text with its candidate labels, and those of them that are true.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Labelled {
+    /// The line where it begins, from 1.
+    pub line: usize,
+    /// The text.
+    pub text: String,
+    /// The candidate labels.
+    pub labels: Arc<LabelSet>,
+    /// The true labels, each one of the candidates.
+    pub truth: Vec<String>,
+}
+
+/// Reads the labelled records of the file `name`.
+///
+/// # Errors
+/// The form cannot be told, there are no records, or one of them cannot be used: the message names
+/// the file, the line and the field.
+pub fn read(name: &str, bytes: &[u8], layout: &Layout) -> Result<Dataset> {
+    read_unnamed(name, bytes, layout).map_err(|error| Error::Record(format!("{name}: {error}")))
+}
+
+fn read_unnamed(name: &str, bytes: &[u8], layout: &Layout) -> Result<Dataset> {
+    let text = utf8(bytes)?;
+    let form = Form::detect(name, text)?;
+    let found = match form {
+        Form::JsonLines => json::read_lines(text, layout),
+        Form::JsonArray => json::read_array(text, layout),
+        Form::Csv => table::read(text, b',', layout),
+        Form::Tsv => table::read(text, b'\t', layout),
+        Form::FastText => fasttext::read(text),
+    }?;
+    if found.is_empty() {
+        return Err(Error::Record(format!("no records (read as {form})")));
+    }
+    let records = resolve(found, layout)?;
+    Ok(Dataset { form, labels: all_labels(&records), records })
+}
+
+/// The text of a file, without a byte order mark.
+fn utf8(bytes: &[u8]) -> Result<&str> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let line = line_at(bytes, error.valid_up_to());
+        flaw(line, None, "not UTF-8: convert the file to UTF-8")
+    })?;
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
+/// The number of the line, from 1, that holds the byte at `offset`.
+fn line_at(bytes: &[u8], offset: usize) -> usize {
+    1 + bytes[..offset].iter().filter(|&&byte| byte == b'\n').count()
+}
+
+/// Counts the lines of a text once, from one place in it to a later one.
+struct Lines<'a> {
+    text: &'a str,
+    offset: usize,
+    line: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { text, offset: 0, line: 1 }
+    }
+
+    /// The number of the line, from 1, that holds the byte at `offset`, at or after the one asked for last.
+    fn at(&mut self, offset: usize) -> usize {
+        self.line += line_at(&self.text.as_bytes()[self.offset..], offset - self.offset) - 1;
+        self.offset = offset;
+        self.line
+    }
+}
+
+/// A record as its reader found it; labels not checked.
+#[derive(Debug, PartialEq)]
+struct Found {
+    line: usize,
+    text: String,
+    candidates: Option<LabelSet>,
+    truth: Truth,
+}
+
+/// The true labels as they were written, and where.
+#[derive(Debug, PartialEq)]
+struct Truth {
+    field: String,
+    labels: Vec<String>,
+}
+
+/// Gives every record its candidate labels and checks the true ones against them.
+fn resolve(found: Vec<Found>, layout: &Layout) -> Result<Vec<Labelled>> {
+    let shared = match &layout.labels {
+        Some(labels) => Some(labels.clone()),
+        None if found.iter().all(|record| record.candidates.is_some()) => None,
+        None => Some(Arc::new(labels_seen(&found)?)),
+    };
+    let mut previous: Option<Arc<LabelSet>> = None;
+    found
+        .into_iter()
+        .map(|record| {
+            let labels = match record.candidates {
+                Some(own) => reuse(&mut previous, own),
+                None => shared.clone().expect("labels are shared where a record has none of its own: this is a bug"),
+            };
+            let truth = record.truth.labels.into_iter().map(|label| {
+                named(label, &labels).map_err(|message| flaw(record.line, Some(&record.truth.field), &message))
+            });
+            Ok(Labelled { line: record.line, text: record.text, truth: truth.collect::<Result<_>>()?, labels })
+        })
+        .collect()
+}
+
+/// Records mostly repeat the labels of the one before: one copy serves them all.
+fn reuse(previous: &mut Option<Arc<LabelSet>>, own: LabelSet) -> Arc<LabelSet> {
+    match previous {
+        Some(labels) if **labels == own => labels.clone(),
+        _ => previous.insert(Arc::new(own)).clone(),
+    }
+}
+
+/// The true labels of the data, in order of first appearance.
+fn labels_seen(found: &[Found]) -> Result<LabelSet> {
+    let labels = distinct(found.iter().flat_map(|record| &record.truth.labels));
+    if labels.is_empty() {
+        return Err(Error::Usage("no record has a label: name the candidates with --labels".into()));
+    }
+    if labels.iter().all(|label| label.parse::<u64>().is_ok()) {
+        return Err(Error::Usage("the labels are numbers: name them with --labels, the name of 0 first".into()));
+    }
+    LabelSet::flat(labels)
+}
+
+fn all_labels(records: &[Labelled]) -> Vec<String> {
+    let mut sets: Vec<&LabelSet> = records.iter().map(|record| &*record.labels).collect();
+    sets.dedup_by(|a, b| std::ptr::eq(*a, *b));
+    distinct(sets.into_iter().flat_map(LabelSet::names))
+}
+
+fn distinct<'a>(labels: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut seen = HashSet::new();
+    labels.filter(|label| seen.insert(label.as_str())).cloned().collect()
+}
+
+/// The candidate that a true label means: itself, or the one with its number.
+fn named(label: String, labels: &LabelSet) -> std::result::Result<String, String> {
+    if labels.names().contains(&label) {
+        return Ok(label);
+    }
+    let by_number = label.parse().ok().and_then(|number: usize| labels.names().get(number));
+    by_number.cloned().ok_or_else(|| format!("{label:?} is not among the {} candidate labels", labels.len()))
+}
+
+/// What is wrong with the data, and where.
+fn flaw(line: usize, field: Option<&str>, message: &str) -> Error {
+    Error::Record(match field {
+        Some(field) => format!("line {line}, field {field:?}: {message}"),
+        None => format!("line {line}: {message}"),
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
