@@ -1,1 +1,445 @@
-//! To come.
+//! Moves records along: read -> encode -> batch -> workers -> ordered write.
+//!
+//! One thread reads. Each worker takes whatever is most urgent: a batch to compute, or, where batches run
+//! low, a window of what has been read, which it encodes, sorts by length and cuts into batches. The
+//! calling thread writes, in the order of the input. What has been read and not yet written is bounded in
+//! records and in bytes, so memory does not grow with the input; a window is never waited for, so the
+//! answer to a line appears as soon as it is computed.
+
+use std::any::Any;
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::classifier::{Classifier, Encoded};
+use crate::error::{Error, Result};
+use crate::records::{Entry, LabelSet};
+
+/// How often a waiting thread looks whether it was interrupted.
+const INTERRUPT_POLL: Duration = Duration::from_millis(100);
+
+/// What the model said about one record.
+#[derive(Debug, Clone)]
+pub struct Classified {
+    /// The candidate labels.
+    pub labels: Arc<LabelSet>,
+    /// One logit for each label, in order; all are numbers.
+    pub logits: Vec<f32>,
+    /// Whether the text was cut to fit.
+    pub truncated: bool,
+    /// How many tokens were read.
+    pub tokens: usize,
+}
+
+/// Where results go, in the order of the input.
+pub trait Sink<R> {
+    /// Takes the result of one record.
+    ///
+    /// # Errors
+    /// It cannot be written, or nothing more is wanted: the run ends with this error.
+    fn write(&mut self, raw: R, outcome: Result<Classified>) -> Result<()>;
+
+    /// Nothing more will come for a while: shows what was written so far.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl<R, F: FnMut(R, Result<Classified>) -> Result<()>> Sink<R> for F {
+    fn write(&mut self, raw: R, outcome: Result<Classified>) -> Result<()> {
+        self(raw, outcome)
+    }
+}
+
+/// How much is held, and how it is cut.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Records that are sorted by length together.
+    pub window: usize,
+    /// Records that are held: read, and not yet written.
+    pub records: usize,
+    /// Bytes that are held; a single larger record passes alone.
+    pub bytes: usize,
+    /// Tokens of a batch, padding included; a single longer record is a batch.
+    pub batch_tokens: usize,
+}
+
+impl Default for Limits {
+    /// A window sorts well and is still finished soon after Ctrl-C; two more fill up meanwhile. A batch
+    /// keeps the products of a layer large enough to be fast and its activations in the cache.
+    fn default() -> Self {
+        Self { window: 512, records: 2048, bytes: 64 << 20, batch_tokens: 1024 }
+    }
+}
+
+/// How to run.
+#[derive(Debug, Clone, Copy)]
+pub struct Runner<'a> {
+    /// Threads that compute.
+    pub threads: usize,
+    /// How much is held, and how it is cut.
+    pub limits: Limits,
+    /// Set from outside to stop: nothing more is read, what was begun is finished and written.
+    pub interrupted: &'a AtomicBool,
+}
+
+impl Runner<'_> {
+    /// Classifies every record of `source` and hands the results to `sink`, in order.
+    ///
+    /// A record that cannot be read or encoded is an outcome like any other; the run goes on.
+    ///
+    /// # Errors
+    /// The source or the sink failed, or the computation did. All results before are written.
+    pub fn run<R: Send + 'static>(
+        &self,
+        classifier: &impl Classifier,
+        source: impl Iterator<Item = Result<Entry<R>>> + Send + 'static,
+        sink: &mut impl Sink<R>,
+    ) -> Result<()> {
+        let shared = Arc::new(Shared::new(self.limits, self.threads));
+        // Not a scoped thread: it may wait for input for ever, and the run may end before.
+        let reader = Arc::clone(&shared);
+        std::thread::Builder::new()
+            .name("reader".into())
+            .spawn(move || read(source, &reader))
+            .map_err(|error| Error::io("cannot start a thread", error))?;
+        std::thread::scope(|scope| {
+            for _ in 0..shared.threads {
+                scope.spawn(|| work(classifier, &shared));
+            }
+            let _stop = StopOnDrop(&shared);
+            write(&shared, self.interrupted, sink)
+        })
+    }
+}
+
+/// A record on its way, with its place in the input.
+struct Job<R> {
+    place: u64,
+    raw: R,
+    encoded: Encoded,
+}
+
+/// What a place of the input came to. The outer error ends the run there.
+type Outcome<R> = Result<(R, Result<Classified>)>;
+
+/// The next thing for a worker to do.
+enum Task<R> {
+    /// Encode what was read, and cut it into batches.
+    Encode(Vec<(u64, Entry<R>)>),
+    /// Compute a batch on so many threads.
+    Compute(Vec<Job<R>>, usize),
+}
+
+/// What the threads share.
+struct Shared<R> {
+    limits: Limits,
+    threads: usize,
+    state: Mutex<State<R>>,
+    /// There may be room to read.
+    room: Condvar,
+    /// There may be a task.
+    work: Condvar,
+    /// There may be something to write.
+    output: Condvar,
+}
+
+struct State<R> {
+    /// Read, not yet taken by a worker.
+    inbox: VecDeque<(u64, Entry<R>)>,
+    /// The place after the last one that was read.
+    end: u64,
+    /// Nothing more will be read.
+    closed: bool,
+    /// Cut, not yet taken by a worker.
+    batches: VecDeque<Vec<Job<R>>>,
+    /// Workers that have a task.
+    busy: usize,
+    /// Done, not yet written.
+    done: BTreeMap<u64, Outcome<R>>,
+    /// The bytes of each place that is held, from the next to be written on.
+    held: VecDeque<usize>,
+    held_bytes: usize,
+    /// Everybody goes home.
+    stop: bool,
+}
+
+impl<R> Default for State<R> {
+    fn default() -> Self {
+        Self {
+            inbox: VecDeque::new(),
+            end: 0,
+            closed: false,
+            batches: VecDeque::new(),
+            busy: 0,
+            done: BTreeMap::new(),
+            held: VecDeque::new(),
+            held_bytes: 0,
+            stop: false,
+        }
+    }
+}
+
+impl<R> State<R> {
+    fn has_room(&self, bytes: usize, limits: &Limits) -> bool {
+        self.held.is_empty() || (self.held.len() < limits.records && self.held_bytes + bytes <= limits.bytes)
+    }
+
+    /// Takes a place in the order of the output.
+    fn take_place(&mut self, bytes: usize) -> u64 {
+        self.held.push_back(bytes);
+        self.held_bytes += bytes;
+        self.end += 1;
+        self.end - 1
+    }
+
+    /// Reads no more, and forgets what no worker has begun.
+    fn interrupt(&mut self) {
+        self.closed = true;
+        if let Some((first, _)) = self.inbox.front() {
+            self.end = *first;
+            self.inbox.clear();
+        }
+    }
+}
+
+impl<R> Shared<R> {
+    fn new(limits: Limits, threads: usize) -> Self {
+        Self {
+            limits,
+            threads: threads.max(1),
+            state: Mutex::default(),
+            room: Condvar::new(),
+            work: Condvar::new(),
+            output: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<R>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in what was read, once there is room. False where nothing more is wanted.
+    fn admit(&self, entry: Entry<R>) -> bool {
+        let mut state = self.lock();
+        while !state.closed && !state.stop && !state.has_room(entry.bytes, &self.limits) {
+            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.closed || state.stop {
+            return false;
+        }
+        let place = state.take_place(entry.bytes);
+        state.inbox.push_back((place, entry));
+        self.work.notify_one();
+        true
+    }
+
+    /// The input ends here, perhaps with an error.
+    fn close(&self, error: Option<Error>) {
+        let mut state = self.lock();
+        if let Some(error) = error.filter(|_| !state.closed) {
+            let place = state.take_place(0);
+            state.done.insert(place, Err(error));
+        }
+        state.closed = true;
+        self.output.notify_one();
+    }
+
+    /// Waits for the next task; none when the run is over.
+    fn task(&self) -> Option<Task<R>> {
+        let mut state = self.lock();
+        loop {
+            if state.stop {
+                return None;
+            }
+            if self.wants_window(&state) {
+                state.busy += 1;
+                let window = state.inbox.len().min(self.limits.window);
+                return Some(Task::Encode(state.inbox.drain(..window).collect()));
+            }
+            if let Some(batch) = state.batches.pop_front() {
+                state.busy += 1;
+                let wanted = state.busy + state.batches.len();
+                return Some(Task::Compute(batch, (self.threads / wanted).max(1)));
+            }
+            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Whether to encode next: what is there when no batch is left, a full window already before.
+    fn wants_window(&self, state: &State<R>) -> bool {
+        let low = state.batches.len() < self.threads && state.inbox.len() >= self.limits.window;
+        !state.inbox.is_empty() && (state.batches.is_empty() || low)
+    }
+
+    /// Takes back what a task came to.
+    fn finish(&self, batches: Vec<Vec<Job<R>>>, outcomes: Vec<(u64, Outcome<R>)>) {
+        let mut state = self.lock();
+        state.busy -= 1;
+        state.batches.extend(batches);
+        state.done.extend(outcomes);
+        self.work.notify_all();
+        self.output.notify_one();
+    }
+
+    /// The outcome of a place, if it is there.
+    fn take(&self, place: u64) -> Option<Outcome<R>> {
+        let mut state = self.lock();
+        let outcome = state.done.remove(&place)?;
+        state.held_bytes -= state.held.pop_front().unwrap_or_default();
+        self.room.notify_one();
+        Some(outcome)
+    }
+
+    /// Waits for the outcome of a place; none where the input has ended before it.
+    fn wait_for(&self, place: u64, interrupted: &AtomicBool) -> Option<Outcome<R>> {
+        loop {
+            if let Some(outcome) = self.take(place) {
+                return Some(outcome);
+            }
+            let mut state = self.lock();
+            if interrupted.load(Ordering::Relaxed) {
+                state.interrupt();
+            }
+            if state.closed && place >= state.end {
+                return None;
+            }
+            if !state.done.contains_key(&place) {
+                drop(self.output.wait_timeout(state, INTERRUPT_POLL));
+            }
+        }
+    }
+}
+
+/// Sends everybody home when the writer is done, however it ended.
+struct StopOnDrop<'a, R>(&'a Shared<R>);
+
+impl<R> Drop for StopOnDrop<'_, R> {
+    fn drop(&mut self) {
+        self.0.lock().stop = true;
+        self.0.room.notify_all();
+        self.0.work.notify_all();
+    }
+}
+
+fn read<R>(mut source: impl Iterator<Item = Result<Entry<R>>>, shared: &Shared<R>) {
+    loop {
+        match guard(|| source.next().transpose()) {
+            Ok(Some(entry)) => {
+                if !shared.admit(entry) {
+                    return;
+                }
+            }
+            Ok(None) => return shared.close(None),
+            Err(error) => return shared.close(Some(error)),
+        }
+    }
+}
+
+fn work<R>(classifier: &impl Classifier, shared: &Shared<R>) {
+    while let Some(task) = shared.task() {
+        match task {
+            Task::Encode(window) => {
+                let (jobs, outcomes) = encode(classifier, window);
+                shared.finish(cut(jobs, shared.limits.batch_tokens, shared.threads), outcomes);
+            }
+            Task::Compute(batch, threads) => shared.finish(Vec::new(), compute(classifier, batch, threads)),
+        }
+    }
+}
+
+fn write<R>(shared: &Shared<R>, interrupted: &AtomicBool, sink: &mut impl Sink<R>) -> Result<()> {
+    for place in 0.. {
+        let ready = if interrupted.load(Ordering::Relaxed) { None } else { shared.take(place) };
+        let outcome = match ready {
+            Some(outcome) => Some(outcome),
+            None => {
+                sink.flush()?;
+                shared.wait_for(place, interrupted)
+            }
+        };
+        let written = match outcome {
+            None => return Ok(()),
+            Some(Ok((raw, result))) => sink.write(raw, result),
+            Some(Err(error)) => Err(error),
+        };
+        if written.is_err() {
+            // What came before is whole and true; the first error is the one to tell.
+            drop(sink.flush());
+            return written;
+        }
+    }
+    Ok(())
+}
+
+/// Encodes a window; what cannot be encoded has its outcome at once.
+fn encode<R>(classifier: &impl Classifier, window: Vec<(u64, Entry<R>)>) -> (Vec<Job<R>>, Vec<(u64, Outcome<R>)>) {
+    let (mut jobs, mut outcomes) = (Vec::with_capacity(window.len()), Vec::new());
+    for (place, Entry { raw, record, .. }) in window {
+        match record.and_then(|record| guard(|| classifier.encode(&record))) {
+            Ok(encoded) => jobs.push(Job { place, raw, encoded }),
+            Err(error) => outcomes.push((place, Ok((raw, Err(error))))),
+        }
+    }
+    (jobs, outcomes)
+}
+
+/// Cuts jobs into batches of like length, the longest first so that none is left over at the end.
+///
+/// Where there is not enough for a full batch on every thread, the batches are smaller.
+fn cut<R>(mut jobs: Vec<Job<R>>, batch_tokens: usize, threads: usize) -> Vec<Vec<Job<R>>> {
+    let length = |job: &Job<R>| job.encoded.tokens.len();
+    jobs.sort_by_key(|job| std::cmp::Reverse(length(job)));
+    let total: usize = jobs.iter().map(length).sum();
+    let budget = batch_tokens.min(total.div_ceil(threads));
+    let mut batches: Vec<Vec<Job<R>>> = Vec::new();
+    for job in jobs {
+        match batches.last_mut() {
+            Some(batch) if length(&batch[0]) * (batch.len() + 1) <= budget => batch.push(job),
+            _ => batches.push(vec![job]),
+        }
+    }
+    batches
+}
+
+fn compute<R>(classifier: &impl Classifier, batch: Vec<Job<R>>, threads: usize) -> Vec<(u64, Outcome<R>)> {
+    let first = batch.iter().map(|job| job.place).min().unwrap_or_default();
+    let (encoded, raws): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.encoded, (job.place, job.raw))).unzip();
+    match guard(|| classifier.logits(&encoded, threads)) {
+        Ok(logits) if logits.len() == raws.len() => raws
+            .into_iter()
+            .zip(encoded.into_iter().zip(logits))
+            .map(|((place, raw), (encoded, logits))| (place, Ok((raw, classified(encoded, logits)))))
+            .collect(),
+        Ok(logits) => vec![(first, Err(bug(&format!("{} rows of logits for {} records", logits.len(), raws.len()))))],
+        // The whole batch failed: the run ends at its first record.
+        Err(error) => vec![(first, Err(error))],
+    }
+}
+
+fn classified(encoded: Encoded, logits: Vec<f32>) -> Result<Classified> {
+    if !logits.iter().all(|logit| logit.is_finite()) {
+        return Err(Error::Record("the model's answer is not a finite number: try --dtype f32".into()));
+    }
+    let Encoded { tokens, labels, truncated } = encoded;
+    Ok(Classified { labels, logits, truncated, tokens: tokens.len() })
+}
+
+/// Runs foreign work; a panic in it becomes an error, so that no thread waits for ever.
+fn guard<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(bug(panic_message(&*panic))))
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a thread panicked")
+}
+
+fn bug(message: &str) -> Error {
+    candle_core::Error::msg(format!("{message} (this is a bug, please report it)")).into()
+}

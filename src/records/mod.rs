@@ -24,6 +24,17 @@ pub struct Record {
     pub rac_examples: Arc<[RacExample]>,
 }
 
+/// One place of the input: what was read there, and the record it holds.
+#[derive(Debug)]
+pub struct Entry<R> {
+    /// What was read, to be written back.
+    pub raw: R,
+    /// How much memory it takes, in bytes.
+    pub bytes: usize,
+    /// The record, or why there is none.
+    pub record: Result<Record>,
+}
+
 /// What the command line says about every record; a record's own fields come first.
 #[derive(Debug, Clone, Default)]
 pub struct Defaults {
