@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+pub mod csv;
+pub mod jsonl;
 pub mod labelled;
 pub mod labels;
 
