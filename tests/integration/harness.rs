@@ -1,0 +1,125 @@
+//! What every test needs: a folder of its own, the program, and what the program said when a test fails.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::{env, fs};
+
+use tempfile::TempDir;
+
+/// A folder that is gone after the test, and the program with a clean environment inside it.
+pub struct Sandbox {
+    folder: TempDir,
+}
+
+impl Sandbox {
+    pub fn new() -> Self {
+        Self { folder: TempDir::new().unwrap() }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file, and the folders it lies in.
+    #[allow(dead_code)] // for the areas that read files
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// The program with these arguments; it sees no settings of the user and reaches no network.
+    pub fn gliclass<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Program {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gliclass"));
+        let foreign = |name: &str| ["HF_", "HUGGING", "GLICLASS_"].iter().any(|prefix| name.starts_with(prefix));
+        for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(foreign)) {
+            command.env_remove(name);
+        }
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("HF_HOME", self.path("hf"))
+            .env("HF_ENDPOINT", "http://127.0.0.1:9")
+            .env("NO_PROXY", "127.0.0.1");
+        Program { command, input: Vec::new() }
+    }
+}
+
+/// The program, about to run.
+pub struct Program {
+    command: Command,
+    input: Vec<u8>,
+}
+
+impl Program {
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// What standard input brings.
+    #[allow(dead_code)] // for the areas that read standard input
+    pub fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
+        self.input = input.into();
+        self
+    }
+
+    /// Runs to the end.
+    pub fn run(mut self) -> Outcome {
+        let streams = self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = streams.spawn().unwrap();
+        let (mut stdin, input) = (child.stdin.take().unwrap(), self.input);
+        // The program may end before it has read everything.
+        let feeder = std::thread::spawn(move || stdin.write_all(&input).is_ok());
+        let output = child.wait_with_output().unwrap();
+        feeder.join().unwrap();
+        Outcome::new(format!("{:?}", self.command), &output)
+    }
+}
+
+/// What a run left behind.
+#[derive(Debug)]
+pub struct Outcome {
+    command: String,
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Outcome {
+    fn new(command: String, output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        Self { command, code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+
+    /// Fails unless the program ended with this code.
+    #[track_caller]
+    pub fn ends_with(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}", self.story());
+        self
+    }
+
+    /// Fails unless standard error holds each of these.
+    #[track_caller]
+    pub fn says(self, words: &[&str]) -> Self {
+        for word in words {
+            assert!(self.stderr.contains(word), "{word:?} is not said\n{}", self.story());
+        }
+        self
+    }
+
+    /// The last line of standard output, as a path.
+    #[track_caller]
+    pub fn last_path(&self) -> PathBuf {
+        let line = self.stdout.lines().next_back();
+        Path::new(line.unwrap_or_else(|| panic!("no output\n{}", self.story()))).to_owned()
+    }
+
+    fn story(&self) -> String {
+        let Self { command, code, stdout, stderr } = self;
+        format!("{command}\nstatus {code:?}\n--- standard output\n{stdout}\n--- standard error\n{stderr}")
+    }
+}

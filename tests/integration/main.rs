@@ -1,0 +1,8 @@
+//! The program as its users meet it: one test binary, one module for each area.
+#![allow(clippy::unwrap_used)]
+
+#[cfg(feature = "hub")]
+mod fake_hub;
+mod harness;
+#[cfg(feature = "hub")]
+mod hub;
