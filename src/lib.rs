@@ -12,6 +12,7 @@
 
 pub mod architectures;
 pub mod backbones;
+pub mod checkpoint;
 pub mod classifier;
 pub mod cli;
 pub mod encode;

@@ -1,1 +1,100 @@
-//! To come.
+//! Token ids -> hidden states. Backbones speak the packed form: `(tokens, hidden)`, the tokens of all
+//! sequences one after another without padding, with [`Sequences`] saying where each begins.
+
+use candle_core::Tensor;
+use serde_json::Value;
+
+use crate::checkpoint::Weights;
+use crate::error::Result;
+
+pub mod bert;
+pub mod deberta_v2;
+pub mod layers;
+pub mod modernbert;
+
+/// Where the sequences of a packed batch begin and end, and how many threads may work on them.
+#[derive(Debug, Clone)]
+pub struct Sequences {
+    /// Cumulative token counts: sequence `i` is the rows `bounds[i]..bounds[i + 1]`.
+    pub bounds: Vec<usize>,
+    /// Threads that one operation may use.
+    pub threads: usize,
+}
+
+impl Sequences {
+    /// Sequences of these lengths.
+    pub fn new(lengths: impl IntoIterator<Item = usize>, threads: usize) -> Self {
+        let mut bounds = vec![0];
+        bounds.extend(lengths.into_iter().scan(0, |end, length| {
+            *end += length;
+            Some(*end)
+        }));
+        Self { bounds, threads }
+    }
+
+    /// All tokens.
+    pub fn tokens(&self) -> usize {
+        self.bounds.last().copied().unwrap_or(0)
+    }
+
+    /// The rows of each sequence.
+    pub fn ranges(&self) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
+        self.bounds.windows(2).map(|pair| pair[0]..pair[1])
+    }
+}
+
+/// An encoder.
+pub trait Backbone: Send + Sync {
+    /// Width of the hidden states.
+    fn hidden_size(&self) -> usize;
+
+    /// Number of layers.
+    fn layers(&self) -> usize;
+
+    /// Tokens that a sequence may have, where positions are bounded.
+    fn max_positions(&self) -> Option<usize>;
+
+    /// Word embeddings `(tokens, embedding)`, before positions and norms.
+    ///
+    /// # Errors
+    /// An id outside the vocabulary.
+    fn embed(&self, ids: &[u32]) -> Result<Tensor>;
+
+    /// Hidden states from word embeddings `(tokens, embedding)`.
+    ///
+    /// Gives each state `(tokens, hidden)` to `visit` with its index: 0 is the input of the first
+    /// layer, [`Backbone::layers`] the last hidden state. Stops once `visit` says so.
+    ///
+    /// # Errors
+    /// The computation failed.
+    fn forward(&self, words: Tensor, sequences: &Sequences, visit: &mut Visit) -> Result<()>;
+}
+
+/// Is given each hidden state with its index; false ends the pass.
+pub type Visit<'a> = dyn FnMut(usize, &Tensor) -> Result<bool> + 'a;
+
+/// Loads the backbone that `config` names by its `model_type`.
+///
+/// # Errors
+/// An unsupported `model_type` or setting; missing or mismatched tensors.
+pub fn load(config: &Value, weights: &Weights) -> Result<Box<dyn Backbone>> {
+    let kind = config.get("model_type").and_then(Value::as_str).unwrap_or("deberta-v2");
+    Ok(match kind {
+        "bert" | "roberta" | "xlm-roberta" | "electra" | "distilbert" => {
+            Box::new(bert::Bert::load(kind, config, weights)?)
+        }
+        "deberta-v2" => Box::new(deberta_v2::DebertaV2::load(config, weights)?),
+        "modernbert" => Box::new(modernbert::ModernBert::load(config, weights)?),
+        other => {
+            return Err(weights.error(format!(
+                "encoder_config.model_type {other:?} is not supported: bert, roberta, xlm-roberta, electra, distilbert, \
+                 deberta-v2 and modernbert are"
+            )));
+        }
+    })
+}
+
+/// Reads a backbone's own config.
+fn parse<T: serde::de::DeserializeOwned>(config: &Value, weights: &Weights) -> Result<T> {
+    serde_json::from_value(config.clone()).map_err(|e| weights.error(format!("config.json, encoder_config: {e}")))
+}

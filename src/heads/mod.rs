@@ -1,1 +1,14 @@
-//! To come.
+//! Hidden states -> logits: what stands between a backbone and the scores, once for all architectures.
+
+pub mod layer_attention;
+pub mod lstm;
+pub mod mlp;
+pub mod pooling;
+pub mod projector;
+pub mod scorer;
+
+pub use layer_attention::LayerAttention;
+pub use lstm::Lstm;
+pub use mlp::Mlp;
+pub use projector::Projector;
+pub use scorer::Scorer;

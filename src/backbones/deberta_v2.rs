@@ -1,0 +1,407 @@
+//! DeBERTa-v2 and v3: attention that sees content and relative position apart.
+//!
+//! Source: `modeling_deberta_v2.py` of transformers; He et al., "DeBERTa" (arXiv 2006.03654).
+
+use candle_core::Tensor;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::layers::{Activation, Attention, Embedding, LayerNorm, Linear, PositionTable, matrix, with_values};
+use super::{Backbone, Sequences, Visit};
+use crate::checkpoint::Weights;
+use crate::error::Result;
+use crate::kernels::{self, Bias, Disentangled, DistanceTable};
+
+#[derive(Debug, Deserialize)]
+struct Config {
+    hidden_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    intermediate_size: usize,
+    max_position_embeddings: usize,
+    #[serde(default = "gelu")]
+    hidden_act: String,
+    #[serde(default = "layer_norm_eps")]
+    layer_norm_eps: f32,
+    embedding_size: Option<usize>,
+    #[serde(default)]
+    type_vocab_size: usize,
+    #[serde(default = "yes")]
+    position_biased_input: bool,
+    #[serde(default)]
+    relative_attention: bool,
+    #[serde(default)]
+    share_att_key: bool,
+    #[serde(default)]
+    pos_att_type: Option<PositionTerms>,
+    #[serde(default = "absent")]
+    position_buckets: i64,
+    #[serde(default = "absent")]
+    max_relative_positions: i64,
+    #[serde(default)]
+    norm_rel_ebd: String,
+    #[serde(default)]
+    conv_kernel_size: usize,
+    #[serde(default = "one")]
+    conv_groups: usize,
+    #[serde(default = "tanh")]
+    conv_act: String,
+}
+
+/// `pos_att_type`: a list, or names joined by `|`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum PositionTerms {
+    List(Vec<String>),
+    Joined(String),
+}
+
+impl PositionTerms {
+    fn has(&self, name: &str) -> bool {
+        match self {
+            Self::List(list) => list.iter().any(|term| term == name),
+            Self::Joined(joined) => joined.split('|').any(|term| term.trim() == name),
+        }
+    }
+}
+
+fn gelu() -> String {
+    "gelu".into()
+}
+
+fn tanh() -> String {
+    "tanh".into()
+}
+
+fn layer_norm_eps() -> f32 {
+    1e-7
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn absent() -> i64 {
+    -1
+}
+
+fn one() -> usize {
+    1
+}
+
+impl Config {
+    fn has_term(&self, name: &str) -> bool {
+        self.pos_att_type.as_ref().is_some_and(|terms| terms.has(name))
+    }
+
+    fn max_distance(&self) -> usize {
+        usize::try_from(self.max_relative_positions).ok().filter(|&n| n > 0).unwrap_or(self.max_position_embeddings)
+    }
+
+    fn buckets(&self) -> Option<usize> {
+        usize::try_from(self.position_buckets).ok().filter(|&n| n > 0)
+    }
+
+    fn distances(&self) -> Distances {
+        let span = self.buckets().unwrap_or_else(|| self.max_distance());
+        Distances { buckets: self.buckets(), max_distance: self.max_distance(), span }
+    }
+}
+
+/// Which relative position stands for which distance.
+#[derive(Debug, Clone, Copy)]
+struct Distances {
+    buckets: Option<usize>,
+    max_distance: usize,
+    span: usize,
+}
+
+impl Distances {
+    /// The relative position of a query `distance` tokens behind its key: `make_log_bucket_position`.
+    fn bucket(self, distance: i64) -> i64 {
+        let Some(buckets) = self.buckets else { return distance };
+        let middle = (buckets / 2) as i64;
+        if distance.abs() <= middle {
+            return distance;
+        }
+        // In f32 as the reference: the ceiling is sensitive to the last bit.
+        let middle_f = middle as f32;
+        let log = (distance.abs() as f32 / middle_f).ln() / ((self.max_distance - 1) as f32 / middle_f).ln();
+        ((log * (middle_f - 1.0)).ceil() as i64 + middle) * distance.signum()
+    }
+
+    /// Row of the position tables for each distance from `1 - length` to `length - 1`.
+    fn index(self, length: usize) -> Vec<u32> {
+        let length = length as i64;
+        let span = self.span as i64;
+        (1 - length..length).map(|d| (self.bucket(d) + span).clamp(0, 2 * span - 1) as u32).collect()
+    }
+}
+
+/// A DeBERTa-v2 encoder.
+pub struct DebertaV2 {
+    words: Embedding,
+    positions: Option<PositionTable>,
+    project: Option<Linear>,
+    norm: LayerNorm,
+    layers: Vec<Layer>,
+    conv: Option<Conv>,
+    distances: Distances,
+    hidden_size: usize,
+}
+
+struct Layer {
+    query_key_value: Linear,
+    attention: Attention,
+    /// Projected relative positions: content to position.
+    position_keys: Option<kernels::PositionTable>,
+    /// Position to content.
+    position_queries: Option<kernels::PositionTable>,
+    attention_output: Linear,
+    attention_norm: LayerNorm,
+    up: Linear,
+    activation: Activation,
+    down: Linear,
+    norm: LayerNorm,
+}
+
+/// A convolution over neighbouring tokens, added after the first layer.
+struct Conv {
+    linear: Linear,
+    taps: usize,
+    activation: Activation,
+    norm: LayerNorm,
+}
+
+impl DebertaV2 {
+    /// Loads the encoder.
+    ///
+    /// # Errors
+    /// Unsupported settings, missing or mismatched tensors.
+    pub fn load(config: &Value, weights: &Weights) -> Result<Self> {
+        let config: Config = super::parse(config, weights)?;
+        let (hidden, eps) = (config.hidden_size, config.layer_norm_eps);
+        let width = config.embedding_size.unwrap_or(hidden);
+        let embeddings = weights.at("embeddings");
+        let encoder = weights.at("encoder");
+        let relative = RelativePositions::load(&config, &encoder)?;
+        Ok(Self {
+            words: Embedding::load(&embeddings.at("word_embeddings"), width)?,
+            positions: load_positions(&config, width, &embeddings)?,
+            project: (width != hidden)
+                .then(|| Linear::load(&embeddings.at("embed_proj"), width, hidden))
+                .transpose()?,
+            norm: LayerNorm::load(&embeddings.at("LayerNorm"), hidden, eps)?,
+            layers: (0..config.num_hidden_layers)
+                .map(|i| Layer::load(&config, relative.as_ref(), &encoder.at(format_args!("layer.{i}"))))
+                .collect::<Result<_>>()?,
+            conv: (config.conv_kernel_size > 0).then(|| Conv::load(&config, &encoder.at("conv"))).transpose()?,
+            distances: config.distances(),
+            hidden_size: hidden,
+        })
+    }
+}
+
+/// Absolute positions with the token type of a single sequence folded in; either may be absent.
+fn load_positions(config: &Config, width: usize, embeddings: &Weights) -> Result<Option<PositionTable>> {
+    let types = embeddings.at("token_type_embeddings");
+    if !config.position_biased_input && config.type_vocab_size > 0 {
+        return Err(embeddings.error("type_vocab_size > 0 with position_biased_input false is not supported"));
+    }
+    if !config.position_biased_input {
+        return Ok(None);
+    }
+    let mut positions =
+        PositionTable::load(&embeddings.at("position_embeddings"), config.max_position_embeddings, width, 0)?;
+    if config.type_vocab_size > 0 {
+        positions.add_first_row(&types)?;
+    }
+    Ok(Some(positions))
+}
+
+/// The table of relative positions, normed: `(2 * span, hidden)`.
+struct RelativePositions(Tensor);
+
+impl RelativePositions {
+    fn load(config: &Config, encoder: &Weights) -> Result<Option<Self>> {
+        if !config.relative_attention {
+            return Ok(None);
+        }
+        let rows = 2 * config.distances().span;
+        let table = encoder.at("rel_embeddings").vec("weight", &[rows, config.hidden_size])?;
+        let mut table = matrix(table, config.hidden_size)?;
+        if config.norm_rel_ebd.split('|').any(|norm| norm.trim().eq_ignore_ascii_case("layer_norm")) {
+            table = LayerNorm::load(&encoder.at("LayerNorm"), config.hidden_size, config.layer_norm_eps)?
+                .forward(&table)?;
+        }
+        Ok(Some(Self(table)))
+    }
+
+    fn project(&self, linear: &Linear, heads: usize) -> Result<kernels::PositionTable> {
+        let (positions, hidden) = self.0.dims2()?;
+        let projected = linear.forward(&self.0, 1)?;
+        with_values(&projected, |values| kernels::PositionTable::new(values, positions, heads, hidden / heads))
+    }
+}
+
+impl Layer {
+    fn load(config: &Config, relative: Option<&RelativePositions>, weights: &Weights) -> Result<Self> {
+        let (hidden, inner, heads) = (config.hidden_size, config.intermediate_size, config.num_attention_heads);
+        let own = weights.at("attention.self");
+        let attention = Attention::new(hidden, heads).map_err(|e| weights.error(e))?;
+        let terms = 1 + usize::from(config.has_term("c2p")) + usize::from(config.has_term("p2c"));
+        let scale = 1.0 / ((hidden / heads * terms) as f32).sqrt();
+        let position_table = |term: &str, shared: &str, separate: &str| {
+            let relative = relative.filter(|_| config.has_term(term));
+            let name = if config.share_att_key { shared } else { separate };
+            relative.map(|r| r.project(&Linear::load(&own.at(name), hidden, hidden)?, heads)).transpose()
+        };
+        Ok(Self {
+            query_key_value: Linear::load_joined(&own, &["query_proj", "key_proj", "value_proj"], hidden, hidden)?,
+            attention: attention.scaled(scale),
+            position_keys: position_table("c2p", "key_proj", "pos_key_proj")?,
+            position_queries: position_table("p2c", "query_proj", "pos_query_proj")?,
+            attention_output: Linear::load(&weights.at("attention.output.dense"), hidden, hidden)?,
+            attention_norm: LayerNorm::load(&weights.at("attention.output.LayerNorm"), hidden, config.layer_norm_eps)?,
+            up: Linear::load(&weights.at("intermediate.dense"), hidden, inner)?,
+            activation: Activation::parse(&config.hidden_act).map_err(|e| weights.error(e))?,
+            down: Linear::load(&weights.at("output.dense"), inner, hidden)?,
+            norm: LayerNorm::load(&weights.at("output.LayerNorm"), hidden, config.layer_norm_eps)?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor, sequences: &Sequences, index: &[u32]) -> Result<Tensor> {
+        let threads = sequences.threads;
+        let table = |positions| DistanceTable { positions, index };
+        let bias = match (&self.position_keys, &self.position_queries) {
+            (None, None) => Bias::None,
+            (keys, queries) => Bias::Disentangled(Disentangled {
+                c2p: keys.as_ref().map(table),
+                p2c: queries.as_ref().map(table),
+                max_len: index.len().div_ceil(2),
+            }),
+        };
+        let query_key_value = self.query_key_value.forward(x, threads)?;
+        let context = self.attention.forward_biased(&query_key_value, sequences, bias)?;
+        let x = self.attention_norm.forward(&self.attention_output.forward_add(&context, x, threads)?)?;
+        let inner = self.up.forward_activated(&x, self.activation, threads)?;
+        self.norm.forward(&self.down.forward_add(&inner, &x, threads)?)
+    }
+}
+
+impl Conv {
+    fn load(config: &Config, weights: &Weights) -> Result<Self> {
+        let (hidden, taps, groups) = (config.hidden_size, config.conv_kernel_size, config.conv_groups);
+        if groups == 0 || !hidden.is_multiple_of(groups) || taps.is_multiple_of(2) {
+            return Err(weights.error(format!(
+                "conv_groups {groups} must divide hidden_size {hidden}, and conv_kernel_size {taps} must be odd"
+            )));
+        }
+        let inputs = hidden / groups;
+        let kernel = weights.at("conv").vec("weight", &[hidden, inputs, taps])?;
+        // As a dense layer over `taps` neighbouring rows side by side; other groups' inputs have no weight.
+        let mut dense = vec![0.0; hidden * taps * hidden];
+        for (out, row) in kernel.chunks_exact(inputs * taps).enumerate() {
+            let first = out / inputs * inputs;
+            for (at, &value) in row.iter().enumerate() {
+                let (input, tap) = (at / taps, at % taps);
+                dense[(out * taps + tap) * hidden + first + input] = value;
+            }
+        }
+        let bias = weights.at("conv").vec("bias", &[hidden])?;
+        Ok(Self {
+            linear: Linear::new(&dense, Some(bias), taps * hidden, hidden),
+            taps,
+            activation: Activation::parse(&config.conv_act).map_err(|e| weights.error(e))?,
+            norm: LayerNorm::load(&weights.at("LayerNorm"), hidden, config.layer_norm_eps)?,
+        })
+    }
+
+    /// `norm(residual + activation(convolution of x))`.
+    fn forward(&self, x: &Tensor, residual: &Tensor, sequences: &Sequences) -> Result<Tensor> {
+        let (_, hidden) = x.dims2()?;
+        let neighbours = with_values(x, |x| self.neighbours(x, hidden, sequences))?;
+        let neighbours = matrix(neighbours, self.taps * hidden)?;
+        let convolved = self.linear.forward_activated(&neighbours, self.activation, sequences.threads)?;
+        self.norm.forward(&(residual + convolved)?)
+    }
+
+    /// Each row with its neighbours before and after: `(tokens, taps * hidden)`, zeros beyond the sequence.
+    fn neighbours(&self, x: &[f32], hidden: usize, sequences: &Sequences) -> Vec<f32> {
+        let reach = self.taps / 2;
+        let mut out = vec![0.0; sequences.tokens() * self.taps * hidden];
+        for range in sequences.ranges() {
+            for token in range.clone() {
+                for tap in 0..self.taps {
+                    let Some(from) = (token + tap).checked_sub(reach).filter(|at| range.contains(at)) else { continue };
+                    let to = (token * self.taps + tap) * hidden;
+                    out[to..to + hidden].copy_from_slice(&x[from * hidden..(from + 1) * hidden]);
+                }
+            }
+        }
+        out
+    }
+}
+
+impl Backbone for DebertaV2 {
+    fn hidden_size(&self) -> usize {
+        self.hidden_size
+    }
+
+    fn layers(&self) -> usize {
+        self.layers.len()
+    }
+
+    fn max_positions(&self) -> Option<usize> {
+        self.positions.as_ref().map(PositionTable::len)
+    }
+
+    fn embed(&self, ids: &[u32]) -> Result<Tensor> {
+        self.words.forward(ids)
+    }
+
+    fn forward(&self, words: Tensor, sequences: &Sequences, visit: &mut Visit) -> Result<()> {
+        let mut x = match &self.positions {
+            Some(positions) => positions.add_to(&words, sequences)?,
+            None => words,
+        };
+        if let Some(project) = &self.project {
+            x = project.forward(&x, sequences.threads)?;
+        }
+        x = self.norm.forward(&x)?;
+        let longest = sequences.ranges().map(|range| range.len()).max().unwrap_or(0);
+        let index = self.distances.index(longest);
+        for (number, layer) in self.layers.iter().enumerate() {
+            if !visit(number, &x)? {
+                return Ok(());
+            }
+            let mut y = layer.forward(&x, sequences, &index)?;
+            if let Some(conv) = self.conv.as_ref().filter(|_| number == 0) {
+                y = conv.forward(&x, &y, sequences)?;
+            }
+            x = y;
+        }
+        visit(self.layers.len(), &x).map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Distances;
+
+    #[test]
+    fn near_distances_have_buckets_of_their_own_and_far_ones_share() {
+        let distances = Distances { buckets: Some(256), max_distance: 512, span: 256 };
+        assert_eq!(distances.bucket(-128), -128);
+        assert_eq!(distances.bucket(129), 129);
+        assert_eq!(distances.bucket(-511), -255);
+        assert_eq!(distances.bucket(200), -distances.bucket(-200));
+        assert_eq!(distances.index(2), [255, 256, 257]);
+    }
+
+    #[test]
+    fn without_buckets_the_distance_itself_is_clamped() {
+        let distances = Distances { buckets: None, max_distance: 2, span: 2 };
+        assert_eq!(distances.index(4), [0, 0, 1, 2, 3, 3, 3]);
+    }
+}

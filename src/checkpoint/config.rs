@@ -1,0 +1,229 @@
+//! `config.json` of a GLiClass checkpoint, as typed choices. What the reference leaves to chance at
+//! run time is refused here, with the value and what is supported.
+//!
+//! Source: `GLiClassModelConfig` of the Python package `gliclass` 0.1.21.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+/// How the text and the labels are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Architecture {
+    /// Labels and text in one sequence.
+    UniEncoder,
+}
+
+/// How the text's token rows become one row. All but `Pass` are one of the reference's `*Pooling1D`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pooling {
+    /// Largest value of each column.
+    Max,
+    /// The first row.
+    First,
+    /// The last row.
+    Last,
+    /// Mean of each column.
+    Avg,
+    /// Sum of each column.
+    Sum,
+    /// Root of the mean square of each column.
+    Rms,
+    /// Largest absolute value of each column.
+    AbsMax,
+    /// Mean absolute value of each column.
+    AbsAvg,
+    /// All rows, for a scorer that attends to them.
+    Pass,
+}
+
+/// How a label's token rows become one row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClassTokenPooling {
+    /// The row at `<<LABEL>>`, or the one after it.
+    First,
+    /// Mean over the label's span.
+    Average,
+}
+
+/// How a text row and a label row become a logit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScorerType {
+    /// Dot product.
+    Simple,
+    /// Two projections, their product and an MLP.
+    WeightedDot,
+    /// An MLP over both rows.
+    Mlp,
+    /// Labels attend to the text, softmax over the labels, then an MLP.
+    Hopfield,
+    /// Labels attend to all text tokens, then an MLP.
+    CrossAttn,
+}
+
+/// How many label slots the reference allocates: matters to scorers that look across labels.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum LabelSlots {
+    /// A number of slots, empty ones included.
+    Count(usize),
+    /// `dynamic`: as many as there are labels; anything else: `max_num_classes`.
+    Rule(String),
+}
+
+/// The config of a GLiClass checkpoint.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Config {
+    /// How text and labels are read.
+    #[serde(default = "defaults::architecture")]
+    pub architecture_type: Architecture,
+    /// The backbone's own config, with its `model_type`.
+    pub encoder_config: Value,
+    /// Width of the projectors' inner layer; the backbone's width when absent.
+    pub hidden_size: Option<usize>,
+    /// Rows of the word embedding.
+    pub vocab_size: Option<usize>,
+    /// Token id of `<<LABEL>>`.
+    #[serde(default = "defaults::index")]
+    pub class_token_index: i64,
+    /// Token id of `<<SEP>>`.
+    #[serde(default = "defaults::index")]
+    pub text_token_index: i64,
+    /// Token id of `<<EXAMPLE>>`.
+    #[serde(default = "defaults::index")]
+    pub example_token_index: i64,
+    /// Labels before the text.
+    #[serde(default)]
+    pub prompt_first: bool,
+    /// Text pooling.
+    #[serde(default = "defaults::pooling")]
+    pub pooling_strategy: Pooling,
+    /// Label pooling.
+    #[serde(default = "defaults::class_token_pooling")]
+    pub class_token_pooling: ClassTokenPooling,
+    /// Whether the `<<LABEL>>` row itself counts.
+    #[serde(default = "defaults::yes")]
+    pub embed_class_token: bool,
+    /// Pool only the rows from `<<SEP>>` on.
+    #[serde(default)]
+    pub extract_text_features: bool,
+    /// Unit rows before the scorer, and `logit_scale` after it.
+    #[serde(default)]
+    pub normalize_features: bool,
+    /// A bidirectional LSTM over the text rows.
+    #[serde(default)]
+    pub use_lstm: bool,
+    /// Attention over all layers of the backbone.
+    #[serde(default)]
+    pub squeeze_layers: bool,
+    /// Which hidden state is read: -1 the last, else Python's index into all of them.
+    #[serde(default = "defaults::layer")]
+    pub encoder_layer_id: i64,
+    /// Segment embeddings added to the word embeddings.
+    #[serde(default)]
+    pub use_segment_embeddings: bool,
+    /// The scorer.
+    #[serde(default = "defaults::scorer")]
+    pub scorer_type: ScorerType,
+    /// Heads of the `cross-attn` scorer.
+    #[serde(default = "defaults::scorer_heads")]
+    pub scorer_num_heads: usize,
+    /// The projectors' activation.
+    #[serde(default = "defaults::activation")]
+    pub projector_hidden_act: String,
+    /// Label slots.
+    #[serde(default = "defaults::label_slots")]
+    pub max_labels_alloc: LabelSlots,
+    /// Label slots when `max_labels_alloc` is neither `dynamic` nor a number.
+    #[serde(default = "defaults::max_num_classes")]
+    pub max_num_classes: usize,
+    /// A post-hoc calibrator: not supported yet.
+    #[serde(default)]
+    pub use_calibrator: bool,
+}
+
+mod defaults {
+    use super::{Architecture, ClassTokenPooling, LabelSlots, Pooling, ScorerType};
+
+    pub(super) fn architecture() -> Architecture {
+        Architecture::UniEncoder
+    }
+    pub(super) fn pooling() -> Pooling {
+        Pooling::First
+    }
+    pub(super) fn class_token_pooling() -> ClassTokenPooling {
+        ClassTokenPooling::First
+    }
+    pub(super) fn scorer() -> ScorerType {
+        ScorerType::Simple
+    }
+    pub(super) fn label_slots() -> LabelSlots {
+        LabelSlots::Rule("dynamic".into())
+    }
+    pub(super) fn activation() -> String {
+        "gelu".into()
+    }
+    pub(super) fn yes() -> bool {
+        true
+    }
+    pub(super) fn index() -> i64 {
+        -1
+    }
+    pub(super) fn layer() -> i64 {
+        -1
+    }
+    pub(super) fn scorer_heads() -> usize {
+        16
+    }
+    pub(super) fn max_num_classes() -> usize {
+        25
+    }
+}
+
+impl Config {
+    /// Reads the text of `config.json`; `file` is only named in errors.
+    ///
+    /// # Errors
+    /// Not JSON, a value outside the supported set (both are named), or settings that exclude each other.
+    pub fn parse(text: &str, file: &Path) -> Result<Self> {
+        let config: Self = serde_json::from_str(text).map_err(|e| Error::model(file, e.to_string()))?;
+        config.check().map_err(|message| Error::model(file, message))?;
+        Ok(config)
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        if self.use_calibrator {
+            return Err("use_calibrator true is not supported: only checkpoints without a calibrator are".into());
+        }
+        if (self.pooling_strategy == Pooling::Pass) != (self.scorer_type == ScorerType::CrossAttn) {
+            return Err(format!(
+                "pooling_strategy {:?} with scorer_type {:?}: `pass` and `cross-attn` only work together",
+                self.pooling_strategy, self.scorer_type
+            ));
+        }
+        Ok(())
+    }
+
+    /// Token ids of `<<LABEL>>`, `<<SEP>>` and `<<EXAMPLE>>`; absent ones stand behind the vocabulary, as in the reference.
+    pub fn marker_ids(&self, vocab_size: usize) -> [u32; 3] {
+        let after = self.vocab_size.unwrap_or(vocab_size) as i64;
+        let ids = [self.class_token_index, self.text_token_index, self.example_token_index];
+        std::array::from_fn(|i| u32::try_from(if ids[i] == -1 { after + i as i64 } else { ids[i] }).unwrap_or(u32::MAX))
+    }
+
+    /// Label slots for a record of `labels` labels.
+    pub fn label_slots(&self, labels: usize) -> usize {
+        match &self.max_labels_alloc {
+            LabelSlots::Rule(rule) if rule == "dynamic" => labels,
+            LabelSlots::Rule(_) => labels.max(self.max_num_classes),
+            LabelSlots::Count(count) => labels.max(*count),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The files of a checkpoint: what its config says, and its tensors by name.
+
+pub mod config;
+pub mod weights;
+
+pub use config::Config;
+pub use weights::Weights;

@@ -1,0 +1,297 @@
+//! Tensors by name: memory-mapped safetensors (one file or shards), `pytorch_model.bin`, or bytes
+//! inside the program. Nothing is converted before it is asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use half::{bf16, f16};
+use memmap2::Mmap;
+use safetensors::{Dtype, SafeTensors};
+
+use crate::error::{Error, Result};
+
+/// Rows of 8-bit values share a float16 scale in groups of this many columns.
+pub const QUANTIZED_GROUP: usize = 64;
+
+/// Ending of the scales' name beside an 8-bit tensor.
+const SCALE_SUFFIX: &str = ".scale";
+
+/// Bytes that tensors are views of.
+#[derive(Clone)]
+enum Bytes {
+    Mapped(Arc<Mmap>),
+    Static(&'static [u8]),
+    Owned(Arc<Vec<u8>>),
+}
+
+impl Bytes {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Static(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
+        }
+    }
+}
+
+/// One stored tensor: where its bytes lie and how to read them.
+#[derive(Clone)]
+pub struct Stored {
+    bytes: Bytes,
+    range: std::ops::Range<usize>,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    scales: Option<Box<Stored>>,
+}
+
+impl std::fmt::Debug for Stored {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Stored({:?}, {:?})", self.dtype, self.shape)
+    }
+}
+
+impl Stored {
+    /// Its shape.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn width(&self) -> usize {
+        self.shape.last().copied().unwrap_or(1)
+    }
+
+    /// Reads `out.len()` elements from element `start` on, as f32.
+    ///
+    /// For 8-bit tensors `start` and `out.len()` are whole rows.
+    pub fn read(&self, start: usize, out: &mut [f32]) {
+        let bytes = &self.bytes.as_slice()[self.range.clone()];
+        match self.dtype {
+            Dtype::F32 => widen(bytes, start, out, f32::from_le_bytes),
+            Dtype::F16 => widen(bytes, start, out, |b| f16::from_le_bytes(b).to_f32()),
+            Dtype::BF16 => widen(bytes, start, out, |b| bf16::from_le_bytes(b).to_f32()),
+            Dtype::F64 => widen(bytes, start, out, |b| f64::from_le_bytes(b) as f32),
+            _ => self.dequantize(&bytes[start..], start, out),
+        }
+    }
+
+    /// `value * scale` for rows of 8-bit values; every row has `ceil(width / QUANTIZED_GROUP)` scales.
+    fn dequantize(&self, values: &[u8], start: usize, out: &mut [f32]) {
+        let Some(scales) = &self.scales else { return };
+        let (width, groups) = (self.width(), scales.width());
+        let mut row_scales = vec![0f32; groups];
+        for (row, out) in out.chunks_mut(width).enumerate() {
+            scales.read((start / width + row) * groups, &mut row_scales);
+            for (group, out) in out.chunks_mut(QUANTIZED_GROUP).enumerate() {
+                let at = row * width + group * QUANTIZED_GROUP;
+                for (out, &value) in out.iter_mut().zip(&values[at..]) {
+                    *out = f32::from(value as i8) * row_scales[group];
+                }
+            }
+        }
+    }
+
+    /// The whole tensor as f32.
+    pub fn to_vec(&self) -> Vec<f32> {
+        let mut out = vec![0.0; self.shape.iter().product()];
+        self.read(0, &mut out);
+        out
+    }
+}
+
+fn widen<const N: usize>(bytes: &[u8], start: usize, out: &mut [f32], convert: impl Fn([u8; N]) -> f32) {
+    let (values, _) = bytes[start * N..].as_chunks::<N>();
+    for (out, value) in out.iter_mut().zip(values) {
+        *out = convert(*value);
+    }
+}
+
+#[derive(Debug)]
+struct Store {
+    file: PathBuf,
+    tensors: BTreeMap<String, Stored>,
+    used: Mutex<BTreeSet<String>>,
+}
+
+/// The tensors of a checkpoint below a prefix.
+#[derive(Debug, Clone)]
+pub struct Weights {
+    store: Arc<Store>,
+    prefix: String,
+}
+
+impl Weights {
+    /// Opens the weights in `folder`: `model.safetensors`, else its shards by the index, else `pytorch_model.bin`.
+    ///
+    /// # Errors
+    /// None of these files, or one of them damaged or cut short.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let single = folder.join("model.safetensors");
+        if single.exists() {
+            return Self::from_safetensors(&single, std::slice::from_ref(&single));
+        }
+        let index = folder.join("model.safetensors.index.json");
+        if index.exists() {
+            return Self::from_safetensors(&index, &shards(&index, folder)?);
+        }
+        let pickle = folder.join("pytorch_model.bin");
+        if pickle.exists() {
+            return Self::from_pickle(&pickle);
+        }
+        Err(Error::model(
+            folder,
+            "no weights: expected model.safetensors, model.safetensors.index.json or pytorch_model.bin",
+        ))
+    }
+
+    /// Weights whose safetensors bytes are part of the program.
+    ///
+    /// # Errors
+    /// The bytes are no safetensors file.
+    pub fn from_static(name: &str, bytes: &'static [u8]) -> Result<Self> {
+        let mut tensors = BTreeMap::new();
+        index_tensors(Path::new(name), Bytes::Static(bytes), &mut tensors)?;
+        Self::new(Path::new(name), tensors)
+    }
+
+    fn from_safetensors(named: &Path, files: &[PathBuf]) -> Result<Self> {
+        let mut tensors = BTreeMap::new();
+        for path in files {
+            let file = File::open(path).map_err(|e| Error::io(path, e))?;
+            // SAFETY: the map is read only. A file that another process cuts short while it is mapped
+            // would fault; checkpoints are written once, and the Hub's cache replaces whole files.
+            let map = unsafe { Mmap::map(&file) }.map_err(|e| Error::io(path, e))?;
+            index_tensors(path, Bytes::Mapped(Arc::new(map)), &mut tensors)?;
+        }
+        Self::new(named, tensors)
+    }
+
+    fn from_pickle(path: &Path) -> Result<Self> {
+        let damaged = |e: candle_core::Error| Error::model(path, format!("not a readable PyTorch file: {e}"));
+        let mut tensors = BTreeMap::new();
+        for (name, tensor) in candle_core::pickle::read_all(path).map_err(damaged)? {
+            let shape = tensor.dims().to_vec();
+            let values = tensor.to_dtype(candle_core::DType::F32).and_then(|t| t.flatten_all()?.to_vec1::<f32>());
+            let bytes: Vec<u8> = values.map_err(damaged)?.into_iter().flat_map(f32::to_le_bytes).collect();
+            let range = 0..bytes.len();
+            let stored = Stored { bytes: Bytes::Owned(Arc::new(bytes)), range, dtype: Dtype::F32, shape, scales: None };
+            tensors.insert(name, stored);
+        }
+        Self::new(path, tensors)
+    }
+
+    fn new(file: &Path, mut tensors: BTreeMap<String, Stored>) -> Result<Self> {
+        for name in tensors.keys().cloned().collect::<Vec<_>>() {
+            if tensors[&name].dtype == Dtype::I8 {
+                let scales = tensors.remove(&format!("{name}{SCALE_SUFFIX}"));
+                let stored = tensors.get_mut(&name).expect("the key was just listed: this is a bug");
+                let rows = stored.shape.iter().product::<usize>() / stored.width().max(1);
+                let groups = stored.width().div_ceil(QUANTIZED_GROUP);
+                match scales {
+                    Some(scales) if scales.shape == [rows, groups] && scales.dtype == Dtype::F16 => {
+                        stored.scales = Some(Box::new(scales));
+                    }
+                    _ => return Err(Error::model(file, format!("8-bit tensor {name:?} has no fitting scales"))),
+                }
+            }
+        }
+        let store = Store { file: file.to_owned(), tensors, used: Mutex::default() };
+        Ok(Self { store: Arc::new(store), prefix: String::new() })
+    }
+
+    /// The weights below `name`.
+    pub fn at(&self, name: impl std::fmt::Display) -> Self {
+        Self { store: Arc::clone(&self.store), prefix: self.full_name(name) }
+    }
+
+    fn full_name(&self, name: impl std::fmt::Display) -> String {
+        if self.prefix.is_empty() { name.to_string() } else { format!("{}.{name}", self.prefix) }
+    }
+
+    /// Whether there is a tensor `name`.
+    pub fn has(&self, name: &str) -> bool {
+        self.store.tensors.contains_key(&self.full_name(name))
+    }
+
+    /// The tensor `name`, whatever its shape.
+    ///
+    /// # Errors
+    /// It is missing.
+    pub fn stored(&self, name: &str) -> Result<&Stored> {
+        let full = self.full_name(name);
+        let stored = self.store.tensors.get(&full).ok_or_else(|| {
+            Error::model(&self.store.file, format!("tensor {full:?} is missing: the weights do not fit config.json"))
+        })?;
+        self.store.used.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(full);
+        Ok(stored)
+    }
+
+    /// The tensor `name` of exactly this shape.
+    ///
+    /// # Errors
+    /// It is missing, or has another shape.
+    pub fn shaped(&self, name: &str, shape: &[usize]) -> Result<&Stored> {
+        let stored = self.stored(name)?;
+        if stored.shape != shape {
+            let full = self.full_name(name);
+            let found = &stored.shape;
+            let message = format!("tensor {full:?} has the shape {found:?}, but config.json asks for {shape:?}");
+            return Err(Error::model(&self.store.file, message));
+        }
+        Ok(stored)
+    }
+
+    /// The tensor `name` of exactly this shape, as f32.
+    ///
+    /// # Errors
+    /// It is missing, or has another shape.
+    pub fn vec(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        Ok(self.shaped(name, shape)?.to_vec())
+    }
+
+    /// Names of tensors that nothing asked for.
+    pub fn unused(&self) -> Vec<String> {
+        let used = self.store.used.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.store.tensors.keys().filter(|name| !used.contains(*name)).cloned().collect()
+    }
+
+    /// An error about these weights, naming their file.
+    pub fn error(&self, message: impl Into<String>) -> Error {
+        Error::model(&self.store.file, message)
+    }
+}
+
+/// Paths of the shards that an index names.
+fn shards(index: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
+    let text = std::fs::read_to_string(index).map_err(|e| Error::io(index, e))?;
+    let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| Error::model(index, e.to_string()))?;
+    let map = json.get("weight_map").and_then(|map| map.as_object());
+    let map = map.ok_or_else(|| Error::model(index, "no object `weight_map`"))?;
+    let names: BTreeSet<&str> = map.values().filter_map(|name| name.as_str()).collect();
+    names
+        .into_iter()
+        .map(|name| match Path::new(name).components().collect::<Vec<_>>()[..] {
+            [std::path::Component::Normal(_)] => Ok(folder.join(name)),
+            _ => Err(Error::model(index, format!("shard {name:?} is not a plain file name"))),
+        })
+        .collect()
+}
+
+fn index_tensors(path: &Path, bytes: Bytes, tensors: &mut BTreeMap<String, Stored>) -> Result<()> {
+    let all = bytes.as_slice();
+    let damaged = |e| Error::model(path, format!("damaged or cut short: {e}; fetch it again"));
+    let file = SafeTensors::deserialize(all).map_err(damaged)?;
+    for (name, view) in file.tensors() {
+        let start = view.data().as_ptr() as usize - all.as_ptr() as usize;
+        let range = start..start + view.data().len();
+        let dtype = view.dtype();
+        if !matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16 | Dtype::F64 | Dtype::I8) {
+            // Buffers such as `position_ids` are integers; no layer asks for them.
+            continue;
+        }
+        let stored = Stored { bytes: bytes.clone(), range, dtype, shape: view.shape().to_vec(), scales: None };
+        tensors.insert(name, stored);
+    }
+    Ok(())
+}

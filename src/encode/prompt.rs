@@ -1,0 +1,99 @@
+//! Record -> Prompt: the order of text and markers that a model was trained on.
+//!
+//! Source: `UniEncoderZeroShotClassificationPipeline.prepare_input`, `format_examples_prompt` and
+//! `retrieval_augmented_text` of `gliclass` 0.1.21.
+
+use std::borrow::Cow;
+
+use crate::records::{Example, RacExample, Record};
+
+/// Stands before each label.
+pub const LABEL: &str = "<<LABEL>>";
+/// Stands between the labels and the text, and after the examples.
+pub const SEP: &str = "<<SEP>>";
+/// Stands before each example.
+pub const EXAMPLE: &str = "<<EXAMPLE>>";
+const TRUE_LABEL: &str = "<<TRUE_LABEL>>";
+const FALSE_LABEL: &str = "<<FALSE_LABEL>>";
+const END_EXAMPLE: &str = "<</EXAMPLE>>";
+
+/// Every marker that the program writes.
+pub const MARKERS: [&str; 6] = [LABEL, SEP, EXAMPLE, TRUE_LABEL, FALSE_LABEL, END_EXAMPLE];
+
+/// A part of a prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// A marker of the program's own: a token of its kind where the tokenizer has it.
+    Marker(&'static str),
+    /// A candidate label.
+    Label(&'a str),
+    /// Words that stay whole.
+    Text(Cow<'a, str>),
+    /// The record's text: what is cut where all does not fit.
+    Body(&'a str),
+}
+
+/// The parts of a model's input, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prompt<'a>(pub Vec<Piece<'a>>);
+
+impl<'a> Prompt<'a> {
+    /// The input of a uni-encoder.
+    pub fn uni_encoder(record: &'a Record, prompt_first: bool) -> Self {
+        let mut pieces = Vec::with_capacity(2 * record.labels.len() + 4);
+        if !prompt_first {
+            body(record, &mut pieces);
+        }
+        for label in record.labels.names() {
+            pieces.extend([Piece::Marker(LABEL), Piece::Label(label)]);
+        }
+        pieces.push(Piece::Marker(SEP));
+        if let Some(prompt) = record.prompt.as_deref() {
+            pieces.push(Piece::Text(prompt.into()));
+        }
+        if prompt_first {
+            body(record, &mut pieces);
+        }
+        few_shot(&record.examples, &mut pieces);
+        Self(pieces)
+    }
+}
+
+/// The record's text, with the retrieved examples written behind it.
+fn body<'a>(record: &'a Record, pieces: &mut Vec<Piece<'a>>) {
+    pieces.push(Piece::Body(&record.text));
+    for example in record.rac_examples.iter().filter(|example| !example.true_labels.is_empty()) {
+        pieces.push(Piece::Text(" ".into()));
+        retrieved(example, pieces);
+    }
+}
+
+fn retrieved<'a>(example: &'a RacExample, pieces: &mut Vec<Piece<'a>>) {
+    pieces.push(Piece::Marker(EXAMPLE));
+    pieces.push(Piece::Text(format!(" {} ", example.text).into()));
+    let is_false = |label: &&String| !example.true_labels.contains(label);
+    marked(TRUE_LABEL, example.true_labels.iter(), pieces);
+    pieces.push(Piece::Text(" ".into()));
+    marked(FALSE_LABEL, example.all_labels.iter().filter(is_false), pieces);
+    pieces.push(Piece::Text(" ".into()));
+    pieces.push(Piece::Marker(END_EXAMPLE));
+}
+
+fn marked<'a>(marker: &'static str, labels: impl Iterator<Item = &'a String>, pieces: &mut Vec<Piece<'a>>) {
+    for (index, label) in labels.enumerate() {
+        if index > 0 {
+            pieces.push(Piece::Text(" ".into()));
+        }
+        pieces.extend([Piece::Marker(marker), Piece::Text(format!(" {label}").into())]);
+    }
+}
+
+fn few_shot<'a>(examples: &'a [Example], pieces: &mut Vec<Piece<'a>>) {
+    for example in examples {
+        pieces.push(Piece::Marker(EXAMPLE));
+        pieces.push(Piece::Text(format!("{} \nLabels:\n {}", example.text, example.labels.join(", ")).into()));
+    }
+    if !examples.is_empty() {
+        pieces.push(Piece::Marker(SEP));
+    }
+}

@@ -1,0 +1,191 @@
+//! Prompt -> token ids. Only the markers that the program writes become special tokens; a text that
+//! holds `<<LABEL>>` or `[SEP]` stays text.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde_json::{Value, json};
+use tokenizers::Tokenizer;
+
+use super::prompt::{MARKERS, Piece, Prompt};
+use crate::classifier::Encoded;
+use crate::error::{Error, Result};
+use crate::records::LabelSet;
+
+/// Labels whose tokens are kept; beyond that the store is emptied.
+const KEPT_LABELS: usize = 1 << 16;
+
+/// Cuts prompts into the tokens of one checkpoint.
+pub struct Encoder {
+    tokenizer: Tokenizer,
+    /// For text behind a marker, where the tokenizer puts a word boundary only before the first text.
+    following: Option<Tokenizer>,
+    markers: HashMap<&'static str, u32>,
+    /// Special tokens around every input.
+    before: Vec<u32>,
+    after: Vec<u32>,
+    max_length: usize,
+    labels: RwLock<HashMap<String, Arc<[u32]>>>,
+}
+
+impl Encoder {
+    /// Reads the text of `tokenizer.json`; `file` is only named in errors. Inputs have at most
+    /// `max_length` tokens. The file's own truncation and padding are set aside.
+    ///
+    /// # Errors
+    /// The file is no tokenizer, or lacks the markers `<<LABEL>>` and `<<SEP>>`.
+    pub fn parse(text: &str, max_length: usize, file: &Path) -> Result<Self> {
+        let damaged = |e: &dyn std::fmt::Display| Error::model(file, format!("not a usable tokenizer: {e}"));
+        let mut json: Value = serde_json::from_str(text).map_err(|e| damaged(&e))?;
+        json["truncation"] = Value::Null;
+        json["padding"] = Value::Null;
+        make_markers_special(&mut json);
+        let tokenizer = build(&json).map_err(|e| damaged(&e))?;
+        let changed = never_prepend(&mut json["pre_tokenizer"]);
+        let following = changed.then(|| build(&json)).transpose().map_err(|e| damaged(&e))?;
+        let added = tokenizer.get_added_vocabulary().get_vocab();
+        let markers: HashMap<_, _> =
+            MARKERS.into_iter().filter_map(|marker| added.get(marker).map(|&id| (marker, id))).collect();
+        if let Some(missing) = MARKERS[..2].iter().find(|marker| !markers.contains_key(*marker)) {
+            return Err(Error::model(file, format!("no token {missing}: this is no tokenizer of a GLiClass model")));
+        }
+        let (before, after) = surroundings(&tokenizer).map_err(|e| damaged(&e))?;
+        Ok(Self { tokenizer, following, markers, before, after, max_length, labels: RwLock::default() })
+    }
+
+    /// Cuts a prompt into tokens; where they do not fit, the record's text is cut from its end.
+    ///
+    /// # Errors
+    /// All but the text does not fit: the message says how many tokens it needs.
+    pub fn encode(&self, prompt: &Prompt<'_>, labels: &Arc<LabelSet>) -> Result<Encoded> {
+        let mut tokens = self.before.clone();
+        let mut body = None;
+        let mut run = Run::default();
+        for piece in &prompt.0 {
+            match piece {
+                Piece::Marker(marker) => match self.markers.get(marker) {
+                    Some(&id) => {
+                        self.flush(&mut run, &mut tokens, &mut body)?;
+                        tokens.push(id);
+                    }
+                    // A tokenizer without the token reads its letters, as in training.
+                    None => run.text.push_str(marker),
+                },
+                // A label stands alone between two markers.
+                Piece::Label(label) => tokens.extend_from_slice(&self.label(label)?),
+                Piece::Text(text) => run.text.push_str(text),
+                Piece::Body(text) => {
+                    run.text.push_str(text);
+                    run.holds_body = true;
+                }
+            }
+        }
+        self.flush(&mut run, &mut tokens, &mut body)?;
+        tokens.extend_from_slice(&self.after);
+        let truncated = self.cut(&mut tokens, body, labels.len())?;
+        Ok(Encoded { tokens, labels: Arc::clone(labels), truncated })
+    }
+
+    /// Removes what does not fit from the end of `body`, the tokens of the text.
+    fn cut(&self, tokens: &mut Vec<u32>, body: Option<std::ops::Range<usize>>, labels: usize) -> Result<bool> {
+        let over = tokens.len().saturating_sub(self.max_length);
+        if over == 0 {
+            return Ok(false);
+        }
+        let body = body.unwrap_or(0..0);
+        if over >= body.len() {
+            let needed = tokens.len() - body.len();
+            return Err(Error::Record(format!(
+                "{labels} labels with prompt and examples need {needed} tokens, and the text at least one more, but a \
+                 sequence may have {}: use fewer or shorter labels, or raise --max-length if the model allows it",
+                self.max_length
+            )));
+        }
+        tokens.drain(body.end - over..body.end);
+        Ok(true)
+    }
+
+    /// Tokens of the text gathered so far.
+    fn flush(&self, run: &mut Run, tokens: &mut Vec<u32>, body: &mut Option<std::ops::Range<usize>>) -> Result<()> {
+        let Run { text, holds_body } = std::mem::take(run);
+        let start = tokens.len();
+        if !text.is_empty() {
+            let leads = start == self.before.len();
+            tokens.extend(ids(if leads { &self.tokenizer } else { self.following() }, &text)?);
+        }
+        if holds_body {
+            *body = Some(start..tokens.len());
+        }
+        Ok(())
+    }
+
+    fn following(&self) -> &Tokenizer {
+        self.following.as_ref().unwrap_or(&self.tokenizer)
+    }
+
+    /// Tokens of a label, from the store where they are known.
+    fn label(&self, label: &str) -> Result<Arc<[u32]>> {
+        if let Some(known) = self.labels.read().unwrap_or_else(PoisonError::into_inner).get(label) {
+            return Ok(Arc::clone(known));
+        }
+        let tokens: Arc<[u32]> = ids(self.following(), label)?.into();
+        let mut labels = self.labels.write().unwrap_or_else(PoisonError::into_inner);
+        if labels.len() >= KEPT_LABELS {
+            labels.clear();
+        }
+        labels.insert(label.to_owned(), Arc::clone(&tokens));
+        Ok(tokens)
+    }
+}
+
+/// Text gathered until the next marker: the tokenizer must see it as one.
+#[derive(Default)]
+struct Run {
+    text: String,
+    holds_body: bool,
+}
+
+fn ids(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>> {
+    let encoding =
+        tokenizer.encode_fast(text, false).map_err(|e| Error::Record(format!("the tokenizer failed: {e}")))?;
+    Ok(encoding.get_ids().to_vec())
+}
+
+fn build(json: &Value) -> tokenizers::Result<Tokenizer> {
+    let mut tokenizer = Tokenizer::from_str(&json.to_string())?;
+    tokenizer.set_encode_special_tokens(true);
+    Ok(tokenizer)
+}
+
+/// Special tokens in a text are read as its letters; markers must be special for that.
+fn make_markers_special(json: &mut Value) {
+    for token in json["added_tokens"].as_array_mut().into_iter().flatten() {
+        if token["content"].as_str().is_some_and(|content| MARKERS.contains(&content)) {
+            token["special"] = json!(true);
+        }
+    }
+}
+
+/// Turns a `Metaspace` that marks only the first text into one that marks none; whether there was one.
+fn never_prepend(pre_tokenizer: &mut Value) -> bool {
+    let mut changed = pre_tokenizer.get("prepend_scheme") == Some(&json!("first"));
+    if changed {
+        pre_tokenizer["prepend_scheme"] = json!("never");
+    }
+    for inner in pre_tokenizer.get_mut("pretokenizers").and_then(Value::as_array_mut).into_iter().flatten() {
+        changed |= never_prepend(inner);
+    }
+    changed
+}
+
+/// What the tokenizer puts before and after every input.
+fn surroundings(tokenizer: &Tokenizer) -> tokenizers::Result<(Vec<u32>, Vec<u32>)> {
+    let bare = tokenizer.encode_fast("a", false)?;
+    let dressed = tokenizer.encode_fast("a", true)?;
+    let (bare, dressed) = (bare.get_ids(), dressed.get_ids());
+    let at = dressed.windows(bare.len().max(1)).position(|window| window == bare).unwrap_or(0);
+    let end = (at + bare.len()).min(dressed.len());
+    Ok((dressed[..at].to_vec(), dressed[end..].to_vec()))
+}

@@ -1,0 +1,48 @@
+//! A stack of dense layers.
+
+use candle_core::Tensor;
+
+use crate::backbones::layers::{Activation, Linear};
+use crate::checkpoint::Weights;
+use crate::error::Result;
+
+/// Dense layers with one activation between them. Sizes are told by the tensors, not by the config.
+pub struct Mlp {
+    layers: Vec<Linear>,
+    activation: Activation,
+}
+
+impl Mlp {
+    /// Loads the layers `names`, the first of which takes `inputs` columns.
+    ///
+    /// # Errors
+    /// Missing tensors, or layers that do not fit each other.
+    pub fn load(weights: &Weights, names: &[&str], inputs: usize, activation: Activation) -> Result<Self> {
+        let mut width = inputs;
+        let layers = names.iter().map(|name| {
+            let weights = weights.at(name);
+            let outputs = weights.stored("weight")?.shape().first().copied().unwrap_or(0);
+            let linear = Linear::load(&weights, width, outputs);
+            width = outputs;
+            linear
+        });
+        Ok(Self { layers: layers.collect::<Result<_>>()?, activation })
+    }
+
+    /// `(rows, inputs)` to `(rows, outputs of the last layer)`.
+    ///
+    /// # Errors
+    /// `x` has another width.
+    pub fn forward(&self, x: &Tensor, threads: usize) -> Result<Tensor> {
+        let mut x = x.clone();
+        for (index, layer) in self.layers.iter().enumerate() {
+            let last = index + 1 == self.layers.len();
+            x = if last {
+                layer.forward(&x, threads)?
+            } else {
+                layer.forward_activated(&x, self.activation, threads)?
+            };
+        }
+        Ok(x)
+    }
+}
