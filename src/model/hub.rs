@@ -2,12 +2,14 @@
 //!
 //! # Why hf-hub 0.5, and why only half of it
 //!
-//! hf-hub 1.0 brings some 235 crates (an async runtime, the Xet protocol) and minutes of build,
-//! begins a broken transfer again from the first byte and does not know `HF_HUB_OFFLINE`. hf-hub 0.5
-//! with `ureq` brings under 60. Its blocking download, though, fails where the target of a redirect
-//! answers without `Content-Range` (its issue 141) and checks no checksum. So the layout of the cache
-//! comes from hf-hub 0.5, and the transfer is written here on `ureq`, the client that hf-hub brings:
-//! resumed where it broke, checked, never sending the token to another host.
+//! Both versions were tried against the server that `tests/integration` imitates the Hub with.
+//! hf-hub 1.0 brings some 235 crates (an async runtime, the Xet protocol) and minutes of build, begins
+//! a broken transfer again from the first byte and does not read `HF_HUB_OFFLINE`. hf-hub 0.5 on
+//! `ureq` with rustls brings about 40 and needs no OpenSSL. Its blocking download, though, fails
+//! with a missing header wherever an answer lacks `Content-Range` (its issue 141), and checks no
+//! checksum. So the layout of the cache comes from hf-hub 0.5, and the transfer is written here on
+//! `ureq`, the client that hf-hub brings anyway: resumed where it broke, checked, the token never sent
+//! to another host.
 //!
 //! ```text
 //! names -> settings -> cache: complete? -> remote: one HEAD -> transfer: the files -> cache: links

@@ -198,7 +198,7 @@ fn read_request(stream: &TcpStream) -> Option<Asked> {
         let (name, value) = line.split_once(": ")?;
         match name.to_ascii_lowercase().as_str() {
             "authorization" => asked.token = Some(value.to_owned()),
-            "range" => asked.start = value.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok(),
+            "range" => asked.start = value.strip_prefix("bytes=")?.split('-').next()?.parse().ok(),
             _ => {}
         }
     }
