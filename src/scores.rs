@@ -1,5 +1,8 @@
 //! Logits -> scores -> the labels that hold.
 
+use serde::Serialize;
+use serde_json::{Number, Value};
+
 use crate::records::LabelSet;
 
 /// How scores become labels.
@@ -64,4 +67,75 @@ pub fn decide(logits: &[f32], decision: &Decision) -> Vec<Prediction> {
         predictions.truncate(k);
     }
     predictions
+}
+
+/// A prediction as it stands in the output; numbers are the shortest that read back as the same `f32`.
+#[derive(Serialize)]
+struct Shown<'a> {
+    label: &'a str,
+    score: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logit: Option<f32>,
+}
+
+/// Predictions as a JSON array of objects `label`, `score` and, if wanted, `logit`.
+pub fn to_json(predictions: &[Prediction], labels: &LabelSet, with_logits: bool) -> String {
+    let shown: Vec<Shown> = predictions
+        .iter()
+        .map(|p| Shown { label: p.name(labels), score: p.score, logit: with_logits.then_some(p.logit) })
+        .collect();
+    serde_json::to_string(&shown).expect("strings and numbers are JSON; this is a bug")
+}
+
+/// The score of every label as a JSON object in the shape of the labels.
+pub fn to_json_shaped(logits: &[f32], labels: &LabelSet, single_label: bool) -> String {
+    let values: Vec<Value> = scores(logits, single_label).into_iter().map(number).collect();
+    labels.shaped(&values).to_string()
+}
+
+/// A JSON number with the digits of the `f32`, which widening to `f64` would lengthen.
+fn number(value: f32) -> Value {
+    value.to_string().parse().ok().and_then(Number::from_f64).map_or(Value::Null, Value::Number)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn decision() -> Decision {
+        Decision { single_label: false, threshold: 0.5, top_k: None, all_scores: false }
+    }
+
+    fn labels() -> LabelSet {
+        LabelSet::flat(vec!["a".into(), "b".into(), "c".into()]).unwrap()
+    }
+
+    fn names(logits: &[f32], decision: &Decision) -> Vec<usize> {
+        decide(logits, decision).iter().map(|p| p.label).collect()
+    }
+
+    #[test]
+    fn labels_at_the_threshold_hold_and_ties_keep_their_order() {
+        assert_eq!(names(&[0.0, -0.1, 0.0], &decision()), [0, 2]);
+    }
+
+    #[test]
+    fn a_single_label_is_the_best_whatever_the_threshold() {
+        assert_eq!(names(&[-5.0, -4.0, -9.0], &Decision { single_label: true, threshold: 0.99, ..decision() }), [1]);
+    }
+
+    #[test]
+    fn top_k_limits_all_scores_too() {
+        assert_eq!(names(&[-1.0, 3.0, 2.0], &Decision { all_scores: true, top_k: Some(2), ..decision() }), [1, 2]);
+    }
+
+    #[test]
+    fn json_numbers_are_the_shortest_that_read_back() {
+        let predictions = decide(&[0.1, -9.0, -9.0], &decision());
+        let json = to_json(&predictions, &labels(), true);
+        assert_eq!(json, r#"[{"label":"a","score":0.5249792,"logit":0.1}]"#);
+        let shaped = to_json_shaped(&[0.1, 0.0, 0.0], &labels(), false);
+        assert_eq!(shaped, r#"{"a":0.5249792,"b":0.5,"c":0.5}"#);
+    }
 }

@@ -13,7 +13,8 @@ use super::download::Shown;
 use crate::model::hub::{self, Request};
 use crate::model::{Model, Options, Precision, Source};
 use crate::records::{Defaults, LabelSet, labels};
-use crate::scores::Decision;
+use crate::runner::Classified;
+use crate::scores::{self, Decision};
 
 /// How much is said on standard error.
 #[derive(Debug, Clone, Copy, Args)]
@@ -266,6 +267,28 @@ impl DecisionArgs {
             top_k: self.top_k.map(NonZeroUsize::get),
             all_scores: self.all_scores,
         }
+    }
+}
+
+/// What a prediction looks like in JSON.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Decision")]
+pub struct ShapeArgs {
+    /// Add `logit`, the model's answer before sigmoid or softmax, to each prediction
+    #[arg(long, conflicts_with = "hierarchical")]
+    pub logits: bool,
+    /// Predictions as an object shaped like the labels, every leaf a score
+    #[arg(long)]
+    pub hierarchical: bool,
+}
+
+impl ShapeArgs {
+    /// The predictions of one record as JSON.
+    pub fn json(self, decision: &Decision, found: &Classified) -> String {
+        if self.hierarchical {
+            return scores::to_json_shaped(&found.logits, &found.labels, decision.single_label);
+        }
+        scores::to_json(&scores::decide(&found.logits, decision), &found.labels, self.logits)
     }
 }
 

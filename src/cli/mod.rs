@@ -10,6 +10,7 @@ pub mod classify;
 pub mod completions;
 pub mod download;
 pub mod eval;
+pub mod terminal;
 
 /// Sorts text into labels you make up on the spot
 #[derive(Debug, Parser)]
@@ -30,13 +31,13 @@ enum Command {
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
-    match run(Cli::parse()) {
-        Ok(code) => code,
-        Err(error) => {
-            report(&error);
-            ExitCode::from(2)
+    run(Cli::parse()).unwrap_or_else(|error| {
+        if is_broken_pipe(&error) {
+            return ExitCode::SUCCESS;
         }
-    }
+        terminal::say(&format!("error: {}", message(&error)));
+        ExitCode::from(2)
+    })
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -49,7 +50,46 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
-#[allow(clippy::print_stderr)] // the one place where an error ends
-fn report(error: &anyhow::Error) {
-    eprintln!("error: {error:#}");
+/// Whether the reader of our output has gone, as `head` does.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kinds = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    kinds.map(std::io::Error::kind).any(|kind| kind == std::io::ErrorKind::BrokenPipe)
+}
+
+/// The chain of causes on one line; a cause that the message before it already ends with is not said again.
+fn message(error: &anyhow::Error) -> String {
+    let mut message = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if message.is_empty() {
+            message = cause;
+        } else if !message.ends_with(&cause) {
+            message = format!("{message}: {cause}");
+        }
+    }
+    terminal::escaped(&message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let source = std::io::Error::other("no space");
+        let error = anyhow::Error::from(crate::Error::io("out.jsonl", source)).context("cannot write");
+        assert_eq!(message(&error), "cannot write: out.jsonl: no space");
+    }
+
+    #[test]
+    fn a_broken_pipe_is_found_along_the_chain() {
+        let source = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        let error = anyhow::Error::from(crate::Error::io("standard output", source)).context("cannot write");
+        assert!(is_broken_pipe(&error));
+    }
+
+    #[test]
+    fn the_definition_of_the_command_line_holds_together() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
 }

@@ -25,6 +25,13 @@ pub struct Row {
     fields: ByteRecord,
 }
 
+impl Row {
+    /// How many bytes it takes, about: quotes are gone.
+    pub fn size(&self) -> usize {
+        self.fields.as_slice().len() + self.fields.len()
+    }
+}
+
 /// Reads records from CSV or TSV with a header.
 pub struct Reader<B> {
     input: csv::Reader<B>,
@@ -92,8 +99,9 @@ impl<B: BufRead> Iterator for Reader<B> {
             Ok(false) => None,
             Ok(true) => {
                 let number = fields.position().map_or(0, csv::Position::line);
-                let (bytes, record) = (fields.as_slice().len(), self.record(&fields));
-                Some(Ok(Entry { raw: Row { number, fields }, bytes, record }))
+                let record = self.record(&fields);
+                let raw = Row { number, fields };
+                Some(Ok(Entry { bytes: raw.size(), raw, record }))
             }
             Err(error) => Some(Err(failure(&self.name, error))),
         }

@@ -32,6 +32,11 @@ pub struct Line {
 }
 
 impl Line {
+    /// How many bytes it takes.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Whether there is nothing on it. It is written back as it is, and is no record.
     pub fn is_blank(&self) -> bool {
         self.bytes.trim_ascii().is_empty()

@@ -1,0 +1,155 @@
+//! What a person at a terminal sees and does: messages, progress, colour, Ctrl-C.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Draws of the progress bar each second.
+const DRAWS: u8 = 10;
+
+/// Says a line on standard error.
+#[allow(clippy::print_stderr)] // the one place where messages end
+pub fn say(line: &str) {
+    eprintln!("{line}");
+}
+
+/// Text with its control characters written as escapes, so that none reaches a terminal raw.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() || is_direction_mark(character) {
+            out.extend(character.escape_default());
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+/// Marks that turn the direction of writing can make a line read as another.
+fn is_direction_mark(character: char) -> bool {
+    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Whether colour and animation are welcome on `stream`.
+pub fn is_lively(stream: &impl IsTerminal) -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+    stream.is_terminal() && !refused && !dumb
+}
+
+/// Listens for Ctrl-C: the first sets the flag that is returned, the second ends the program.
+///
+/// # Errors
+/// The system does not let us.
+pub fn listen_for_interrupt() -> anyhow::Result<&'static AtomicBool> {
+    static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+    ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    })
+    .context("cannot listen for Ctrl-C")?;
+    Ok(&INTERRUPTED)
+}
+
+/// Counts what was done, and shows it where there is somebody to see it.
+#[derive(Debug)]
+pub struct Progress {
+    bar: ProgressBar,
+    quiet: bool,
+    start: Instant,
+    records: u64,
+    errors: u64,
+    truncated: u64,
+    tokens: u64,
+}
+
+impl Progress {
+    /// Progress over so many bytes, if that is known.
+    pub fn new(bytes: Option<u64>, quiet: bool) -> Self {
+        let lively = !quiet && is_lively(&std::io::stderr());
+        let target = if lively { ProgressDrawTarget::stderr_with_hz(DRAWS) } else { ProgressDrawTarget::hidden() };
+        let template = match bytes {
+            Some(_) => "{bar:30} {percent:>3}% {msg}, {eta} left",
+            None => "{spinner} {msg}",
+        };
+        let style = ProgressStyle::with_template(template).expect("the template is right; otherwise this is a bug");
+        let bar = ProgressBar::with_draw_target(bytes, target).with_style(style);
+        if lively {
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+        Self { bar, quiet, start: Instant::now(), records: 0, errors: 0, truncated: 0, tokens: 0 }
+    }
+
+    /// One record was classified.
+    pub fn classified(&mut self, tokens: usize, truncated: bool) {
+        self.records += 1;
+        self.tokens += tokens as u64;
+        self.truncated += u64::from(truncated);
+    }
+
+    /// One record could not be classified.
+    pub fn failed(&mut self) {
+        self.records += 1;
+        self.errors += 1;
+    }
+
+    /// So many bytes of the input are done.
+    pub fn advance(&self, bytes: usize) {
+        self.bar.inc(bytes as u64);
+        if !self.bar.is_hidden() {
+            self.bar.set_message(self.rates());
+        }
+    }
+
+    /// Says a line, above the bar if there is one.
+    pub fn say(&self, line: &str) {
+        if !self.quiet {
+            self.bar.suspend(|| say(line));
+        }
+    }
+
+    /// Takes the bar away and says the summary.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+        self.say(&self.summary());
+    }
+
+    /// How many records could not be classified.
+    pub fn errors(&self) -> u64 {
+        self.errors
+    }
+
+    fn seconds(&self) -> f64 {
+        self.start.elapsed().as_secs_f64().max(1e-9)
+    }
+
+    fn rates(&self) -> String {
+        let (records, tokens) = (self.records as f64 / self.seconds(), self.tokens as f64 / self.seconds());
+        format!("{} records, {records:.1} records/s, {tokens:.0} tokens/s", self.records)
+    }
+
+    fn summary(&self) -> String {
+        let mut line = format!("{} records, {} errors, {} truncated", self.records, self.errors, self.truncated);
+        let (records, tokens) = (self.records as f64 / self.seconds(), self.tokens as f64 / self.seconds());
+        let seconds = self.seconds();
+        _ = write!(line, ", {seconds:.1} s, {records:.1} records/s, {tokens:.0} tokens/s");
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_and_direction_marks_are_escaped() {
+        assert_eq!(escaped("a\u{1b}[31mb\u{9b}c\u{202e}d\n"), "a\\u{1b}[31mb\\u{9b}c\\u{202e}d\\n");
+        assert_eq!(escaped("voilà 日本"), "voilà 日本");
+    }
+}
