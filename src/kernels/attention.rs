@@ -1,4 +1,20 @@
 //! Multi-head attention over packed sequences.
+//!
+//! A sequence is cut into blocks of query rows, always at the same places; a task is a run of whole
+//! blocks. So the arithmetic of a row depends on its sequence alone. For each head of a task, keys
+//! and values are packed, and each block goes through scores, softmax and the product with the values.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use super::gemm::{Finish, Product};
+use super::isa::{Isa, current};
+use super::pack::{pack_columns, pack_rows, packed_size};
+use super::parallel;
+pub use super::positions::PositionTable;
+use super::positions::{Positions, scores_of_keys};
+use super::simd::{Kernel, Simd};
+use super::softmax::{exponentials, scale_row};
 
 /// Rows inside a wider buffer: head `h` of row `i` starts at `data[i * stride + offset + h * head_dim]`.
 #[derive(Clone, Copy, Debug)]
@@ -64,72 +80,257 @@ pub struct DistanceTable<'a> {
     pub index: &'a [u32],
 }
 
-/// Projected position vectors of each head, laid out for the kernels once at load.
-#[derive(Clone, Debug)]
-pub struct PositionTable {
-    data: Vec<f32>,
-    width: usize,
-}
-
-impl PositionTable {
-    /// Packs `data (positions, heads * head_dim)`, row-major.
-    pub fn new(data: &[f32], positions: usize, heads: usize, head_dim: usize) -> Self {
-        assert_eq!(data.len(), positions * heads * head_dim);
-        Self { data: data.to_vec(), width: heads * head_dim }
-    }
-}
-
 /// Softmax attention inside each sequence: `out (tokens, heads * head_dim)`.
 ///
 /// The result of a sequence does not depend on the other ones. At most `threads` threads work on it.
-pub fn attention(q: Rows, k: Rows, v: Rows, shape: &AttentionShape, bias: Bias, out: &mut [f32], _threads: usize) {
-    let dim = shape.head_dim;
+pub fn attention(q: Rows, k: Rows, v: Rows, shape: &AttentionShape, bias: Bias, out: &mut [f32], threads: usize) {
+    attention_on(current(), q, k, v, shape, bias, out, threads);
+}
+
+#[expect(clippy::too_many_arguments, reason = "those of attention")]
+pub(super) fn attention_on(
+    isa: Isa,
+    q: Rows,
+    k: Rows,
+    v: Rows,
+    shape: &AttentionShape,
+    bias: Bias,
+    out: &mut [f32],
+    threads: usize,
+) {
+    let width = shape.heads * shape.head_dim;
+    assert_eq!(out.len(), shape.bounds.last().map_or(0, |tokens| tokens * width), "output of attention");
+    if out.is_empty() {
+        return;
+    }
+    let block = 2 * isa.tile_rows();
+    let longest = shape.bounds.windows(2).map(|s| s[1] - s[0]).max().unwrap_or(0);
+    let positions = match &bias {
+        Bias::Disentangled(d) => [d.c2p, d.p2c].map(|t| t.map(|t| Positions::new(t, d.max_len, longest, isa))),
+        _ => [None, None],
+    };
+    let [c2p, p2c] = &positions;
+    let layer = Layer { q, k, v, shape, bias, c2p: c2p.as_ref(), p2c: p2c.as_ref(), block };
+    let mut parts = Vec::new();
+    let mut rest = out;
+    for rows in tasks(shape, block, threads) {
+        let (part, others) = rest.split_at_mut(rows.len() * width);
+        parts.push((rows, part));
+        rest = others;
+    }
+    parallel(parts.into_iter(), |(rows, out)| isa.run(Task { layer, rows, out }));
+}
+
+/// Cuts all rows into at most `threads` runs of about the same cost, between blocks.
+fn tasks(shape: &AttentionShape, block: usize, threads: usize) -> Vec<Range<usize>> {
+    // Below this many scores for each thread, waking it takes longer than the work.
+    const WORTH_A_THREAD: usize = 1 << 13;
+    let keys = |length: usize| shape.window.map_or(length, |w| length.min(2 * w + block));
+    let total: usize = shape.bounds.windows(2).map(|s| (s[1] - s[0]) * keys(s[1] - s[0])).sum();
+    let threads = threads.min(total * shape.heads / WORTH_A_THREAD).max(1);
+    let share = total.div_ceil(threads);
+    let (mut tasks, mut start, mut cost) = (Vec::with_capacity(threads), 0, 0);
     for s in shape.bounds.windows(2) {
-        for h in 0..shape.heads {
-            let row = |m: Rows, i: usize| -> Vec<f32> { m.data[i * m.stride + m.offset + h * dim..][..dim].to_vec() };
-            for i in s[0]..s[1] {
-                let q = row(q, i);
-                let mut scores: Vec<f32> = (s[0]..s[1])
-                    .map(|j| {
-                        let outside = (shape.causal && j > i) || shape.window.is_some_and(|w| i.abs_diff(j) > w);
-                        if outside {
-                            return f32::NEG_INFINITY;
-                        }
-                        let k = row(k, j);
-                        let content = dot(&q, &k);
-                        let at = |t: DistanceTable, max_len: usize| -> Vec<f32> {
-                            let p = t.index[i + max_len - 1 - j] as usize;
-                            t.positions.data[p * t.positions.width + h * dim..][..dim].to_vec()
-                        };
-                        match bias {
-                            Bias::None => content * shape.scale,
-                            Bias::Relative { table, max_distance } => {
-                                let at = (j + max_distance).saturating_sub(i).min(2 * max_distance);
-                                content * shape.scale + table[h * (2 * max_distance + 1) + at]
-                            }
-                            Bias::Disentangled(d) => {
-                                let c2p = d.c2p.map_or(0.0, |t| dot(&q, &at(t, d.max_len)));
-                                let p2c = d.p2c.map_or(0.0, |t| dot(&k, &at(t, d.max_len)));
-                                (content + c2p + p2c) * shape.scale
-                            }
-                        }
-                    })
-                    .collect();
-                let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                scores.iter_mut().for_each(|x| *x = (*x - max).exp());
-                let sum: f32 = scores.iter().sum();
-                let out = &mut out[i * shape.heads * dim + h * dim..][..dim];
-                out.fill(0.0);
-                for (j, p) in (s[0]..s[1]).zip(scores) {
-                    for (o, v) in out.iter_mut().zip(row(v, j)) {
-                        *o += p / sum * v;
-                    }
+        for first in (s[0]..s[1]).step_by(block) {
+            let end = s[1].min(first + block);
+            cost += (end - first) * keys(s[1] - s[0]);
+            if cost >= share {
+                tasks.push(start..end);
+                (start, cost) = (end, 0);
+            }
+        }
+    }
+    let tokens = shape.bounds.last().copied().unwrap_or(0);
+    if start < tokens {
+        tasks.push(start..tokens);
+    }
+    tasks
+}
+
+/// The operands of [`attention`].
+#[derive(Clone, Copy)]
+struct Layer<'a> {
+    q: Rows<'a>,
+    k: Rows<'a>,
+    v: Rows<'a>,
+    shape: &'a AttentionShape<'a>,
+    bias: Bias<'a>,
+    c2p: Option<&'a Positions<'a>>,
+    p2c: Option<&'a Positions<'a>>,
+    /// Query rows in a block.
+    block: usize,
+}
+
+/// The rows of `out` that one thread computes.
+struct Task<'a> {
+    layer: Layer<'a>,
+    rows: Range<usize>,
+    out: &'a mut [f32],
+}
+
+/// Buffers a thread keeps from one task to the next.
+#[derive(Default)]
+struct Scratch {
+    keys: Vec<f32>,
+    values: Vec<f32>,
+    scores: Vec<f32>,
+    /// [`Bias::Relative`] of one head, for each `j - i`.
+    relative: Vec<f32>,
+    c2p: Vec<f32>,
+    p2c: Vec<f32>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// The first `size` numbers of a buffer that only grows.
+pub(super) fn sized(buffer: &mut Vec<f32>, size: usize) -> &mut [f32] {
+    if buffer.len() < size {
+        buffer.resize(size, 0.0);
+    }
+    &mut buffer[..size]
+}
+
+impl Kernel for Task<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let shape = self.layer.shape;
+        let width = shape.heads * shape.head_dim;
+        SCRATCH.with_borrow_mut(|scratch| {
+            for bounds in shape.bounds.windows(2) {
+                let rows = self.rows.start.max(bounds[0])..self.rows.end.min(bounds[1]);
+                if rows.is_empty() {
+                    continue;
                 }
+                let out = &mut self.out[(rows.start - self.rows.start) * width..][..rows.len() * width];
+                let sequence = Sequence {
+                    layer: self.layer,
+                    start: bounds[0],
+                    length: bounds[1] - bounds[0],
+                    rows: rows.start - bounds[0]..rows.end - bounds[0],
+                };
+                for head in 0..shape.heads {
+                    s.run(Head { sequence: &sequence, head, scratch: &mut *scratch, out: &mut *out });
+                }
+            }
+        });
+    }
+}
+
+/// Part of a sequence; rows are counted from its start.
+struct Sequence<'a> {
+    layer: Layer<'a>,
+    start: usize,
+    length: usize,
+    rows: Range<usize>,
+}
+
+impl Sequence<'_> {
+    /// The keys that some of `rows` see.
+    fn keys(&self, rows: &Range<usize>) -> Range<usize> {
+        let AttentionShape { window, causal, .. } = *self.layer.shape;
+        let end = if causal { rows.end } else { self.length };
+        match window {
+            Some(w) => rows.start.saturating_sub(w)..end.min(rows.end.saturating_add(w)),
+            None => 0..end,
+        }
+    }
+
+    /// A head of `rows`, from row `first` of the sequence on.
+    fn head<'b>(&self, rows: Rows<'b>, head: usize, first: usize) -> &'b [f32] {
+        &rows.data[(self.start + first) * rows.stride + rows.offset + head * self.layer.shape.head_dim..]
+    }
+}
+
+/// One head of a part of a sequence. `out` holds the rows of the part, all heads.
+struct Head<'a> {
+    sequence: &'a Sequence<'a>,
+    head: usize,
+    scratch: &'a mut Scratch,
+    out: &'a mut [f32],
+}
+
+impl Kernel for Head<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Head { sequence, head, scratch, out } = self;
+        let Layer { q, k, v, shape, bias, c2p, p2c, block } = sequence.layer;
+        let (dim, width) = (shape.head_dim, shape.heads * shape.head_dim);
+        let panel = 2 * S::LANES;
+        let all = sequence.keys(&sequence.rows);
+        let depth = all.len();
+
+        let keys = sized(&mut scratch.keys, packed_size(depth, dim, panel));
+        let key_rows = sequence.head(k, head, all.start);
+        pack_rows(key_rows, k.stride, depth, dim, panel, keys);
+        let values = sized(&mut scratch.values, packed_size(dim, depth, panel));
+        pack_columns(sequence.head(v, head, all.start), v.stride, dim, depth, panel, values);
+        let scores = sized(&mut scratch.scores, block * depth);
+        if let Bias::Relative { table, max_distance } = bias {
+            let table = &table[head * (2 * max_distance + 1)..][..2 * max_distance + 1];
+            expand(table, max_distance, sequence.length, &mut scratch.relative);
+        }
+        let p2c =
+            p2c.map(|p| (p, scores_of_keys(s, p, head, key_rows, k.stride, &all, &sequence.rows, &mut scratch.p2c)));
+
+        for first in sequence.rows.clone().step_by(block) {
+            let rows = first..sequence.rows.end.min(first + block);
+            let seen = sequence.keys(&rows);
+            // The panels of keys start at multiples of a panel.
+            let skipped = (seen.start - all.start) / panel * panel;
+            let seen = all.start + skipped..seen.end;
+            s.run(Product {
+                a: sequence.head(q, head, rows.start),
+                a_stride: q.stride,
+                rows: rows.len(),
+                depth: dim,
+                panels: &keys[skipped * dim..],
+                panel_depth: dim,
+                columns: seen.len(),
+                c_stride: seen.len(),
+                c: scores,
+                finish: Finish::NONE,
+            });
+            if let Some(c2p) = c2p {
+                let query = sequence.head(q, head, rows.start);
+                c2p.add_queries(s, head, query, q.stride, &rows, &seen, scores, &mut scratch.c2p);
+            }
+            if let Some((p2c, of_keys)) = &p2c {
+                p2c.add_keys(of_keys, &rows, &seen, all.start, scores);
+            }
+            let mut sums = [0.0; MAX_BLOCK];
+            for ((row, scores), sum) in rows.clone().zip(scores.chunks_exact_mut(seen.len())).zip(&mut sums) {
+                let relative = matches!(bias, Bias::Relative { .. })
+                    .then(|| &scratch.relative[seen.start + sequence.length - 1 - row..][..seen.len()]);
+                let own = sequence.keys(&(row..row + 1));
+                *sum = exponentials(s, scores, shape.scale, relative, own.start - seen.start..own.end - seen.start);
+            }
+            let out = &mut out[(rows.start - sequence.rows.start) * width + head * dim..];
+            s.run(Product {
+                a: scores,
+                a_stride: seen.len(),
+                rows: rows.len(),
+                depth: seen.len(),
+                panels: &values[skipped * panel..],
+                panel_depth: depth,
+                columns: dim,
+                c_stride: width,
+                c: &mut *out,
+                finish: Finish::NONE,
+            });
+            for (r, sum) in sums[..rows.len()].iter().enumerate() {
+                scale_row(s, &mut out[r * width..][..dim], 1.0 / sum);
             }
         }
     }
 }
 
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
+/// More rows no block has.
+const MAX_BLOCK: usize = 32;
+
+/// The value for each `j - i` in `-(length - 1)..=length - 1`.
+fn expand(table: &[f32], max_distance: usize, length: usize, to: &mut Vec<f32>) {
+    to.clear();
+    to.extend((0..2 * length - 1).map(|x| table[(x + max_distance).saturating_sub(length - 1).min(2 * max_distance)]));
 }

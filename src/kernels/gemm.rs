@@ -1,32 +1,12 @@
-//! Dense layers.
+//! Matrix products and dense layers.
+//!
+//! Every element of a product is one chain of multiply-adds over the inner dimension, in order,
+//! whatever the tile it falls in: this is what makes a row independent of the other rows.
 
-use super::{Activation, activate};
-
-/// The weights of a dense layer, laid out for the kernels once at load.
-#[derive(Clone, Debug)]
-pub struct PackedMatrix {
-    data: Vec<f32>,
-    out_features: usize,
-    in_features: usize,
-}
-
-impl PackedMatrix {
-    /// Packs `weight (out_features, in_features)`, row-major.
-    pub fn new(weight: &[f32], out_features: usize, in_features: usize) -> Self {
-        assert_eq!(weight.len(), out_features * in_features);
-        Self { data: weight.to_vec(), out_features, in_features }
-    }
-
-    /// Columns of the result.
-    pub fn out_features(&self) -> usize {
-        self.out_features
-    }
-
-    /// Columns of the input.
-    pub fn in_features(&self) -> usize {
-        self.in_features
-    }
-}
+use super::math::activated;
+use super::pack::PackedMatrix;
+use super::simd::{Kernel, Simd};
+use super::{Activation, parallel};
 
 /// A dense layer: `out (rows, out_features) = activation(x (rows, in_features) * w^T + bias) + residual`.
 ///
@@ -40,22 +20,227 @@ pub fn linear(
     activation: Activation,
     residual: Option<&[f32]>,
     out: &mut [f32],
-    _threads: usize,
+    threads: usize,
 ) {
-    assert_eq!(x.len(), rows * w.in_features);
-    assert_eq!(out.len(), rows * w.out_features);
-    for r in 0..rows {
-        let x = &x[r * w.in_features..][..w.in_features];
-        for n in 0..w.out_features {
-            let row = &w.data[n * w.in_features..][..w.in_features];
-            let dot: f32 = x.iter().zip(row).map(|(a, b)| a * b).sum();
-            out[r * w.out_features + n] = dot + bias.map_or(0.0, |b| b[n]);
+    let (depth, columns) = (w.in_features(), w.out_features());
+    assert_eq!(x.len(), rows * depth, "input of a dense layer");
+    assert_eq!(out.len(), rows * columns, "output of a dense layer");
+    assert!(bias.is_none_or(|b| b.len() == columns), "bias of a dense layer");
+    assert!(residual.is_none_or(|r| r.len() == out.len()), "residual of a dense layer");
+    if out.is_empty() {
+        return;
+    }
+    // Below this many multiply-adds, waking a thread takes longer than the work.
+    const WORTH_A_THREAD: usize = 1 << 20;
+    let threads = threads.min(rows * columns * depth / WORTH_A_THREAD).max(1);
+    let layer = Layer { x, w, bias, activation, residual };
+    if rows >= threads * w.isa().tile_rows() {
+        let share = rows.div_ceil(threads).next_multiple_of(w.isa().tile_rows());
+        let parts = out.chunks_mut(share * columns).enumerate();
+        parallel(parts, |(i, out)| layer.part(i * share, 0, columns, out));
+    } else {
+        layer.by_columns(rows, threads, out);
+    }
+}
+
+/// The operands of [`linear`].
+#[derive(Clone, Copy)]
+struct Layer<'a> {
+    x: &'a [f32],
+    w: &'a PackedMatrix,
+    bias: Option<&'a [f32]>,
+    activation: Activation,
+    residual: Option<&'a [f32]>,
+}
+
+impl Layer<'_> {
+    /// Few rows: each thread takes some panels of the weights.
+    fn by_columns(&self, rows: usize, threads: usize, out: &mut [f32]) {
+        let columns = self.w.out_features();
+        let share = columns.div_ceil(threads).next_multiple_of(self.w.isa().panel());
+        if share >= columns {
+            return self.part(0, 0, columns, out);
+        }
+        let mut parts = vec![0.0; out.len()];
+        parallel(parts.chunks_mut(share * rows).enumerate(), |(i, part)| {
+            self.part(0, i * share, part.len() / rows, part);
+        });
+        for (i, part) in parts.chunks(share * rows).enumerate() {
+            let width = part.len() / rows;
+            for (from, to) in part.chunks_exact(width).zip(out.chunks_exact_mut(columns)) {
+                to[i * share..][..width].copy_from_slice(from);
+            }
         }
     }
-    activate(out, activation);
-    if let Some(residual) = residual {
-        for (o, r) in out.iter_mut().zip(residual) {
-            *o += r;
+
+    /// The part of the result from row `row` and column `column` on, `width` columns wide.
+    fn part(&self, row: usize, column: usize, width: usize, out: &mut [f32]) {
+        let (depth, columns) = (self.w.in_features(), self.w.out_features());
+        self.w.isa().run(Product {
+            a: &self.x[row * depth..],
+            a_stride: depth,
+            rows: out.len() / width,
+            depth,
+            panels: &self.w.panels()[column * depth..],
+            panel_depth: depth,
+            columns: width,
+            finish: Finish {
+                bias: self.bias.map(|b| &b[column..]),
+                activation: self.activation,
+                residual: self.residual.map(|r| &r[row * columns + column..]),
+                residual_stride: columns,
+            },
+            c_stride: width,
+            c: out,
+        });
+    }
+}
+
+/// `c (rows, columns) = a (rows, depth) * panels`, then [`Finish`].
+pub(super) struct Product<'a> {
+    pub a: &'a [f32],
+    /// Numbers from one row of `a` to the next.
+    pub a_stride: usize,
+    pub rows: usize,
+    pub depth: usize,
+    /// The packed right side; its first panel meets column 0 of `c`.
+    pub panels: &'a [f32],
+    /// Lines from one panel to the next.
+    pub panel_depth: usize,
+    pub columns: usize,
+    pub c: &'a mut [f32],
+    /// Numbers from one row of `c` to the next.
+    pub c_stride: usize,
+    pub finish: Finish<'a>,
+}
+
+/// What is done to a product: `activation(c + bias) + residual`.
+#[derive(Clone, Copy)]
+pub(super) struct Finish<'a> {
+    pub bias: Option<&'a [f32]>,
+    pub activation: Activation,
+    pub residual: Option<&'a [f32]>,
+    pub residual_stride: usize,
+}
+
+impl Finish<'_> {
+    /// The product as it is.
+    pub const NONE: Self = Finish { bias: None, activation: Activation::None, residual: None, residual_stride: 0 };
+}
+
+impl Kernel for Product<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let width = 2 * S::LANES;
+        for column in (0..self.columns).step_by(width) {
+            let panel = &self.panels[column * self.panel_depth..][..self.depth * width];
+            let count = width.min(self.columns - column);
+            let mut row = 0;
+            while row < self.rows {
+                let a = &self.a[row * self.a_stride..];
+                let c = &mut self.c[row * self.c_stride + column..];
+                let done = tiles(s, self.rows - row, a, self.a_stride, panel, c, self.c_stride, count);
+                self.finish.apply(s, row..row + done, column, count, c, self.c_stride);
+                row += done;
+            }
+        }
+    }
+}
+
+/// Computes the largest tile that fits in `rows`; returns its rows.
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "the operands of one product")]
+fn tiles<S: Simd>(
+    s: S,
+    rows: usize,
+    a: &[f32],
+    a_stride: usize,
+    panel: &[f32],
+    c: &mut [f32],
+    c_stride: usize,
+    count: usize,
+) -> usize {
+    macro_rules! largest_of {
+        ($($size:literal)+) => {
+            $(if S::TILE_ROWS >= $size && rows >= $size {
+                tile::<S, $size>(s, a, a_stride, panel, c, c_stride, count);
+                return $size;
+            })+
+        };
+    }
+    largest_of!(14 12 6 4 2);
+    tile::<S, 1>(s, a, a_stride, panel, c, c_stride, count);
+    1
+}
+
+/// `ROWS` rows by one panel, the sums in registers.
+#[inline(always)]
+fn tile<S: Simd, const ROWS: usize>(
+    s: S,
+    a: &[f32],
+    a_stride: usize,
+    panel: &[f32],
+    c: &mut [f32],
+    c_stride: usize,
+    count: usize,
+) {
+    let width = 2 * S::LANES;
+    let depth = panel.len() / width;
+    let mut rows: [&[f32]; ROWS] = [&[]; ROWS];
+    for (r, row) in rows.iter_mut().enumerate() {
+        *row = &a[r * a_stride..][..depth];
+    }
+    let mut sums = [[s.splat(0.0); 2]; ROWS];
+    for (k, line) in panel.chunks_exact(width).enumerate() {
+        let b = [s.load(&line[..S::LANES]), s.load(&line[S::LANES..])];
+        for r in 0..ROWS {
+            let a = s.splat(rows[r][k]);
+            sums[r][0] = s.mul_add(a, b[0], sums[r][0]);
+            sums[r][1] = s.mul_add(a, b[1], sums[r][1]);
+        }
+    }
+    for (r, sums) in sums.iter().enumerate() {
+        let to = &mut c[r * c_stride..][..count];
+        if count == width {
+            s.store(sums[0], &mut to[..S::LANES]);
+            s.store(sums[1], &mut to[S::LANES..]);
+        } else {
+            let (first, second) = to.split_at_mut(count.min(S::LANES));
+            s.store_some(sums[0], first);
+            s.store_some(sums[1], second);
+        }
+    }
+}
+
+impl Finish<'_> {
+    /// `c` starts at the first of `rows`, at `column`; `count` columns are done.
+    #[inline(always)]
+    fn apply<S: Simd>(
+        &self,
+        s: S,
+        rows: std::ops::Range<usize>,
+        column: usize,
+        count: usize,
+        c: &mut [f32],
+        c_stride: usize,
+    ) {
+        if self.bias.is_none() && self.activation == Activation::None && self.residual.is_none() {
+            return;
+        }
+        for (i, row) in rows.enumerate() {
+            let c = &mut c[i * c_stride..][..count];
+            let residual = self.residual.map(|r| &r[row * self.residual_stride + column..][..count]);
+            for (at, c) in (0..count).step_by(S::LANES).zip(c.chunks_mut(S::LANES)) {
+                let mut x = s.load_some(c);
+                if let Some(bias) = self.bias {
+                    x = s.add(x, s.load_some(&bias[column + at..][..c.len()]));
+                }
+                x = activated(s, self.activation, x);
+                if let Some(residual) = residual {
+                    x = s.add(x, s.load_some(&residual[at..][..c.len()]));
+                }
+                s.store_some(x, c);
+            }
         }
     }
 }

@@ -3,19 +3,39 @@
 //! A row's result is the same to the last bit whatever the number of rows, its place among them,
 //! the threads or its neighbours: every element is summed over the inner dimension in one order.
 //! Wrong lengths of slices are mistakes of the caller and panic; values never do.
+//!
+//! Kernels are written once over the vector operations in `simd` and compiled for each
+//! instruction set; only the files of the instruction sets are `unsafe`.
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
 mod attention;
 mod gemm;
+mod isa;
+mod math;
+mod pack;
+mod portable;
+mod positions;
+mod rows;
+mod simd;
+mod softmax;
+#[cfg(test)]
+mod tests;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
 
 pub use attention::{AttentionShape, Bias, Disentangled, DistanceTable, PositionTable, Rows, attention};
-pub use gemm::{PackedMatrix, linear};
+pub use gemm::linear;
+pub use isa::{Isa, isa};
+pub use pack::PackedMatrix;
+pub use rows::{activate, gated, layer_norm};
 
 /// What a dense layer applies to each element after its bias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
     /// Nothing.
     None,
-    /// `x * (1 + erf(x / sqrt 2)) / 2`.
+    /// `x * (1 + erf(x / sqrt 2)) / 2`, with `erf` within 2 units in the last place.
     Gelu,
     /// The approximation of [`Activation::Gelu`] through `tanh`.
     GeluTanh,
@@ -27,66 +47,11 @@ pub enum Activation {
     Tanh,
 }
 
-/// A set of instructions the kernels are written for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isa {
-    /// Plain Rust.
-    Portable,
-}
-
-impl Isa {
-    /// The name that `GLICLASS_KERNEL` takes.
-    pub fn name(self) -> &'static str {
-        "portable"
+/// Does all the tasks, each on a thread of its own when there are several.
+fn parallel<T: Send>(tasks: impl ExactSizeIterator<Item = T>, work: impl Fn(T) + Sync) {
+    if tasks.len() <= 1 {
+        return tasks.for_each(work);
     }
-}
-
-/// The instruction set in use: the best this machine has, or the one named by `GLICLASS_KERNEL`.
-///
-/// # Errors
-/// A message that lists the names this machine takes, when the variable holds another one.
-pub fn isa() -> Result<Isa, String> {
-    Ok(Isa::Portable)
-}
-
-/// Normalises each row of `x (rows, width)` to mean 0 and variance 1 (biased), then scales by
-/// `weight (width)` and shifts by `bias (width)`, into `out (rows, width)`.
-pub fn layer_norm(x: &[f32], width: usize, weight: Option<&[f32]>, bias: Option<&[f32]>, eps: f32, out: &mut [f32]) {
-    assert_eq!(x.len(), out.len());
-    for (x, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
-        let mean = x.iter().sum::<f32>() / width as f32;
-        let variance = x.iter().map(|v| (v - mean) * (v - mean)).sum::<f32>() / width as f32;
-        let inverse = 1.0 / (variance + eps).sqrt();
-        for i in 0..width {
-            out[i] = (x[i] - mean) * inverse * weight.map_or(1.0, |w| w[i]) + bias.map_or(0.0, |b| b[i]);
-        }
-    }
-}
-
-/// Applies `activation` to every element of `x`.
-pub fn activate(x: &mut [f32], activation: Activation) {
-    for v in x {
-        *v = activated(*v, activation);
-    }
-}
-
-/// Gated unit: `out (rows, width)` is `activation(first half) * second half` of `x (rows, 2 * width)`.
-pub fn gated(x: &[f32], width: usize, activation: Activation, out: &mut [f32]) {
-    assert_eq!(x.len(), 2 * out.len());
-    for (x, out) in x.chunks_exact(2 * width).zip(out.chunks_exact_mut(width)) {
-        for i in 0..width {
-            out[i] = activated(x[i], activation) * x[width + i];
-        }
-    }
-}
-
-fn activated(x: f32, activation: Activation) -> f32 {
-    match activation {
-        Activation::None => x,
-        Activation::Gelu => 0.5 * x * (1.0 + (x * 0.797_884_6 * (1.0 + 0.044_715 * x * x)).tanh()),
-        Activation::GeluTanh => 0.5 * x * (1.0 + (0.797_884_6 * (x + 0.044_715 * x * x * x)).tanh()),
-        Activation::Relu => x.max(0.0),
-        Activation::Silu => x / (1.0 + (-x).exp()),
-        Activation::Tanh => x.tanh(),
-    }
+    let work = &work;
+    rayon::in_place_scope(|scope| tasks.for_each(|task| scope.spawn(move |_| work(task))));
 }

@@ -1,0 +1,126 @@
+//! What is done to each row or element alone: norms, activations, gates.
+
+use super::Activation;
+use super::isa::{Isa, current};
+use super::math::activated;
+use super::simd::{Kernel, Simd};
+
+/// Normalises each row of `x (rows, width)` to mean 0 and variance 1 (biased), then scales by
+/// `weight (width)` and shifts by `bias (width)`, into `out (rows, width)`.
+pub fn layer_norm(x: &[f32], width: usize, weight: Option<&[f32]>, bias: Option<&[f32]>, eps: f32, out: &mut [f32]) {
+    layer_norm_on(current(), x, width, weight, bias, eps, out);
+}
+
+pub(super) fn layer_norm_on(
+    isa: Isa,
+    x: &[f32],
+    width: usize,
+    weight: Option<&[f32]>,
+    bias: Option<&[f32]>,
+    eps: f32,
+    out: &mut [f32],
+) {
+    assert_eq!(x.len(), out.len(), "output of a norm");
+    assert!(weight.is_none_or(|w| w.len() == width), "weight of a norm");
+    assert!(bias.is_none_or(|b| b.len() == width), "bias of a norm");
+    if width > 0 {
+        isa.run(LayerNorm { x, width, weight, bias, eps, out });
+    }
+}
+
+/// Applies `activation` to every element of `x`.
+pub fn activate(x: &mut [f32], activation: Activation) {
+    activate_on(current(), x, activation);
+}
+
+pub(super) fn activate_on(isa: Isa, x: &mut [f32], activation: Activation) {
+    isa.run(Activate { x, activation });
+}
+
+/// Gated unit: `out (rows, width)` is `activation(first half) * second half` of `x (rows, 2 * width)`.
+pub fn gated(x: &[f32], width: usize, activation: Activation, out: &mut [f32]) {
+    gated_on(current(), x, width, activation, out);
+}
+
+pub(super) fn gated_on(isa: Isa, x: &[f32], width: usize, activation: Activation, out: &mut [f32]) {
+    assert_eq!(x.len(), 2 * out.len(), "output of a gate");
+    if width > 0 {
+        isa.run(Gated { x, width, activation, out });
+    }
+}
+
+struct LayerNorm<'a> {
+    x: &'a [f32],
+    width: usize,
+    weight: Option<&'a [f32]>,
+    bias: Option<&'a [f32]>,
+    eps: f32,
+    out: &'a mut [f32],
+}
+
+impl Kernel for LayerNorm<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let width = self.width as f32;
+        for (x, out) in self.x.chunks_exact(self.width).zip(self.out.chunks_exact_mut(self.width)) {
+            let mut sum = s.splat(0.0);
+            for x in x.chunks(S::LANES) {
+                sum = s.add(sum, s.load_some(x));
+            }
+            let mean = s.splat(s.sum(sum) / width);
+            let mut squares = s.splat(0.0);
+            for (x, out) in x.chunks(S::LANES).zip(out.chunks_mut(S::LANES)) {
+                s.store_some(s.sub(s.load_some(x), mean), out);
+                // Read back: lanes beyond the row are 0 again.
+                let centred = s.load_some(out);
+                squares = s.mul_add(centred, centred, squares);
+            }
+            let inverse = s.splat(1.0 / (s.sum(squares) / width + self.eps).sqrt());
+            for (at, out) in (0..self.width).step_by(S::LANES).zip(out.chunks_mut(S::LANES)) {
+                let mut y = s.mul(s.load_some(out), inverse);
+                if let Some(weight) = self.weight {
+                    y = s.mul(y, s.load_some(&weight[at..][..out.len()]));
+                }
+                if let Some(bias) = self.bias {
+                    y = s.add(y, s.load_some(&bias[at..][..out.len()]));
+                }
+                s.store_some(y, out);
+            }
+        }
+    }
+}
+
+struct Activate<'a> {
+    x: &'a mut [f32],
+    activation: Activation,
+}
+
+impl Kernel for Activate<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for x in self.x.chunks_mut(S::LANES) {
+            s.store_some(activated(s, self.activation, s.load_some(x)), x);
+        }
+    }
+}
+
+struct Gated<'a> {
+    x: &'a [f32],
+    width: usize,
+    activation: Activation,
+    out: &'a mut [f32],
+}
+
+impl Kernel for Gated<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for (x, out) in self.x.chunks_exact(2 * self.width).zip(self.out.chunks_exact_mut(self.width)) {
+            let (gate, value) = x.split_at(self.width);
+            for ((gate, value), out) in gate.chunks(S::LANES).zip(value.chunks(S::LANES)).zip(out.chunks_mut(S::LANES))
+            {
+                let gate = activated(s, self.activation, s.load_some(gate));
+                s.store_some(s.mul(gate, s.load_some(value)), out);
+            }
+        }
+    }
+}

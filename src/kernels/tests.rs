@@ -1,0 +1,396 @@
+//! Every instruction set of this machine against plain sums in `f64`.
+#![allow(clippy::unwrap_used)]
+
+use super::attention::attention_on;
+use super::math;
+use super::pack::PackedMatrix;
+use super::rows::{activate_on, gated_on, layer_norm_on};
+use super::simd::{Kernel, Simd};
+use super::*;
+
+/// Numbers in -1..1 without a pattern.
+fn numbers(count: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / 8_388_608.0 - 1.0
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+#[track_caller]
+fn assert_close(got: &[f32], expected: &[f64], tolerance: f64, what: &str) {
+    assert_eq!(got.len(), expected.len(), "{what}");
+    for (i, (g, e)) in got.iter().zip(expected).enumerate() {
+        let error = (f64::from(*g) - e).abs();
+        assert!(error <= tolerance * e.abs().max(1.0), "{what}: element {i} is {g}, expected {e}");
+    }
+}
+
+/// The series with terms of one sign: exact to the last bits of `f64` for the numbers used here.
+fn erf(x: f64) -> f64 {
+    let (mut term, mut sum, mut n) = (x, x, 0.0);
+    while term.abs() > 1e-18 * sum.abs() {
+        n += 1.0;
+        term *= 2.0 * x * x / (2.0 * n + 1.0);
+        sum += term;
+    }
+    2.0 / std::f64::consts::PI.sqrt() * (-x * x).exp() * sum
+}
+
+fn expected_activation(activation: Activation, x: f64) -> f64 {
+    match activation {
+        Activation::None => x,
+        Activation::Gelu => 0.5 * x * (1.0 + erf(x / 2f64.sqrt())),
+        Activation::GeluTanh => {
+            0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh())
+        }
+        Activation::Relu => x.max(0.0),
+        Activation::Silu => x / (1.0 + (-x).exp()),
+        Activation::Tanh => x.tanh(),
+    }
+}
+
+const ACTIVATIONS: [Activation; 6] =
+    [Activation::None, Activation::Gelu, Activation::GeluTanh, Activation::Relu, Activation::Silu, Activation::Tanh];
+
+fn pack(isa: Isa, weight: &[f32], out_features: usize, in_features: usize) -> PackedMatrix {
+    PackedMatrix::strided(isa, weight, in_features, out_features, in_features)
+}
+
+#[test]
+fn a_dense_layer_equals_the_plain_sum_on_every_instruction_set() {
+    for isa in Isa::available() {
+        for (rows, depth, columns) in [(0, 5, 3), (1, 1, 1), (3, 48, 12), (14, 20, 33), (29, 17, 65), (61, 96, 100)] {
+            for activation in ACTIVATIONS {
+                let (x, weight) = (numbers(rows * depth, 1), numbers(columns * depth, 2));
+                let (bias, residual) = (numbers(columns, 3), numbers(rows * columns, 4));
+                let expected: Vec<f64> = (0..rows * columns)
+                    .map(|i| {
+                        let (x, w) = (&x[i / columns * depth..][..depth], &weight[i % columns * depth..][..depth]);
+                        let dot: f64 = x.iter().zip(w).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+                        expected_activation(activation, dot + f64::from(bias[i % columns])) + f64::from(residual[i])
+                    })
+                    .collect();
+                let mut out = vec![f32::NAN; rows * columns];
+                let w = pack(isa, &weight, columns, depth);
+                linear(&x, rows, &w, Some(&bias), activation, Some(&residual), &mut out, 1);
+                assert_close(&out, &expected, 5e-6, &format!("{} {rows}x{depth}x{columns} {activation:?}", isa.name()));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_of_a_dense_layer_is_the_same_bits_in_any_company_on_any_threads() {
+    let (rows, depth, columns) = (131, 100, 331);
+    let (x, weight, bias) = (numbers(rows * depth, 1), numbers(columns * depth, 2), numbers(columns, 3));
+    for isa in Isa::available() {
+        let w = pack(isa, &weight, columns, depth);
+        let run = |x: &[f32], threads| {
+            let mut out = vec![0.0; x.len() / depth * columns];
+            linear(x, x.len() / depth, &w, Some(&bias), Activation::Gelu, None, &mut out, threads);
+            out
+        };
+        let all = run(&x, 1);
+        assert_eq!(all, run(&x, 2), "{} two threads", isa.name());
+        for (first, count) in [(0, 1), (7, 1), (130, 1), (5, 13), (40, 90)] {
+            let some = run(&x[first * depth..][..count * depth], 1);
+            assert_eq!(some, all[first * columns..][..count * columns], "{} rows {first}+{count}", isa.name());
+        }
+    }
+}
+
+#[test]
+fn few_rows_are_divided_by_columns_without_a_change_of_bits() {
+    let (rows, depth, columns) = (5, 1000, 701);
+    let (x, weight, bias) = (numbers(rows * depth, 1), numbers(columns * depth, 2), numbers(columns, 3));
+    let residual = numbers(rows * columns, 4);
+    for isa in Isa::available() {
+        let w = pack(isa, &weight, columns, depth);
+        let [one, three] = [1, 3].map(|threads| {
+            let mut out = vec![0.0; rows * columns];
+            linear(&x, rows, &w, Some(&bias), Activation::Silu, Some(&residual), &mut out, threads);
+            out
+        });
+        assert_eq!(one, three, "{}", isa.name());
+    }
+}
+
+#[test]
+fn layer_norm_equals_the_plain_formula_on_every_instruction_set() {
+    for isa in Isa::available() {
+        for width in [1, 12, 48, 100, 768] {
+            let (x, weight, bias) = (numbers(3 * width, 1), numbers(width, 2), numbers(width, 3));
+            let expected: Vec<f64> = x
+                .chunks(width)
+                .flat_map(|row| {
+                    let row: Vec<f64> = row.iter().map(|v| f64::from(*v)).collect();
+                    let mean = row.iter().sum::<f64>() / width as f64;
+                    let variance = row.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / width as f64;
+                    let scale = 1.0 / (variance + 1e-5).sqrt();
+                    let (weight, bias) = (&weight, &bias);
+                    (0..width)
+                        .map(move |i| (row[i] - mean) * scale * f64::from(weight[i]) + f64::from(bias[i]))
+                        .collect::<Vec<_>>()
+                })
+                .collect();
+            let mut out = vec![0.0; x.len()];
+            layer_norm_on(isa, &x, width, Some(&weight), Some(&bias), 1e-5, &mut out);
+            assert_close(&out, &expected, 3e-6, &format!("{} {width}", isa.name()));
+        }
+    }
+}
+
+#[test]
+fn a_gate_multiplies_the_activated_first_half_with_the_second() {
+    for isa in Isa::available() {
+        let x = numbers(2 * 2 * 21, 5);
+        let expected: Vec<f64> = x
+            .chunks(42)
+            .flat_map(|row| {
+                (0..21).map(|i| expected_activation(Activation::Gelu, f64::from(row[i])) * f64::from(row[21 + i]))
+            })
+            .collect();
+        let mut out = vec![0.0; 42];
+        gated_on(isa, &x, 21, Activation::Gelu, &mut out);
+        assert_close(&out, &expected, 1e-6, isa.name());
+    }
+}
+
+/// Every 1000th float of both signs from 2^-20 up to a bound.
+fn sweep(bound: f32) -> Vec<f32> {
+    let bits = 2f32.powi(-20).to_bits()..bound.to_bits();
+    bits.step_by(1000).map(f32::from_bits).flat_map(|x| [x, -x]).collect()
+}
+
+struct Map<'a>(&'a mut [f32], Function);
+
+#[derive(Clone, Copy)]
+enum Function {
+    Exp,
+    Erf,
+    Tanh,
+}
+
+impl Kernel for Map<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for x in self.0.chunks_mut(S::LANES) {
+            let v = s.load_some(x);
+            let v = match self.1 {
+                Function::Exp => math::exp(s, v),
+                Function::Erf => math::erf(s, v),
+                Function::Tanh => math::tanh(s, v),
+            };
+            s.store_some(v, x);
+        }
+    }
+}
+
+#[test]
+fn exp_erf_and_tanh_keep_to_their_stated_errors() {
+    for isa in Isa::available() {
+        for (function, exact, bound, tolerance) in [
+            (Function::Exp, f64::exp as fn(f64) -> f64, 87.0, 2e-7),
+            (Function::Erf, erf as fn(f64) -> f64, 5.0, 2e-7),
+            (Function::Tanh, f64::tanh as fn(f64) -> f64, 20.0, 3e-7),
+        ] {
+            let x = sweep(bound);
+            let mut y = x.clone();
+            isa.run(Map(&mut y, function));
+            let worst = x.iter().zip(&y).map(|(x, y)| (f64::from(*y) / exact(f64::from(*x)) - 1.0).abs());
+            let worst = worst.fold(0.0, f64::max);
+            assert!(worst < tolerance, "{}: worst relative error {worst}", isa.name());
+        }
+    }
+}
+
+#[test]
+fn infinities_and_nan_pass_through() {
+    let (inf, nan) = (f32::INFINITY, f32::NAN);
+    for isa in Isa::available() {
+        let mut x = [-inf, inf, nan, -200.0, 200.0];
+        isa.run(Map(&mut x, Function::Exp));
+        assert!(x[0] == 0.0 && x[1] == inf && x[2].is_nan() && x[3] == 0.0 && x[4] == inf, "{x:?}");
+        for activation in ACTIVATIONS {
+            let mut x = [nan, 1.0, inf];
+            activate_on(isa, &mut x, activation);
+            assert!(x[0].is_nan() && x[1].is_finite(), "{activation:?} {x:?}");
+            assert_eq!(x[2], if activation == Activation::Tanh { 1.0 } else { inf }, "{activation:?}");
+        }
+        let w = pack(isa, &[1.0; 6], 3, 2);
+        let mut out = [0.0; 6];
+        linear(&[nan, 1.0, 2.0, 3.0], 2, &w, None, Activation::None, None, &mut out, 1);
+        assert!(out[..3].iter().all(|v| v.is_nan()) && out[3..] == [5.0; 3], "{out:?}");
+    }
+}
+
+/// The operands of one attention call over a fused `(tokens, 3 * width)` buffer.
+struct Case {
+    bounds: Vec<usize>,
+    heads: usize,
+    dim: usize,
+    window: Option<usize>,
+    causal: bool,
+    qkv: Vec<f32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Plain,
+    Relative,
+    Disentangled,
+}
+
+const MAX_LEN: usize = 150;
+const MAX_DISTANCE: usize = 20;
+const POSITIONS: usize = 48;
+
+impl Case {
+    fn new(bounds: &[usize], heads: usize, dim: usize, window: Option<usize>, causal: bool) -> Self {
+        let tokens = *bounds.last().unwrap();
+        let qkv = numbers(tokens * 3 * heads * dim, 9).iter().map(|x| 2.0 * x).collect();
+        Self { bounds: bounds.to_vec(), heads, dim, window, causal, qkv }
+    }
+
+    fn width(&self) -> usize {
+        self.heads * self.dim
+    }
+
+    fn positions(&self, seed: u32) -> Vec<f32> {
+        numbers(POSITIONS * self.width(), seed)
+    }
+
+    fn table(&self) -> Vec<f32> {
+        numbers(self.heads * (2 * MAX_DISTANCE + 1), 7)
+    }
+
+    /// Like DeBERTa's: one position for each small distance, then several distances to a position.
+    fn index(sign: i64) -> Vec<u32> {
+        let bucket = |d: i64| if d.abs() < 16 { d } else { d.signum() * (16 + (d.abs() - 16) / 20) };
+        (1 - MAX_LEN as i64..MAX_LEN as i64)
+            .map(|d| (sign * bucket(d) + POSITIONS as i64 / 2).clamp(0, POSITIONS as i64 - 1) as u32)
+            .collect()
+    }
+
+    fn run(&self, isa: Isa, kind: Kind, threads: usize) -> Vec<f32> {
+        let width = self.width();
+        let rows = |part: usize| Rows { data: &self.qkv, stride: 3 * width, offset: part * width };
+        let shape = AttentionShape {
+            bounds: &self.bounds,
+            heads: self.heads,
+            head_dim: self.dim,
+            scale: 0.3,
+            window: self.window,
+            causal: self.causal,
+        };
+        let [keys, queries] =
+            [11, 12].map(|seed| PositionTable::for_isa(isa, &self.positions(seed), POSITIONS, self.heads, self.dim));
+        let (falling, rising, table) = (Self::index(1), Self::index(-1), self.table());
+        let bias = match kind {
+            Kind::Plain => Bias::None,
+            Kind::Relative => Bias::Relative { table: &table, max_distance: MAX_DISTANCE },
+            Kind::Disentangled => Bias::Disentangled(Disentangled {
+                c2p: Some(DistanceTable { positions: &keys, index: &falling }),
+                p2c: Some(DistanceTable { positions: &queries, index: &rising }),
+                max_len: MAX_LEN,
+            }),
+        };
+        let mut out = vec![f32::NAN; self.bounds.last().unwrap() * width];
+        attention_on(isa, rows(0), rows(1), rows(2), &shape, bias, &mut out, threads);
+        out
+    }
+
+    fn expected(&self, kind: Kind) -> Vec<f64> {
+        let width = self.width();
+        let mut out = vec![0.0; self.bounds.last().unwrap() * width];
+        for s in self.bounds.windows(2) {
+            for h in 0..self.heads {
+                for i in s[0]..s[1] {
+                    let sees = |j: &usize| (!self.causal || *j <= i) && self.window.is_none_or(|w| i.abs_diff(*j) <= w);
+                    let keys: Vec<usize> = (s[0]..s[1]).filter(sees).collect();
+                    let scores: Vec<f64> = keys.iter().map(|j| self.score(kind, h, i, *j)).collect();
+                    let max = scores.iter().copied().fold(f64::MIN, f64::max);
+                    let sum: f64 = scores.iter().map(|x| (x - max).exp()).sum();
+                    for (j, x) in keys.iter().zip(scores) {
+                        for d in 0..self.dim {
+                            let v = self.qkv[j * 3 * width + 2 * width + h * self.dim + d];
+                            out[i * width + h * self.dim + d] += (x - max).exp() / sum * f64::from(v);
+                        }
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    fn score(&self, kind: Kind, h: usize, i: usize, j: usize) -> f64 {
+        let width = self.width();
+        let part = |row: usize, part: usize| &self.qkv[row * 3 * width + part * width + h * self.dim..][..self.dim];
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+        let (q, k) = (part(i, 0), part(j, 1));
+        let at = i + MAX_LEN - 1 - j;
+        match kind {
+            Kind::Plain => 0.3 * dot(q, k),
+            Kind::Relative => {
+                let distance = (j as i64 - i as i64).clamp(-(MAX_DISTANCE as i64), MAX_DISTANCE as i64);
+                let at = (distance + MAX_DISTANCE as i64) as usize;
+                0.3 * dot(q, k) + f64::from(self.table()[h * (2 * MAX_DISTANCE + 1) + at])
+            }
+            Kind::Disentangled => {
+                let (keys, queries) = (self.positions(11), self.positions(12));
+                let row = |m: &[f32], p: u32| m[p as usize * width + h * self.dim..][..self.dim].to_vec();
+                let c2p = dot(q, &row(&keys, Self::index(1)[at]));
+                let p2c = dot(k, &row(&queries, Self::index(-1)[at]));
+                0.3 * (dot(q, k) + c2p + p2c)
+            }
+        }
+    }
+}
+
+#[test]
+fn attention_equals_the_plain_formula_on_every_instruction_set() {
+    for isa in Isa::available() {
+        for (window, causal) in [(None, false), (Some(5), false), (Some(40), false), (None, true), (Some(3), true)] {
+            for kind in [Kind::Plain, Kind::Relative, Kind::Disentangled] {
+                let case = Case::new(&[0, 1, 1, 38, 170], 2, 12, window, causal);
+                let what = format!("{} {kind:?} window {window:?} causal {causal}", isa.name());
+                assert_close(&case.run(isa, kind, 1), &case.expected(kind), 2e-6, &what);
+            }
+        }
+        let case = Case::new(&[0, 70], 1, 64, None, false);
+        assert_close(&case.run(isa, Kind::Disentangled, 1), &case.expected(Kind::Disentangled), 1e-5, isa.name());
+    }
+}
+
+#[test]
+fn attention_of_a_sequence_is_the_same_bits_in_any_company_on_any_threads() {
+    for isa in Isa::available() {
+        for kind in [Kind::Plain, Kind::Relative, Kind::Disentangled] {
+            for window in [None, Some(30)] {
+                let bounds = [0, 37, 40, 150, 289];
+                let case = Case::new(&bounds, 3, 20, window, false);
+                let all = case.run(isa, kind, 1);
+                assert_eq!(all, case.run(isa, kind, 2), "{} {kind:?} two threads", isa.name());
+                assert_eq!(all, case.run(isa, kind, 5), "{} {kind:?} five threads", isa.name());
+                for s in bounds.windows(2) {
+                    let width = case.width();
+                    let qkv = case.qkv[s[0] * 3 * width..s[1] * 3 * width].to_vec();
+                    let alone = Case { bounds: vec![0, s[1] - s[0]], qkv, ..Case::new(&[0, 1], 3, 20, window, false) };
+                    assert_eq!(alone.run(isa, kind, 1), all[s[0] * width..s[1] * width], "{} {kind:?}", isa.name());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_in_gives_nothing_out() {
+    let shape = AttentionShape { bounds: &[0], heads: 2, head_dim: 4, scale: 1.0, window: None, causal: false };
+    let none = Rows { data: &[], stride: 8, offset: 0 };
+    attention(none, none, none, &shape, Bias::None, &mut [], 2);
+    layer_norm(&[], 8, None, None, 1e-5, &mut []);
+    gated(&[], 8, Activation::Gelu, &mut []);
+    activate(&mut [], Activation::Gelu);
+}

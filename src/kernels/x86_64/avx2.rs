@@ -1,0 +1,105 @@
+//! Vectors of 8 numbers: AVX2 with FMA.
+
+use std::arch::x86_64::*;
+
+use crate::kernels::simd::{Kernel, Simd};
+
+/// Proof that this machine has AVX2 and FMA: only [`Avx2::detect`] makes one.
+#[derive(Clone, Copy)]
+pub(in crate::kernels) struct Avx2(());
+
+impl Avx2 {
+    pub(in crate::kernels) fn detect() -> Option<Self> {
+        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
+    }
+}
+
+/// SAFETY: `self` proves that the instruction exists; it works on registers only.
+macro_rules! instruction {
+    ($call:expr) => {
+        unsafe { $call }
+    };
+}
+
+impl Simd for Avx2 {
+    type V = __m256;
+    const LANES: usize = 8;
+    // 12 sums, two vectors of weights and one number of the input: 15 of the 16 registers.
+    const TILE_ROWS: usize = 6;
+
+    fn run<K: Kernel>(self, kernel: K) {
+        #[target_feature(enable = "avx2,fma")]
+        fn inner<K: Kernel>(simd: Avx2, kernel: K) {
+            kernel.run(simd);
+        }
+        // SAFETY: `self` proves that this machine has the instructions.
+        unsafe { inner(self, kernel) }
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::V {
+        instruction!(_mm256_set1_ps(x))
+    }
+
+    #[inline(always)]
+    fn load(self, from: &[f32]) -> Self::V {
+        let from = &from[..Self::LANES];
+        // SAFETY: `from` has `LANES` numbers, and the load asks for no alignment.
+        unsafe { _mm256_loadu_ps(from.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn store(self, x: Self::V, to: &mut [f32]) {
+        let to = &mut to[..Self::LANES];
+        // SAFETY: `to` has `LANES` numbers, and the store asks for no alignment.
+        unsafe { _mm256_storeu_ps(to.as_mut_ptr(), x) }
+    }
+
+    #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        instruction!(_mm256_add_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        instruction!(_mm256_sub_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
+        instruction!(_mm256_mul_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn div(self, a: Self::V, b: Self::V) -> Self::V {
+        instruction!(_mm256_div_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn max(self, a: Self::V, b: Self::V) -> Self::V {
+        instruction!(_mm256_max_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn min(self, a: Self::V, b: Self::V) -> Self::V {
+        instruction!(_mm256_min_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        instruction!(_mm256_fmadd_ps(a, b, c))
+    }
+
+    #[inline(always)]
+    fn less(self, a: Self::V, b: Self::V, then: Self::V, otherwise: Self::V) -> Self::V {
+        instruction!(_mm256_blendv_ps(otherwise, then, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b)))
+    }
+
+    #[inline(always)]
+    fn power_of_two(self, n: Self::V) -> Self::V {
+        instruction!({
+            let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
+        })
+    }
+}
