@@ -132,6 +132,8 @@ impl Kernel for Product<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let width = 2 * S::LANES;
+        // A tile that is wider than what is left of `c`.
+        let mut edge = [0.0; MAX_TILE];
         for column in (0..self.columns).step_by(width) {
             let panel = &self.panels[column * self.panel_depth..][..self.depth * width];
             let count = width.min(self.columns - column);
@@ -139,51 +141,48 @@ impl Kernel for Product<'_> {
             while row < self.rows {
                 let a = &self.a[row * self.a_stride..];
                 let c = &mut self.c[row * self.c_stride + column..];
-                let done = tiles(s, self.rows - row, a, self.a_stride, panel, c, self.c_stride, count);
-                self.finish.apply(s, row..row + done, column, count, c, self.c_stride);
-                row += done;
+                let rows = largest_tile::<S>(self.rows - row);
+                if count == width {
+                    tiles(s, rows, a, self.a_stride, panel, c, self.c_stride);
+                } else {
+                    tiles(s, rows, a, self.a_stride, panel, &mut edge, width);
+                    for (r, from) in edge.chunks_exact(width).take(rows).enumerate() {
+                        c[r * self.c_stride..][..count].copy_from_slice(&from[..count]);
+                    }
+                }
+                self.finish.apply(s, row..row + rows, column, count, c, self.c_stride);
+                row += rows;
             }
         }
     }
 }
 
-/// Computes the largest tile that fits in `rows`; returns its rows.
+/// Numbers in the largest tile of any instruction set.
+const MAX_TILE: usize = 14 * 32;
+
+/// The heights of tiles there are.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "the operands of one product")]
-fn tiles<S: Simd>(
-    s: S,
-    rows: usize,
-    a: &[f32],
-    a_stride: usize,
-    panel: &[f32],
-    c: &mut [f32],
-    c_stride: usize,
-    count: usize,
-) -> usize {
-    macro_rules! largest_of {
-        ($($size:literal)+) => {
-            $(if S::TILE_ROWS >= $size && rows >= $size {
-                tile::<S, $size>(s, a, a_stride, panel, c, c_stride, count);
-                return $size;
-            })+
-        };
-    }
-    largest_of!(14 12 6 4 2);
-    tile::<S, 1>(s, a, a_stride, panel, c, c_stride, count);
-    1
+fn largest_tile<S: Simd>(rows: usize) -> usize {
+    [14, 12, 6, 4, 2].into_iter().find(|size| *size <= rows.min(S::TILE_ROWS)).unwrap_or(1)
 }
 
-/// `ROWS` rows by one panel, the sums in registers.
+/// [`tile`] of a height from [`largest_tile`].
 #[inline(always)]
-fn tile<S: Simd, const ROWS: usize>(
-    s: S,
-    a: &[f32],
-    a_stride: usize,
-    panel: &[f32],
-    c: &mut [f32],
-    c_stride: usize,
-    count: usize,
-) {
+fn tiles<S: Simd>(s: S, rows: usize, a: &[f32], a_stride: usize, panel: &[f32], c: &mut [f32], c_stride: usize) {
+    match rows {
+        14 if S::TILE_ROWS >= 14 => tile::<S, 14>(s, a, a_stride, panel, c, c_stride),
+        12 if S::TILE_ROWS >= 12 => tile::<S, 12>(s, a, a_stride, panel, c, c_stride),
+        6 => tile::<S, 6>(s, a, a_stride, panel, c, c_stride),
+        4 => tile::<S, 4>(s, a, a_stride, panel, c, c_stride),
+        2 => tile::<S, 2>(s, a, a_stride, panel, c, c_stride),
+        _ => tile::<S, 1>(s, a, a_stride, panel, c, c_stride),
+    }
+}
+
+/// `ROWS` rows by one panel. Every index into `sums` is a constant once the loops are unrolled, so
+/// that the sums stay in registers.
+#[inline(always)]
+fn tile<S: Simd, const ROWS: usize>(s: S, a: &[f32], a_stride: usize, panel: &[f32], c: &mut [f32], c_stride: usize) {
     let width = 2 * S::LANES;
     let depth = panel.len() / width;
     let mut rows: [&[f32]; ROWS] = [&[]; ROWS];
@@ -199,16 +198,10 @@ fn tile<S: Simd, const ROWS: usize>(
             sums[r][1] = s.mul_add(a, b[1], sums[r][1]);
         }
     }
-    for (r, sums) in sums.iter().enumerate() {
-        let to = &mut c[r * c_stride..][..count];
-        if count == width {
-            s.store(sums[0], &mut to[..S::LANES]);
-            s.store(sums[1], &mut to[S::LANES..]);
-        } else {
-            let (first, second) = to.split_at_mut(count.min(S::LANES));
-            s.store_some(sums[0], first);
-            s.store_some(sums[1], second);
-        }
+    for r in 0..ROWS {
+        let to = &mut c[r * c_stride..][..width];
+        s.store(sums[r][0], &mut to[..S::LANES]);
+        s.store(sums[r][1], &mut to[S::LANES..]);
     }
 }
 
