@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::classifier::Classifier;
 use crate::cli::args::{DecisionArgs, LabelArgs, ModelArgs};
@@ -170,7 +170,8 @@ fn evaluate(
     decision: &Decision,
     mut predictions: Option<&mut Predictions>,
 ) -> Result<Vec<Outcome>> {
-    let places: HashMap<&str, usize> = data.labels.iter().zip(0..).map(|(name, place)| (name.as_str(), place)).collect();
+    let places: HashMap<&str, usize> =
+        data.labels.iter().zip(0..).map(|(name, place)| (name.as_str(), place)).collect();
     let deciding = Decision { all_scores: false, ..*decision };
     let mut outcomes = Vec::with_capacity(data.records.len());
     let mut sink = |labelled: Labelled, classified: Result<Classified>| {
@@ -202,6 +203,22 @@ fn entry(labelled: Labelled, defaults: &Defaults) -> Entry<Labelled> {
     Entry { bytes: 2 * labelled.text.len(), raw: labelled, record: Ok(record) }
 }
 
+/// A line of `--predictions`.
+#[derive(Serialize)]
+struct PredictionLine<'a> {
+    text: &'a str,
+    true_labels: &'a [String],
+    predictions: Vec<Scored<'a>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    truncated: bool,
+}
+
+#[derive(Serialize)]
+struct Scored<'a> {
+    label: &'a str,
+    score: f32,
+}
+
 /// The file of `--predictions`.
 struct Predictions {
     path: PathBuf,
@@ -215,15 +232,16 @@ impl Predictions {
     }
 
     fn write(&mut self, labelled: &Labelled, classified: &Classified, decision: &Decision) -> Result<()> {
-        let predictions: Vec<Value> = decide(&classified.logits, decision)
-            .into_iter()
-            .map(|one| json!({"label": one.name(&classified.labels), "score": one.score}))
-            .collect();
-        let mut line = json!({"text": labelled.text, "true_labels": labelled.truth, "predictions": predictions});
-        if classified.truncated {
-            line["truncated"] = true.into();
-        }
-        writeln!(self.file, "{line}").map_err(|error| Error::io(&self.path, error))
+        let labels = &classified.labels;
+        let predictions = decide(&classified.logits, decision);
+        let line = PredictionLine {
+            text: &labelled.text,
+            true_labels: &labelled.truth,
+            predictions: predictions.iter().map(|one| Scored { label: one.name(labels), score: one.score }).collect(),
+            truncated: classified.truncated,
+        };
+        let written = serde_json::to_writer(&mut self.file, &line).map_err(Into::into);
+        written.and_then(|()| self.file.write_all(b"\n")).map_err(|error| Error::io(&self.path, error))
     }
 
     fn finish(mut self) -> Result<()> {
@@ -239,4 +257,93 @@ fn print(text: &str) -> anyhow::Result<()> {
 /// A line on standard error; where that is closed, nobody reads it.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::classifier::Encoded;
+
+    /// Says of each label that it holds if the text has it in it.
+    struct Contains;
+
+    impl Classifier for Contains {
+        fn encode(&self, record: &Record) -> Result<Encoded> {
+            if record.text.contains("too long") {
+                return Err(Error::Record("the labels do not fit".into()));
+            }
+            let holds = |name: &String| u32::from(record.text.contains(name.as_str()));
+            let tokens = record.labels.names().iter().map(holds).collect();
+            Ok(Encoded { tokens, labels: record.labels.clone(), truncated: record.text.contains("cut") })
+        }
+
+        fn logits(&self, batch: &[Encoded], _threads: usize) -> Result<Vec<Vec<f32>>> {
+            let logit = |&token: &u32| if token == 1 { 2.0 } else { -2.0 };
+            Ok(batch.iter().map(|one| one.tokens.iter().map(logit).collect()).collect())
+        }
+    }
+
+    const MULTI: Decision = Decision { single_label: false, threshold: 0.5, top_k: None, all_scores: false };
+
+    fn evaluated(text: &str, decision: &Decision, predictions: Option<&mut Predictions>) -> Result<Vec<Outcome>> {
+        let layout = labelled::Layout {
+            text_field: "text".into(),
+            label_field: None,
+            list_separator: "|".into(),
+            label_separator: ".".into(),
+            labels: None,
+        };
+        let data = labelled::read("d.csv", text.as_bytes(), &layout)?;
+        let interrupted = AtomicBool::new(false);
+        let runner = Runner { threads: 2, limits: Limits::default(), interrupted: &interrupted };
+        evaluate(&runner, &Contains, data, &Defaults::default(), decision, predictions)
+    }
+
+    #[test]
+    fn predictions_are_set_beside_the_truth_in_the_order_of_the_data() {
+        let outcomes = evaluated("text,label\nred,red\nred blue,blue\nnone,red|blue\n", &MULTI, None).unwrap();
+        let sets = |truth: &[usize], predicted: &[usize]| Outcome {
+            truth: truth.iter().copied().collect(),
+            predicted: predicted.iter().copied().collect(),
+        };
+        assert_eq!(outcomes, [sets(&[0], &[0]), sets(&[1], &[0, 1]), sets(&[0, 1], &[])]);
+    }
+
+    #[test]
+    fn labels_of_different_records_are_counted_by_name() {
+        let text = "text,all_labels,label\nred,blue|red,red\nred,red|green,green\n";
+        let outcomes = evaluated(text, &MULTI, None).unwrap();
+        assert_eq!(outcomes[0], Outcome { truth: [1].into(), predicted: [1].into() });
+        assert_eq!(outcomes[1], Outcome { truth: [2].into(), predicted: [1].into() });
+    }
+
+    #[test]
+    fn all_scores_are_written_but_not_taken_for_decisions() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.jsonl");
+        let mut predictions = Predictions::create(&path).unwrap();
+        let all = Decision { all_scores: true, ..MULTI };
+        let outcomes = evaluated("text,label\ncut red,red\nblue,blue\n", &all, Some(&mut predictions)).unwrap();
+        predictions.finish().unwrap();
+        assert!(outcomes.iter().all(|one| one.predicted.len() == 1));
+        let lines = std::fs::read_to_string(path).unwrap();
+        let first = r#"{"text":"cut red","true_labels":["red"],"predictions":[{"label":"red","score":0.880797},{"label":"blue","score":0.11920292}],"truncated":true}"#;
+        assert_eq!(lines.lines().next(), Some(first));
+        assert_eq!(lines.lines().count(), 2);
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_classified_is_named_by_its_line() {
+        let error = evaluated("text,label\nred,red\ntoo long,blue\n", &MULTI, None).unwrap_err();
+        assert_eq!(error.to_string(), "line 3: the labels do not fit");
+    }
+
+    #[test]
+    fn each_figure_below_its_minimum_is_named_with_both_numbers() {
+        let outcomes = [Outcome { truth: [0].into(), predicted: [1].into() }];
+        let report = Report::new(&outcomes, &["a".into(), "b".into()], true);
+        let minimums = Minimums { min_accuracy: Some(0.0), min_macro_f1: Some(0.5), ..Minimums::default() };
+        assert_eq!(minimums.missed(&report), ["macro F1 is 0, below the minimum 0.5 of --min-macro-f1"]);
+    }
 }
