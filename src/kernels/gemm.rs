@@ -3,6 +3,8 @@
 //! Every element of a product is one chain of multiply-adds over the inner dimension, in order,
 //! whatever the tile it falls in: this is what makes a row independent of the other rows.
 
+use std::cell::RefCell;
+
 use super::math::activated;
 use super::pack::PackedMatrix;
 use super::simd::{Kernel, Simd};
@@ -43,6 +45,11 @@ pub fn linear(
     }
 }
 
+thread_local! {
+    /// Input rows moved apart, see [`Layer::part`].
+    static PADDED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
 /// The operands of [`linear`].
 #[derive(Clone, Copy)]
 struct Layer<'a> {
@@ -75,10 +82,29 @@ impl Layer<'_> {
 
     /// The part of the result from row `row` and column `column` on, `width` columns wide.
     fn part(&self, row: usize, column: usize, width: usize, out: &mut [f32]) {
+        // Rows this many numbers apart share a few sets of the first cache and push each other out.
+        const COLLISION: usize = 512;
+        let depth = self.w.in_features();
+        let x = &self.x[row * depth..][..out.len() / width * depth];
+        if depth == 0 || depth % COLLISION != 0 || x.len() == depth {
+            return self.product(x, depth, row, column, width, out);
+        }
+        PADDED.with_borrow_mut(|padded| {
+            padded.clear();
+            for row in x.chunks_exact(depth) {
+                padded.extend_from_slice(row);
+                padded.extend_from_slice(&[0.0; 16]);
+            }
+            self.product(padded, depth + 16, row, column, width, out);
+        });
+    }
+
+    /// [`Layer::part`] of the rows `a`, `a_stride` apart.
+    fn product(&self, a: &[f32], a_stride: usize, row: usize, column: usize, width: usize, out: &mut [f32]) {
         let (depth, columns) = (self.w.in_features(), self.w.out_features());
         self.w.isa().run(Product {
-            a: &self.x[row * depth..],
-            a_stride: depth,
+            a,
+            a_stride,
             rows: out.len() / width,
             depth,
             panels: &self.w.panels()[column * depth..],
