@@ -86,7 +86,7 @@ impl Layer<'_> {
         const COLLISION: usize = 512;
         let depth = self.w.in_features();
         let x = &self.x[row * depth..][..out.len() / width * depth];
-        if depth == 0 || depth % COLLISION != 0 || x.len() == depth {
+        if depth == 0 || !depth.is_multiple_of(COLLISION) || x.len() == depth {
             return self.product(x, depth, row, column, width, out);
         }
         PADDED.with_borrow_mut(|padded| {
