@@ -6,3 +6,4 @@ mod fake_hub;
 mod harness;
 #[cfg(feature = "hub")]
 mod hub;
+mod parity;
