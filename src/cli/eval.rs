@@ -1,17 +1,18 @@
 //! `gliclass eval`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use anyhow::Context;
-use serde::Serialize;
+use serde_json::Value;
 
+use super::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs};
+use super::terminal::{self, Progress};
 use crate::classifier::Classifier;
-use crate::cli::args::{DecisionArgs, LabelArgs, ModelArgs};
 use crate::error::{Error, Result};
 use crate::metrics::{self, Outcome, Report};
 use crate::records::labelled::{self, Dataset, Labelled};
@@ -19,12 +20,13 @@ use crate::records::{Defaults, Entry, Record};
 use crate::runner::{Classified, Limits, Runner};
 use crate::scores::{Decision, decide};
 
-/// Classifies labelled records and prints quality figures
+/// Classify labelled records and print quality figures
 ///
 /// Reads JSON lines, a JSON array, CSV or TSV with a header, or fastText's __label__ lines, and prints
 /// precision, recall and F1 for every label and on average, as scikit-learn's classification_report does.
 /// The candidate labels are those of --labels, else each record's all_labels, else all labels of the data.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The labelled records; `-` is standard input
     #[arg(value_name = "DATA")]
@@ -36,12 +38,23 @@ pub struct Args {
     #[command(flatten)]
     decision: DecisionArgs,
     #[command(flatten)]
+    shape: ShapeArgs,
+    #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
     minimums: Minimums,
     #[command(flatten)]
     model: ModelArgs,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  gliclass eval labelled.jsonl
+  gliclass eval topics.csv --single-label --labels-file names.txt --predictions predicted.jsonl
+  gliclass eval labelled.jsonl --report json --min-macro-f1 0.8
+
+Exit status: 0 done; 1 a figure is below its minimum; 2 wrong usage, or data or a model that cannot
+be used; 130 interrupted.";
 
 /// Where in the data things are.
 #[derive(Debug, clap::Args)]
@@ -68,7 +81,7 @@ struct OutputArgs {
     /// How the figures are printed
     #[arg(long, value_name = "LAYOUT", value_enum, default_value_t)]
     report: metrics::Layout,
-    /// Writes every record with its true labels and its predictions to a file, as JSON lines
+    /// Write every record with its true labels and its predictions to a file, as JSON lines
     #[arg(long, value_name = "FILE")]
     predictions: Option<PathBuf>,
 }
@@ -121,24 +134,25 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let defaults = args.labels.defaults()?;
     let data = read_data(&args, &defaults)?;
     if !quiet {
-        say(&format!("read {} records as {}; {} labels", data.records.len(), data.form, data.labels.len()));
+        let (records, labels) = (data.records.len(), data.labels.len());
+        terminal::say(&format!("read {records} records as {}; {labels} labels", data.form));
     }
-    let mut predictions = args.output.predictions.as_deref().map(Predictions::create).transpose()?;
+    let predictions = args.output.predictions.as_deref().map(Predictions::create).transpose()?;
     let model = args.model.load()?;
+    let interrupted = terminal::listen_for_interrupt()?;
+    let runner = Runner { threads: args.model.threads(), limits: Limits::default(), interrupted };
     let names = data.labels.clone();
-    let interrupted = AtomicBool::new(false);
-    let runner = Runner { threads: args.model.threads(), limits: Limits::default(), interrupted: &interrupted };
-    let outcomes = evaluate(&runner, &model, data, &defaults, &args.decision.decision(), predictions.as_mut())?;
-    if let Some(predictions) = predictions {
-        predictions.finish()?;
-    }
+    let progress = Progress::new(Some(data.records.iter().map(|one| one.text.len() as u64).sum()), quiet);
+    let evaluation =
+        Evaluation { decision: args.decision.decision(), shape: args.shape, defaults, predictions, progress };
+    let outcomes = evaluation.run(&runner, &model, data)?;
     if interrupted.load(Ordering::Relaxed) {
         return Ok(ExitCode::from(130));
     }
     let report = Report::new(&outcomes, &names, args.decision.single_label);
     print(&args.output.report.render(&report))?;
     let missed = args.minimums.missed(&report);
-    missed.iter().for_each(|line| say(&format!("error: {line}")));
+    missed.iter().for_each(|line| terminal::say(&format!("error: {line}")));
     Ok(if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -161,35 +175,50 @@ fn read_data(args: &Args, defaults: &Defaults) -> anyhow::Result<Dataset> {
     Ok(labelled::read(&name, &bytes, &layout)?)
 }
 
-/// Classifies every record and sets what was predicted beside what is true.
-fn evaluate(
-    runner: &Runner,
-    classifier: &impl Classifier,
-    data: Dataset,
-    defaults: &Defaults,
-    decision: &Decision,
-    mut predictions: Option<&mut Predictions>,
-) -> Result<Vec<Outcome>> {
-    let places: HashMap<&str, usize> =
-        data.labels.iter().zip(0..).map(|(name, place)| (name.as_str(), place)).collect();
-    let deciding = Decision { all_scores: false, ..*decision };
-    let mut outcomes = Vec::with_capacity(data.records.len());
-    let mut sink = |labelled: Labelled, classified: Result<Classified>| {
-        let classified = classified.map_err(|error| Error::Record(format!("line {}: {error}", labelled.line)))?;
-        if let Some(predictions) = &mut predictions {
-            predictions.write(&labelled, &classified, decision)?;
-        }
-        let predicted = decide(&classified.logits, &deciding);
-        outcomes.push(Outcome {
+/// How records are classified, and who hears of it.
+struct Evaluation {
+    decision: Decision,
+    shape: ShapeArgs,
+    defaults: Defaults,
+    predictions: Option<Predictions>,
+    progress: Progress,
+}
+
+impl Evaluation {
+    /// Classifies every record and sets what was predicted beside what is true.
+    fn run(mut self, runner: &Runner, classifier: &impl Classifier, data: Dataset) -> Result<Vec<Outcome>> {
+        let places: HashMap<&str, usize> = data.labels.iter().map(String::as_str).zip(0..).collect();
+        let mut outcomes = Vec::with_capacity(data.records.len());
+        let defaults = self.defaults.clone();
+        let source = data.records.into_iter().map(move |labelled| Ok(entry(labelled, &defaults)));
+        let mut sink = |labelled: Labelled, classified: Result<Classified>| {
+            let at = |error| Error::Record(format!("{}: line {}: {error}", data.name, labelled.line));
+            let classified = classified.map_err(at)?;
+            self.note(&labelled, &classified)?;
+            outcomes.push(self.outcome(&labelled, &classified, &places));
+            Ok(())
+        };
+        runner.run(classifier, source, &mut sink)?;
+        self.progress.finish();
+        self.predictions.map_or(Ok(()), Predictions::finish)?;
+        Ok(outcomes)
+    }
+
+    fn note(&mut self, labelled: &Labelled, classified: &Classified) -> Result<()> {
+        self.progress.classified(classified.tokens, classified.truncated);
+        self.progress.advance(labelled.text.len());
+        let Some(file) = &mut self.predictions else { return Ok(()) };
+        file.write(labelled, classified, &self.shape.json(&self.decision, classified))
+    }
+
+    /// With all scores asked for, every label is listed; predicted are still those that hold.
+    fn outcome(&self, labelled: &Labelled, classified: &Classified, places: &HashMap<&str, usize>) -> Outcome {
+        let predicted = decide(&classified.logits, &Decision { all_scores: false, ..self.decision });
+        Outcome {
             truth: labelled.truth.iter().map(|name| places[name.as_str()]).collect(),
-            predicted: predicted.iter().map(|one| places[one.name(&classified.labels)]).collect::<BTreeSet<_>>(),
-        });
-        Ok(())
-    };
-    let defaults = defaults.clone();
-    let source = data.records.into_iter().map(move |labelled| Ok(entry(labelled, &defaults)));
-    runner.run(classifier, source, &mut sink)?;
-    Ok(outcomes)
+            predicted: predicted.iter().map(|one| places[one.name(&classified.labels)]).collect(),
+        }
+    }
 }
 
 fn entry(labelled: Labelled, defaults: &Defaults) -> Entry<Labelled> {
@@ -201,22 +230,6 @@ fn entry(labelled: Labelled, defaults: &Defaults) -> Entry<Labelled> {
         rac_examples: defaults.rac_examples.clone(),
     };
     Entry { bytes: 2 * labelled.text.len(), raw: labelled, record: Ok(record) }
-}
-
-/// A line of `--predictions`.
-#[derive(Serialize)]
-struct PredictionLine<'a> {
-    text: &'a str,
-    true_labels: &'a [String],
-    predictions: Vec<Scored<'a>>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    truncated: bool,
-}
-
-#[derive(Serialize)]
-struct Scored<'a> {
-    label: &'a str,
-    score: f32,
 }
 
 /// The file of `--predictions`.
@@ -231,17 +244,11 @@ impl Predictions {
         Ok(Self { path: path.to_owned(), file: BufWriter::new(file) })
     }
 
-    fn write(&mut self, labelled: &Labelled, classified: &Classified, decision: &Decision) -> Result<()> {
-        let labels = &classified.labels;
-        let predictions = decide(&classified.logits, decision);
-        let line = PredictionLine {
-            text: &labelled.text,
-            true_labels: &labelled.truth,
-            predictions: predictions.iter().map(|one| Scored { label: one.name(labels), score: one.score }).collect(),
-            truncated: classified.truncated,
-        };
-        let written = serde_json::to_writer(&mut self.file, &line).map_err(Into::into);
-        written.and_then(|()| self.file.write_all(b"\n")).map_err(|error| Error::io(&self.path, error))
+    fn write(&mut self, labelled: &Labelled, classified: &Classified, predictions: &str) -> Result<()> {
+        let (text, truth) = (Value::from(labelled.text.as_str()), Value::from(labelled.truth.as_slice()));
+        let truncated = if classified.truncated { r#", "truncated": true"# } else { "" };
+        writeln!(self.file, r#"{{"text": {text}, "true_labels": {truth}, "predictions": {predictions}{truncated}}}"#)
+            .map_err(|error| Error::io(&self.path, error))
     }
 
     fn finish(mut self) -> Result<()> {
@@ -254,14 +261,11 @@ fn print(text: &str) -> anyhow::Result<()> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("standard output")
 }
 
-/// A line on standard error; where that is closed, nobody reads it.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+
     use super::*;
     use crate::classifier::Encoded;
 
@@ -286,7 +290,7 @@ mod tests {
 
     const MULTI: Decision = Decision { single_label: false, threshold: 0.5, top_k: None, all_scores: false };
 
-    fn evaluated(text: &str, decision: &Decision, predictions: Option<&mut Predictions>) -> Result<Vec<Outcome>> {
+    fn evaluated(text: &str, decision: &Decision, predictions: Option<Predictions>) -> Result<Vec<Outcome>> {
         let layout = labelled::Layout {
             text_field: "text".into(),
             label_field: None,
@@ -297,7 +301,10 @@ mod tests {
         let data = labelled::read("d.csv", text.as_bytes(), &layout)?;
         let interrupted = AtomicBool::new(false);
         let runner = Runner { threads: 2, limits: Limits::default(), interrupted: &interrupted };
-        evaluate(&runner, &Contains, data, &Defaults::default(), decision, predictions)
+        let shape = ShapeArgs { logits: false, hierarchical: false };
+        let progress = Progress::new(None, true);
+        Evaluation { decision: *decision, shape, defaults: Defaults::default(), predictions, progress }
+            .run(&runner, &Contains, data)
     }
 
     #[test]
@@ -322,13 +329,12 @@ mod tests {
     fn all_scores_are_written_but_not_taken_for_decisions() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.jsonl");
-        let mut predictions = Predictions::create(&path).unwrap();
+        let predictions = Predictions::create(&path).unwrap();
         let all = Decision { all_scores: true, ..MULTI };
-        let outcomes = evaluated("text,label\ncut red,red\nblue,blue\n", &all, Some(&mut predictions)).unwrap();
-        predictions.finish().unwrap();
+        let outcomes = evaluated("text,label\ncut red,red\nblue,blue\n", &all, Some(predictions)).unwrap();
         assert!(outcomes.iter().all(|one| one.predicted.len() == 1));
         let lines = std::fs::read_to_string(path).unwrap();
-        let first = r#"{"text":"cut red","true_labels":["red"],"predictions":[{"label":"red","score":0.880797},{"label":"blue","score":0.11920292}],"truncated":true}"#;
+        let first = r#"{"text": "cut red", "true_labels": ["red"], "predictions": [{"label":"red","score":0.880797},{"label":"blue","score":0.11920292}], "truncated": true}"#;
         assert_eq!(lines.lines().next(), Some(first));
         assert_eq!(lines.lines().count(), 2);
     }
@@ -336,7 +342,7 @@ mod tests {
     #[test]
     fn a_record_that_cannot_be_classified_is_named_by_its_line() {
         let error = evaluated("text,label\nred,red\ntoo long,blue\n", &MULTI, None).unwrap_err();
-        assert_eq!(error.to_string(), "line 3: the labels do not fit");
+        assert_eq!(error.to_string(), "d.csv: line 3: the labels do not fit");
     }
 
     #[test]

@@ -38,6 +38,8 @@ const CANDIDATES_FIELD: &str = "all_labels";
 /// Labelled records of one file.
 #[derive(Debug, Clone)]
 pub struct Dataset {
+    /// The file.
+    pub name: String,
     /// The form they were read in.
     pub form: Form,
     /// Every candidate label of any record, in order of first appearance.
@@ -82,7 +84,7 @@ fn read_unnamed(name: &str, bytes: &[u8], layout: &Layout) -> Result<Dataset> {
         return Err(Error::Record(format!("no records (read as {form})")));
     }
     let records = resolve(found, layout)?;
-    Ok(Dataset { form, labels: all_labels(&records), records })
+    Ok(Dataset { name: name.to_owned(), form, labels: all_labels(&records), records })
 }
 
 /// The text of a file, without a byte order mark.
