@@ -183,7 +183,7 @@ impl Weights {
 
     fn new(file: &Path, mut tensors: BTreeMap<String, Stored>) -> Result<Self> {
         for name in tensors.keys().cloned().collect::<Vec<_>>() {
-            if tensors[&name].dtype == Dtype::I8 {
+            if tensors.get(&name).is_some_and(|stored| stored.dtype == Dtype::I8) {
                 let scales = tensors.remove(&format!("{name}{SCALE_SUFFIX}"));
                 let stored = tensors.get_mut(&name).expect("the key was just listed: this is a bug");
                 let rows = stored.shape.iter().product::<usize>() / stored.width().max(1);
