@@ -1,15 +1,266 @@
-//! `gliclass classify`.
+//! `gliclass classify`: a few texts, for people and for pipes.
 
+use std::io::{BufRead, BufReader, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
-/// Classifies the texts given, or one text a line from standard input
+use anyhow::bail;
+use clap::ValueEnum;
+
+use super::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs};
+use super::batch::csv_values;
+use super::terminal;
+use crate::error::{Error, Result};
+use crate::records::csv::{Dialect, write_row};
+use crate::records::jsonl::json_string;
+use crate::records::{Defaults, Entry};
+use crate::runner::{Classified, Limits, Runner, Sink};
+use crate::scores::{Decision, decide};
+
+/// Joins several labels in a CSV or TSV column, as `batch` does.
+const LIST_SEPARATOR: &str = "|";
+
+/// Columns of the longest bar.
+const BAR: usize = 24;
+
+/// Classify the texts given, or one text a line from standard input
+///
+/// On a terminal each text has a small table: label, bar, score. Elsewhere, or with --format, there
+/// is data only. Without a text, or with `-`, standard input is read, one text a line.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The texts; standard input, one a line, with `-` or nothing
+    texts: Vec<String>,
+    /// How the results are written [default: a table on a terminal, else jsonl]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+    #[command(flatten)]
+    labels: LabelArgs,
+    #[command(flatten)]
+    decision: DecisionArgs,
+    #[command(flatten)]
+    shape: ShapeArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  gliclass classify --labels travel,dreams,sport \"One day I will see the world!\"
+  gliclass classify -l urgent,'can wait' --single-label < subjects.txt
+  gliclass classify -l '\"sports, outdoors\"' -l politics --all-scores --format json \"We won.\"
+
+Exit status: 0 done; 1 some texts failed; 2 wrong usage or a model or file that cannot be used;
+130 interrupted.";
+
+/// The form of the results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// One JSON array
+    Json,
+    /// One JSON object a line
+    Jsonl,
+    /// Comma-separated, with a header
+    Csv,
+    /// Tab-separated, with a header
+    Tsv,
+    /// One line a text: label, tab, score, tab, label ...
+    Text,
+}
 
 /// Runs the command.
 ///
 /// # Errors
-/// To come.
-pub fn run(_args: Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not yet")
+/// Wrong usage, or a model or file that cannot be used.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let defaults = args.labels.defaults()?;
+    let form = args.form(&defaults)?;
+    let quiet = args.model.verbosity.quiet;
+    if args.model.is_builtin() && !quiet && std::io::stderr().is_terminal() {
+        terminal::say(
+            "The built-in model is small; a larger one labels better: --model knowledgator/gliclass-base-v3.0",
+        );
+    }
+    let model = args.model.load()?;
+    let interrupted = terminal::listen_for_interrupt()?;
+    let mut sheet = Sheet { form, out: BufWriter::new(std::io::stdout().lock()), count: 0, errors: 0 };
+    let source = texts(args.texts, quiet).map(move |text| text.map(|text| entry(text, &defaults)));
+    let runner = Runner { threads: args.model.threads(), limits: Limits::default(), interrupted };
+    sheet.begin()?;
+    runner.run(&model, source, &mut sheet)?;
+    sheet.end()?;
+    Ok(match (interrupted.load(Ordering::Relaxed), sheet.errors) {
+        (true, _) => ExitCode::from(130),
+        (_, 0) => ExitCode::SUCCESS,
+        _ => ExitCode::from(1),
+    })
+}
+
+impl Args {
+    fn form(&self, defaults: &Defaults) -> anyhow::Result<Form> {
+        let Some(labels) = &defaults.labels else {
+            bail!("no labels: give --labels a,b,c or --labels-file FILE");
+        };
+        let stdout = std::io::stdout();
+        let format = self.format.or_else(|| (!stdout.is_terminal()).then_some(Format::Jsonl));
+        let json = matches!(format, Some(Format::Json | Format::Jsonl));
+        if self.shape.hierarchical && !json {
+            bail!("--hierarchical needs JSON: add --format json or --format jsonl");
+        }
+        if self.shape.logits && !json {
+            bail!("--logits needs JSON: add --format json or --format jsonl");
+        }
+        let decision = self.decision.decision();
+        let scores = labels.names().iter().map(|label| format!("score:{label}")).collect();
+        let columns =
+            if decision.all_scores { scores } else { vec!["predicted_labels".into(), "predicted_scores".into()] };
+        Ok(Form { format, decision, shape: self.shape, columns, colour: terminal::is_lively(&stdout) })
+    }
+}
+
+/// The texts of the arguments, `-` standing for the lines of standard input.
+fn texts(arguments: Vec<String>, quiet: bool) -> impl Iterator<Item = Result<Result<String>>> + Send {
+    let arguments = if arguments.is_empty() { vec!["-".to_owned()] } else { arguments };
+    arguments.into_iter().flat_map(move |argument| -> Box<dyn Iterator<Item = Result<Result<String>>> + Send> {
+        if argument != "-" {
+            return Box::new(std::iter::once(Ok(Ok(argument))));
+        }
+        if std::io::stdin().is_terminal() && !quiet {
+            terminal::say("Type texts, one a line; Ctrl-D ends.");
+        }
+        Box::new(lines(BufReader::new(std::io::stdin())))
+    })
+}
+
+/// The lines of an input. The inner error is that of a line, the outer one that of the input.
+fn lines(input: impl BufRead + Send) -> impl Iterator<Item = Result<Result<String>>> + Send {
+    input.split(b'\n').zip(1..).map(|(line, number)| {
+        let mut line = line.map_err(|error| Error::io("standard input", error))?;
+        if line.ends_with(b"\r") {
+            line.pop();
+        }
+        Ok(String::from_utf8(line).map_err(|_| Error::Record(format!("standard input:{number}: invalid UTF-8"))))
+    })
+}
+
+fn entry(text: Result<String>, defaults: &Defaults) -> Entry<String> {
+    let raw = text.as_ref().map_or_else(|_| String::new(), Clone::clone);
+    Entry { bytes: raw.len(), raw, record: text.and_then(|text| defaults.record(text)) }
+}
+
+/// How results are written; without a format, as a table.
+struct Form {
+    format: Option<Format>,
+    decision: Decision,
+    shape: ShapeArgs,
+    /// The columns of CSV and TSV behind the text.
+    columns: Vec<String>,
+    colour: bool,
+}
+
+impl Form {
+    fn dialect(&self) -> Dialect {
+        Dialect { delimiter: if self.format == Some(Format::Tsv) { b'\t' } else { b',' }, crlf: false }
+    }
+
+    fn one(&self, text: &str, found: &Classified, out: &mut Vec<u8>) {
+        match self.format {
+            None => out.extend(self.table(text, found).bytes()),
+            Some(Format::Text) => out.extend(self.plain(found).bytes()),
+            Some(Format::Json) => out.extend(self.object(text, found).bytes()),
+            Some(Format::Jsonl) => out.extend((self.object(text, found) + "\n").bytes()),
+            Some(Format::Csv | Format::Tsv) => {
+                let values = csv_values(found, &self.decision, LIST_SEPARATOR);
+                write_row(std::iter::once(text).chain(values.iter().map(String::as_str)), self.dialect(), out);
+            }
+        }
+    }
+
+    fn object(&self, text: &str, found: &Classified) -> String {
+        let truncated = if found.truncated { r#","truncated":true"# } else { "" };
+        let predictions = self.shape.json(&self.decision, found);
+        format!(r#"{{"text":{},"predictions":{predictions}{truncated}}}"#, json_string(text))
+    }
+
+    fn plain(&self, found: &Classified) -> String {
+        let predictions = decide(&found.logits, &self.decision);
+        let pairs = predictions.iter().map(|p| format!("{}\t{}", terminal::escaped(p.name(&found.labels)), p.score));
+        pairs.collect::<Vec<_>>().join("\t") + "\n"
+    }
+
+    fn table(&self, text: &str, found: &Classified) -> String {
+        let (bold, bar_colour, plain) = if self.colour { ("\x1b[1m", "\x1b[32m", "\x1b[0m") } else { ("", "", "") };
+        let cut = if found.truncated { " (cut to fit --max-length)" } else { "" };
+        let mut table = format!("{bold}{}{plain}{cut}\n", terminal::escaped(text));
+        let predictions = decide(&found.logits, &self.decision);
+        let rows: Vec<_> = predictions.iter().map(|p| (terminal::escaped(p.name(&found.labels)), p.score)).collect();
+        let width = rows.iter().map(|(label, _)| label.chars().count()).max().unwrap_or_default();
+        for (label, score) in &rows {
+            let bar = "█".repeat((score * BAR as f32).round() as usize);
+            table += &format!("  {label:width$}  {bar_colour}{bar:BAR$}{plain}  {score:.3}\n");
+        }
+        if rows.is_empty() {
+            table += &format!("  no label reaches {} (--all-scores shows them)\n", self.decision.threshold);
+        }
+        table
+    }
+}
+
+/// The output as it is written.
+struct Sheet<W: Write> {
+    form: Form,
+    out: BufWriter<W>,
+    count: u64,
+    errors: u64,
+}
+
+impl<W: Write> Sheet<W> {
+    fn begin(&mut self) -> Result<()> {
+        match self.form.format {
+            Some(Format::Json) => self.write_bytes(b"["),
+            Some(Format::Csv | Format::Tsv) => {
+                let mut header = Vec::new();
+                let columns = std::iter::once("text").chain(self.form.columns.iter().map(String::as_str));
+                write_row(columns, self.form.dialect(), &mut header);
+                self.write_bytes(&header)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn end(&mut self) -> Result<()> {
+        if self.form.format == Some(Format::Json) {
+            self.write_bytes(if self.count > 0 { b"\n]\n" } else { b"]\n" })?;
+        }
+        self.flush()
+    }
+
+    fn write_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        self.out.write_all(bytes).map_err(|error| Error::io("standard output", error))
+    }
+}
+
+impl<W: Write> Sink<String> for Sheet<W> {
+    fn write(&mut self, text: String, outcome: Result<Classified>) -> Result<()> {
+        let found = match outcome {
+            Ok(found) => found,
+            Err(error) => {
+                self.errors += 1;
+                terminal::say(&format!("error: {}", terminal::escaped(&error.to_string())));
+                return Ok(());
+            }
+        };
+        let mut bytes = Vec::new();
+        if self.form.format == Some(Format::Json) {
+            bytes.extend_from_slice(if self.count > 0 { b",\n  " } else { b"\n  " });
+        }
+        self.form.one(&text, &found, &mut bytes);
+        self.count += 1;
+        self.write_bytes(&bytes)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.out.flush().map_err(|error| Error::io("standard output", error))
+    }
 }

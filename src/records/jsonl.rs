@@ -138,9 +138,9 @@ impl<'a> Object<'a> {
         let mut first = self.fields.is_empty();
         for (name, value) in added {
             if !std::mem::take(&mut first) {
-                out.extend_from_slice(b", ");
+                out.push(b',');
             }
-            out.extend_from_slice(format!("{}: {value}", json_string(name)).as_bytes());
+            out.extend_from_slice(format!("{}:{value}", json_string(name)).as_bytes());
         }
         out.extend_from_slice(text[end..].as_bytes());
     }
