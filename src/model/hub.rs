@@ -2,12 +2,11 @@
 //!
 //! # Why hf-hub 0.5, and why only half of it
 //!
-//! Both versions were tried against the server that `tests/integration` imitates the Hub with.
-//! hf-hub 1.0 brings 235 crates (an async runtime, the Xet protocol) and minutes of build, begins
-//! a broken transfer again from the first byte and does not read `HF_HUB_OFFLINE`. hf-hub 0.5 on
-//! `ureq` with rustls brings 57 and needs no OpenSSL. Its blocking download, though, fails
-//! with a missing header wherever an answer lacks `Content-Range` (its issue 141), and checks no
-//! checksum. So the layout of the cache comes from hf-hub 0.5, and the transfer is written here on
+//! hf-hub 1.0 brings 235 crates (an async runtime, the Xet protocol) and minutes of build, and is known
+//! to begin a broken transfer again from the first byte and not to read `HF_HUB_OFFLINE`. hf-hub 0.5 on
+//! `ureq` with rustls brings 57 and needs no OpenSSL. Its blocking download, though, tried against the
+//! imitation of the Hub in `tests/integration`, fails with a missing header wherever an answer lacks
+//! `Content-Range` (its issue 141), and checks no checksum. So the layout of the cache comes from hf-hub 0.5, and the transfer is written here on
 //! `ureq`, the client that hf-hub brings anyway: resumed where it broke, checked, the token never sent
 //! to another host.
 //!
