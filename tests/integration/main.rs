@@ -1,6 +1,8 @@
 //! The program as its users meet it: one test binary, one module for each area.
 #![allow(clippy::unwrap_used)]
 
+#[cfg(feature = "builtin")]
+mod builtin;
 mod eval;
 #[cfg(feature = "hub")]
 mod fake_hub;
