@@ -6,24 +6,36 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-/// Prints the completion script of a shell
+use crate::error::Error;
+
+/// Print the completion script of a shell
+///
+/// The scripts are kept in the folder completions/ of the source, too.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The shell
+    /// The shell that is to complete
     shell: Shell,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  gliclass completions bash > ~/.local/share/bash-completion/completions/gliclass
+  gliclass completions zsh > \"${fpath[1]}/_gliclass\"
+  gliclass completions fish > ~/.config/fish/completions/gliclass.fish";
 
 /// Runs the command.
 ///
 /// # Errors
 /// Standard output cannot be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    std::io::stdout().lock().write_all(&script(args.shell))?;
+    let written = std::io::stdout().lock().write_all(&script(args.shell));
+    written.map_err(|error| Error::io("standard output", error))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The completion script of a shell.
-fn script(shell: Shell) -> Vec<u8> {
+pub fn script(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut super::Cli::command(), "gliclass", &mut script);
     script

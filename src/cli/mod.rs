@@ -12,13 +12,24 @@ pub mod download;
 pub mod eval;
 pub mod terminal;
 
-/// Sorts text into labels you make up on the spot
+/// Sorts text into labels you make up on the spot, with GLiClass models
+///
+/// Give it texts and any labels; it says which labels hold. Nothing is trained and nothing leaves
+/// this machine.
 #[derive(Debug, Parser)]
-#[command(name = "gliclass", version, propagate_version = true)]
+#[command(name = "gliclass", version, propagate_version = true, after_help = EXAMPLES)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  gliclass classify --labels travel,dreams,sport \"One day I will see the world!\"
+  gliclass batch reviews.jsonl -o labelled.jsonl --labels praise,complaint,question
+  gliclass eval labelled.jsonl --single-label
+
+`gliclass COMMAND --help` says more about a command.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -123,6 +123,8 @@ fn failure(name: &std::path::Path, error: csv::Error) -> Error {
 pub struct Columns {
     dialect: Dialect,
     header: ByteRecord,
+    /// How many of the columns the input has.
+    width: usize,
     /// For each new column, its place in the row.
     places: Vec<usize>,
 }
@@ -139,7 +141,7 @@ impl Columns {
                 all.push_field(name.as_bytes());
             }
         }
-        Self { dialect, header: all, places }
+        Self { dialect, header: all, width: header.len(), places }
     }
 
     /// Appends the header to `out`.
@@ -147,13 +149,16 @@ impl Columns {
         write_row(&self.header, self.dialect, out);
     }
 
-    /// Appends a row to `out`, with one value for each new column; a row that is too short is filled up.
+    /// Appends a row to `out`, with one value for each new column.
+    ///
+    /// A row that is too short is filled up; what a row has too much stands at its end.
     pub fn write(&self, row: &Row, values: &[String], out: &mut Vec<u8>) {
-        let mut fields: Vec<&[u8]> = row.fields.iter().collect();
-        fields.resize(fields.len().max(self.header.len()), b"");
+        let mut fields: Vec<&[u8]> = row.fields.iter().take(self.width).collect();
+        fields.resize(self.header.len(), b"");
         for (&place, value) in self.places.iter().zip(values) {
             fields[place] = value.as_bytes();
         }
+        fields.extend(row.fields.iter().skip(self.width));
         write_row(fields, self.dialect, out);
     }
 }
@@ -168,4 +173,88 @@ where
     let mut writer =
         WriterBuilder::new().delimiter(dialect.delimiter).terminator(terminator).flexible(true).from_writer(out);
     writer.write_record(fields).and_then(|()| Ok(writer.flush()?)).expect("memory takes every row; this is a bug");
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::records::LabelSet;
+
+    fn reader(input: &[u8]) -> Result<Reader<&[u8]>> {
+        let labels = Some(Arc::new(LabelSet::flat(vec!["a".into()]).unwrap()));
+        Reader::new(input, "in.csv", b',', "text", Defaults { labels, ..Defaults::default() })
+    }
+
+    /// Every row written back with the column `new`.
+    fn through(input: &[u8]) -> Vec<u8> {
+        let reader = reader(input).unwrap();
+        let columns = Columns::new(reader.header(), &["new".into()], reader.dialect());
+        let mut out = Vec::new();
+        columns.write_header(&mut out);
+        for entry in reader {
+            columns.write(&entry.unwrap().raw, &["1".into()], &mut out);
+        }
+        out
+    }
+
+    #[test]
+    fn columns_come_out_as_they_went_in_with_new_ones_behind() {
+        let input = b"id,text\n007,\"a, b\"\n8,\"two\nlines\"\n";
+        assert_eq!(through(input), b"id,text,new\n007,\"a, b\",1\n8,\"two\nlines\",1\n");
+    }
+
+    #[test]
+    fn line_ends_stay_and_a_byte_order_mark_is_no_part_of_a_name() {
+        assert_eq!(through(b"\xef\xbb\xbftext\r\na\r\n"), b"text,new\r\na,1\r\n");
+    }
+
+    #[test]
+    fn a_column_that_is_there_is_overwritten() {
+        assert_eq!(through(b"new,text\nold,a\n"), b"new,text\n1,a\n");
+    }
+
+    #[test]
+    fn a_row_of_another_width_is_a_bad_record_and_loses_nothing() {
+        let input = b"id,text\n1\n2,a,b\n";
+        let records: Vec<_> = reader(input).unwrap().map(|entry| entry.unwrap().record.is_ok()).collect();
+        assert_eq!(records, [false, false]);
+        assert_eq!(through(input), b"id,text,new\n1,,1\n2,a,1,b\n");
+    }
+
+    #[test]
+    fn invalid_utf8_is_a_bad_record() {
+        let record = reader(b"text\n\xff\n").unwrap().next().unwrap().unwrap().record;
+        assert_eq!(record.unwrap_err().to_string(), "column \"text\": invalid UTF-8 at byte 1");
+    }
+
+    #[test]
+    fn a_header_without_the_text_column_is_refused_with_what_it_has() {
+        let error = reader(b"id,body\n").err().unwrap().to_string();
+        assert_eq!(error, "in.csv: no column \"text\" in the header (id, body): give --text-field");
+    }
+
+    proptest! {
+        #[test]
+        fn every_table_comes_back(rows in proptest::collection::vec(("\\PC*", "[ -~\n\r\",]*"), 0..8)) {
+            let dialect = Dialect { delimiter: b',', crlf: false };
+            let mut input = Vec::new();
+            write_row(["id", "text"], dialect, &mut input);
+            rows.iter().for_each(|(id, text)| write_row([id, text], dialect, &mut input));
+            let out = through(&input);
+            let read = ReaderBuilder::new().from_reader(&out[..]).into_records();
+            let read: Vec<_> = read.map(|row| row.unwrap()).map(|row| (row[0].to_owned(), row[1].to_owned())).collect();
+            prop_assert_eq!(read, rows);
+        }
+
+        #[test]
+        fn no_input_panics(input in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let input = [b"text,id\n", &input[..]].concat();
+            through(&input);
+        }
+    }
 }

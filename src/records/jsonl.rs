@@ -115,26 +115,29 @@ impl<'a> Object<'a> {
         value.map_err(|error| Error::Record(format!("field {name:?}: {}", without_place(&error))))
     }
 
-    /// Where the value stands in `text`, of which it is a part.
+    /// Where the value ends in `text`, of which it is a part.
     fn end_of(text: &str, value: &RawValue) -> usize {
         value.get().as_ptr() as usize - text.as_ptr() as usize + value.get().len()
     }
 
     /// Appends `text`, this object, to `out` with `fields` set in it.
     fn splice(&self, text: &str, fields: &[(&str, String)], out: &mut Vec<u8>) {
+        let bytes = text.as_bytes();
         let mut copied = 0;
         let mut added: Vec<&(&str, String)> = fields.iter().collect();
         for (index, (key, value)) in self.fields.iter().enumerate() {
-            let last = !self.fields[index + 1..].iter().any(|(other, _)| other == key);
-            let Some(new) = added.iter().position(|(name, _)| last && name == key) else { continue };
+            let Some(new) = added.iter().position(|(name, _)| name == key) else { continue };
+            if self.fields[index + 1..].iter().any(|(other, _)| other == key) {
+                continue;
+            }
             let end = Self::end_of(text, value);
-            out.extend_from_slice(text[copied..end - value.get().len()].as_bytes());
+            out.extend_from_slice(&bytes[copied..end - value.get().len()]);
             out.extend_from_slice(added.remove(new).1.as_bytes());
             copied = end;
         }
         let brace = text.find('{').map_or(0, |brace| brace + 1);
         let end = self.fields.last().map_or(brace, |(_, value)| Self::end_of(text, value));
-        out.extend_from_slice(text[copied..end].as_bytes());
+        out.extend_from_slice(&bytes[copied..end]);
         let mut first = self.fields.is_empty();
         for (name, value) in added {
             if !std::mem::take(&mut first) {
@@ -142,7 +145,7 @@ impl<'a> Object<'a> {
             }
             out.extend_from_slice(format!("{}:{value}", json_string(name)).as_bytes());
         }
-        out.extend_from_slice(text[end..].as_bytes());
+        out.extend_from_slice(&bytes[end..]);
     }
 }
 
@@ -256,4 +259,166 @@ impl<B: BufRead> Iterator for Reader<B> {
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.rfind(" at line ").map_or(text.clone(), |place| text[..place].to_owned())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(input: &[u8]) -> Vec<Entry<Line>> {
+        let labels = Some(Arc::new(LabelSet::flat(vec!["a".into(), "b".into()]).unwrap()));
+        let defaults = Defaults { labels, label_separator: ".".into(), ..Defaults::default() };
+        let reading = Reading { text_field: "text".into(), defaults };
+        Reader::new(input, "in.jsonl", reading).map(Result::unwrap).collect()
+    }
+
+    fn with(line: &str, fields: &[(&str, String)]) -> String {
+        let mut out = Vec::new();
+        read(line.as_bytes())[0].raw.write(fields, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn new_field() -> [(&'static str, String); 1] {
+        [("new", "[1]".into())]
+    }
+
+    fn error(line: &str) -> String {
+        read(line.as_bytes())[0].record.as_ref().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_field_is_added_and_nothing_else_changes() {
+        let line = "{ \"text\" :\"a\\u00e9\", \"n\": 1.0e5,\t\"big\": 12345678901234567890 } \n";
+        let expected = "{ \"text\" :\"a\\u00e9\", \"n\": 1.0e5,\t\"big\": 12345678901234567890,\"new\":[1] } \n";
+        assert_eq!(with(line, &new_field()), expected);
+    }
+
+    #[test]
+    fn an_empty_object_takes_its_first_field() {
+        assert_eq!(with("{ }\n", &new_field()), "{\"new\":[1] }\n");
+    }
+
+    #[test]
+    fn a_field_that_is_there_is_replaced_where_it_stands() {
+        assert_eq!(with(r#"{"new": {"x": 2}, "text": "a"}"#, &new_field()), "{\"new\": [1], \"text\": \"a\"}\n");
+        assert_eq!(with(r#"{"\u006eew":0}"#, &new_field()), "{\"\\u006eew\":[1]}\n");
+    }
+
+    #[test]
+    fn of_a_key_given_twice_the_last_one_counts() {
+        assert_eq!(with(r#"{"new":1,"text":"a","new":2}"#, &new_field()), "{\"new\":1,\"text\":\"a\",\"new\":[1]}\n");
+        assert_eq!(read(br#"{"text":"a","text":"b"}"#)[0].record.as_ref().unwrap().text, "b");
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_crlf_stay() {
+        let line = "\u{feff}{\"text\":\"a\"}\r\n";
+        assert!(read(line.as_bytes())[0].record.is_ok());
+        assert_eq!(with(line, &new_field()), "\u{feff}{\"text\":\"a\",\"new\":[1]}\r\n");
+    }
+
+    #[test]
+    fn a_blank_line_passes_and_a_last_line_without_end_gets_one() {
+        let entries = read(b"\r\n{\"text\":\"a\"}");
+        assert!(entries[0].raw.is_blank());
+        let mut out = Vec::new();
+        entries.iter().for_each(|entry| entry.raw.write_unchanged(&mut out));
+        assert_eq!(out, b"\r\n{\"text\":\"a\"}\n");
+    }
+
+    #[test]
+    fn a_line_that_is_no_object_becomes_one() {
+        assert_eq!(
+            with("[1, \"x\"\n", &[("error", "\"e\"".into())]),
+            "{\"input\":\"[1, \\\"x\\\"\",\"error\":\"e\"}\n"
+        );
+        let mut out = Vec::new();
+        read(b"{\"text\":\"\xff\"}")[0].raw.write(&[], &mut out);
+        assert_eq!(serde_json::from_slice::<Value>(&out).unwrap(), json!({"input": "{\"text\":\"\u{fffd}\"}"}));
+    }
+
+    #[test]
+    fn errors_name_the_field_and_what_was_found() {
+        assert!(error("{").starts_with("not a JSON object: EOF"), "{}", error("{"));
+        assert!(error("[]").starts_with("not a JSON object: invalid type: sequence"), "{}", error("[]"));
+        assert_eq!(error("{}"), "no field \"text\" with a text");
+        assert_eq!(error(r#"{"text": 5}"#), "field \"text\": invalid type: integer `5`, expected a string");
+        assert!(error(r#"{"text":"\ud800"}"#).starts_with("field \"text\": "));
+        assert!(error(r#"{"text":"a","labels":["x","x"]}"#).starts_with("field \"labels\": label \"x\""));
+        assert!(error(r#"{"text":"a","examples":[{}]}"#).starts_with("field \"examples\": "));
+    }
+
+    #[test]
+    fn a_record_says_more_than_the_command() {
+        let line = br#"{"text":"a","labels":{"x":["y"]},"prompt":"p","examples":[{"text":"e","labels":["y"]}]}"#;
+        let entries = read(line);
+        let record = entries[0].record.as_ref().unwrap();
+        assert_eq!(record.labels.names(), ["x.y"]);
+        assert_eq!(record.prompt.as_deref(), Some("p"));
+        assert_eq!(record.examples.len(), 1);
+        let entries = read(br#"{"text":"a","labels":null}"#);
+        assert_eq!(entries[0].record.as_ref().unwrap().labels.names(), ["a", "b"]);
+    }
+
+    #[test]
+    fn like_labels_are_shared() {
+        let line = "{\"text\":\"a\",\"labels\":[\"x\"]}\n";
+        let entries = read(line.repeat(2).as_bytes());
+        let [first, second] = [0, 1].map(|index: usize| &entries[index].record.as_ref().unwrap().labels);
+        assert!(Arc::ptr_eq(first, second));
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 16, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::vec((any::<String>(), inner), 0..4)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_object_comes_back_with_the_field_set(
+            fields in proptest::collection::vec((any::<String>(), value()), 0..5),
+            pretty in any::<bool>(),
+        ) {
+            let mut object = Value::Object(fields.into_iter().collect());
+            let line = if pretty { format!("{object:#}").replace('\n', " ") } else { object.to_string() };
+            let out = with(&line, &new_field());
+            object["new"] = json!([1]);
+            prop_assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), object);
+        }
+
+        #[test]
+        fn no_input_panics_and_every_line_comes_back(input in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let entries = read(&input);
+            let mut out = Vec::new();
+            for entry in &entries {
+                entry.raw.write_unchanged(&mut out);
+                let mut set = Vec::new();
+                entry.raw.write(&[("error", "1".into())], &mut set);
+                let text = String::from_utf8(set).unwrap();
+                let object = serde_json::from_str::<Value>(text.trim_start_matches('\u{feff}'));
+                prop_assert!(object.is_ok());
+            }
+            let mut expected = input.clone();
+            if !expected.is_empty() && !expected.ends_with(b"\n") {
+                expected.push(b'\n');
+            }
+            prop_assert_eq!(out, expected);
+        }
+    }
 }

@@ -23,7 +23,6 @@ impl Sandbox {
     }
 
     /// Writes a file, and the folders it lies in.
-    #[allow(dead_code)] // for the areas that read files
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -61,7 +60,6 @@ impl Program {
     }
 
     /// What standard input brings.
-    #[allow(dead_code)] // for the areas that read standard input
     pub fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.input = input.into();
         self

@@ -3,10 +3,13 @@
 
 #[cfg(feature = "builtin")]
 mod builtin;
+mod command_line;
 mod eval;
 #[cfg(feature = "hub")]
 mod fake_hub;
+mod generated;
 mod harness;
 #[cfg(feature = "hub")]
 mod hub;
 mod parity;
+mod streaming;

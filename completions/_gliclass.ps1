@@ -1,0 +1,209 @@
+
+using namespace System.Management.Automation
+using namespace System.Management.Automation.Language
+
+Register-ArgumentCompleter -Native -CommandName 'gliclass' -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+
+    $commandElements = $commandAst.CommandElements
+    $command = @(
+        'gliclass'
+        for ($i = 1; $i -lt $commandElements.Count; $i++) {
+            $element = $commandElements[$i]
+            if ($element -isnot [StringConstantExpressionAst] -or
+                $element.StringConstantType -ne [StringConstantType]::BareWord -or
+                $element.Value.StartsWith('-') -or
+                $element.Value -eq $wordToComplete) {
+                break
+        }
+        $element.Value
+    }) -join ';'
+
+    $completions = @(switch ($command) {
+        'gliclass' {
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('classify', 'classify', [CompletionResultType]::ParameterValue, 'Classify the texts given, or one text a line from standard input')
+            [CompletionResult]::new('batch', 'batch', [CompletionResultType]::ParameterValue, 'Stream JSONL, CSV or TSV and write every record back with its labels')
+            [CompletionResult]::new('eval', 'eval', [CompletionResultType]::ParameterValue, 'Classify labelled records and print quality figures')
+            [CompletionResult]::new('download', 'download', [CompletionResultType]::ParameterValue, 'Fetches a checkpoint into the Hugging Face cache and prints its folder')
+            [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completion script of a shell')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'gliclass;classify' {
+            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'How the results are written [default: a table on a terminal, else jsonl]')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Candidate labels, comma-separated; may be given several times')
+            [CompletionResult]::new('--labels', '--labels', [CompletionResultType]::ParameterName, 'Candidate labels, comma-separated; may be given several times')
+            [CompletionResult]::new('--labels-file', '--labels-file', [CompletionResultType]::ParameterName, 'Candidate labels from a file: one a line, or JSON')
+            [CompletionResult]::new('--label-separator', '--label-separator', [CompletionResultType]::ParameterName, 'Joins the levels of a hierarchy of labels')
+            [CompletionResult]::new('--prompt', '--prompt', [CompletionResultType]::ParameterName, 'What the task is, in words; the model reads it before the text')
+            [CompletionResult]::new('--examples', '--examples', [CompletionResultType]::ParameterName, 'Few-shot examples: a JSON array or JSONL of {"text": "...", "labels": ["..."]}')
+            [CompletionResult]::new('--rac-examples', '--rac-examples', [CompletionResultType]::ParameterName, 'Retrieved examples: a JSON array or JSONL of {"text", "all_labels", "true_labels"}')
+            [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'The least score of a label that holds, from 0 to 1; unused with --single-label')
+            [CompletionResult]::new('--threshold', '--threshold', [CompletionResultType]::ParameterName, 'The least score of a label that holds, from 0 to 1; unused with --single-label')
+            [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'At most N labels for a text, the best ones')
+            [CompletionResult]::new('--top-k', '--top-k', [CompletionResultType]::ParameterName, 'At most N labels for a text, the best ones')
+            [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub')
+            [CompletionResult]::new('--model', '--model', [CompletionResultType]::ParameterName, 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub')
+            [CompletionResult]::new('--revision', '--revision', [CompletionResultType]::ParameterName, 'Branch, tag or commit of a Hub repository [default: main]')
+            [CompletionResult]::new('--device', '--device', [CompletionResultType]::ParameterName, 'Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`')
+            [CompletionResult]::new('--dtype', '--dtype', [CompletionResultType]::ParameterName, 'The arithmetic of the encoder')
+            [CompletionResult]::new('-j', '-j', [CompletionResultType]::ParameterName, 'Processor threads [default: all there are]')
+            [CompletionResult]::new('--threads', '--threads', [CompletionResultType]::ParameterName, 'Processor threads [default: all there are]')
+            [CompletionResult]::new('--max-length', '--max-length', [CompletionResultType]::ParameterName, 'Tokens a text may have with its labels; a longer text is cut, labels never are')
+            [CompletionResult]::new('--single-label', '--single-label', [CompletionResultType]::ParameterName, 'Exactly one label for a text (softmax), instead of every label that fits (sigmoid)')
+            [CompletionResult]::new('--all-scores', '--all-scores', [CompletionResultType]::ParameterName, 'Every label with its score, whatever the threshold')
+            [CompletionResult]::new('--logits', '--logits', [CompletionResultType]::ParameterName, 'Add `logit`, the model''s answer before sigmoid or softmax, to each prediction')
+            [CompletionResult]::new('--hierarchical', '--hierarchical', [CompletionResultType]::ParameterName, 'Predictions as an object shaped like the labels, every leaf a score')
+            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Never touch the network: use what is in the cache, or stop with an error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but errors: no progress, no summary, no hints')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but errors: no progress, no summary, no hints')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more: what was loaded, how large it is, how it runs')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more: what was loaded, how large it is, how it runs')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'gliclass;batch' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Where the records go [default: standard output]')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Where the records go [default: standard output]')
+            [CompletionResult]::new('--input-format', '--input-format', [CompletionResultType]::ParameterName, 'The form of the input and of the output [default: by the input''s ending, else jsonl]')
+            [CompletionResult]::new('--text-field', '--text-field', [CompletionResultType]::ParameterName, 'The field or column that holds the text')
+            [CompletionResult]::new('--output-field', '--output-field', [CompletionResultType]::ParameterName, 'The field of a JSONL record that receives the predictions')
+            [CompletionResult]::new('--list-separator', '--list-separator', [CompletionResultType]::ParameterName, 'Joins several labels, and several scores, in a CSV or TSV column')
+            [CompletionResult]::new('--on-error', '--on-error', [CompletionResultType]::ParameterName, 'What becomes of a record that cannot be classified')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Candidate labels, comma-separated; may be given several times')
+            [CompletionResult]::new('--labels', '--labels', [CompletionResultType]::ParameterName, 'Candidate labels, comma-separated; may be given several times')
+            [CompletionResult]::new('--labels-file', '--labels-file', [CompletionResultType]::ParameterName, 'Candidate labels from a file: one a line, or JSON')
+            [CompletionResult]::new('--label-separator', '--label-separator', [CompletionResultType]::ParameterName, 'Joins the levels of a hierarchy of labels')
+            [CompletionResult]::new('--prompt', '--prompt', [CompletionResultType]::ParameterName, 'What the task is, in words; the model reads it before the text')
+            [CompletionResult]::new('--examples', '--examples', [CompletionResultType]::ParameterName, 'Few-shot examples: a JSON array or JSONL of {"text": "...", "labels": ["..."]}')
+            [CompletionResult]::new('--rac-examples', '--rac-examples', [CompletionResultType]::ParameterName, 'Retrieved examples: a JSON array or JSONL of {"text", "all_labels", "true_labels"}')
+            [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'The least score of a label that holds, from 0 to 1; unused with --single-label')
+            [CompletionResult]::new('--threshold', '--threshold', [CompletionResultType]::ParameterName, 'The least score of a label that holds, from 0 to 1; unused with --single-label')
+            [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'At most N labels for a text, the best ones')
+            [CompletionResult]::new('--top-k', '--top-k', [CompletionResultType]::ParameterName, 'At most N labels for a text, the best ones')
+            [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub')
+            [CompletionResult]::new('--model', '--model', [CompletionResultType]::ParameterName, 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub')
+            [CompletionResult]::new('--revision', '--revision', [CompletionResultType]::ParameterName, 'Branch, tag or commit of a Hub repository [default: main]')
+            [CompletionResult]::new('--device', '--device', [CompletionResultType]::ParameterName, 'Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`')
+            [CompletionResult]::new('--dtype', '--dtype', [CompletionResultType]::ParameterName, 'The arithmetic of the encoder')
+            [CompletionResult]::new('-j', '-j', [CompletionResultType]::ParameterName, 'Processor threads [default: all there are]')
+            [CompletionResult]::new('--threads', '--threads', [CompletionResultType]::ParameterName, 'Processor threads [default: all there are]')
+            [CompletionResult]::new('--max-length', '--max-length', [CompletionResultType]::ParameterName, 'Tokens a text may have with its labels; a longer text is cut, labels never are')
+            [CompletionResult]::new('--single-label', '--single-label', [CompletionResultType]::ParameterName, 'Exactly one label for a text (softmax), instead of every label that fits (sigmoid)')
+            [CompletionResult]::new('--all-scores', '--all-scores', [CompletionResultType]::ParameterName, 'Every label with its score, whatever the threshold')
+            [CompletionResult]::new('--logits', '--logits', [CompletionResultType]::ParameterName, 'Add `logit`, the model''s answer before sigmoid or softmax, to each prediction')
+            [CompletionResult]::new('--hierarchical', '--hierarchical', [CompletionResultType]::ParameterName, 'Predictions as an object shaped like the labels, every leaf a score')
+            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Never touch the network: use what is in the cache, or stop with an error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but errors: no progress, no summary, no hints')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but errors: no progress, no summary, no hints')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more: what was loaded, how large it is, how it runs')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more: what was loaded, how large it is, how it runs')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'gliclass;eval' {
+            [CompletionResult]::new('--text-field', '--text-field', [CompletionResultType]::ParameterName, 'The field or column with the text')
+            [CompletionResult]::new('--label-field', '--label-field', [CompletionResultType]::ParameterName, 'The field or column with the true labels [default: true_labels, or label]')
+            [CompletionResult]::new('--list-separator', '--list-separator', [CompletionResultType]::ParameterName, 'Stands between the labels in a cell of CSV or TSV')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Candidate labels, comma-separated; may be given several times')
+            [CompletionResult]::new('--labels', '--labels', [CompletionResultType]::ParameterName, 'Candidate labels, comma-separated; may be given several times')
+            [CompletionResult]::new('--labels-file', '--labels-file', [CompletionResultType]::ParameterName, 'Candidate labels from a file: one a line, or JSON')
+            [CompletionResult]::new('--label-separator', '--label-separator', [CompletionResultType]::ParameterName, 'Joins the levels of a hierarchy of labels')
+            [CompletionResult]::new('--prompt', '--prompt', [CompletionResultType]::ParameterName, 'What the task is, in words; the model reads it before the text')
+            [CompletionResult]::new('--examples', '--examples', [CompletionResultType]::ParameterName, 'Few-shot examples: a JSON array or JSONL of {"text": "...", "labels": ["..."]}')
+            [CompletionResult]::new('--rac-examples', '--rac-examples', [CompletionResultType]::ParameterName, 'Retrieved examples: a JSON array or JSONL of {"text", "all_labels", "true_labels"}')
+            [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'The least score of a label that holds, from 0 to 1; unused with --single-label')
+            [CompletionResult]::new('--threshold', '--threshold', [CompletionResultType]::ParameterName, 'The least score of a label that holds, from 0 to 1; unused with --single-label')
+            [CompletionResult]::new('-k', '-k', [CompletionResultType]::ParameterName, 'At most N labels for a text, the best ones')
+            [CompletionResult]::new('--top-k', '--top-k', [CompletionResultType]::ParameterName, 'At most N labels for a text, the best ones')
+            [CompletionResult]::new('--report', '--report', [CompletionResultType]::ParameterName, 'How the figures are printed')
+            [CompletionResult]::new('--predictions', '--predictions', [CompletionResultType]::ParameterName, 'Write every record with its true labels and its predictions to a file, as JSON lines')
+            [CompletionResult]::new('--min-accuracy', '--min-accuracy', [CompletionResultType]::ParameterName, 'The least accuracy; for several labels a record, the least subset accuracy')
+            [CompletionResult]::new('--min-micro-f1', '--min-micro-f1', [CompletionResultType]::ParameterName, 'The least micro-averaged F1')
+            [CompletionResult]::new('--min-macro-f1', '--min-macro-f1', [CompletionResultType]::ParameterName, 'The least macro-averaged F1')
+            [CompletionResult]::new('--min-weighted-f1', '--min-weighted-f1', [CompletionResultType]::ParameterName, 'The least F1 averaged by support')
+            [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub')
+            [CompletionResult]::new('--model', '--model', [CompletionResultType]::ParameterName, 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub')
+            [CompletionResult]::new('--revision', '--revision', [CompletionResultType]::ParameterName, 'Branch, tag or commit of a Hub repository [default: main]')
+            [CompletionResult]::new('--device', '--device', [CompletionResultType]::ParameterName, 'Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`')
+            [CompletionResult]::new('--dtype', '--dtype', [CompletionResultType]::ParameterName, 'The arithmetic of the encoder')
+            [CompletionResult]::new('-j', '-j', [CompletionResultType]::ParameterName, 'Processor threads [default: all there are]')
+            [CompletionResult]::new('--threads', '--threads', [CompletionResultType]::ParameterName, 'Processor threads [default: all there are]')
+            [CompletionResult]::new('--max-length', '--max-length', [CompletionResultType]::ParameterName, 'Tokens a text may have with its labels; a longer text is cut, labels never are')
+            [CompletionResult]::new('--single-label', '--single-label', [CompletionResultType]::ParameterName, 'Exactly one label for a text (softmax), instead of every label that fits (sigmoid)')
+            [CompletionResult]::new('--all-scores', '--all-scores', [CompletionResultType]::ParameterName, 'Every label with its score, whatever the threshold')
+            [CompletionResult]::new('--logits', '--logits', [CompletionResultType]::ParameterName, 'Add `logit`, the model''s answer before sigmoid or softmax, to each prediction')
+            [CompletionResult]::new('--hierarchical', '--hierarchical', [CompletionResultType]::ParameterName, 'Predictions as an object shaped like the labels, every leaf a score')
+            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Never touch the network: use what is in the cache, or stop with an error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but errors: no progress, no summary, no hints')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but errors: no progress, no summary, no hints')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more: what was loaded, how large it is, how it runs')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more: what was loaded, how large it is, how it runs')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'gliclass;download' {
+            [CompletionResult]::new('--revision', '--revision', [CompletionResultType]::ParameterName, 'Branch, tag or commit [default: main]')
+            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Never touch the network: print the folder if the model is in the cache, or stop with an error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but errors: no progress, no summary, no hints')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but errors: no progress, no summary, no hints')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more: what was loaded, how large it is, how it runs')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more: what was loaded, how large it is, how it runs')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'gliclass;completions' {
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'gliclass;help' {
+            [CompletionResult]::new('classify', 'classify', [CompletionResultType]::ParameterValue, 'Classify the texts given, or one text a line from standard input')
+            [CompletionResult]::new('batch', 'batch', [CompletionResultType]::ParameterValue, 'Stream JSONL, CSV or TSV and write every record back with its labels')
+            [CompletionResult]::new('eval', 'eval', [CompletionResultType]::ParameterValue, 'Classify labelled records and print quality figures')
+            [CompletionResult]::new('download', 'download', [CompletionResultType]::ParameterValue, 'Fetches a checkpoint into the Hugging Face cache and prints its folder')
+            [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completion script of a shell')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'gliclass;help;classify' {
+            break
+        }
+        'gliclass;help;batch' {
+            break
+        }
+        'gliclass;help;eval' {
+            break
+        }
+        'gliclass;help;download' {
+            break
+        }
+        'gliclass;help;completions' {
+            break
+        }
+        'gliclass;help;help' {
+            break
+        }
+    })
+
+    $completions.Where{ $_.CompletionText -like "$wordToComplete*" } |
+        Sort-Object -Property ListItemText
+}

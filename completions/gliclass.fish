@@ -1,0 +1,153 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_gliclass_global_optspecs
+    string join \n h/help V/version
+end
+
+function __fish_gliclass_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_gliclass_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_gliclass_using_subcommand
+    set -l cmd (__fish_gliclass_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c gliclass -n "__fish_gliclass_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c gliclass -n "__fish_gliclass_needs_command" -s V -l version -d 'Print version'
+complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "classify" -d 'Classify the texts given, or one text a line from standard input'
+complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "batch" -d 'Stream JSONL, CSV or TSV and write every record back with its labels'
+complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "eval" -d 'Classify labelled records and print quality figures'
+complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "download" -d 'Fetches a checkpoint into the Hugging Face cache and prints its folder'
+complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l format -d 'How the results are written [default: a table on a terminal, else jsonl]' -r -f -a "json\t'One JSON array'
+jsonl\t'One JSON object a line'
+csv\t'Comma-separated, with a header'
+tsv\t'Tab-separated, with a header'
+text\t'One line a text: label, tab, score, tab, label ...'"
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s l -l labels -d 'Candidate labels, comma-separated; may be given several times' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l labels-file -d 'Candidate labels from a file: one a line, or JSON' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l label-separator -d 'Joins the levels of a hierarchy of labels' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l prompt -d 'What the task is, in words; the model reads it before the text' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l examples -d 'Few-shot examples: a JSON array or JSONL of {"text": "...", "labels": ["..."]}' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l rac-examples -d 'Retrieved examples: a JSON array or JSONL of {"text", "all_labels", "true_labels"}' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s t -l threshold -d 'The least score of a label that holds, from 0 to 1; unused with --single-label' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s k -l top-k -d 'At most N labels for a text, the best ones' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l device -d 'Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
+f32\t'32 bits'
+bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
+f16\t'float16 where the device has it: less exact'"
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s j -l threads -d 'Processor threads [default: all there are]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l single-label -d 'Exactly one label for a text (softmax), instead of every label that fits (sigmoid)'
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l all-scores -d 'Every label with its score, whatever the threshold'
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l logits -d 'Add `logit`, the model\'s answer before sigmoid or softmax, to each prediction'
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l hierarchical -d 'Predictions as an object shaped like the labels, every leaf a score'
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l offline -d 'Never touch the network: use what is in the cache, or stop with an error'
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s q -l quiet -d 'Say nothing but errors: no progress, no summary, no hints'
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s v -l verbose -d 'Say more: what was loaded, how large it is, how it runs'
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s V -l version -d 'Print version'
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s o -l output -d 'Where the records go [default: standard output]' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l input-format -d 'The form of the input and of the output [default: by the input\'s ending, else jsonl]' -r -f -a "jsonl\t'One JSON object a line'
+csv\t'Comma-separated, with a header'
+tsv\t'Tab-separated, with a header'"
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l text-field -d 'The field or column that holds the text' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l output-field -d 'The field of a JSONL record that receives the predictions' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l list-separator -d 'Joins several labels, and several scores, in a CSV or TSV column' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l on-error -d 'What becomes of a record that cannot be classified' -r -f -a "keep\t'Written back with a field `error`; the exit status is 1 at the end'
+skip\t'Left out, with a line on standard error; the exit status is 1 at the end'
+fail\t'The run ends there; all records before it are written'"
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s l -l labels -d 'Candidate labels, comma-separated; may be given several times' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l labels-file -d 'Candidate labels from a file: one a line, or JSON' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l label-separator -d 'Joins the levels of a hierarchy of labels' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l prompt -d 'What the task is, in words; the model reads it before the text' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l examples -d 'Few-shot examples: a JSON array or JSONL of {"text": "...", "labels": ["..."]}' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l rac-examples -d 'Retrieved examples: a JSON array or JSONL of {"text", "all_labels", "true_labels"}' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s t -l threshold -d 'The least score of a label that holds, from 0 to 1; unused with --single-label' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s k -l top-k -d 'At most N labels for a text, the best ones' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l device -d 'Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
+f32\t'32 bits'
+bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
+f16\t'float16 where the device has it: less exact'"
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s j -l threads -d 'Processor threads [default: all there are]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l single-label -d 'Exactly one label for a text (softmax), instead of every label that fits (sigmoid)'
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l all-scores -d 'Every label with its score, whatever the threshold'
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l logits -d 'Add `logit`, the model\'s answer before sigmoid or softmax, to each prediction'
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l hierarchical -d 'Predictions as an object shaped like the labels, every leaf a score'
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l offline -d 'Never touch the network: use what is in the cache, or stop with an error'
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s q -l quiet -d 'Say nothing but errors: no progress, no summary, no hints'
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s v -l verbose -d 'Say more: what was loaded, how large it is, how it runs'
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s V -l version -d 'Print version'
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l text-field -d 'The field or column with the text' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l label-field -d 'The field or column with the true labels [default: true_labels, or label]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l list-separator -d 'Stands between the labels in a cell of CSV or TSV' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s l -l labels -d 'Candidate labels, comma-separated; may be given several times' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l labels-file -d 'Candidate labels from a file: one a line, or JSON' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l label-separator -d 'Joins the levels of a hierarchy of labels' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l prompt -d 'What the task is, in words; the model reads it before the text' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l examples -d 'Few-shot examples: a JSON array or JSONL of {"text": "...", "labels": ["..."]}' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l rac-examples -d 'Retrieved examples: a JSON array or JSONL of {"text", "all_labels", "true_labels"}' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s t -l threshold -d 'The least score of a label that holds, from 0 to 1; unused with --single-label' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s k -l top-k -d 'At most N labels for a text, the best ones' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l report -d 'How the figures are printed' -r -f -a "text\t'A table as scikit-learn prints it'
+json\t'One JSON object, every digit kept'
+markdown\t'A Markdown table'
+csv\t'One row a label and an average, every digit kept'"
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l predictions -d 'Write every record with its true labels and its predictions to a file, as JSON lines' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l min-accuracy -d 'The least accuracy; for several labels a record, the least subset accuracy' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l min-micro-f1 -d 'The least micro-averaged F1' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l min-macro-f1 -d 'The least macro-averaged F1' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l min-weighted-f1 -d 'The least F1 averaged by support' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l device -d 'Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
+f32\t'32 bits'
+bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
+f16\t'float16 where the device has it: less exact'"
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s j -l threads -d 'Processor threads [default: all there are]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l single-label -d 'Exactly one label for a text (softmax), instead of every label that fits (sigmoid)'
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l all-scores -d 'Every label with its score, whatever the threshold'
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l logits -d 'Add `logit`, the model\'s answer before sigmoid or softmax, to each prediction'
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l hierarchical -d 'Predictions as an object shaped like the labels, every leaf a score'
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l offline -d 'Never touch the network: use what is in the cache, or stop with an error'
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s q -l quiet -d 'Say nothing but errors: no progress, no summary, no hints'
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s v -l verbose -d 'Say more: what was loaded, how large it is, how it runs'
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s V -l version -d 'Print version'
+complete -c gliclass -n "__fish_gliclass_using_subcommand download" -l revision -d 'Branch, tag or commit [default: main]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand download" -l offline -d 'Never touch the network: print the folder if the model is in the cache, or stop with an error'
+complete -c gliclass -n "__fish_gliclass_using_subcommand download" -s q -l quiet -d 'Say nothing but errors: no progress, no summary, no hints'
+complete -c gliclass -n "__fish_gliclass_using_subcommand download" -s v -l verbose -d 'Say more: what was loaded, how large it is, how it runs'
+complete -c gliclass -n "__fish_gliclass_using_subcommand download" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c gliclass -n "__fish_gliclass_using_subcommand download" -s V -l version -d 'Print version'
+complete -c gliclass -n "__fish_gliclass_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c gliclass -n "__fish_gliclass_using_subcommand completions" -s V -l version -d 'Print version'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval download completions help" -f -a "classify" -d 'Classify the texts given, or one text a line from standard input'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval download completions help" -f -a "batch" -d 'Stream JSONL, CSV or TSV and write every record back with its labels'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval download completions help" -f -a "eval" -d 'Classify labelled records and print quality figures'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval download completions help" -f -a "download" -d 'Fetches a checkpoint into the Hugging Face cache and prints its folder'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval download completions help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval download completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

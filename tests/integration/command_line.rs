@@ -1,0 +1,54 @@
+//! What was typed: help, version, wrong usage, and what is refused before any work.
+
+use crate::harness::Sandbox;
+
+#[test]
+fn help_and_version_go_to_standard_output() {
+    let sandbox = Sandbox::new();
+    for arguments in [&["--help"][..], &["batch", "--help"], &["classify", "-h"], &["completions", "--help"]] {
+        let outcome = sandbox.gliclass(arguments).run().ends_with(0);
+        assert!(outcome.stdout.contains("Usage:") && outcome.stdout.contains("Examples:"), "{arguments:?}");
+    }
+    let outcome = sandbox.gliclass(["--version"]).run().ends_with(0);
+    assert_eq!(outcome.stdout, format!("gliclass {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn wrong_usage_ends_with_two_and_names_the_option() {
+    let sandbox = Sandbox::new();
+    let wrong: [(&[&str], &str); 9] = [
+        (&["classify", "--labels", "a", "--threshold", "2", "x"], "--threshold"),
+        (&["classify", "--labels", "a", "--device", "tpu", "x"], "cuda:0"),
+        (&["classify", "--labels", "a,a", "x"], "label \"a\" is given twice"),
+        (&["classify", "--labels", "a,,b", "x"], "a label is empty"),
+        (&["classify", "--labels", "", "x"], "a label is empty"),
+        (&["classify", "x"], "no labels"),
+        (&["classify", "--labels", "a", "--model", "./nothing", "x"], "./nothing"),
+        (&["batch", "nothing.jsonl", "--labels", "a"], "nothing.jsonl"),
+        (&["sort"], "sort"),
+    ];
+    for (arguments, word) in wrong {
+        let outcome = sandbox.gliclass(arguments).run().ends_with(2).says(&["error: ", word]);
+        assert_eq!(outcome.stdout, "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn batch_refuses_what_would_destroy_data() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.jsonl", "{\"text\":\"a\"}\n");
+    sandbox.gliclass(["batch", "in.jsonl", "-o", "in.jsonl", "-l", "a"]).run().ends_with(2).says(&["is the input"]);
+    assert_eq!(std::fs::read_to_string(sandbox.path("in.jsonl")).unwrap(), "{\"text\":\"a\"}\n");
+    let taken = ["batch", "in.jsonl", "-l", "a", "--output-field", "text"];
+    sandbox.gliclass(taken).run().ends_with(2).says(&["--output-field"]);
+}
+
+#[test]
+fn an_output_stays_where_the_model_cannot_be_loaded() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.jsonl", "{\"text\":\"a\"}\n");
+    sandbox.write("out.jsonl", "precious\n");
+    let arguments = ["batch", "in.jsonl", "-o", "out.jsonl", "-l", "a", "--model", "./nothing"];
+    sandbox.gliclass(arguments).run().ends_with(2).says(&["./nothing"]);
+    assert_eq!(std::fs::read_to_string(sandbox.path("out.jsonl")).unwrap(), "precious\n");
+}

@@ -1,0 +1,124 @@
+//! Records through the whole program, with a small random checkpoint.
+
+use serde_json::Value;
+
+use crate::harness::{Program, Sandbox};
+
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference/uni-electra");
+
+const MIXED: &[u8] =
+    b"{\"text\":\"One\", \"n\": 1.0e5 }\n\nnot json\n{\"text\":5}\r\n{\"text\":\"Two\",\"labels\":[\"z\"]}";
+
+fn batch(sandbox: &Sandbox, arguments: &[&str]) -> Program {
+    sandbox.gliclass(["batch", "--model", MODEL, "--labels", "a,b"].iter().chain(arguments))
+}
+
+fn classify(sandbox: &Sandbox, arguments: &[&str]) -> Program {
+    sandbox.gliclass(["classify", "--model", MODEL, "--labels", "a,b"].iter().chain(arguments))
+}
+
+/// Replaces numbers that depend on the checkpoint.
+fn without_scores(text: &str) -> String {
+    let mut parts = text.split("\"score\":");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |all, part| all + "\"score\":S" + part.trim_start_matches(|c: char| "0123456789.e-".contains(c)))
+}
+
+#[test]
+fn bad_records_are_kept_with_their_error() {
+    let outcome = batch(&Sandbox::new(), &["--single-label"]).input(MIXED).run().ends_with(1);
+    let lines: Vec<String> = without_scores(&outcome.stdout).split('\n').map(str::to_owned).collect();
+    let label = if lines[0].contains("\"a\"") { "a" } else { "b" };
+    assert_eq!(lines[0], format!(r#"{{"text":"One", "n": 1.0e5,"predictions":[{{"label":"{label}","score":S}}] }}"#));
+    assert_eq!(lines[1], "");
+    assert!(lines[2].starts_with(r#"{"input":"not json","error":"#), "{}", lines[2]);
+    assert!(lines[3].starts_with(r#"{"text":5,"error":"field \"text\""#) && lines[3].ends_with("}\r"), "{}", lines[3]);
+    assert_eq!(lines[4], r#"{"text":"Two","labels":["z"],"predictions":[{"label":"z","score":S}]}"#);
+    assert_eq!(lines[5], "");
+    outcome.says(&["4 records, 2 errors, 0 truncated"]);
+}
+
+#[test]
+fn bad_records_are_left_out_on_request() {
+    let outcome = batch(&Sandbox::new(), &["--on-error", "skip"]).input(MIXED).run().ends_with(1);
+    assert_eq!(outcome.stdout.lines().count(), 3);
+    outcome.says(&["warning: standard input:3: not a JSON object", "standard input:4: field \"text\""]);
+}
+
+#[test]
+fn a_bad_record_ends_the_run_on_request_and_what_came_before_is_written() {
+    let outcome = batch(&Sandbox::new(), &["--on-error", "fail"]).input(MIXED).run().ends_with(1);
+    assert_eq!(outcome.stdout.lines().count(), 2);
+    outcome.says(&["error: standard input:3: not a JSON object"]);
+}
+
+#[test]
+fn the_output_is_the_same_whatever_the_threads() {
+    let sandbox = Sandbox::new();
+    let words = ["the", "world", "football", "politics and science", "a much longer sentence about hotels"];
+    let texts: Vec<String> = (0..200).map(|i| words[i % 5].repeat(1 + i % 7)).collect();
+    let input: String = texts.iter().map(|text| serde_json::json!({"text": text}).to_string() + "\n").collect();
+    let run = |threads| batch(&sandbox, &["--all-scores", "-q", "-j", threads]).input(input.clone()).run().ends_with(0);
+    let (one, three) = (run("1"), run("3"));
+    assert_eq!(one.stdout, three.stdout);
+    assert_eq!(one.stderr, "");
+    let read = one.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["text"].clone());
+    assert!(read.eq(texts));
+}
+
+#[test]
+fn a_text_that_is_cut_says_so() {
+    let input = serde_json::json!({"text": "word ".repeat(500)}).to_string();
+    let outcome = batch(&Sandbox::new(), &["--max-length", "32"]).input(input).run().ends_with(0);
+    assert!(outcome.stdout.ends_with("\"truncated\":true}\n"), "{}", outcome.stdout);
+}
+
+#[test]
+fn csv_comes_back_with_columns_behind() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.csv", "id,body\r\n007,\"One, two\"\r\n8\r\n");
+    let arguments = ["in.csv", "-o", "out.csv", "--text-field", "body", "--single-label"];
+    batch(&sandbox, &arguments).run().ends_with(1);
+    let output = std::fs::read_to_string(sandbox.path("out.csv")).unwrap();
+    let lines: Vec<&str> = output.split("\r\n").collect();
+    assert_eq!(lines[0], "id,body,predicted_labels,predicted_scores,error");
+    assert!(lines[1].starts_with("007,\"One, two\",") && lines[1].ends_with(','), "{output}");
+    assert_eq!(lines[2], "8,,,,1 columns where the header has 2");
+}
+
+#[test]
+fn tsv_has_a_column_for_every_score() {
+    let input = "text\nOne\n";
+    let arguments = ["--input-format", "tsv", "--all-scores", "--on-error", "fail"];
+    let outcome = batch(&Sandbox::new(), &arguments).input(input).run().ends_with(0);
+    assert!(outcome.stdout.starts_with("text\tscore:a\tscore:b\nOne\t0."), "{}", outcome.stdout);
+}
+
+#[test]
+fn scores_take_the_shape_of_the_labels() {
+    let sandbox = Sandbox::new();
+    sandbox.write("labels.json", r#"{"x": ["y", "z"], "w": "v"}"#);
+    let arguments = ["classify", "--model", MODEL, "--labels-file", "labels.json", "--hierarchical", "One"];
+    let outcome = sandbox.gliclass(arguments).run().ends_with(0);
+    let answer: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert!(answer["predictions"]["x"]["z"].is_number() && answer["predictions"]["w"]["v"].is_number(), "{answer}");
+}
+
+#[test]
+fn classify_writes_one_answer_for_each_text() {
+    let sandbox = Sandbox::new();
+    let json = classify(&sandbox, &["--format", "json", "One", "Two"]).run().ends_with(0).stdout;
+    assert_eq!(serde_json::from_str::<Vec<Value>>(&json).unwrap().len(), 2);
+    let lines = classify(&sandbox, &[]).input("One\r\nTwo").run().ends_with(0).stdout;
+    let texts = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["text"].clone());
+    assert!(texts.eq(["One", "Two"]));
+    let csv = classify(&sandbox, &["--format", "csv", "-k", "1", "--all-scores", "One"]).run().ends_with(0).stdout;
+    assert!(csv.starts_with("text,score:a,score:b\nOne,"), "{csv}");
+}
+
+#[test]
+fn control_characters_of_a_label_do_not_reach_plain_text() {
+    let arguments = ["classify", "-m", MODEL, "-l", "\u{1b}[31mred", "--all-scores", "--format", "text", "One"];
+    let outcome = Sandbox::new().gliclass(arguments).run().ends_with(0);
+    assert!(outcome.stdout.starts_with("\\u{1b}[31mred\t"), "{}", outcome.stdout);
+}
