@@ -10,6 +10,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 
 use super::download::Shown;
+use super::terminal;
 use crate::model::hub::{self, Request};
 use crate::model::{Model, Options, Precision, Source};
 use crate::records::{Defaults, LabelSet, labels};
@@ -74,7 +75,11 @@ impl ModelArgs {
         self.device.check()?;
         let source = self.source()?;
         let options = Options { precision: self.dtype.into(), max_length: self.max_length.get() };
-        Model::load(&source, &options).with_context(|| format!("cannot load the model {}", self.model))
+        let model = Model::load(&source, &options).with_context(|| format!("cannot load the model {}", self.model))?;
+        if self.verbosity.verbose {
+            model.describe().iter().for_each(|line| terminal::say(&terminal::escaped(line)));
+        }
+        Ok(model)
     }
 
     /// How many processor threads to use.

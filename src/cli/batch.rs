@@ -86,7 +86,7 @@ impl Format {
     fn of(path: &Path) -> Option<Self> {
         let ending = path.extension()?.to_str()?.to_ascii_lowercase();
         match ending.as_str() {
-            "jsonl" | "ndjson" | "json" => Some(Self::Jsonl),
+            "jsonl" | "ndjson" => Some(Self::Jsonl),
             "csv" => Some(Self::Csv),
             "tsv" | "tab" => Some(Self::Tsv),
             _ => None,
