@@ -1,6 +1,6 @@
 //! Labelled records for `eval`: a text and the labels that are true of it, in the forms that people keep them in.
 //!
-//! A reader of one form turns text into [`Found`] records; here their labels are checked and named.
+//! A reader of one form turns text into `Found` records; here their labels are checked and named.
 
 mod fasttext;
 mod form;
