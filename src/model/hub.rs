@@ -2,13 +2,17 @@
 //!
 //! # Why hf-hub 0.5, and why only half of it
 //!
-//! hf-hub 1.0 brings 235 crates (an async runtime, the Xet protocol) and minutes of build, and is known
-//! to begin a broken transfer again from the first byte and not to read `HF_HUB_OFFLINE`. hf-hub 0.5 on
-//! `ureq` with rustls brings 57 and needs no OpenSSL. Its blocking download, though, tried against the
-//! imitation of the Hub in `tests/integration`, fails with a missing header wherever an answer lacks
-//! `Content-Range` (its issue 141), and checks no checksum. So the layout of the cache comes from hf-hub 0.5, and the transfer is written here on
-//! `ureq`, the client that hf-hub brings anyway: resumed where it broke, checked, the token never sent
-//! to another host.
+//! Both were tried against the imitation of the Hub in `tests/integration`.
+//!
+//! hf-hub 1.0.0 brings some 290 crates (an async runtime, the Xet protocol). A transfer cut in the middle
+//! is an error, and the next try begins at the first byte; a file with a damaged byte, or one shorter than
+//! the Hub announced, is taken as good; `HF_HUB_OFFLINE` is not read, so a cached file still costs a request.
+//!
+//! hf-hub 0.5 on `ureq` with rustls brings 57 crates and needs no OpenSSL. Its blocking download fails with
+//! a missing header wherever an answer lacks `Content-Range` (its issue 141), and checks no checksum.
+//!
+//! So the layout of the cache comes from hf-hub 0.5, and the transfer is written here on `ureq`, the client
+//! that hf-hub brings anyway: resumed where it broke, checked, the token never sent to another host.
 //!
 //! ```text
 //! names -> settings -> cache: complete? -> remote: one HEAD -> transfer: the files -> cache: links
