@@ -1,126 +1,11 @@
-//! Matrix products and dense layers.
+//! Matrix products in f32.
 //!
 //! Every element of a product is one chain of multiply-adds over the inner dimension, in order,
 //! whatever the tile it falls in: this is what makes a row independent of the other rows.
 
-use std::cell::RefCell;
-
+use super::Activation;
 use super::math::activated;
-use super::pack::PackedMatrix;
 use super::simd::{Kernel, Simd};
-use super::{Activation, parallel};
-
-/// A dense layer: `out (rows, out_features) = activation(x (rows, in_features) * w^T + bias) + residual`.
-///
-/// `residual` has the shape of `out`. At most `threads` threads work on it.
-#[expect(clippy::too_many_arguments, reason = "the operands of one formula")]
-pub fn linear(
-    x: &[f32],
-    rows: usize,
-    w: &PackedMatrix,
-    bias: Option<&[f32]>,
-    activation: Activation,
-    residual: Option<&[f32]>,
-    out: &mut [f32],
-    threads: usize,
-) {
-    let (depth, columns) = (w.in_features(), w.out_features());
-    assert_eq!(x.len(), rows * depth, "input of a dense layer");
-    assert_eq!(out.len(), rows * columns, "output of a dense layer");
-    assert!(bias.is_none_or(|b| b.len() == columns), "bias of a dense layer");
-    assert!(residual.is_none_or(|r| r.len() == out.len()), "residual of a dense layer");
-    if out.is_empty() {
-        return;
-    }
-    // Below this many multiply-adds, waking a thread takes longer than the work.
-    const WORTH_A_THREAD: usize = 1 << 20;
-    let threads = threads.min(rows * columns * depth / WORTH_A_THREAD).max(1);
-    let layer = Layer { x, w, bias, activation, residual };
-    if rows >= threads * w.isa().tile_rows() {
-        let share = rows.div_ceil(threads).next_multiple_of(w.isa().tile_rows());
-        let parts = out.chunks_mut(share * columns).enumerate();
-        parallel(parts, |(i, out)| layer.part(i * share, 0, columns, out));
-    } else {
-        layer.by_columns(rows, threads, out);
-    }
-}
-
-thread_local! {
-    /// Input rows moved apart, see [`Layer::part`].
-    static PADDED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
-}
-
-/// The operands of [`linear`].
-#[derive(Clone, Copy)]
-struct Layer<'a> {
-    x: &'a [f32],
-    w: &'a PackedMatrix,
-    bias: Option<&'a [f32]>,
-    activation: Activation,
-    residual: Option<&'a [f32]>,
-}
-
-impl Layer<'_> {
-    /// Few rows: each thread takes some panels of the weights.
-    fn by_columns(&self, rows: usize, threads: usize, out: &mut [f32]) {
-        let columns = self.w.out_features();
-        let share = columns.div_ceil(threads).next_multiple_of(self.w.isa().panel());
-        if share >= columns {
-            return self.part(0, 0, columns, out);
-        }
-        let mut parts = vec![0.0; out.len()];
-        parallel(parts.chunks_mut(share * rows).enumerate(), |(i, part)| {
-            self.part(0, i * share, part.len() / rows, part);
-        });
-        for (i, part) in parts.chunks(share * rows).enumerate() {
-            let width = part.len() / rows;
-            for (from, to) in part.chunks_exact(width).zip(out.chunks_exact_mut(columns)) {
-                to[i * share..][..width].copy_from_slice(from);
-            }
-        }
-    }
-
-    /// The part of the result from row `row` and column `column` on, `width` columns wide.
-    fn part(&self, row: usize, column: usize, width: usize, out: &mut [f32]) {
-        // Rows this many numbers apart share a few sets of the first cache and push each other out.
-        const COLLISION: usize = 512;
-        let depth = self.w.in_features();
-        let x = &self.x[row * depth..][..out.len() / width * depth];
-        if depth == 0 || !depth.is_multiple_of(COLLISION) || x.len() == depth {
-            return self.product(x, depth, row, column, width, out);
-        }
-        PADDED.with_borrow_mut(|padded| {
-            padded.clear();
-            for row in x.chunks_exact(depth) {
-                padded.extend_from_slice(row);
-                padded.extend_from_slice(&[0.0; 16]);
-            }
-            self.product(padded, depth + 16, row, column, width, out);
-        });
-    }
-
-    /// [`Layer::part`] of the rows `a`, `a_stride` apart.
-    fn product(&self, a: &[f32], a_stride: usize, row: usize, column: usize, width: usize, out: &mut [f32]) {
-        let (depth, columns) = (self.w.in_features(), self.w.out_features());
-        self.w.isa().run(Product {
-            a,
-            a_stride,
-            rows: out.len() / width,
-            depth,
-            panels: &self.w.panels()[column * depth..],
-            panel_depth: depth,
-            columns: width,
-            finish: Finish {
-                bias: self.bias.map(|b| &b[column..]),
-                activation: self.activation,
-                residual: self.residual.map(|r| &r[row * columns + column..]),
-                residual_stride: columns,
-            },
-            c_stride: width,
-            c: out,
-        });
-    }
-}
 
 /// `c (rows, columns) = a (rows, depth) * panels`, then [`Finish`].
 pub(super) struct Product<'a> {
@@ -152,6 +37,15 @@ pub(super) struct Finish<'a> {
 impl Finish<'_> {
     /// The product as it is.
     pub const NONE: Self = Finish { bias: None, activation: Activation::None, residual: None, residual_stride: 0 };
+
+    /// The same for a part of the product that begins at this row and column.
+    pub fn starting_at(self, row: usize, column: usize) -> Self {
+        Self {
+            bias: self.bias.map(|bias| &bias[column..]),
+            residual: self.residual.map(|residual| &residual[row * self.residual_stride + column..]),
+            ..self
+        }
+    }
 }
 
 impl Kernel for Product<'_> {
@@ -234,7 +128,7 @@ fn tile<S: Simd, const ROWS: usize>(s: S, a: &[f32], a_stride: usize, panel: &[f
 impl Finish<'_> {
     /// `c` starts at the first of `rows`, at `column`; `count` columns are done.
     #[inline(always)]
-    fn apply<S: Simd>(
+    pub(super) fn apply<S: Simd>(
         &self,
         s: S,
         rows: std::ops::Range<usize>,

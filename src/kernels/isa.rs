@@ -7,7 +7,7 @@ use super::aarch64::Neon;
 use super::portable::Portable;
 use super::simd::{Kernel, Simd};
 #[cfg(target_arch = "x86_64")]
-use super::x86_64::{Avx2, Avx512};
+use super::x86_64::{Amx, Avx2, Avx512};
 
 /// A set of instructions the kernels are written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum Isa {
     Avx2,
     /// AVX-512F.
     Avx512,
+    /// AVX-512F, and the tiles of AMX for dense layers.
+    Amx,
     /// The vectors of 64-bit Arm.
     Neon,
 }
@@ -55,7 +57,7 @@ macro_rules! with {
     ($isa:expr, $simd:ident => $body:expr) => {
         match $isa {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => {
+            Isa::Avx512 | Isa::Amx => {
                 let $simd = Avx512::detect().expect("kernels are chosen among the available ones: this is a bug");
                 $body
             }
@@ -84,6 +86,7 @@ impl Isa {
             Isa::Portable => "portable",
             Isa::Avx2 => "avx2",
             Isa::Avx512 => "avx512",
+            Isa::Amx => "amx",
             Isa::Neon => "neon",
         }
     }
@@ -95,6 +98,7 @@ impl Isa {
         {
             all.extend(Avx2::detect().map(|_| Isa::Avx2));
             all.extend(Avx512::detect().map(|_| Isa::Avx512));
+            all.extend(Amx::detect().map(|_| Isa::Amx));
         }
         #[cfg(target_arch = "aarch64")]
         all.push(Isa::Neon);

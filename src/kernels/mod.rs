@@ -10,6 +10,7 @@
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 mod attention;
+mod dense;
 mod gemm;
 mod isa;
 mod math;
@@ -25,9 +26,8 @@ mod tests;
 mod x86_64;
 
 pub use attention::{AttentionShape, Bias, Disentangled, DistanceTable, PositionTable, Rows, attention};
-pub use gemm::linear;
+pub use dense::{PackedMatrix, Precision, arithmetic, linear};
 pub use isa::{Isa, isa};
-pub use pack::PackedMatrix;
 pub use rows::{activate, gated, layer_norm};
 
 /// What a dense layer applies to each element after its bias.

@@ -1,44 +1,73 @@
 //! Matrices laid out in panels: `width` columns side by side, one line of them for each step of the
 //! inner dimension, so that a product reads memory strictly forward. The last panel is filled with 0.
 
-use super::isa::{Isa, current};
+use std::ops::{Deref, DerefMut};
 
-/// The weights of a dense layer, laid out for the kernels once at load.
-#[derive(Clone, Debug)]
-pub struct PackedMatrix {
-    data: Vec<f32>,
-    /// Where the panels start: on a cache line.
+use super::isa::Isa;
+
+/// Numbers that begin on a cache line.
+#[derive(Debug)]
+pub(super) struct Aligned<T> {
+    data: Vec<T>,
     start: usize,
-    isa: Isa,
-    out_features: usize,
-    in_features: usize,
+    len: usize,
 }
 
-impl PackedMatrix {
-    /// Packs `weight (out_features, in_features)`, row-major.
-    pub fn new(weight: &[f32], out_features: usize, in_features: usize) -> Self {
-        assert_eq!(weight.len(), out_features * in_features, "shape of a weight");
-        Self::strided(current(), weight, in_features, out_features, in_features)
-    }
-
-    /// Packs rows that are `stride` apart, for an instruction set.
-    pub(super) fn strided(isa: Isa, rows: &[f32], stride: usize, out_features: usize, in_features: usize) -> Self {
+impl<T: Copy + Default> Aligned<T> {
+    /// `len` zeros.
+    pub(super) fn zeros(len: usize) -> Self {
         const LINE: usize = 64;
-        let size = packed_size(out_features, in_features, isa.panel());
-        let mut data = vec![0.0; size + LINE / size_of::<f32>()];
-        let start = data.as_ptr().align_offset(LINE).min(LINE / size_of::<f32>());
-        pack_rows(rows, stride, out_features, in_features, isa.panel(), &mut data[start..start + size]);
-        Self { data, start, isa, out_features, in_features }
+        let data = vec![T::default(); len + LINE / size_of::<T>()];
+        let start = data.as_ptr().align_offset(LINE).min(LINE / size_of::<T>());
+        Self { data, start, len }
     }
 
-    /// Columns of the result.
-    pub fn out_features(&self) -> usize {
-        self.out_features
+    /// Makes it `len` zeros, in the same place where that is large enough.
+    pub(super) fn clear_to(&mut self, len: usize) -> &mut [T] {
+        if self.start + len > self.data.len() {
+            *self = Self::zeros(len);
+        } else {
+            self.len = len;
+            self.fill(T::default());
+        }
+        self
     }
+}
 
-    /// Columns of the input.
-    pub fn in_features(&self) -> usize {
-        self.in_features
+impl<T> Default for Aligned<T> {
+    fn default() -> Self {
+        Self { data: Vec::new(), start: 0, len: 0 }
+    }
+}
+
+impl<T> Deref for Aligned<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.data[self.start..][..self.len]
+    }
+}
+
+impl<T> DerefMut for Aligned<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut self.data[self.start..][..self.len]
+    }
+}
+
+/// The right side of a product in f32, laid out for an instruction set.
+#[derive(Debug)]
+pub(super) struct Panels {
+    numbers: Aligned<f32>,
+    isa: Isa,
+    depth: usize,
+}
+
+impl Panels {
+    /// Packs rows that are `stride` apart; each becomes a column.
+    pub(super) fn on(isa: Isa, rows: &[f32], stride: usize, columns: usize, depth: usize) -> Self {
+        let mut numbers = Aligned::zeros(packed_size(columns, depth, isa.panel()));
+        pack_rows(rows, stride, columns, depth, isa.panel(), &mut numbers);
+        Self { numbers, isa, depth }
     }
 
     /// The instruction set the layout is made for.
@@ -46,8 +75,14 @@ impl PackedMatrix {
         self.isa
     }
 
-    pub(super) fn panels(&self) -> &[f32] {
-        &self.data[self.start..]
+    /// The length of a column.
+    pub(super) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// The numbers from `column`, the first of a panel, on.
+    pub(super) fn from(&self, column: usize) -> &[f32] {
+        &self.numbers[column * self.depth..]
     }
 }
 

@@ -9,13 +9,13 @@ use std::ops::Range;
 use super::attention::{DistanceTable, sized};
 use super::gemm::{Finish, Product};
 use super::isa::{Isa, current};
-use super::pack::PackedMatrix;
+use super::pack::Panels;
 use super::simd::Simd;
 
 /// Projected position vectors of each head, laid out for the kernels once at load.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct PositionTable {
-    heads: Vec<PackedMatrix>,
+    heads: Vec<Panels>,
     positions: usize,
 }
 
@@ -28,7 +28,7 @@ impl PositionTable {
     pub(super) fn for_isa(isa: Isa, data: &[f32], positions: usize, heads: usize, head_dim: usize) -> Self {
         assert_eq!(data.len(), positions * heads * head_dim, "shape of a position table");
         let falling: Vec<f32> = data.chunks(heads * head_dim).rev().flatten().copied().collect();
-        let pack = |h| PackedMatrix::strided(isa, &falling[h * head_dim..], heads * head_dim, positions, head_dim);
+        let pack = |h| Panels::on(isa, &falling[h * head_dim..], heads * head_dim, positions, head_dim);
         Self { heads: (0..heads).map(pack).collect(), positions }
     }
 }
@@ -119,13 +119,13 @@ impl<'a> Positions<'a> {
         width: usize,
     ) {
         let packed = &self.table.heads[head];
-        let dim = packed.in_features();
+        let dim = packed.depth();
         s.run(Product {
             a,
             a_stride: stride,
             rows,
             depth: dim,
-            panels: &packed.panels()[columns.start * dim..],
+            panels: packed.from(columns.start),
             panel_depth: dim,
             columns: columns.len(),
             c: products,

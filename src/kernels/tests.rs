@@ -3,7 +3,6 @@
 
 use super::attention::attention_on;
 use super::math;
-use super::pack::PackedMatrix;
 use super::rows::{activate_on, gated_on, layer_norm_on};
 use super::simd::{Kernel, Simd};
 use super::*;
@@ -55,8 +54,10 @@ const ACTIVATIONS: [Activation; 6] =
     [Activation::None, Activation::Gelu, Activation::GeluTanh, Activation::Relu, Activation::Silu, Activation::Tanh];
 
 fn pack(isa: Isa, weight: &[f32], out_features: usize, in_features: usize) -> PackedMatrix {
-    PackedMatrix::strided(isa, weight, in_features, out_features, in_features)
+    PackedMatrix::on(isa, weight, out_features, in_features, Precision::Full)
 }
+
+const PRECISIONS: [Precision; 2] = [Precision::Full, Precision::Bf16];
 
 #[test]
 fn a_dense_layer_equals_the_plain_sum_on_every_instruction_set() {
@@ -87,21 +88,68 @@ fn a_dense_layer_equals_the_plain_sum_on_every_instruction_set() {
 }
 
 #[test]
+fn factors_of_sixteen_bits_cost_no_more_than_their_rounding() {
+    for isa in Isa::available() {
+        for (rows, depth, columns) in [(1, 1, 1), (3, 48, 12), (29, 17, 65), (61, 96, 100)] {
+            let (x, weight) = (numbers(rows * depth, 1), numbers(columns * depth, 2));
+            let w = PackedMatrix::on(isa, &weight, columns, depth, Precision::Bf16);
+            let mut out = vec![f32::NAN; rows * columns];
+            linear(&x, rows, &w, None, Activation::None, None, &mut out, 1);
+            for (i, got) in out.iter().enumerate() {
+                let (x, w) = (&x[i / columns * depth..][..depth], &weight[i % columns * depth..][..depth]);
+                let products = x.iter().zip(w).map(|(a, b)| f64::from(*a) * f64::from(*b));
+                let (sum, size) = products.fold((0.0, 0.0), |(sum, size), p| (sum + p, size + p.abs()));
+                // Both factors are rounded to 8 bits.
+                let error = (f64::from(*got) - sum).abs();
+                assert!(
+                    error <= 2.1 * 2f64.powi(-9) * size,
+                    "{} {rows}x{depth}x{columns}: {got}, not {sum}",
+                    isa.name()
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn a_row_of_a_dense_layer_is_the_same_bits_in_any_company_on_any_threads() {
     for (isa, depth) in Isa::available().into_iter().flat_map(|isa| [(isa, 100), (isa, 512)]) {
-        let (rows, columns) = (131, 331);
-        let (x, weight, bias) = (numbers(rows * depth, 1), numbers(columns * depth, 2), numbers(columns, 3));
-        let w = pack(isa, &weight, columns, depth);
-        let run = |x: &[f32], threads| {
-            let mut out = vec![0.0; x.len() / depth * columns];
-            linear(x, x.len() / depth, &w, Some(&bias), Activation::Gelu, None, &mut out, threads);
-            out
-        };
-        let all = run(&x, 1);
-        assert_eq!(all, run(&x, 2), "{} two threads", isa.name());
-        for (first, count) in [(0, 1), (7, 1), (130, 1), (5, 13), (40, 90)] {
-            let some = run(&x[first * depth..][..count * depth], 1);
-            assert_eq!(some, all[first * columns..][..count * columns], "{} rows {first}+{count}", isa.name());
+        for precision in PRECISIONS {
+            let (rows, columns) = (131, 331);
+            let (x, weight, bias) = (numbers(rows * depth, 1), numbers(columns * depth, 2), numbers(columns, 3));
+            let w = PackedMatrix::on(isa, &weight, columns, depth, precision);
+            let run = |x: &[f32], threads| {
+                let mut out = vec![0.0; x.len() / depth * columns];
+                linear(x, x.len() / depth, &w, Some(&bias), Activation::Gelu, None, &mut out, threads);
+                out
+            };
+            let all = run(&x, 1);
+            assert_eq!(all, run(&x, 2), "{} two threads", isa.name());
+            for (first, count) in [(0, 1), (7, 1), (130, 1), (5, 13), (40, 90)] {
+                let some = run(&x[first * depth..][..count * depth], 1);
+                assert_eq!(some, all[first * columns..][..count * columns], "{} rows {first}+{count}", isa.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn blocks_of_rows_do_not_show() {
+    // More rows than a block holds, on every layout.
+    let (rows, depth, columns) = (700, 700, 3);
+    let (x, weight) = (numbers(rows * depth, 1), numbers(columns * depth, 2));
+    let residual = numbers(rows * columns, 4);
+    for isa in Isa::available().into_iter().rev().take(1) {
+        for precision in PRECISIONS {
+            let w = PackedMatrix::on(isa, &weight, columns, depth, precision);
+            let mut all = vec![0.0; rows * columns];
+            linear(&x, rows, &w, None, Activation::None, Some(&residual), &mut all, 1);
+            for row in [0, 1, 250, 699] {
+                let mut one = vec![0.0; columns];
+                let (x, residual) = (&x[row * depth..][..depth], &residual[row * columns..][..columns]);
+                linear(x, 1, &w, None, Activation::None, Some(residual), &mut one, 1);
+                assert_eq!(one, all[row * columns..][..columns], "row {row}");
+            }
         }
     }
 }
@@ -112,13 +160,15 @@ fn few_rows_are_divided_by_columns_without_a_change_of_bits() {
     let (x, weight, bias) = (numbers(rows * depth, 1), numbers(columns * depth, 2), numbers(columns, 3));
     let residual = numbers(rows * columns, 4);
     for isa in Isa::available() {
-        let w = pack(isa, &weight, columns, depth);
-        let [one, three] = [1, 3].map(|threads| {
-            let mut out = vec![0.0; rows * columns];
-            linear(&x, rows, &w, Some(&bias), Activation::Silu, Some(&residual), &mut out, threads);
-            out
-        });
-        assert_eq!(one, three, "{}", isa.name());
+        for precision in PRECISIONS {
+            let w = PackedMatrix::on(isa, &weight, columns, depth, precision);
+            let [one, three] = [1, 3].map(|threads| {
+                let mut out = vec![0.0; rows * columns];
+                linear(&x, rows, &w, Some(&bias), Activation::Silu, Some(&residual), &mut out, threads);
+                out
+            });
+            assert_eq!(one, three, "{}", isa.name());
+        }
     }
 }
 

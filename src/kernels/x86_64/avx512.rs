@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use crate::kernels::simd::{Kernel, Simd};
 
 /// Proof that this machine has AVX-512F: only [`Avx512::detect`] makes one.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(in crate::kernels) struct Avx512(());
 
 impl Avx512 {

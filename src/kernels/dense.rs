@@ -1,0 +1,245 @@
+//! Dense layers: which product computes them, and how threads share one.
+//!
+//! The rows of a product are taken in blocks that stay in the second cache while the weights pass by.
+//! A block changes no bit of a row: the inner dimension is never divided.
+
+use std::cell::RefCell;
+
+use super::gemm::{Finish, Product};
+use super::isa::{Isa, current};
+use super::pack::Panels;
+#[cfg(target_arch = "x86_64")]
+use super::x86_64::{Amx, Bf16, Pairs, Tiles};
+use super::{Activation, parallel};
+
+/// How exactly a dense layer multiplies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// As f32, to 1e-4 of a result's size or better.
+    #[default]
+    Full,
+    /// Factors rounded to bfloat16, sums in f32, where the processor is faster that way; else [`Precision::Full`].
+    Bf16,
+}
+
+/// The weights of a dense layer, laid out once at load for the product that will read them.
+#[derive(Debug)]
+pub struct PackedMatrix {
+    layout: Layout,
+    out_features: usize,
+    in_features: usize,
+}
+
+#[derive(Debug)]
+enum Layout {
+    Panels(Panels),
+    #[cfg(target_arch = "x86_64")]
+    Pairs(Pairs),
+    #[cfg(target_arch = "x86_64")]
+    Tiles(Tiles<Amx>),
+}
+
+impl PackedMatrix {
+    /// Packs `weight (out_features, in_features)`, row-major.
+    pub fn new(weight: &[f32], out_features: usize, in_features: usize, precision: Precision) -> Self {
+        Self::on(current(), weight, out_features, in_features, precision)
+    }
+
+    /// [`PackedMatrix::new`] for an instruction set.
+    pub(super) fn on(isa: Isa, weight: &[f32], out_features: usize, in_features: usize, precision: Precision) -> Self {
+        assert_eq!(weight.len(), out_features * in_features, "shape of a weight");
+        let layout = Layout::new(isa, weight, out_features, in_features, precision);
+        Self { layout, out_features, in_features }
+    }
+
+    /// Columns of the result.
+    pub fn out_features(&self) -> usize {
+        self.out_features
+    }
+
+    /// Columns of the input.
+    pub fn in_features(&self) -> usize {
+        self.in_features
+    }
+}
+
+/// The arithmetic of dense layers on this machine, for people.
+pub fn arithmetic(precision: Precision) -> &'static str {
+    match Layout::new(current(), &[], 0, 0, precision) {
+        Layout::Panels(_) => "f32",
+        #[cfg(target_arch = "x86_64")]
+        Layout::Pairs(_) => "bf16",
+        #[cfg(target_arch = "x86_64")]
+        Layout::Tiles(_) if precision == Precision::Full => "bf16 in three products, as exact as needed for f32",
+        #[cfg(target_arch = "x86_64")]
+        Layout::Tiles(_) => "bf16",
+    }
+}
+
+impl Layout {
+    fn new(isa: Isa, weight: &[f32], columns: usize, depth: usize, precision: Precision) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        match (isa, precision) {
+            (Isa::Amx, _) => {
+                let unit = Amx::detect().expect("kernels are chosen among the available ones: this is a bug");
+                return Self::Tiles(Tiles::new(unit, weight, columns, depth, precision));
+            }
+            (Isa::Avx512, Precision::Bf16) => {
+                if let Some(unit) = Bf16::detect() {
+                    return Self::Pairs(Pairs::new(unit, weight, columns, depth));
+                }
+            }
+            _ => {}
+        }
+        _ = precision; // other processors have no faster product
+        Self::Panels(Panels::on(isa, weight, depth, columns, depth))
+    }
+
+    /// Rows of the largest tile, and columns of a panel.
+    fn tile(&self) -> (usize, usize) {
+        match self {
+            Self::Panels(panels) => (panels.isa().tile_rows(), panels.isa().panel()),
+            #[cfg(target_arch = "x86_64")]
+            Self::Pairs(_) => Pairs::TILE,
+            #[cfg(target_arch = "x86_64")]
+            Self::Tiles(_) => Tiles::<Amx>::TILE,
+        }
+    }
+
+    fn product(&self, part: Part) {
+        match self {
+            Self::Panels(panels) => product(panels, part),
+            #[cfg(target_arch = "x86_64")]
+            Self::Pairs(pairs) => pairs.product(part),
+            #[cfg(target_arch = "x86_64")]
+            Self::Tiles(tiles) => tiles.product(part),
+        }
+    }
+}
+
+/// A dense layer: `out (rows, out_features) = activation(x (rows, in_features) * w^T + bias) + residual`.
+///
+/// `residual` has the shape of `out`. At most `threads` threads work on it.
+#[expect(clippy::too_many_arguments, reason = "the operands of one formula")]
+pub fn linear(
+    x: &[f32],
+    rows: usize,
+    w: &PackedMatrix,
+    bias: Option<&[f32]>,
+    activation: Activation,
+    residual: Option<&[f32]>,
+    out: &mut [f32],
+    threads: usize,
+) {
+    let (depth, columns) = (w.in_features, w.out_features);
+    assert_eq!(x.len(), rows * depth, "input of a dense layer");
+    assert_eq!(out.len(), rows * columns, "output of a dense layer");
+    assert!(bias.is_none_or(|b| b.len() == columns), "bias of a dense layer");
+    assert!(residual.is_none_or(|r| r.len() == out.len()), "residual of a dense layer");
+    if out.is_empty() {
+        return;
+    }
+    // Below this many multiply-adds, waking a thread takes longer than the work.
+    const WORTH_A_THREAD: usize = 1 << 20;
+    let threads = threads.min(rows * columns * depth / WORTH_A_THREAD).max(1);
+    let finish = Finish { bias, activation, residual, residual_stride: columns };
+    let (tile_rows, panel) = w.layout.tile();
+    if rows >= threads * tile_rows {
+        let share = rows.div_ceil(threads).next_multiple_of(tile_rows);
+        parallel(out.chunks_mut(share * columns).enumerate(), |(i, out)| {
+            let x = &x[i * share * depth..][..out.len() / columns * depth];
+            let finish = finish.starting_at(i * share, 0);
+            w.layout.product(Part { x, depth, column: 0, width: columns, finish, out });
+        });
+        return;
+    }
+    // Few rows: each thread takes some panels of the weights.
+    let share = columns.div_ceil(threads).next_multiple_of(panel);
+    if share >= columns {
+        return w.layout.product(Part { x, depth, column: 0, width: columns, finish, out });
+    }
+    let mut parts = vec![0.0; out.len()];
+    parallel(parts.chunks_mut(share * rows).enumerate(), |(i, out)| {
+        let column = i * share;
+        let width = out.len() / rows;
+        w.layout.product(Part { x, depth, column, width, finish: finish.starting_at(0, column), out });
+    });
+    for (i, part) in parts.chunks(share * rows).enumerate() {
+        let width = part.len() / rows;
+        for (from, to) in part.chunks_exact(width).zip(out.chunks_exact_mut(columns)) {
+            to[i * share..][..width].copy_from_slice(from);
+        }
+    }
+}
+
+/// What one thread computes of a dense layer.
+pub(super) struct Part<'a> {
+    /// `(rows, depth)`.
+    pub x: &'a [f32],
+    pub depth: usize,
+    /// The first column, at the start of a panel.
+    pub column: usize,
+    /// How many columns.
+    pub width: usize,
+    /// Its bias and residual begin with this part's.
+    pub finish: Finish<'a>,
+    /// `(rows, width)`.
+    pub out: &'a mut [f32],
+}
+
+impl Part<'_> {
+    /// Cuts into parts of at most `rows` rows.
+    pub(super) fn in_blocks(self, rows: usize, mut work: impl FnMut(Part)) {
+        let Part { x, depth, column, width, finish, out } = self;
+        for (i, out) in out.chunks_mut(rows * width).enumerate() {
+            let x = &x[i * rows * depth..][..out.len() / width * depth];
+            work(Part { x, depth, column, width, finish: finish.starting_at(i * rows, 0), out });
+        }
+    }
+}
+
+thread_local! {
+    /// Input rows moved apart, see [`product`].
+    static PADDED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A part in f32.
+fn product(panels: &Panels, part: Part) {
+    /// Numbers in a block of rows: half of a second cache of 1 MiB.
+    const BLOCK: usize = 1 << 17;
+    /// Rows this many numbers apart share a few sets of the first cache and push each other out.
+    const COLLISION: usize = 512;
+    const APART: usize = 16;
+    let tile = panels.isa().tile_rows();
+    let rows = (BLOCK / part.depth.max(1)).next_multiple_of(tile);
+    part.in_blocks(rows, |part| {
+        let depth = part.depth;
+        if depth == 0 || !depth.is_multiple_of(COLLISION) || part.x.len() == depth {
+            return multiply(panels, part.x, depth, part.column, part.width, part.finish, part.out);
+        }
+        PADDED.with_borrow_mut(|padded| {
+            padded.clear();
+            for row in part.x.chunks_exact(depth) {
+                padded.extend_from_slice(row);
+                padded.extend_from_slice(&[0.0; APART]);
+            }
+            multiply(panels, padded, depth + APART, part.column, part.width, part.finish, part.out);
+        });
+    });
+}
+
+/// [`product`] of rows that are `stride` apart.
+fn multiply(panels: &Panels, x: &[f32], stride: usize, column: usize, width: usize, finish: Finish, out: &mut [f32]) {
+    panels.isa().run(Product {
+        a: x,
+        a_stride: stride,
+        rows: out.len() / width,
+        depth: panels.depth(),
+        panels: panels.from(column),
+        panel_depth: panels.depth(),
+        columns: width,
+        finish,
+        c_stride: width,
+        c: out,
+    });
+}

@@ -1,0 +1,296 @@
+//! The tile unit AMX: eight registers of 16 rows by 64 bytes, products of bfloat16 with sums in f32.
+
+use std::arch::asm;
+use std::arch::x86_64::__cpuid_count;
+use std::sync::OnceLock;
+
+use super::Avx512;
+use super::tiles::{BLOCK, Factor, TILE, TileUnit, multiply_plainly};
+use crate::kernels::dense::Precision;
+
+/// Proof that this machine has AMX for bfloat16 and the system lets us use it: only [`Amx::detect`] makes one.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::kernels) struct Amx(());
+
+impl Amx {
+    pub(in crate::kernels) fn detect() -> Option<Self> {
+        static THERE: OnceLock<bool> = OnceLock::new();
+        THERE
+            .get_or_init(|| Avx512::detect().is_some() && has_instructions() && is_permitted() && Self(()).is_right())
+            .then_some(Self(()))
+    }
+
+    /// Whether the unit comes to the same as plain Rust, on whole numbers that leave nothing to rounding.
+    ///
+    /// A machine that only claims to have it, as under a faulty emulation, goes on without.
+    fn is_right(self) -> bool {
+        let number = |i: usize| half::bf16::from_f32((i % 7) as f32 - 3.0).to_bits();
+        let factor: Vec<u16> = (0..8 * TILE).map(|i| number(i + i / 5)).collect();
+        let mut sums = [[0.0; BLOCK * BLOCK]; 2];
+        [(1, Precision::Full), (2, Precision::Full), (1, Precision::Bf16), (2, Precision::Bf16)].into_iter().all(
+            |(count, precision)| {
+                let b = Factor { tiles: &factor, count: 2, precision };
+                let a = Factor { tiles: &factor[..count * 4 * TILE], count, precision };
+                self.begin();
+                self.multiply(&a, &b, &mut sums[0]);
+                self.end();
+                multiply_plainly(&a, &b, &mut sums[1]);
+                sums[0] == sums[1]
+            },
+        )
+    }
+}
+
+/// The processor's own word: `AMX-BF16` and `AMX-TILE`.
+fn has_instructions() -> bool {
+    const AMX_BF16: u32 = 1 << 22;
+    const AMX_TILE: u32 = 1 << 24;
+    let edx = __cpuid_count(7, 0).edx;
+    edx & AMX_BF16 != 0 && edx & AMX_TILE != 0
+}
+
+/// Asks Linux for the tile registers, which it keeps for each thread only of those that asked.
+#[cfg(target_os = "linux")]
+fn is_permitted() -> bool {
+    const ARCH_REQ_XCOMP_PERM: libc::c_long = 0x1023;
+    const XFEATURE_XTILEDATA: libc::c_long = 18;
+    // SAFETY: a system call that changes nothing but this process's permission.
+    unsafe { libc::syscall(libc::SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0 }
+}
+
+/// Nobody asked on other systems yet.
+#[cfg(not(target_os = "linux"))]
+fn is_permitted() -> bool {
+    false
+}
+
+/// What `ldtilecfg` reads.
+#[repr(C, align(64))]
+struct TileConfig {
+    palette: u8,
+    start_row: u8,
+    reserved: [u8; 14],
+    column_bytes: [u16; 16],
+    rows: [u8; 16],
+}
+
+/// All eight registers whole.
+static WHOLE_TILES: TileConfig = TileConfig {
+    palette: 1,
+    start_row: 0,
+    reserved: [0; 14],
+    column_bytes: [64, 64, 64, 64, 64, 64, 64, 64, 0, 0, 0, 0, 0, 0, 0, 0],
+    rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
+};
+
+/// Bytes from one row of a tile of factors to the next.
+const ROW_BYTES: usize = 64;
+
+impl TileUnit for Amx {
+    fn begin(self) {
+        // SAFETY: `self` proves that the instruction exists; it reads 64 bytes.
+        unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const WHOLE_TILES, options(nostack, readonly)) };
+    }
+
+    fn end(self) {
+        // SAFETY: `self` proves that the instruction exists; it only forgets the registers.
+        unsafe { asm!("tilerelease", options(nostack, nomem)) };
+    }
+
+    fn multiply(self, a: &Factor, b: &Factor, sums: &mut [f32; BLOCK * BLOCK]) {
+        assert!(b.count == 2 && a.precision == b.precision && a.steps() == b.steps(), "factors of a block");
+        if a.steps() == 0 {
+            return sums.fill(0.0);
+        }
+        match (a.count, a.precision) {
+            (1, Precision::Bf16) => one_row(a, b, sums),
+            (1, Precision::Full) => one_row_in_halves(a, b, sums),
+            (_, Precision::Bf16) => two_rows(a, b, sums),
+            (_, Precision::Full) => two_rows_in_halves(a, b, sums),
+        }
+    }
+}
+
+/// Two rows of tiles by two: four loads for four products.
+fn two_rows(a: &Factor, b: &Factor, sums: &mut [f32; BLOCK * BLOCK]) {
+    // SAFETY: called with the proof of the instructions, after `begin`. Each of the four rows of tiles
+    // is read for `steps` tiles of 1024 bytes, and has as many; `sums` holds 32 rows of 128 bytes.
+    unsafe {
+        asm!(
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "tilezero tmm2",
+            "tilezero tmm3",
+            "2:",
+            "tileloadd tmm6, [{b0} + {row}*1]",
+            "tileloadd tmm4, [{a0} + {row}*1]",
+            "tileloadd tmm7, [{b1} + {row}*1]",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tileloadd tmm5, [{a1} + {row}*1]",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "add {a0}, 1024",
+            "add {a1}, 1024",
+            "add {b0}, 1024",
+            "add {b1}, 1024",
+            "tdpbf16ps tmm2, tmm5, tmm6",
+            "tdpbf16ps tmm3, tmm5, tmm7",
+            "dec {steps}",
+            "jnz 2b",
+            "tilestored [{sums} + {line}*1], tmm0",
+            "tilestored [{sums} + {line}*1 + 64], tmm1",
+            "tilestored [{sums} + {line}*1 + 2048], tmm2",
+            "tilestored [{sums} + {line}*1 + 2112], tmm3",
+            a0 = inout(reg) a.row(0) => _,
+            a1 = inout(reg) a.row(1) => _,
+            b0 = inout(reg) b.row(0) => _,
+            b1 = inout(reg) b.row(1) => _,
+            steps = inout(reg) a.steps() => _,
+            row = in(reg) ROW_BYTES,
+            sums = in(reg) sums.as_mut_ptr(),
+            line = in(reg) BLOCK * size_of::<f32>(),
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        );
+    }
+}
+
+/// [`two_rows`] of high and low halves: twelve products in a step, high by high, low by high, high by low.
+fn two_rows_in_halves(a: &Factor, b: &Factor, sums: &mut [f32; BLOCK * BLOCK]) {
+    // SAFETY: as in `two_rows`, with steps of 2048 bytes.
+    unsafe {
+        asm!(
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "tilezero tmm2",
+            "tilezero tmm3",
+            "2:",
+            "tileloadd tmm6, [{b0} + {row}*1]",
+            "tileloadd tmm4, [{a0} + {row}*1]",
+            "tileloadd tmm7, [{b1} + {row}*1]",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tileloadd tmm5, [{a1} + {row}*1]",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "tileloadd tmm4, [{a0} + {row}*1 + 1024]",
+            "tdpbf16ps tmm2, tmm5, tmm6",
+            "tdpbf16ps tmm3, tmm5, tmm7",
+            "tileloadd tmm5, [{a1} + {row}*1 + 1024]",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "tileloadd tmm4, [{a0} + {row}*1]",
+            "tdpbf16ps tmm2, tmm5, tmm6",
+            "tileloadd tmm6, [{b0} + {row}*1 + 1024]",
+            "tdpbf16ps tmm3, tmm5, tmm7",
+            "tileloadd tmm7, [{b1} + {row}*1 + 1024]",
+            "tileloadd tmm5, [{a1} + {row}*1]",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "add {a0}, 2048",
+            "add {a1}, 2048",
+            "add {b0}, 2048",
+            "add {b1}, 2048",
+            "tdpbf16ps tmm2, tmm5, tmm6",
+            "tdpbf16ps tmm3, tmm5, tmm7",
+            "dec {steps}",
+            "jnz 2b",
+            "tilestored [{sums} + {line}*1], tmm0",
+            "tilestored [{sums} + {line}*1 + 64], tmm1",
+            "tilestored [{sums} + {line}*1 + 2048], tmm2",
+            "tilestored [{sums} + {line}*1 + 2112], tmm3",
+            a0 = inout(reg) a.row(0) => _,
+            a1 = inout(reg) a.row(1) => _,
+            b0 = inout(reg) b.row(0) => _,
+            b1 = inout(reg) b.row(1) => _,
+            steps = inout(reg) a.steps() => _,
+            row = in(reg) ROW_BYTES,
+            sums = in(reg) sums.as_mut_ptr(),
+            line = in(reg) BLOCK * size_of::<f32>(),
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        );
+    }
+}
+
+/// One row of tiles by two.
+fn one_row(a: &Factor, b: &Factor, sums: &mut [f32; BLOCK * BLOCK]) {
+    // SAFETY: as in `two_rows`; 16 rows of `sums` are written.
+    unsafe {
+        asm!(
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "2:",
+            "tileloadd tmm4, [{a0} + {row}*1]",
+            "tileloadd tmm6, [{b0} + {row}*1]",
+            "tileloadd tmm7, [{b1} + {row}*1]",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "add {a0}, 1024",
+            "add {b0}, 1024",
+            "add {b1}, 1024",
+            "dec {steps}",
+            "jnz 2b",
+            "tilestored [{sums} + {line}*1], tmm0",
+            "tilestored [{sums} + {line}*1 + 64], tmm1",
+            a0 = inout(reg) a.row(0) => _,
+            b0 = inout(reg) b.row(0) => _,
+            b1 = inout(reg) b.row(1) => _,
+            steps = inout(reg) a.steps() => _,
+            row = in(reg) ROW_BYTES,
+            sums = in(reg) sums.as_mut_ptr(),
+            line = in(reg) BLOCK * size_of::<f32>(),
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        );
+    }
+}
+
+/// [`one_row`] of high and low halves, in the order of [`two_rows_in_halves`], so that a row has the
+/// same bits in both.
+fn one_row_in_halves(a: &Factor, b: &Factor, sums: &mut [f32; BLOCK * BLOCK]) {
+    // SAFETY: as in `one_row`, with steps of 2048 bytes.
+    unsafe {
+        asm!(
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "2:",
+            "tileloadd tmm4, [{a0} + {row}*1]",
+            "tileloadd tmm6, [{b0} + {row}*1]",
+            "tileloadd tmm7, [{b1} + {row}*1]",
+            "tileloadd tmm5, [{a0} + {row}*1 + 1024]",
+            "tileloadd tmm2, [{b0} + {row}*1 + 1024]",
+            "tileloadd tmm3, [{b1} + {row}*1 + 1024]",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "tdpbf16ps tmm0, tmm5, tmm6",
+            "tdpbf16ps tmm1, tmm5, tmm7",
+            "tdpbf16ps tmm0, tmm4, tmm2",
+            "tdpbf16ps tmm1, tmm4, tmm3",
+            "add {a0}, 2048",
+            "add {b0}, 2048",
+            "add {b1}, 2048",
+            "dec {steps}",
+            "jnz 2b",
+            "tilestored [{sums} + {line}*1], tmm0",
+            "tilestored [{sums} + {line}*1 + 64], tmm1",
+            a0 = inout(reg) a.row(0) => _,
+            b0 = inout(reg) b.row(0) => _,
+            b1 = inout(reg) b.row(1) => _,
+            steps = inout(reg) a.steps() => _,
+            row = in(reg) ROW_BYTES,
+            sums = in(reg) sums.as_mut_ptr(),
+            line = in(reg) BLOCK * size_of::<f32>(),
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        );
+    }
+}
+
+impl Factor<'_> {
+    /// The first number of a row of tiles.
+    fn row(&self, row: usize) -> *const u16 {
+        self.tiles[row * self.tiles.len() / self.count..].as_ptr()
+    }
+}
