@@ -139,7 +139,7 @@ fn blocks_of_rows_do_not_show() {
     let (rows, depth, columns) = (700, 700, 3);
     let (x, weight) = (numbers(rows * depth, 1), numbers(columns * depth, 2));
     let residual = numbers(rows * columns, 4);
-    for isa in Isa::available().into_iter().rev().take(1) {
+    for isa in Isa::available().last().copied() {
         for precision in PRECISIONS {
             let w = PackedMatrix::on(isa, &weight, columns, depth, precision);
             let mut all = vec![0.0; rows * columns];

@@ -118,8 +118,9 @@ fn narrow(from: &[f32], to: &mut [u32]) {
                 &numbers
             }
         };
-        // SAFETY: `numbers` holds two vectors; the load asks for no alignment.
-        let [low, high] = unsafe { [0, LANES].map(|at| _mm512_loadu_ps(numbers.as_ptr().add(at))) };
+        let numbers = numbers.as_ptr();
+        // SAFETY: there are two vectors of them; the load asks for no alignment.
+        let (low, high) = unsafe { (_mm512_loadu_ps(numbers), _mm512_loadu_ps(numbers.add(LANES))) };
         // SAFETY: both types are 64 plain bytes.
         let pairs: [u32; LANES] = unsafe { std::mem::transmute(_mm512_cvtne2ps_pbh(high, low)) };
         to.copy_from_slice(&pairs[..to.len()]);
@@ -148,8 +149,9 @@ fn tile<const N: usize>(a: &[u32], a_stride: usize, panel: &[u32], c: &mut [f32]
     }
     let mut sums = [[_mm512_setzero_ps(); 2]; N];
     for (k, line) in panel.as_chunks::<WIDTH>().0.iter().enumerate() {
+        let line = line.as_ptr();
         // SAFETY: a line holds two vectors; the load asks for no alignment.
-        let b = unsafe { [0, WIDTH / 2].map(|at| _mm512_loadu_si512(line.as_ptr().add(at).cast())) };
+        let b = unsafe { [_mm512_loadu_si512(line.cast()), _mm512_loadu_si512(line.add(WIDTH / 2).cast())] };
         for r in 0..N {
             let a = pairs(_mm512_set1_epi32(rows[r][k].cast_signed()));
             sums[r][0] = _mm512_dpbf16_ps(sums[r][0], a, pairs(b[0]));
@@ -166,6 +168,8 @@ fn tile<const N: usize>(a: &[u32], a_stride: usize, panel: &[u32], c: &mut [f32]
     }
 }
 
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
 fn pairs(x: __m512i) -> __m512bh {
     // SAFETY: both types are 64 plain bytes.
     unsafe { std::mem::transmute(x) }
