@@ -177,7 +177,7 @@ impl Linear {
 
     /// From values: `weight` `(outputs, inputs)` row by row, `bias` `(outputs)`.
     pub fn new(weight: &[f32], bias: Option<Vec<f32>>, inputs: usize, outputs: usize) -> Self {
-        Self { weight: PackedMatrix::new(weight, outputs, inputs, kernels::Precision::Full), bias }
+        Self { weight: PackedMatrix::new(weight, outputs, inputs, kernels::Precision::Split), bias }
     }
 
     /// `x` `(rows, inputs)` to `(rows, outputs)`.

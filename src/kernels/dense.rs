@@ -12,13 +12,16 @@ use super::pack::Panels;
 use super::x86_64::{Amx, Bf16, Pairs, Tiles};
 use super::{Activation, parallel};
 
-/// How exactly a dense layer multiplies.
+/// How exactly a dense layer multiplies. Sums are always f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
-    /// As f32, to 1e-4 of a result's size or better.
+    /// Factors in f32.
+    F32,
+    /// Factors of 16 bits, as a high and a low bfloat16, where there is a unit that multiplies tiles; else
+    /// [`Precision::F32`]. Errors are about 2^-17 of a product.
     #[default]
-    Full,
-    /// Factors rounded to bfloat16, sums in f32, where the processor is faster that way; else [`Precision::Full`].
+    Split,
+    /// Factors of 8 bits, in bfloat16, where the processor is faster that way; else [`Precision::F32`].
     Bf16,
 }
 
@@ -70,7 +73,7 @@ pub fn arithmetic(precision: Precision) -> &'static str {
         #[cfg(target_arch = "x86_64")]
         Layout::Pairs(_) => "bf16",
         #[cfg(target_arch = "x86_64")]
-        Layout::Tiles(_) if precision == Precision::Full => "bf16 in three products, as exact as needed for f32",
+        Layout::Tiles(_) if precision == Precision::Split => "high and low halves of f32 in bf16",
         #[cfg(target_arch = "x86_64")]
         Layout::Tiles(_) => "bf16",
     }
@@ -80,9 +83,9 @@ impl Layout {
     fn new(isa: Isa, weight: &[f32], columns: usize, depth: usize, precision: Precision) -> Self {
         #[cfg(target_arch = "x86_64")]
         match (isa, precision) {
-            (Isa::Amx, _) => {
+            (Isa::Amx, Precision::Split | Precision::Bf16) => {
                 let unit = Amx::detect().expect("kernels are chosen among the available ones: this is a bug");
-                return Self::Tiles(Tiles::new(unit, weight, columns, depth, precision));
+                return Self::Tiles(Tiles::new(unit, weight, columns, depth, precision == Precision::Split));
             }
             (Isa::Avx512, Precision::Bf16) => {
                 if let Some(unit) = Bf16::detect() {

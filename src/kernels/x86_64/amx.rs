@@ -6,7 +6,6 @@ use std::sync::OnceLock;
 
 use super::Avx512;
 use super::tiles::{BLOCK, Factor, TILE, TileUnit, multiply_plainly};
-use crate::kernels::dense::Precision;
 
 /// Proof that this machine has AMX for bfloat16 and the system lets us use it: only [`Amx::detect`] makes one.
 #[derive(Clone, Copy, Debug)]
@@ -27,17 +26,15 @@ impl Amx {
         let number = |i: usize| half::bf16::from_f32((i % 7) as f32 - 3.0).to_bits();
         let factor: Vec<u16> = (0..8 * TILE).map(|i| number(i + i / 5)).collect();
         let mut sums = [[0.0; BLOCK * BLOCK]; 2];
-        [(1, Precision::Full), (2, Precision::Full), (1, Precision::Bf16), (2, Precision::Bf16)].into_iter().all(
-            |(count, precision)| {
-                let b = Factor { tiles: &factor, count: 2, precision };
-                let a = Factor { tiles: &factor[..count * 4 * TILE], count, precision };
-                self.begin();
-                self.multiply(&a, &b, &mut sums[0]);
-                self.end();
-                multiply_plainly(&a, &b, &mut sums[1]);
-                sums[0] == sums[1]
-            },
-        )
+        [(1, true), (2, true), (1, false), (2, false)].into_iter().all(|(count, split)| {
+            let b = Factor { tiles: &factor, count: 2, split };
+            let a = Factor { tiles: &factor[..count * 4 * TILE], count, split };
+            self.begin();
+            self.multiply(&a, &b, &mut sums[0]);
+            self.end();
+            multiply_plainly(&a, &b, &mut sums[1]);
+            sums[0] == sums[1]
+        })
     }
 }
 
@@ -98,15 +95,15 @@ impl TileUnit for Amx {
     }
 
     fn multiply(self, a: &Factor, b: &Factor, sums: &mut [f32; BLOCK * BLOCK]) {
-        assert!(b.count == 2 && a.precision == b.precision && a.steps() == b.steps(), "factors of a block");
+        assert!(b.count == 2 && a.split == b.split && a.steps() == b.steps(), "factors of a block");
         if a.steps() == 0 {
             return sums.fill(0.0);
         }
-        match (a.count, a.precision) {
-            (1, Precision::Bf16) => one_row(a, b, sums),
-            (1, Precision::Full) => one_row_in_halves(a, b, sums),
-            (_, Precision::Bf16) => two_rows(a, b, sums),
-            (_, Precision::Full) => two_rows_in_halves(a, b, sums),
+        match (a.count, a.split) {
+            (1, false) => one_row(a, b, sums),
+            (1, true) => one_row_in_halves(a, b, sums),
+            (_, false) => two_rows(a, b, sums),
+            (_, true) => two_rows_in_halves(a, b, sums),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use half::bf16;
 
 use super::Avx512;
-use crate::kernels::dense::{Part, Precision};
+use crate::kernels::dense::Part;
 use crate::kernels::gemm::Finish;
 use crate::kernels::pack::Aligned;
 use crate::kernels::simd::{Kernel, Simd};
@@ -38,7 +38,7 @@ pub(in crate::kernels) trait TileUnit: Copy {
 /// One or two rows of tiles, along the inner dimension.
 ///
 /// A tile of the left side holds 16 rows of 32 numbers; of the right side 16 lines, each with a pair
-/// of numbers for every of its 16 columns. With [`Precision::Full`] each tile of high halves is
+/// of numbers for every of its 16 columns. Where numbers are split, each tile of high halves is
 /// followed by that of the low halves.
 #[derive(Clone, Copy)]
 pub(in crate::kernels) struct Factor<'a> {
@@ -46,22 +46,19 @@ pub(in crate::kernels) struct Factor<'a> {
     pub(super) tiles: &'a [u16],
     /// Rows of tiles: 1 or 2.
     pub(super) count: usize,
-    pub(super) precision: Precision,
+    pub(super) split: bool,
 }
 
 impl Factor<'_> {
     /// Tiles, or pairs of a high and a low one, in a row.
     pub(super) fn steps(&self) -> usize {
-        self.tiles.len() / self.count / step(self.precision)
+        self.tiles.len() / self.count / step(self.split)
     }
 }
 
 /// Numbers in one step along a row of tiles.
-fn step(precision: Precision) -> usize {
-    match precision {
-        Precision::Full => 2 * TILE,
-        Precision::Bf16 => TILE,
-    }
+fn step(split: bool) -> usize {
+    if split { 2 * TILE } else { TILE }
 }
 
 /// The weights of a dense layer, as rows of tiles of 16 columns each.
@@ -71,7 +68,7 @@ pub(in crate::kernels) struct Tiles<U> {
     numbers: Aligned<u16>,
     /// Numbers in a row of tiles.
     row: usize,
-    precision: Precision,
+    split: bool,
 }
 
 thread_local! {
@@ -84,18 +81,18 @@ impl<U: TileUnit> Tiles<U> {
     pub(in crate::kernels) const TILE: (usize, usize) = (BLOCK, BLOCK);
 
     /// Packs `weight (columns, depth)`, row-major. Beyond both ends are zeros.
-    pub(in crate::kernels) fn new(unit: U, weight: &[f32], columns: usize, depth: usize, precision: Precision) -> Self {
-        let row = depth.div_ceil(DEPTH) * step(precision);
+    pub(in crate::kernels) fn new(unit: U, weight: &[f32], columns: usize, depth: usize, split: bool) -> Self {
+        let row = depth.div_ceil(DEPTH) * step(split);
         let mut numbers = Aligned::zeros(columns.next_multiple_of(BLOCK) / SIDE * row);
         for (column, values) in weight.chunks_exact(depth.max(1)).enumerate() {
             let tiles = &mut numbers[column / SIDE * row..][..row];
             for (k, value) in values.iter().enumerate() {
                 // Line k / 2 of the tile, the pair of the column, the earlier number first.
-                let at = k / DEPTH * step(precision) + k % DEPTH / 2 * DEPTH + column % SIDE * 2 + k % 2;
-                put(tiles, at, *value, precision);
+                let at = k / DEPTH * step(split) + k % DEPTH / 2 * DEPTH + column % SIDE * 2 + k % 2;
+                put(tiles, at, *value, split);
             }
         }
-        Self { unit, numbers, row, precision }
+        Self { unit, numbers, row, split }
     }
 
     pub(in crate::kernels) fn product(&self, part: Part) {
@@ -114,17 +111,17 @@ impl<U: TileUnit> Tiles<U> {
         let input = input.clear_to(rows.div_ceil(SIDE) * self.row);
         for (at, row) in part.x.chunks_exact(part.depth.max(1)).enumerate() {
             let tiles = &mut input[at / SIDE * self.row..][..self.row];
-            narrow(row, at % SIDE, tiles, self.precision);
+            narrow(row, at % SIDE, tiles, self.split);
         }
         let mut sums = [0.0; BLOCK * BLOCK];
         for column in (0..part.width).step_by(BLOCK) {
             let weights = &self.numbers[(part.column + column) / SIDE * self.row..][..2 * self.row];
-            let b = Factor { tiles: weights, count: 2, precision: self.precision };
+            let b = Factor { tiles: weights, count: 2, split: self.split };
             for row in (0..rows).step_by(BLOCK) {
                 let height = BLOCK.min(rows - row);
                 let count = height.div_ceil(SIDE);
                 let tiles = &input[row / SIDE * self.row..][..count * self.row];
-                self.unit.multiply(&Factor { tiles, count, precision: self.precision }, &b, &mut sums);
+                self.unit.multiply(&Factor { tiles, count, split: self.split }, &b, &mut sums);
                 let width = BLOCK.min(part.width - column);
                 let c = &mut part.out[row * part.width + column..];
                 for (r, from) in sums.chunks_exact(BLOCK).take(height).enumerate() {
@@ -137,10 +134,10 @@ impl<U: TileUnit> Tiles<U> {
 }
 
 /// Writes a weight: its high half, and its low half where there is one.
-fn put(tiles: &mut [u16], at: usize, value: f32, precision: Precision) {
+fn put(tiles: &mut [u16], at: usize, value: f32, split: bool) {
     let (high, low) = halves(value);
     tiles[at] = high;
-    if precision == Precision::Full {
+    if split {
         tiles[at + TILE] = low;
     }
 }
@@ -163,9 +160,9 @@ fn round(x: f32) -> u16 {
 }
 
 /// Writes a row of the input as row `line` of its tiles.
-fn narrow(row: &[f32], line: usize, tiles: &mut [u16], precision: Precision) {
+fn narrow(row: &[f32], line: usize, tiles: &mut [u16], split: bool) {
     if let Some(unit) = Avx512::detect() {
-        unit.run(Narrow { row, line, tiles, precision });
+        unit.run(Narrow { row, line, tiles, split });
     }
 }
 
@@ -173,23 +170,22 @@ struct Narrow<'a> {
     row: &'a [f32],
     line: usize,
     tiles: &'a mut [u16],
-    precision: Precision,
+    split: bool,
 }
 
 impl Kernel for Narrow<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        for (from, tiles) in self.row.chunks(DEPTH).zip(self.tiles.chunks_exact_mut(step(self.precision))) {
+        for (from, tiles) in self.row.chunks(DEPTH).zip(self.tiles.chunks_exact_mut(step(self.split))) {
             let (high, low) = tiles.split_at_mut(TILE);
             let high = &mut high[self.line * DEPTH..][..from.len()];
-            match self.precision {
-                Precision::Bf16 => from.iter().zip(high).for_each(|(x, high)| *high = round(*x)),
-                Precision::Full => {
-                    let low = &mut low[self.line * DEPTH..][..from.len()];
-                    for ((x, high), low) in from.iter().zip(high).zip(low) {
-                        (*high, *low) = halves(*x);
-                    }
+            if self.split {
+                let low = &mut low[self.line * DEPTH..][..from.len()];
+                for ((x, high), low) in from.iter().zip(high).zip(low) {
+                    (*high, *low) = halves(*x);
                 }
+            } else {
+                from.iter().zip(high).for_each(|(x, high)| *high = round(*x));
             }
         }
     }
@@ -217,12 +213,12 @@ pub(super) fn multiply_plainly(a: &Factor, b: &Factor, sums: &mut [f32; BLOCK * 
     for at in 0..a.steps() * a.count * SIDE * BLOCK * DEPTH {
         let (at, k) = (at / DEPTH, at % DEPTH);
         let (at, column) = (at / BLOCK, at % BLOCK);
-        let (row, start) = (at % (a.count * SIDE), at / (a.count * SIDE) * step(a.precision));
+        let (row, start) = (at % (a.count * SIDE), at / (a.count * SIDE) * step(a.split));
         let left = row / SIDE * a_row + start + row % SIDE * DEPTH + k;
         let right = column / SIDE * b_row + start + k / 2 * DEPTH + column % SIDE * 2 + k % 2;
         let sum = &mut sums[row * BLOCK + column];
         *sum += number(a.tiles[left]) * number(b.tiles[right]);
-        if a.precision == Precision::Full {
+        if a.split {
             *sum += number(a.tiles[left + TILE]) * number(b.tiles[right]);
             *sum += number(a.tiles[left]) * number(b.tiles[right + TILE]);
         }
@@ -260,12 +256,12 @@ mod tests {
     }
 
     /// A dense layer of `columns` over rows of `depth`, from column `first` on.
-    fn layer(x: &[f32], weight: &[f32], depth: usize, first: usize, precision: Precision) -> Vec<f32> {
+    fn layer(x: &[f32], weight: &[f32], depth: usize, first: usize, split: bool) -> Vec<f32> {
         let columns = weight.len() / depth;
         let width = columns - first;
         let mut out = vec![f32::NAN; x.len() / depth * width];
         let finish = Finish { activation: Activation::Relu, ..Finish::NONE };
-        Tiles::new(Plain, weight, columns, depth, precision).product(Part {
+        Tiles::new(Plain, weight, columns, depth, split).product(Part {
             x,
             depth,
             column: first,
@@ -283,14 +279,14 @@ mod tests {
         }
         for (rows, depth, columns) in [(1, 1, 1), (16, 32, 32), (17, 33, 40), (70, 100, 65)] {
             let (x, weight) = (numbers(rows * depth, 1), numbers(columns * depth, 2));
-            for (precision, tolerance) in [(Precision::Full, 2e-5), (Precision::Bf16, 8e-3)] {
-                let got = layer(&x, &weight, depth, 0, precision);
+            for (split, tolerance) in [(true, 2e-5), (false, 8e-3)] {
+                let got = layer(&x, &weight, depth, 0, split);
                 for (i, got) in got.iter().enumerate() {
                     let (x, w) = (&x[i / columns * depth..][..depth], &weight[i % columns * depth..][..depth]);
                     let products = x.iter().zip(w).map(|(a, b)| f64::from(*a) * f64::from(*b));
                     let (sum, size) = products.fold((0.0, 0.0), |(sum, size), p| (sum + p, size + p.abs()));
                     let error = (f64::from(*got) - sum.max(0.0)).abs();
-                    assert!(error <= tolerance * size, "{rows}x{depth}x{columns} {precision:?}: {got}, not {sum}");
+                    assert!(error <= tolerance * size, "{rows}x{depth}x{columns} split {split}: {got}, not {sum}");
                 }
             }
         }
@@ -303,9 +299,9 @@ mod tests {
         }
         let (depth, columns) = (70, 96);
         let (x, weight) = (numbers(50 * depth, 1), numbers(columns * depth, 2));
-        let all = layer(&x, &weight, depth, 0, Precision::Full);
-        assert_eq!(layer(&x[20 * depth..], &weight, depth, 0, Precision::Full), all[20 * columns..]);
-        let right = layer(&x, &weight, depth, 64, Precision::Full);
+        let all = layer(&x, &weight, depth, 0, true);
+        assert_eq!(layer(&x[20 * depth..], &weight, depth, 0, true), all[20 * columns..]);
+        let right = layer(&x, &weight, depth, 64, true);
         for (right, all) in right.chunks(32).zip(all.chunks(columns)) {
             assert_eq!(right, &all[64..]);
         }
