@@ -8,12 +8,21 @@ use crate::records::{LabelSet, Record};
 /// One record as tokens, ready for the model.
 #[derive(Debug, Clone)]
 pub struct Encoded {
-    /// Token ids of the one sequence that is read.
+    /// Token ids of the text, and of all that is read with it in one sequence.
     pub tokens: Vec<u32>,
+    /// Token ids of the labels, where the model reads them as a sequence of their own; else none.
+    pub label_tokens: Vec<u32>,
     /// The candidate labels, in the order of the logits.
     pub labels: Arc<LabelSet>,
     /// Whether the text was cut to fit.
     pub truncated: bool,
+}
+
+impl Encoded {
+    /// How many tokens are read: what the record costs.
+    pub fn cost(&self) -> usize {
+        self.tokens.len() + self.label_tokens.len()
+    }
 }
 
 /// A model as the runner sees it: records become tokens one at a time, tokens become logits in batches.

@@ -396,7 +396,7 @@ fn encode<R>(classifier: &impl Classifier, window: Vec<(u64, Entry<R>)>) -> (Vec
 ///
 /// Where there is not enough for a full batch on every thread, the batches are smaller.
 fn cut<R>(mut jobs: Vec<Job<R>>, batch_tokens: usize, threads: usize) -> Vec<Vec<Job<R>>> {
-    let length = |job: &Job<R>| job.encoded.tokens.len();
+    let length = |job: &Job<R>| job.encoded.cost();
     jobs.sort_by_key(|job| std::cmp::Reverse(length(job)));
     let total: usize = jobs.iter().map(length).sum();
     let budget = batch_tokens.min(total.div_ceil(threads));
@@ -429,8 +429,9 @@ fn classified(encoded: Encoded, logits: Vec<f32>) -> Result<Classified> {
     if !logits.iter().all(|logit| logit.is_finite()) {
         return Err(Error::Record("the model's answer is not a finite number: try --dtype f32".into()));
     }
-    let Encoded { tokens, labels, truncated } = encoded;
-    Ok(Classified { labels, logits, truncated, tokens: tokens.len() })
+    let tokens = encoded.cost();
+    let Encoded { labels, truncated, .. } = encoded;
+    Ok(Classified { labels, logits, truncated, tokens })
 }
 
 /// Runs foreign work; a panic in it becomes an error, so that no thread waits for ever.
@@ -470,6 +471,7 @@ mod tests {
                 "panic in encode" => panic!("encode"),
                 text => Ok(Encoded {
                     tokens: text.bytes().map(u32::from).collect(),
+                    label_tokens: Vec::new(),
                     labels: Arc::clone(&record.labels),
                     truncated: false,
                 }),

@@ -1,5 +1,42 @@
-//! Encoded records -> logits, one file for each way of reading labels and text.
+//! Records -> tokens -> logits, one file for each way of reading labels and text.
+
+use crate::checkpoint::config::Architecture;
+use crate::checkpoint::{Config, Weights};
+use crate::classifier::Encoded;
+use crate::encode::Encoder;
+use crate::error::Result;
+use crate::records::Record;
 
 pub mod uni_encoder;
 
 pub use uni_encoder::UniEncoder;
+
+/// A loaded architecture: the input it was trained on, and what it computes from it.
+pub trait Network: Send + Sync {
+    /// Tokens that one sequence may have, where that is bounded.
+    fn max_positions(&self) -> Option<usize>;
+
+    /// Writes the model's input for one record and cuts it into tokens.
+    ///
+    /// # Errors
+    /// The labels alone do not fit.
+    fn encode(&self, record: &Record, encoder: &Encoder) -> Result<Encoded>;
+
+    /// One logit for each label of each record, in order. `batch` is never empty; what a record gets
+    /// does not depend on its neighbours, to the last bit.
+    ///
+    /// # Errors
+    /// The computation failed.
+    fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>>;
+}
+
+/// Loads the architecture that the config names.
+///
+/// # Errors
+/// Unsupported settings, missing or mismatched tensors.
+pub fn load(config: Config, weights: &Weights) -> Result<Box<dyn Network>> {
+    let weights = weights.at("model");
+    Ok(match config.architecture_type {
+        Architecture::UniEncoder => Box::new(UniEncoder::load(config, &weights)?),
+    })
+}

@@ -3,19 +3,23 @@
 //! Source: `GLiClassUniEncoder` of `gliclass` 0.1.21.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use candle_core::Tensor;
 
+use super::Network;
 use crate::backbones::layers::{Activation, Embedding, matrix, with_values};
 use crate::backbones::{self, Backbone, Sequences};
 use crate::checkpoint::config::Pooling;
 use crate::checkpoint::{Config, Weights};
 use crate::classifier::Encoded;
+use crate::encode::{Encoder, Prompt, Tokens};
 use crate::error::Result;
 use crate::heads::pooling::{label_spans, pool};
 use crate::heads::projector::normalize;
 use crate::heads::scorer::Features;
 use crate::heads::{LayerAttention, Lstm, Projector, Scorer};
+use crate::records::Record;
 
 /// A uni-encoder model.
 pub struct UniEncoder {
@@ -89,30 +93,6 @@ impl UniEncoder {
             return Err(weights.error(format!("encoder_layer_id {layer}: the encoder has {layers} layers")));
         }
         Ok(model)
-    }
-
-    /// Tokens that a sequence may have, where that is bounded.
-    pub fn max_positions(&self) -> Option<usize> {
-        self.backbone.max_positions()
-    }
-
-    /// One logit for each label of each record.
-    ///
-    /// # Errors
-    /// The computation failed.
-    pub fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
-        let sequences = Sequences::new(batch.iter().map(|record| record.tokens.len()), threads);
-        let words = self.embed(batch)?;
-        let hidden = self.hidden(words, &sequences)?;
-        let parts: Vec<Parts> =
-            batch.iter().zip(sequences.ranges()).map(|(record, rows)| self.find_parts(&record.tokens, rows)).collect();
-        let features = self.features(&hidden, &parts, threads)?;
-        let mut logits = self.scorer.forward(&features, threads)?;
-        if let Some(scale) = self.logit_scale {
-            logits.iter_mut().for_each(|logit| *logit *= scale);
-        }
-        let rows = features.label_rows.iter();
-        Ok(rows.zip(batch).map(|(rows, record)| logits[rows.clone()][..record.labels.len()].to_vec()).collect())
     }
 
     /// Word embeddings of all sequences, with the segments' where the model has them.
@@ -245,6 +225,32 @@ impl UniEncoder {
             }
         })?;
         Ok((matrix(rows, width)?, label_rows))
+    }
+}
+
+impl Network for UniEncoder {
+    fn max_positions(&self) -> Option<usize> {
+        self.backbone.max_positions()
+    }
+
+    fn encode(&self, record: &Record, encoder: &Encoder) -> Result<Encoded> {
+        let Tokens { ids, truncated } = encoder.encode(&Prompt::uni_encoder(record, self.config.prompt_first))?;
+        Ok(Encoded { tokens: ids, label_tokens: Vec::new(), labels: Arc::clone(&record.labels), truncated })
+    }
+
+    fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
+        let sequences = Sequences::new(batch.iter().map(|record| record.tokens.len()), threads);
+        let words = self.embed(batch)?;
+        let hidden = self.hidden(words, &sequences)?;
+        let parts: Vec<Parts> =
+            batch.iter().zip(sequences.ranges()).map(|(record, rows)| self.find_parts(&record.tokens, rows)).collect();
+        let features = self.features(&hidden, &parts, threads)?;
+        let mut logits = self.scorer.forward(&features, threads)?;
+        if let Some(scale) = self.logit_scale {
+            logits.iter_mut().for_each(|logit| *logit *= scale);
+        }
+        let rows = features.label_rows.iter();
+        Ok(rows.zip(batch).map(|(rows, record)| logits[rows.clone()][..record.labels.len()].to_vec()).collect())
     }
 }
 

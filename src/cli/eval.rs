@@ -279,7 +279,8 @@ mod tests {
             }
             let holds = |name: &String| u32::from(record.text.contains(name.as_str()));
             let tokens = record.labels.names().iter().map(holds).collect();
-            Ok(Encoded { tokens, labels: record.labels.clone(), truncated: record.text.contains("cut") })
+            let truncated = record.text.contains("cut");
+            Ok(Encoded { tokens, label_tokens: Vec::new(), labels: record.labels.clone(), truncated })
         }
 
         fn logits(&self, batch: &[Encoded], _threads: usize) -> Result<Vec<Vec<f32>>> {

@@ -4,4 +4,4 @@ pub mod prompt;
 pub mod tokens;
 
 pub use prompt::Prompt;
-pub use tokens::Encoder;
+pub use tokens::{Encoder, Tokens};

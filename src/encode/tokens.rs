@@ -9,13 +9,20 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde_json::{Value, json};
 use tokenizers::Tokenizer;
 
-use super::prompt::{MARKERS, Piece, Prompt};
-use crate::classifier::Encoded;
+use super::prompt::{LABEL, MARKERS, Piece, Prompt};
 use crate::error::{Error, Result};
-use crate::records::LabelSet;
 
 /// Labels whose tokens are kept; beyond that the store is emptied.
 const KEPT_LABELS: usize = 1 << 16;
+
+/// A prompt as tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tokens {
+    /// Token ids, with the special tokens around them.
+    pub ids: Vec<u32>,
+    /// Whether the record's text was cut to fit.
+    pub truncated: bool,
+}
 
 /// Cuts prompts into the tokens of one checkpoint.
 pub struct Encoder {
@@ -59,7 +66,7 @@ impl Encoder {
     ///
     /// # Errors
     /// All but the text does not fit: the message says how many tokens it needs.
-    pub fn encode(&self, prompt: &Prompt<'_>, labels: &Arc<LabelSet>) -> Result<Encoded> {
+    pub fn encode(&self, prompt: &Prompt<'_>) -> Result<Tokens> {
         let mut tokens = self.before.clone();
         let mut body = None;
         let mut run = Run::default();
@@ -84,22 +91,24 @@ impl Encoder {
         }
         self.flush(&mut run, &mut tokens, &mut body)?;
         tokens.extend_from_slice(&self.after);
-        let truncated = self.cut(&mut tokens, body, labels.len())?;
-        Ok(Encoded { tokens, labels: Arc::clone(labels), truncated })
+        let truncated = self.cut(&mut tokens, body, prompt)?;
+        Ok(Tokens { ids: tokens, truncated })
     }
 
     /// Removes what does not fit from the end of `body`, the tokens of the text.
-    fn cut(&self, tokens: &mut Vec<u32>, body: Option<std::ops::Range<usize>>, labels: usize) -> Result<bool> {
+    fn cut(&self, tokens: &mut Vec<u32>, body: Option<std::ops::Range<usize>>, prompt: &Prompt<'_>) -> Result<bool> {
         let over = tokens.len().saturating_sub(self.max_length);
         if over == 0 {
             return Ok(false);
         }
+        let text = if body.is_some() { ", and the text at least one more" } else { "" };
         let body = body.unwrap_or(0..0);
         if over >= body.len() {
             let needed = tokens.len() - body.len();
+            let labels = prompt.0.iter().filter(|piece| **piece == Piece::Marker(LABEL)).count();
             return Err(Error::Record(format!(
-                "{labels} labels with prompt and examples need {needed} tokens, and the text at least one more, but a \
-                 sequence may have {}: use fewer or shorter labels, or raise --max-length if the model allows it",
+                "{labels} labels with prompt and examples need {needed} tokens{text}, but a sequence may have {}: use \
+                 fewer or shorter labels, or raise --max-length if the model allows it",
                 self.max_length
             )));
         }

@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::architectures::UniEncoder;
-use crate::checkpoint::config::Architecture;
+use crate::architectures::{self, Network};
 use crate::checkpoint::{Config, Weights};
 use crate::classifier::{Classifier, Encoded};
-use crate::encode::{Encoder, Prompt};
+use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::kernels;
 use crate::records::Record;
@@ -76,8 +75,7 @@ impl Files {
 /// A model that is ready to classify.
 pub struct Model {
     encoder: Encoder,
-    network: UniEncoder,
-    prompt_first: bool,
+    network: Box<dyn Network>,
     description: Vec<String>,
 }
 
@@ -93,12 +91,9 @@ impl Model {
             Source::Folder(folder) => Files::read(folder)?,
         };
         let config = Config::parse(&files.config, &files.folder.join("config.json"))?;
-        let prompt_first = config.prompt_first;
         let kind = config.encoder_config["model_type"].as_str().unwrap_or("deberta-v2").to_owned();
         let architecture = config.architecture_type;
-        let network = match architecture {
-            Architecture::UniEncoder => UniEncoder::load(config, &files.weights.at("model"))?,
-        };
+        let network = architectures::load(config, &files.weights)?;
         let max_length = options.max_length.min(network.max_positions().unwrap_or(usize::MAX));
         let encoder = Encoder::parse(&files.tokenizer, max_length, &files.folder.join("tokenizer.json"))?;
         let mut description = vec![
@@ -112,7 +107,7 @@ impl Model {
         if !unused.is_empty() {
             description.push(format!("tensors without a use: {}", unused.join(", ")));
         }
-        Ok(Self { encoder, network, prompt_first, description })
+        Ok(Self { encoder, network, description })
     }
 
     /// Lines for `--verbose`: architecture, backbone, size, kernels, tensors left unused.
@@ -123,7 +118,7 @@ impl Model {
 
 impl Classifier for Model {
     fn encode(&self, record: &Record) -> Result<Encoded> {
-        self.encoder.encode(&Prompt::uni_encoder(record, self.prompt_first), &record.labels)
+        self.network.encode(record, &self.encoder)
     }
 
     fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
