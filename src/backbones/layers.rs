@@ -266,6 +266,38 @@ impl LayerNorm {
     }
 }
 
+/// Normalization by the root of the mean square of the columns.
+pub struct RmsNorm {
+    weight: Vec<f32>,
+    eps: f32,
+}
+
+impl RmsNorm {
+    /// Loads `weight` `(width)`.
+    ///
+    /// # Errors
+    /// A missing tensor or one of another shape.
+    pub fn load(weights: &Weights, width: usize, eps: f32) -> Result<Self> {
+        Ok(Self { weight: weights.vec("weight", &[width])?, eps })
+    }
+
+    /// The same, with a number added to each weight: Gemma keeps the distance from 1.
+    pub fn shifted(mut self, by: f32) -> Self {
+        self.weight.iter_mut().for_each(|weight| *weight += by);
+        self
+    }
+
+    /// `(rows, width)` to the same shape.
+    ///
+    /// # Errors
+    /// `x` is no matrix on the processor.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let mut out = vec![0.0; x.elem_count()];
+        with_values(x, |x| kernels::rms_norm(x, &self.weight, self.eps, &mut out))?;
+        matrix(out, self.weight.len())
+    }
+}
+
 /// A table of rows by id. Rows are read from the file as they are needed.
 pub struct Embedding {
     table: Stored,
@@ -371,8 +403,17 @@ pub struct Rotary {
 impl Rotary {
     /// Angles `position * theta^(-2 i / head_dim)`, in f32 as the reference computes them.
     pub fn new(theta: f32, head_dim: usize, heads: usize, positions: usize) -> Self {
-        let half = head_dim / 2;
-        let frequencies: Vec<f32> = (0..half).map(|i| 1.0 / theta.powf((2 * i) as f32 / head_dim as f32)).collect();
+        Self::from_frequencies(&Self::frequencies(theta, head_dim), heads, positions)
+    }
+
+    /// What a position is multiplied with: `theta^(-2 i / head_dim)`.
+    pub fn frequencies(theta: f32, head_dim: usize) -> Vec<f32> {
+        (0..head_dim / 2).map(|i| 1.0 / theta.powf((2 * i) as f32 / head_dim as f32)).collect()
+    }
+
+    /// Angles `position * frequency`, for frequencies of any kind.
+    pub fn from_frequencies(frequencies: &[f32], heads: usize, positions: usize) -> Self {
+        let half = frequencies.len();
         let angles = || (0..positions).flat_map(|p| frequencies.iter().map(move |f| p as f32 * f));
         Self { cos: angles().map(f32::cos).collect(), sin: angles().map(f32::sin).collect(), half, heads }
     }
@@ -409,6 +450,7 @@ pub struct Attention {
     head_dim: usize,
     scale: f32,
     window: Option<usize>,
+    causal: bool,
 }
 
 impl Attention {
@@ -421,7 +463,7 @@ impl Attention {
             return Err(format!("num_attention_heads {heads} does not divide hidden_size {hidden}"));
         }
         let head_dim = hidden / heads;
-        Ok(Self { heads, head_dim, scale: 1.0 / (head_dim as f32).sqrt(), window: None })
+        Ok(Self { heads, head_dim, scale: 1.0 / (head_dim as f32).sqrt(), window: None, causal: false })
     }
 
     /// The same, with another factor on the scores.
@@ -432,6 +474,11 @@ impl Attention {
     /// The same, where a token sees only tokens at most `distance` away.
     pub fn within(self, distance: usize) -> Self {
         Self { window: Some(distance), ..self }
+    }
+
+    /// The same, where a token sees only itself and those before it.
+    pub fn causal(self) -> Self {
+        Self { causal: true, ..self }
     }
 
     /// `(tokens, 3 * hidden)` to `(tokens, hidden)`.
@@ -458,7 +505,7 @@ impl Attention {
             head_dim: self.head_dim,
             scale: self.scale,
             window: self.window,
-            causal: false,
+            causal: self.causal,
         };
         let mut out = vec![0.0; tokens * hidden];
         with_values(query_key_value, |data| {

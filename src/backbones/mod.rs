@@ -9,8 +9,10 @@ use crate::error::Result;
 
 pub mod bert;
 pub mod deberta_v2;
+pub mod decoder;
 pub mod layers;
 pub mod modernbert;
+pub mod rope;
 
 /// Where the sequences of a packed batch begin and end, and how many threads may work on them.
 #[derive(Debug, Clone)]
@@ -84,11 +86,12 @@ pub fn load(config: &Value, weights: &Weights) -> Result<Box<dyn Backbone>> {
             Box::new(bert::Bert::load(kind, config, weights)?)
         }
         "deberta-v2" => Box::new(deberta_v2::DebertaV2::load(config, weights)?),
+        "qwen2" | "qwen3" | "llama" | "mistral" | "gemma" => Box::new(decoder::Decoder::load(kind, config, weights)?),
         "modernbert" => Box::new(modernbert::ModernBert::load(config, weights)?),
         other => {
             return Err(weights.error(format!(
                 "encoder_config.model_type {other:?} is not supported: bert, roberta, xlm-roberta, electra, distilbert, \
-                 deberta-v2 and modernbert are"
+                 deberta-v2, modernbert, qwen2, qwen3, llama, mistral and gemma are"
             )));
         }
     })

@@ -28,7 +28,7 @@ mod x86_64;
 pub use attention::{AttentionShape, Bias, Disentangled, DistanceTable, PositionTable, Rows, attention};
 pub use dense::{PackedMatrix, Precision, arithmetic, linear};
 pub use isa::{Isa, isa};
-pub use rows::{activate, gated, layer_norm};
+pub use rows::{activate, gated, layer_norm, rms_norm};
 
 /// What a dense layer applies to each element after its bias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,6 +28,19 @@ pub(super) fn layer_norm_on(
     }
 }
 
+/// Divides each row of `x (rows, width)` by the root of its mean square, then scales by `weight (width)`,
+/// into `out (rows, width)`.
+pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+    rms_norm_on(current(), x, weight, eps, out);
+}
+
+pub(super) fn rms_norm_on(isa: Isa, x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+    assert_eq!(x.len(), out.len(), "output of a norm");
+    if !weight.is_empty() {
+        isa.run(RmsNorm { x, weight, eps, out });
+    }
+}
+
 /// Applies `activation` to every element of `x`.
 pub fn activate(x: &mut [f32], activation: Activation) {
     activate_on(current(), x, activation);
@@ -85,6 +98,32 @@ impl Kernel for LayerNorm<'_> {
                     y = s.add(y, s.load_some(&bias[at..][..out.len()]));
                 }
                 s.store_some(y, out);
+            }
+        }
+    }
+}
+
+struct RmsNorm<'a> {
+    x: &'a [f32],
+    weight: &'a [f32],
+    eps: f32,
+    out: &'a mut [f32],
+}
+
+impl Kernel for RmsNorm<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let width = self.weight.len();
+        for (x, out) in self.x.chunks_exact(width).zip(self.out.chunks_exact_mut(width)) {
+            let mut squares = s.splat(0.0);
+            for x in x.chunks(S::LANES) {
+                let x = s.load_some(x);
+                squares = s.mul_add(x, x, squares);
+            }
+            let inverse = s.splat(1.0 / (s.sum(squares) / width as f32 + self.eps).sqrt());
+            for ((x, weight), out) in x.chunks(S::LANES).zip(self.weight.chunks(S::LANES)).zip(out.chunks_mut(S::LANES))
+            {
+                s.store_some(s.mul(s.mul(s.load_some(x), inverse), s.load_some(weight)), out);
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use super::attention::attention_on;
 use super::math;
-use super::rows::{activate_on, gated_on, layer_norm_on};
+use super::rows::{activate_on, gated_on, layer_norm_on, rms_norm_on};
 use super::simd::{Kernel, Simd};
 use super::*;
 
@@ -201,6 +201,26 @@ fn layer_norm_equals_the_plain_formula_on_every_instruction_set() {
             let mut out = vec![0.0; x.len()];
             layer_norm_on(isa, &x, width, Some(&weight), Some(&bias), 1e-5, &mut out);
             assert_close(&out, &expected, 3e-6, &format!("{} {width}", isa.name()));
+        }
+    }
+}
+
+#[test]
+fn rms_norm_equals_the_plain_formula_on_every_instruction_set() {
+    for isa in Isa::available() {
+        for width in [1, 16, 45] {
+            let (x, weight) = (numbers(3 * width, 8), numbers(width, 9));
+            let expected: Vec<f64> = x
+                .chunks(width)
+                .flat_map(|row| {
+                    let square = row.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / width as f64;
+                    let scale = 1.0 / (square + 1e-6).sqrt();
+                    row.iter().zip(&weight).map(move |(x, w)| f64::from(*x) * scale * f64::from(*w))
+                })
+                .collect();
+            let mut out = vec![f32::NAN; 3 * width];
+            rms_norm_on(isa, &x, &weight, 1e-6, &mut out);
+            assert_close(&out, &expected, 1e-6, isa.name());
         }
     }
 }

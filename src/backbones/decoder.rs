@@ -1,0 +1,293 @@
+//! Decoders read as encoders: Qwen2 and Qwen3 as they were trained, each token seeing those before it;
+//! Llama, Mistral and Gemma without the causal mask, as LLM2Vec runs them.
+//!
+//! Source: `modeling_{qwen2,qwen3,llama,mistral,gemma}.py` of transformers and `bidirectional_*.py` of
+//! llm2vec 0.2.3; BehnamGhader et al., "LLM2Vec" (arXiv 2404.05961).
+
+use std::num::NonZeroUsize;
+
+use candle_core::Tensor;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::layers::{Activation, Attention, Embedding, Linear, RmsNorm, Rotary};
+use super::rope::{self, Rope};
+use super::{Backbone, Sequences, Visit};
+use crate::checkpoint::Weights;
+use crate::error::Result;
+
+#[derive(Debug, Deserialize)]
+struct Config {
+    hidden_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    num_key_value_heads: Option<usize>,
+    head_dim: Option<usize>,
+    intermediate_size: usize,
+    max_position_embeddings: usize,
+    hidden_act: Option<String>,
+    /// Gemma's, which does not look at `hidden_act`.
+    hidden_activation: Option<String>,
+    #[serde(default = "rms_norm_eps")]
+    rms_norm_eps: f32,
+    #[serde(flatten)]
+    rope: Rope,
+    #[serde(default)]
+    use_sliding_window: bool,
+    sliding_window: Option<NonZeroUsize>,
+    #[serde(default = "max_window_layers")]
+    max_window_layers: usize,
+    layer_types: Option<Vec<String>>,
+}
+
+fn rms_norm_eps() -> f32 {
+    1e-6
+}
+
+fn max_window_layers() -> usize {
+    28
+}
+
+/// What sets the families apart, beside biases, which the tensors tell.
+#[derive(Debug)]
+struct Family {
+    causal: bool,
+    /// Whether queries and keys are normed head by head.
+    norms_heads: bool,
+    /// Whether the config's sliding window counts.
+    windowed: bool,
+    /// Width of a head where the config names none; else the heads share the hidden width.
+    head_dim: Option<usize>,
+    /// Added to the weights of the norms.
+    norm_shift: f32,
+    /// Whether word embeddings are multiplied by the root of their width.
+    scales_words: bool,
+    activation: &'static str,
+}
+
+const LLAMA: Family = Family {
+    causal: false,
+    norms_heads: false,
+    windowed: false,
+    head_dim: None,
+    norm_shift: 0.0,
+    scales_words: false,
+    activation: "silu",
+};
+
+/// LLM2Vec leaves Qwen2's causal mask in place unless attention runs in FlashAttention 2, which float32
+/// never does: its class lacks the override of `_update_causal_mask` that the other families have.
+const QWEN2: Family = Family { causal: true, ..LLAMA };
+
+const QWEN3: Family = Family { causal: true, norms_heads: true, windowed: true, head_dim: Some(128), ..LLAMA };
+
+const GEMMA: Family =
+    Family { norm_shift: 1.0, scales_words: true, head_dim: Some(256), activation: "gelu_pytorch_tanh", ..LLAMA };
+
+/// A decoder without its language head.
+pub struct Decoder {
+    words: Embedding,
+    word_scale: f32,
+    layers: Vec<Layer>,
+    norm: RmsNorm,
+    heads: usize,
+    frequencies: Vec<f32>,
+    hidden_size: usize,
+    max_positions: usize,
+}
+
+struct Layer {
+    attention_norm: RmsNorm,
+    queries: Linear,
+    keys_values: Linear,
+    /// Norms of each head's query and key.
+    head_norms: Option<[RmsNorm; 2]>,
+    key_heads: usize,
+    head_dim: usize,
+    attention: Attention,
+    attention_output: Linear,
+    mlp_norm: RmsNorm,
+    gate_up: Linear,
+    activation: Activation,
+    down: Linear,
+}
+
+impl Decoder {
+    /// Loads a decoder of the family `kind`, a `model_type`.
+    ///
+    /// # Errors
+    /// Unsupported settings, missing or mismatched tensors.
+    pub fn load(kind: &str, config: &Value, weights: &Weights) -> Result<Self> {
+        let config: Config = super::parse(config, weights)?;
+        let family = match kind {
+            "qwen2" => &QWEN2,
+            "qwen3" => &QWEN3,
+            "gemma" => &GEMMA,
+            _ => &LLAMA,
+        };
+        let hidden = config.hidden_size;
+        let head_dim = config.head_dim(family).map_err(|e| weights.error(e))?;
+        let layers = weights.at("layers");
+        Ok(Self {
+            words: Embedding::load(&weights.at("embed_tokens"), hidden)?,
+            word_scale: if family.scales_words { (hidden as f32).sqrt() } else { 1.0 },
+            layers: (0..config.num_hidden_layers)
+                .map(|i| Layer::load(&config, family, i, &layers.at(i)))
+                .collect::<Result<_>>()?,
+            norm: RmsNorm::load(&weights.at("norm"), hidden, config.rms_norm_eps)?.shifted(family.norm_shift),
+            heads: config.num_attention_heads,
+            frequencies: rope::frequencies(&config.rope, head_dim).map_err(|e| weights.error(e))?,
+            hidden_size: hidden,
+            max_positions: config.max_position_embeddings,
+        })
+    }
+}
+
+impl Config {
+    fn head_dim(&self, family: &Family) -> std::result::Result<usize, String> {
+        let heads = self.num_attention_heads;
+        let head_dim = match self.head_dim.or(family.head_dim) {
+            Some(head_dim) => head_dim,
+            None if heads > 0 && self.hidden_size.is_multiple_of(heads) => self.hidden_size / heads,
+            None => {
+                return Err(format!("num_attention_heads {heads} does not divide hidden_size {}", self.hidden_size));
+            }
+        };
+        if head_dim == 0 || !head_dim.is_multiple_of(2) {
+            return Err(format!("head_dim {head_dim}: rotary positions turn pairs of columns, so it must be even"));
+        }
+        Ok(head_dim)
+    }
+
+    fn key_heads(&self) -> std::result::Result<usize, String> {
+        let heads = self.num_attention_heads;
+        let key_heads = self.num_key_value_heads.unwrap_or(heads);
+        if key_heads == 0 || !heads.is_multiple_of(key_heads) {
+            return Err(format!("num_key_value_heads {key_heads} does not divide num_attention_heads {heads}"));
+        }
+        Ok(key_heads)
+    }
+
+    /// How many tokens a layer sees, the token itself among them, where that is bounded.
+    fn window(&self, layer: usize) -> Option<usize> {
+        let slides = match &self.layer_types {
+            Some(types) => types.get(layer).is_some_and(|kind| kind == "sliding_attention"),
+            None => layer >= self.max_window_layers,
+        };
+        self.sliding_window.filter(|_| self.use_sliding_window && slides).map(NonZeroUsize::get)
+    }
+
+    fn activation(&self, family: &Family) -> std::result::Result<Activation, String> {
+        let named = if family.scales_words { &self.hidden_activation } else { &self.hidden_act };
+        Activation::parse(named.as_deref().unwrap_or(family.activation))
+    }
+}
+
+impl Layer {
+    fn load(config: &Config, family: &Family, index: usize, weights: &Weights) -> Result<Self> {
+        let (hidden, inner, heads) = (config.hidden_size, config.intermediate_size, config.num_attention_heads);
+        let refused = |message| weights.error(message);
+        let head_dim = config.head_dim(family).map_err(refused)?;
+        let key_heads = config.key_heads().map_err(refused)?;
+        let mut attention = Attention::new(heads * head_dim, heads).map_err(refused)?;
+        if family.causal {
+            attention = attention.causal();
+        }
+        if let Some(window) = config.window(index).filter(|_| family.windowed) {
+            attention = attention.within(window - 1);
+        }
+        let norm = |name: &str, width| -> Result<RmsNorm> {
+            Ok(RmsNorm::load(&weights.at(name), width, config.rms_norm_eps)?.shifted(family.norm_shift))
+        };
+        let own = weights.at("self_attn");
+        let mlp = weights.at("mlp");
+        Ok(Self {
+            attention_norm: norm("input_layernorm", hidden)?,
+            queries: Linear::load(&own.at("q_proj"), hidden, heads * head_dim)?,
+            keys_values: Linear::load_joined(&own, &["k_proj", "v_proj"], hidden, key_heads * head_dim)?,
+            head_norms: if family.norms_heads {
+                Some([norm("self_attn.q_norm", head_dim)?, norm("self_attn.k_norm", head_dim)?])
+            } else {
+                None
+            },
+            key_heads,
+            head_dim,
+            attention,
+            attention_output: Linear::load(&own.at("o_proj"), heads * head_dim, hidden)?,
+            mlp_norm: norm("post_attention_layernorm", hidden)?,
+            gate_up: Linear::load_joined(&mlp, &["gate_proj", "up_proj"], hidden, inner)?,
+            activation: config.activation(family).map_err(refused)?,
+            down: Linear::load(&mlp.at("down_proj"), inner, hidden)?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor, sequences: &Sequences, rotary: &Rotary) -> Result<Tensor> {
+        let threads = sequences.threads;
+        let joined = self.query_key_value(&self.attention_norm.forward(x)?, threads)?;
+        let context = self.attention.forward(&rotary.forward(joined, sequences)?, sequences)?;
+        let x = self.attention_output.forward_add(&context, x, threads)?;
+        let inner = self.gate_up.forward(&self.mlp_norm.forward(&x)?, threads)?;
+        self.down.forward_add(&self.activation.gate(&inner)?, &x, threads)
+    }
+
+    /// Queries, keys and values side by side, keys and values once for each query head: `(tokens, 3 * heads * head_dim)`.
+    fn query_key_value(&self, x: &Tensor, threads: usize) -> Result<Tensor> {
+        let mut queries = self.queries.forward(x, threads)?;
+        let keys_values = self.keys_values.forward(x, threads)?;
+        let (_, width) = queries.dims2()?;
+        let key_width = self.key_heads * self.head_dim;
+        let mut keys = keys_values.narrow(1, 0, key_width)?.contiguous()?;
+        let values = keys_values.narrow(1, key_width, key_width)?;
+        if let Some([query_norm, key_norm]) = &self.head_norms {
+            queries = self.norm_heads(query_norm, &queries)?;
+            keys = self.norm_heads(key_norm, &keys)?;
+        }
+        let repeat = |x: &Tensor| self.repeat(x, width / key_width);
+        Ok(Tensor::cat(&[&queries, &repeat(&keys)?, &repeat(&values)?], 1)?)
+    }
+
+    /// Norms each head of `x` `(tokens, heads * head_dim)` by itself.
+    fn norm_heads(&self, norm: &RmsNorm, x: &Tensor) -> Result<Tensor> {
+        let (tokens, width) = x.dims2()?;
+        Ok(norm.forward(&x.reshape(((), self.head_dim))?)?.reshape((tokens, width))?)
+    }
+
+    /// Each head of `x` `(tokens, key_heads * head_dim)` `times` times: the attention takes a key for each query.
+    fn repeat(&self, x: &Tensor, times: usize) -> Result<Tensor> {
+        let (tokens, width) = x.dims2()?;
+        let heads = x.reshape((tokens, self.key_heads, 1, self.head_dim))?;
+        Ok(heads.broadcast_as((tokens, self.key_heads, times, self.head_dim))?.reshape((tokens, times * width))?)
+    }
+}
+
+impl Backbone for Decoder {
+    fn hidden_size(&self) -> usize {
+        self.hidden_size
+    }
+
+    fn layers(&self) -> usize {
+        self.layers.len()
+    }
+
+    fn max_positions(&self) -> Option<usize> {
+        Some(self.max_positions)
+    }
+
+    fn embed(&self, ids: &[u32]) -> Result<Tensor> {
+        self.words.forward(ids)
+    }
+
+    fn forward(&self, words: Tensor, sequences: &Sequences, visit: &mut Visit) -> Result<()> {
+        let mut x = if self.word_scale == 1.0 { words } else { (words * f64::from(self.word_scale))? };
+        // Made anew for each batch: for all positions that these models allow they would fill much memory.
+        let longest = sequences.ranges().map(|range| range.len()).max().unwrap_or(0);
+        let rotary = Rotary::from_frequencies(&self.frequencies, self.heads, longest);
+        for (index, layer) in self.layers.iter().enumerate() {
+            if !visit(index, &x)? {
+                return Ok(());
+            }
+            x = layer.forward(&x, sequences, &rotary)?;
+        }
+        visit(self.layers.len(), &self.norm.forward(&x)?).map(|_| ())
+    }
+}
