@@ -84,7 +84,23 @@ pub struct DistanceTable<'a> {
 ///
 /// The result of a sequence does not depend on the other ones. At most `threads` threads work on it.
 pub fn attention(q: Rows, k: Rows, v: Rows, shape: &AttentionShape, bias: Bias, out: &mut [f32], threads: usize) {
-    attention_on(current(), q, k, v, shape, bias, out, threads);
+    attention_on(current(), q, k, v, shape, None, bias, out, threads);
+}
+
+/// The same, where sequence `s` sees the rows `keys[s]` of `k` and `v`: those of another text, or some of
+/// its own. Distances count from the first row of each. A sequence without keys gives rows of zeros.
+#[expect(clippy::too_many_arguments, reason = "those of attention, and the keys")]
+pub fn attention_over(
+    q: Rows,
+    k: Rows,
+    v: Rows,
+    shape: &AttentionShape,
+    keys: &[Range<usize>],
+    bias: Bias,
+    out: &mut [f32],
+    threads: usize,
+) {
+    attention_on(current(), q, k, v, shape, Some(keys), bias, out, threads);
 }
 
 #[expect(clippy::too_many_arguments, reason = "those of attention")]
@@ -94,10 +110,12 @@ pub(super) fn attention_on(
     k: Rows,
     v: Rows,
     shape: &AttentionShape,
+    keys: Option<&[Range<usize>]>,
     bias: Bias,
     out: &mut [f32],
     threads: usize,
 ) {
+    assert!(keys.is_none_or(|keys| keys.len() + 1 == shape.bounds.len()), "keys of each sequence");
     let width = shape.heads * shape.head_dim;
     assert_eq!(out.len(), shape.bounds.last().map_or(0, |tokens| tokens * width), "output of attention");
     if out.is_empty() {
@@ -110,10 +128,10 @@ pub(super) fn attention_on(
         _ => [None, None],
     };
     let [c2p, p2c] = &positions;
-    let layer = Layer { q, k, v, shape, bias, c2p: c2p.as_ref(), p2c: p2c.as_ref(), block };
+    let layer = Layer { q, k, v, shape, keys, bias, c2p: c2p.as_ref(), p2c: p2c.as_ref(), block };
     let mut parts = Vec::new();
     let mut rest = out;
-    for rows in tasks(shape, block, threads) {
+    for rows in tasks(&layer, threads) {
         let (part, others) = rest.split_at_mut(rows.len() * width);
         parts.push((rows, part));
         rest = others;
@@ -122,18 +140,22 @@ pub(super) fn attention_on(
 }
 
 /// Cuts all rows into at most `threads` runs of about the same cost, between blocks.
-fn tasks(shape: &AttentionShape, block: usize, threads: usize) -> Vec<Range<usize>> {
+fn tasks(layer: &Layer, threads: usize) -> Vec<Range<usize>> {
     // Below this many scores for each thread, waking it takes longer than the work.
     const WORTH_A_THREAD: usize = 1 << 13;
-    let keys = |length: usize| shape.window.map_or(length, |w| length.min(2 * w + block));
-    let total: usize = shape.bounds.windows(2).map(|s| (s[1] - s[0]) * keys(s[1] - s[0])).sum();
+    let Layer { shape, block, .. } = *layer;
+    let keys = |sequence| {
+        let length = layer.keys_of(sequence).len();
+        shape.window.map_or(length, |w| length.min(2 * w + block))
+    };
+    let total: usize = shape.bounds.windows(2).enumerate().map(|(i, s)| (s[1] - s[0]) * keys(i)).sum();
     let threads = threads.min(total * shape.heads / WORTH_A_THREAD).max(1);
-    let share = total.div_ceil(threads);
+    let share = total.div_ceil(threads).max(1);
     let (mut tasks, mut start, mut cost) = (Vec::with_capacity(threads), 0, 0);
-    for s in shape.bounds.windows(2) {
+    for (i, s) in shape.bounds.windows(2).enumerate() {
         for first in (s[0]..s[1]).step_by(block) {
             let end = s[1].min(first + block);
-            cost += (end - first) * keys(s[1] - s[0]);
+            cost += (end - first) * keys(i);
             if cost >= share {
                 tasks.push(start..end);
                 (start, cost) = (end, 0);
@@ -154,11 +176,23 @@ struct Layer<'a> {
     k: Rows<'a>,
     v: Rows<'a>,
     shape: &'a AttentionShape<'a>,
+    /// The keys of each sequence, where they are not its own rows.
+    keys: Option<&'a [Range<usize>]>,
     bias: Bias<'a>,
     c2p: Option<&'a Positions<'a>>,
     p2c: Option<&'a Positions<'a>>,
     /// Query rows in a block.
     block: usize,
+}
+
+impl Layer<'_> {
+    /// The rows of `k` and `v` that a sequence sees.
+    fn keys_of(&self, sequence: usize) -> Range<usize> {
+        match self.keys {
+            Some(keys) => keys[sequence].clone(),
+            None => self.shape.bounds[sequence]..self.shape.bounds[sequence + 1],
+        }
+    }
 }
 
 /// The rows of `out` that one thread computes.
@@ -198,7 +232,7 @@ impl Kernel for Task<'_> {
         let shape = self.layer.shape;
         let width = shape.heads * shape.head_dim;
         SCRATCH.with_borrow_mut(|scratch| {
-            for bounds in shape.bounds.windows(2) {
+            for (index, bounds) in shape.bounds.windows(2).enumerate() {
                 let rows = self.rows.start.max(bounds[0])..self.rows.end.min(bounds[1]);
                 if rows.is_empty() {
                     continue;
@@ -208,8 +242,13 @@ impl Kernel for Task<'_> {
                     layer: self.layer,
                     start: bounds[0],
                     length: bounds[1] - bounds[0],
+                    seen: self.layer.keys_of(index),
                     rows: rows.start - bounds[0]..rows.end - bounds[0],
                 };
+                if sequence.seen.is_empty() {
+                    out.fill(0.0);
+                    continue;
+                }
                 for head in 0..shape.heads {
                     s.run(Head { sequence: &sequence, head, scratch: &mut *scratch, out: &mut *out });
                 }
@@ -218,11 +257,13 @@ impl Kernel for Task<'_> {
     }
 }
 
-/// Part of a sequence; rows are counted from its start.
+/// Part of a sequence; rows are counted from its start, keys from the first that it sees.
 struct Sequence<'a> {
     layer: Layer<'a>,
     start: usize,
     length: usize,
+    /// The rows of its keys and values.
+    seen: Range<usize>,
     rows: Range<usize>,
 }
 
@@ -230,16 +271,25 @@ impl Sequence<'_> {
     /// The keys that some of `rows` see.
     fn keys(&self, rows: &Range<usize>) -> Range<usize> {
         let AttentionShape { window, causal, .. } = *self.layer.shape;
-        let end = if causal { rows.end } else { self.length };
+        let end = if causal { rows.end.min(self.seen.len()) } else { self.seen.len() };
         match window {
-            Some(w) => rows.start.saturating_sub(w)..end.min(rows.end.saturating_add(w)),
+            Some(w) => rows.start.saturating_sub(w).min(end)..end.min(rows.end.saturating_add(w)),
             None => 0..end,
         }
     }
 
-    /// A head of `rows`, from row `first` of the sequence on.
-    fn head<'b>(&self, rows: Rows<'b>, head: usize, first: usize) -> &'b [f32] {
-        &rows.data[(self.start + first) * rows.stride + rows.offset + head * self.layer.shape.head_dim..]
+    /// A head of the queries, from row `first` of the sequence on.
+    fn queries(&self, head: usize, first: usize) -> &[f32] {
+        self.head(self.layer.q, head, self.start + first)
+    }
+
+    /// A head of `rows`, keys or values, from key `first` on.
+    fn of_keys<'b>(&self, rows: Rows<'b>, head: usize, first: usize) -> &'b [f32] {
+        self.head(rows, head, self.seen.start + first)
+    }
+
+    fn head<'b>(&self, rows: Rows<'b>, head: usize, row: usize) -> &'b [f32] {
+        &rows.data[row * rows.stride + rows.offset + head * self.layer.shape.head_dim..]
     }
 }
 
@@ -255,21 +305,26 @@ impl Kernel for Head<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let Head { sequence, head, scratch, out } = self;
-        let Layer { q, k, v, shape, bias, c2p, p2c, block } = sequence.layer;
+        let Layer { q, k, v, shape, bias, c2p, p2c, block, .. } = sequence.layer;
         let (dim, width) = (shape.head_dim, shape.heads * shape.head_dim);
         let panel = 2 * S::LANES;
         let all = sequence.keys(&sequence.rows);
         let depth = all.len();
+        if all.is_empty() {
+            // Nothing is in the window of any of these rows.
+            clear(out, width, head * dim..(head + 1) * dim);
+            return;
+        }
 
         let keys = sized(&mut scratch.keys, packed_size(depth, dim, panel));
-        let key_rows = sequence.head(k, head, all.start);
+        let key_rows = sequence.of_keys(k, head, all.start);
         pack_rows(key_rows, k.stride, depth, dim, panel, keys);
         let values = sized(&mut scratch.values, packed_size(dim, depth, panel));
-        pack_columns(sequence.head(v, head, all.start), v.stride, dim, depth, panel, values);
+        pack_columns(sequence.of_keys(v, head, all.start), v.stride, dim, depth, panel, values);
         let scores = sized(&mut scratch.scores, block * depth);
         if let Bias::Relative { table, max_distance } = bias {
             let table = &table[head * (2 * max_distance + 1)..][..2 * max_distance + 1];
-            expand(table, max_distance, sequence.length, &mut scratch.relative);
+            expand(table, max_distance, sequence.length, sequence.seen.len(), &mut scratch.relative);
         }
         let p2c =
             p2c.map(|p| (p, scores_of_keys(s, p, head, key_rows, k.stride, &all, &sequence.rows, &mut scratch.p2c)));
@@ -277,11 +332,16 @@ impl Kernel for Head<'_> {
         for first in sequence.rows.clone().step_by(block) {
             let rows = first..sequence.rows.end.min(first + block);
             let seen = sequence.keys(&rows);
+            if seen.is_empty() {
+                let out = &mut out[(rows.start - sequence.rows.start) * width..][..rows.len() * width];
+                clear(out, width, head * dim..(head + 1) * dim);
+                continue;
+            }
             // The panels of keys start at multiples of a panel.
             let skipped = (seen.start - all.start) / panel * panel;
             let seen = all.start + skipped..seen.end;
             s.run(Product {
-                a: sequence.head(q, head, rows.start),
+                a: sequence.queries(head, rows.start),
                 a_stride: q.stride,
                 rows: rows.len(),
                 depth: dim,
@@ -293,7 +353,7 @@ impl Kernel for Head<'_> {
                 finish: Finish::NONE,
             });
             if let Some(c2p) = c2p {
-                let query = sequence.head(q, head, rows.start);
+                let query = sequence.queries(head, rows.start);
                 c2p.add_queries(s, head, query, q.stride, &rows, &seen, scores, &mut scratch.c2p);
             }
             if let Some((p2c, of_keys)) = &p2c {
@@ -320,17 +380,24 @@ impl Kernel for Head<'_> {
                 finish: Finish::NONE,
             });
             for (r, sum) in sums[..rows.len()].iter().enumerate() {
-                scale_row(s, &mut out[r * width..][..dim], 1.0 / sum);
+                // The sum is 0 for a row that sees no key, and so are its values.
+                scale_row(s, &mut out[r * width..][..dim], if *sum == 0.0 { 0.0 } else { 1.0 / sum });
             }
         }
     }
 }
 
+/// Sets some columns of all rows to 0.
+fn clear(out: &mut [f32], width: usize, columns: Range<usize>) {
+    out.chunks_mut(width).for_each(|row| row[columns.clone()].fill(0.0));
+}
+
 /// More rows no block has.
 const MAX_BLOCK: usize = 32;
 
-/// The value for each `j - i` in `-(length - 1)..=length - 1`.
-fn expand(table: &[f32], max_distance: usize, length: usize, to: &mut Vec<f32>) {
+/// The value for each `j - i` in `-(length - 1)..=keys - 1`.
+fn expand(table: &[f32], max_distance: usize, length: usize, keys: usize, to: &mut Vec<f32>) {
     to.clear();
-    to.extend((0..2 * length - 1).map(|x| table[(x + max_distance).saturating_sub(length - 1).min(2 * max_distance)]));
+    let distances = 0..length + keys - 1;
+    to.extend(distances.map(|x| table[(x + max_distance).saturating_sub(length - 1).min(2 * max_distance)]));
 }

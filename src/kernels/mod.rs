@@ -25,7 +25,9 @@ mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
-pub use attention::{AttentionShape, Bias, Disentangled, DistanceTable, PositionTable, Rows, attention};
+pub use attention::{
+    AttentionShape, Bias, Disentangled, DistanceTable, PositionTable, Rows, attention, attention_over,
+};
 pub use dense::{PackedMatrix, Precision, arithmetic, linear};
 pub use isa::{Isa, isa};
 pub use rows::{activate, gated, layer_norm, rms_norm};

@@ -316,6 +316,8 @@ struct Case {
     dim: usize,
     window: Option<usize>,
     causal: bool,
+    /// The keys of each sequence, where they are not its own rows.
+    keys: Option<Vec<std::ops::Range<usize>>>,
     qkv: Vec<f32>,
 }
 
@@ -334,7 +336,7 @@ impl Case {
     fn new(bounds: &[usize], heads: usize, dim: usize, window: Option<usize>, causal: bool) -> Self {
         let tokens = *bounds.last().unwrap();
         let qkv = numbers(tokens * 3 * heads * dim, 9).iter().map(|x| 2.0 * x).collect();
-        Self { bounds: bounds.to_vec(), heads, dim, window, causal, qkv }
+        Self { bounds: bounds.to_vec(), heads, dim, window, causal, keys: None, qkv }
     }
 
     fn width(&self) -> usize {
@@ -381,19 +383,22 @@ impl Case {
             }),
         };
         let mut out = vec![f32::NAN; self.bounds.last().unwrap() * width];
-        attention_on(isa, rows(0), rows(1), rows(2), &shape, bias, &mut out, threads);
+        attention_on(isa, rows(0), rows(1), rows(2), &shape, self.keys.as_deref(), bias, &mut out, threads);
         out
     }
 
     fn expected(&self, kind: Kind) -> Vec<f64> {
         let width = self.width();
         let mut out = vec![0.0; self.bounds.last().unwrap() * width];
-        for s in self.bounds.windows(2) {
+        for (sequence, s) in self.bounds.windows(2).enumerate() {
+            let all = self.keys.as_ref().map_or(s[0]..s[1], |keys| keys[sequence].clone());
             for h in 0..self.heads {
                 for i in s[0]..s[1] {
-                    let sees = |j: &usize| (!self.causal || *j <= i) && self.window.is_none_or(|w| i.abs_diff(*j) <= w);
-                    let keys: Vec<usize> = (s[0]..s[1]).filter(sees).collect();
-                    let scores: Vec<f64> = keys.iter().map(|j| self.score(kind, h, i, *j)).collect();
+                    let distance = |j: usize| (j - all.start) as i64 - (i - s[0]) as i64;
+                    let near = |j: &usize| self.window.is_none_or(|w| distance(*j).unsigned_abs() as usize <= w);
+                    let sees = |j: &usize| (!self.causal || distance(*j) <= 0) && near(j);
+                    let keys: Vec<usize> = all.clone().filter(sees).collect();
+                    let scores: Vec<f64> = keys.iter().map(|j| self.score(kind, h, [i, *j], distance(*j))).collect();
                     let max = scores.iter().copied().fold(f64::MIN, f64::max);
                     let sum: f64 = scores.iter().map(|x| (x - max).exp()).sum();
                     for (j, x) in keys.iter().zip(scores) {
@@ -408,16 +413,16 @@ impl Case {
         out
     }
 
-    fn score(&self, kind: Kind, h: usize, i: usize, j: usize) -> f64 {
+    fn score(&self, kind: Kind, h: usize, [i, j]: [usize; 2], distance: i64) -> f64 {
         let width = self.width();
         let part = |row: usize, part: usize| &self.qkv[row * 3 * width + part * width + h * self.dim..][..self.dim];
         let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
         let (q, k) = (part(i, 0), part(j, 1));
-        let at = i + MAX_LEN - 1 - j;
+        let at = (MAX_LEN as i64 - 1 - distance) as usize;
         match kind {
             Kind::Plain => 0.3 * dot(q, k),
             Kind::Relative => {
-                let distance = (j as i64 - i as i64).clamp(-(MAX_DISTANCE as i64), MAX_DISTANCE as i64);
+                let distance = distance.clamp(-(MAX_DISTANCE as i64), MAX_DISTANCE as i64);
                 let at = (distance + MAX_DISTANCE as i64) as usize;
                 0.3 * dot(q, k) + f64::from(self.table()[h * (2 * MAX_DISTANCE + 1) + at])
             }
@@ -444,6 +449,24 @@ fn attention_equals_the_plain_formula_on_every_instruction_set() {
         }
         let case = Case::new(&[0, 70], 1, 64, None, false);
         assert_close(&case.run(isa, Kind::Disentangled, 1), &case.expected(Kind::Disentangled), 1e-5, isa.name());
+    }
+}
+
+#[test]
+fn attention_over_other_rows_equals_the_plain_formula() {
+    // The rows of another text, and the first rows of its own.
+    let (other, own) = ([0..60, 60..60, 60..61, 61..140], [0..1, 1..1, 1..30, 38..90]);
+    for isa in Isa::available() {
+        for (window, keys) in [(None, &other), (None, &own), (Some(6), &own)] {
+            for kind in [Kind::Plain, Kind::Relative, Kind::Disentangled] {
+                let mut case = Case::new(&[0, 1, 1, 38, 170], 2, 12, window, false);
+                case.keys = Some(keys.to_vec());
+                let what = format!("{} {kind:?} window {window:?} keys {keys:?}", isa.name());
+                let found = case.run(isa, kind, 1);
+                assert_close(&found, &case.expected(kind), 2e-6, &what);
+                assert_eq!(found, case.run(isa, kind, 3), "{what}");
+            }
+        }
     }
 }
 
