@@ -2,6 +2,8 @@
 //! operation runs: today on the processor's kernels, which write every row with the same operations
 //! in the same order whatever stands beside it.
 
+use std::ops::Range;
+
 use candle_core::{CpuStorage, Device, Storage, Tensor};
 
 use super::Sequences;
@@ -510,8 +512,51 @@ impl Attention {
         let mut out = vec![0.0; tokens * hidden];
         with_values(query_key_value, |data| {
             let part = |i: usize| Rows { data, stride: width, offset: i * hidden };
-            kernels::attention(part(0), part(1), part(2), &shape, bias, &mut out, sequences.threads);
+            let [query, key, value] = [part(0), part(1), part(2)];
+            match &sequences.text {
+                None => kernels::attention(query, key, value, &shape, bias, &mut out, sequences.threads),
+                Some(text) => {
+                    kernels::attention_over(query, key, value, &shape, text, bias, &mut out, sequences.threads);
+                }
+            }
         })?;
+        matrix(out, hidden)
+    }
+
+    /// Queries `(tokens, hidden)` of `sequences` over keys and values side by side `(rows, 2 * hidden)`, of
+    /// which sequence `i` sees the rows `seen[i]`: `(tokens, hidden)`.
+    ///
+    /// # Errors
+    /// A width is another one.
+    pub fn forward_over(
+        &self,
+        query: &Tensor,
+        key_value: &Tensor,
+        sequences: &Sequences,
+        seen: &[Range<usize>],
+    ) -> Result<Tensor> {
+        let hidden = self.heads * self.head_dim;
+        if query.dims() != [sequences.tokens(), hidden] || key_value.dims2()?.1 != 2 * hidden {
+            let message = format!("attention of {:?} over {:?}", query.dims(), key_value.dims());
+            return Err(candle_core::Error::Msg(message).into());
+        }
+        let shape = AttentionShape {
+            bounds: &sequences.bounds,
+            heads: self.heads,
+            head_dim: self.head_dim,
+            scale: self.scale,
+            window: self.window,
+            causal: self.causal,
+        };
+        let mut out = vec![0.0; sequences.tokens() * hidden];
+        with_values(query, |query| {
+            with_values(key_value, |data| {
+                let query = Rows { data: query, stride: hidden, offset: 0 };
+                let [key, value] = [0, hidden].map(|offset| Rows { data, stride: 2 * hidden, offset });
+                let bias = Bias::None;
+                kernels::attention_over(query, key, value, &shape, seen, bias, &mut out, sequences.threads);
+            })
+        })??;
         matrix(out, hidden)
     }
 }

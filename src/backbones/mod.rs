@@ -1,6 +1,8 @@
 //! Token ids -> hidden states. Backbones speak the packed form: `(tokens, hidden)`, the tokens of all
 //! sequences one after another without padding, with [`Sequences`] saying where each begins.
 
+use std::ops::Range;
+
 use candle_core::Tensor;
 use serde_json::Value;
 
@@ -13,12 +15,16 @@ pub mod decoder;
 pub mod layers;
 pub mod modernbert;
 pub mod rope;
+pub mod t5;
 
 /// Where the sequences of a packed batch begin and end, and how many threads may work on them.
 #[derive(Debug, Clone)]
 pub struct Sequences {
     /// Cumulative token counts: sequence `i` is the rows `bounds[i]..bounds[i + 1]`.
     pub bounds: Vec<usize>,
+    /// The rows of each sequence that are text, where some are padding: no token sees those, but the
+    /// reference's pooling of a bi-encoder's labels counts them.
+    pub text: Option<Vec<Range<usize>>>,
     /// Threads that one operation may use.
     pub threads: usize,
 }
@@ -31,7 +37,14 @@ impl Sequences {
             *end += length;
             Some(*end)
         }));
-        Self { bounds, threads }
+        Self { bounds, text: None, threads }
+    }
+
+    /// Sequences of these lengths, each followed by padding up to `length`.
+    pub fn padded(lengths: impl IntoIterator<Item = usize>, length: usize, threads: usize) -> Self {
+        let rows = lengths.into_iter().enumerate().map(|(i, own)| i * length..i * length + own);
+        let text: Vec<Range<usize>> = rows.collect();
+        Self { text: Some(text.clone()), ..Self::new(text.iter().map(|_| length), threads) }
     }
 
     /// All tokens.
@@ -40,7 +53,7 @@ impl Sequences {
     }
 
     /// The rows of each sequence.
-    pub fn ranges(&self) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
+    pub fn ranges(&self) -> impl Iterator<Item = Range<usize>> + '_ {
         self.bounds.windows(2).map(|pair| pair[0]..pair[1])
     }
 }
@@ -72,6 +85,39 @@ pub trait Backbone: Send + Sync {
     fn forward(&self, words: Tensor, sequences: &Sequences, visit: &mut Visit) -> Result<()>;
 }
 
+/// An encoder, and a decoder that reads what it says.
+pub trait EncoderDecoder: Send + Sync {
+    /// Width of the hidden states.
+    fn hidden_size(&self) -> usize;
+
+    /// Tokens that a sequence may have, where positions are bounded.
+    fn max_positions(&self) -> Option<usize>;
+
+    /// The last hidden states of encoder and decoder, `(tokens, hidden)` each: sequence `i` of `written` reads
+    /// sequence `i` of `read`.
+    ///
+    /// # Errors
+    /// An id outside the vocabulary, or the computation failed.
+    fn forward(&self, read: &Packed, written: &Packed) -> Result<[Tensor; 2]>;
+}
+
+/// Token ids of packed sequences.
+#[derive(Debug, Clone)]
+pub struct Packed {
+    /// The tokens of all sequences, one after another.
+    pub ids: Vec<u32>,
+    /// Where each begins and ends.
+    pub sequences: Sequences,
+}
+
+impl Packed {
+    /// Packs token sequences.
+    pub fn new<'a>(tokens: impl Iterator<Item = &'a [u32]> + Clone, threads: usize) -> Self {
+        let sequences = Sequences::new(tokens.clone().map(<[u32]>::len), threads);
+        Self { ids: tokens.flatten().copied().collect(), sequences }
+    }
+}
+
 /// Is given each hidden state with its index; false ends the pass.
 pub type Visit<'a> = dyn FnMut(usize, &Tensor) -> Result<bool> + 'a;
 
@@ -88,10 +134,11 @@ pub fn load(config: &Value, weights: &Weights) -> Result<Box<dyn Backbone>> {
         "deberta-v2" => Box::new(deberta_v2::DebertaV2::load(config, weights)?),
         "qwen2" | "qwen3" | "llama" | "mistral" | "gemma" => Box::new(decoder::Decoder::load(kind, config, weights)?),
         "modernbert" => Box::new(modernbert::ModernBert::load(config, weights)?),
+        "t5" | "mt5" | "umt5" => Box::new(t5::Encoder::load(kind, config, weights)?),
         other => {
             return Err(weights.error(format!(
                 "encoder_config.model_type {other:?} is not supported: bert, roberta, xlm-roberta, electra, distilbert, \
-                 deberta-v2, modernbert, qwen2, qwen3, llama, mistral and gemma are"
+                 deberta-v2, modernbert, t5, mt5, umt5, qwen2, qwen3, llama, mistral and gemma are"
             )));
         }
     })

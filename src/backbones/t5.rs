@@ -1,0 +1,404 @@
+//! T5, mT5 and UMT5: norm by the root mean square, no bias anywhere, attention without a scale that adds
+//! a learned number for each distance.
+//!
+//! Source: `modeling_t5.py` and `modeling_umt5.py` of transformers; Raffel et al. (arXiv 1910.10683).
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use candle_core::Tensor;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::layers::{Activation, Attention, Embedding, Linear, RmsNorm};
+use super::{Backbone, EncoderDecoder, Packed, Sequences, Visit};
+use crate::checkpoint::Weights;
+use crate::error::Result;
+use crate::kernels::Bias;
+
+#[derive(Debug, Deserialize)]
+struct Config {
+    d_model: usize,
+    d_kv: usize,
+    d_ff: usize,
+    num_layers: usize,
+    num_decoder_layers: Option<usize>,
+    num_heads: usize,
+    #[serde(default = "buckets")]
+    relative_attention_num_buckets: usize,
+    #[serde(default = "max_distance")]
+    relative_attention_max_distance: usize,
+    #[serde(default = "layer_norm_epsilon")]
+    layer_norm_epsilon: f32,
+    feed_forward_proj: Option<String>,
+    dense_act_fn: Option<String>,
+}
+
+fn buckets() -> usize {
+    32
+}
+
+fn max_distance() -> usize {
+    128
+}
+
+fn layer_norm_epsilon() -> f32 {
+    1e-6
+}
+
+impl Config {
+    /// Whether the feed-forward layer is gated, and its activation.
+    fn feed_forward(&self, kind: &str) -> std::result::Result<(bool, Activation), String> {
+        let default = if kind == "t5" { "relu" } else { "gated-gelu" };
+        let form = self.feed_forward_proj.as_deref().unwrap_or(default);
+        let (gated, name) = match form.strip_prefix("gated-") {
+            Some("gelu") => (true, "gelu_new"),
+            Some(name) => (true, name),
+            None => (false, form),
+        };
+        Ok((gated, Activation::parse(self.dense_act_fn.as_deref().unwrap_or(name))?))
+    }
+
+    fn heads(&self) -> std::result::Result<Attention, String> {
+        Ok(Attention::new(self.num_heads * self.d_kv, self.num_heads)?.scaled(1.0))
+    }
+}
+
+/// Which row of the bias table stands for each distance.
+#[derive(Debug, Clone, Copy)]
+struct Buckets {
+    count: usize,
+    max_distance: usize,
+    /// A decoder's: keys behind the query share the row of distance 0.
+    backward: bool,
+}
+
+impl Buckets {
+    fn new(config: &Config, backward: bool) -> std::result::Result<Self, String> {
+        let (count, max_distance) = (config.relative_attention_num_buckets, config.relative_attention_max_distance);
+        let buckets = Self { count, max_distance, backward };
+        if buckets.exact() == 0 || max_distance <= buckets.exact() {
+            return Err(format!(
+                "relative_attention_num_buckets {count} with relative_attention_max_distance {max_distance}: there \
+                 must be a bucket for some distances alone, and the largest distance must be beyond them"
+            ));
+        }
+        Ok(buckets)
+    }
+
+    /// Rows for one direction.
+    fn one_way(self) -> usize {
+        if self.backward { self.count } else { self.count / 2 }
+    }
+
+    /// Distances that have a row of their own.
+    fn exact(self) -> usize {
+        self.one_way() / 2
+    }
+
+    /// The row for a key `distance` tokens behind its query: `_relative_position_bucket`.
+    fn of(self, distance: i64) -> usize {
+        let (exact, rows) = (self.exact(), self.one_way());
+        let ahead = if distance > 0 && !self.backward { rows } else { 0 };
+        let far = if self.backward { -distance.min(0) } else { distance.abs() } as usize;
+        if far < exact {
+            return ahead + far;
+        }
+        // In f32 as the reference: the cut is sensitive to the last bit.
+        let log = (far as f32 / exact as f32).ln() / (self.max_distance as f64 / exact as f64).ln() as f32;
+        ahead + (exact + (log * (rows - exact) as f32) as usize).min(rows - 1)
+    }
+
+    /// The table `(rows, heads)` spread out to `(heads, 2 * max_distance + 1)`, one column for each distance.
+    fn spread(self, table: &[f32], heads: usize) -> RelativeBias {
+        let reach = self.max_distance as i64;
+        let rows: Vec<usize> = (-reach..=reach).map(|distance| self.of(distance)).collect();
+        let values = (0..heads).flat_map(|head| rows.iter().map(move |row| table[row * heads + head]));
+        RelativeBias { table: values.collect(), max_distance: self.max_distance }
+    }
+}
+
+/// What attention adds for each distance: `(heads, 2 * max_distance + 1)`.
+#[derive(Debug)]
+struct RelativeBias {
+    table: Vec<f32>,
+    max_distance: usize,
+}
+
+/// The layers of an encoder or a decoder.
+struct Stack {
+    layers: Vec<Layer>,
+    norm: RmsNorm,
+}
+
+struct Layer {
+    attention_norm: RmsNorm,
+    query_key_value: Linear,
+    attention: Attention,
+    bias: Arc<RelativeBias>,
+    attention_output: Linear,
+    reader: Option<Reader>,
+    norm: RmsNorm,
+    up: Linear,
+    gated: bool,
+    activation: Activation,
+    down: Linear,
+}
+
+/// A decoder's attention over the encoder's hidden states.
+struct Reader {
+    norm: RmsNorm,
+    query: Linear,
+    key_value: Linear,
+    attention: Attention,
+    output: Linear,
+}
+
+/// What a decoder reads: the encoder's last hidden states, and the rows of each sequence.
+struct Source<'a> {
+    hidden: &'a Tensor,
+    rows: &'a [Range<usize>],
+}
+
+/// How a stack is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Encoder,
+    /// A token sees only those before it where `causal`.
+    Decoder {
+        causal: bool,
+    },
+}
+
+impl Stack {
+    fn load(kind: &str, config: &Config, role: Role, weights: &Weights) -> Result<Self> {
+        let decodes = role != Role::Encoder;
+        let count = config.num_decoder_layers.filter(|_| decodes).unwrap_or(config.num_layers);
+        let buckets = Buckets::new(config, decodes).map_err(|e| weights.error(e))?;
+        let mut layers: Vec<Layer> = Vec::with_capacity(count);
+        for index in 0..count {
+            let block = weights.at(format_args!("block.{index}"));
+            // Only UMT5 has a table in every layer.
+            let bias = match layers.first() {
+                Some(first) if kind != "umt5" => Arc::clone(&first.bias),
+                _ => {
+                    let table = block.at("layer.0.SelfAttention.relative_attention_bias");
+                    let table = table.vec("weight", &[buckets.count, config.num_heads])?;
+                    Arc::new(buckets.spread(&table, config.num_heads))
+                }
+            };
+            layers.push(Layer::load(kind, config, role, bias, &block)?);
+        }
+        let norm = RmsNorm::load(&weights.at("final_layer_norm"), config.d_model, config.layer_norm_epsilon)?;
+        Ok(Self { layers, norm })
+    }
+
+    /// Hands out the hidden states as [`Backbone::forward`] does.
+    fn forward(&self, words: Tensor, sequences: &Sequences, source: Option<&Source>, visit: &mut Visit) -> Result<()> {
+        let mut x = words;
+        for (index, layer) in self.layers.iter().enumerate() {
+            if !visit(index, &x)? {
+                return Ok(());
+            }
+            x = layer.forward(&x, sequences, source)?;
+        }
+        visit(self.layers.len(), &self.norm.forward(&x)?).map(|_| ())
+    }
+
+    fn last(&self, words: Tensor, sequences: &Sequences, source: Option<&Source>) -> Result<Tensor> {
+        let mut last = words.clone();
+        self.forward(words, sequences, source, &mut |_, state| {
+            last = state.clone();
+            Ok(true)
+        })?;
+        Ok(last)
+    }
+}
+
+impl Layer {
+    fn load(kind: &str, config: &Config, role: Role, bias: Arc<RelativeBias>, weights: &Weights) -> Result<Self> {
+        let (hidden, inner) = (config.d_model, config.num_heads * config.d_kv);
+        let own = weights.at("layer.0.SelfAttention");
+        let (reader, last) = match role {
+            Role::Encoder => (None, 1),
+            Role::Decoder { .. } => (Some(Reader::load(config, &weights.at("layer.1"))?), 2),
+        };
+        let mut attention = config.heads().map_err(|e| weights.error(e))?;
+        if role == (Role::Decoder { causal: true }) {
+            attention = attention.causal();
+        }
+        let (gated, activation) = config.feed_forward(kind).map_err(|e| weights.error(e))?;
+        let feed_forward = weights.at(format_args!("layer.{last}.DenseReluDense"));
+        let up = if gated { &["wi_0", "wi_1"][..] } else { &["wi"] };
+        let norm = |name: &str| RmsNorm::load(&weights.at(name), hidden, config.layer_norm_epsilon);
+        Ok(Self {
+            attention_norm: norm("layer.0.layer_norm")?,
+            query_key_value: Linear::load_joined(&own, &["q", "k", "v"], hidden, inner)?,
+            attention,
+            bias,
+            attention_output: Linear::load(&own.at("o"), inner, hidden)?,
+            reader,
+            norm: norm(&format!("layer.{last}.layer_norm"))?,
+            up: Linear::load_joined(&feed_forward, up, hidden, config.d_ff)?,
+            gated,
+            activation,
+            down: Linear::load(&feed_forward.at("wo"), config.d_ff, hidden)?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor, sequences: &Sequences, source: Option<&Source>) -> Result<Tensor> {
+        let threads = sequences.threads;
+        let query_key_value = self.query_key_value.forward(&self.attention_norm.forward(x)?, threads)?;
+        let bias = Bias::Relative { table: &self.bias.table, max_distance: self.bias.max_distance };
+        let context = self.attention.forward_biased(&query_key_value, sequences, bias)?;
+        let mut x = self.attention_output.forward_add(&context, x, threads)?;
+        if let (Some(reader), Some(source)) = (&self.reader, source) {
+            x = reader.forward(&x, sequences, source)?;
+        }
+        let normed = self.norm.forward(&x)?;
+        let inner = if self.gated {
+            self.activation.gate(&self.up.forward(&normed, threads)?)?
+        } else {
+            self.up.forward_activated(&normed, self.activation, threads)?
+        };
+        self.down.forward_add(&inner, &x, threads)
+    }
+}
+
+impl Reader {
+    fn load(config: &Config, weights: &Weights) -> Result<Self> {
+        let (hidden, inner) = (config.d_model, config.num_heads * config.d_kv);
+        let own = weights.at("EncDecAttention");
+        Ok(Self {
+            norm: RmsNorm::load(&weights.at("layer_norm"), hidden, config.layer_norm_epsilon)?,
+            query: Linear::load(&own.at("q"), hidden, inner)?,
+            key_value: Linear::load_joined(&own, &["k", "v"], hidden, inner)?,
+            attention: config.heads().map_err(|e| weights.error(e))?,
+            output: Linear::load(&own.at("o"), inner, hidden)?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor, sequences: &Sequences, source: &Source) -> Result<Tensor> {
+        let threads = sequences.threads;
+        let query = self.query.forward(&self.norm.forward(x)?, threads)?;
+        let key_value = self.key_value.forward(source.hidden, threads)?;
+        let context = self.attention.forward_over(&query, &key_value, sequences, source.rows)?;
+        self.output.forward_add(&context, x, threads)
+    }
+}
+
+/// The words, which encoder and decoder share.
+fn load_words(config: &Config, weights: &Weights) -> Result<Embedding> {
+    let shared = weights.at("shared");
+    let words = if shared.has("weight") { shared } else { weights.at("encoder.embed_tokens") };
+    Embedding::load(&words, config.d_model)
+}
+
+/// The encoder of a T5, mT5 or UMT5.
+pub struct Encoder {
+    words: Embedding,
+    stack: Stack,
+    hidden_size: usize,
+}
+
+impl Encoder {
+    /// Loads the encoder of a `kind`, a `model_type`.
+    ///
+    /// # Errors
+    /// Unsupported settings, missing or mismatched tensors.
+    pub fn load(kind: &str, config: &Value, weights: &Weights) -> Result<Self> {
+        let config: Config = super::parse(config, weights)?;
+        Ok(Self {
+            words: load_words(&config, weights)?,
+            stack: Stack::load(kind, &config, Role::Encoder, &weights.at("encoder"))?,
+            hidden_size: config.d_model,
+        })
+    }
+}
+
+impl Backbone for Encoder {
+    fn hidden_size(&self) -> usize {
+        self.hidden_size
+    }
+
+    fn layers(&self) -> usize {
+        self.stack.layers.len()
+    }
+
+    fn max_positions(&self) -> Option<usize> {
+        None
+    }
+
+    fn embed(&self, ids: &[u32]) -> Result<Tensor> {
+        self.words.forward(ids)
+    }
+
+    fn forward(&self, words: Tensor, sequences: &Sequences, visit: &mut Visit) -> Result<()> {
+        self.stack.forward(words, sequences, None, visit)
+    }
+}
+
+/// A whole T5, mT5 or UMT5.
+pub struct T5 {
+    words: Embedding,
+    encoder: Stack,
+    decoder: Stack,
+    hidden_size: usize,
+}
+
+impl T5 {
+    /// Loads encoder and decoder of a `kind`, a `model_type`. A token of the decoder sees only those before
+    /// it where `causal`.
+    ///
+    /// # Errors
+    /// Unsupported settings, missing or mismatched tensors.
+    pub fn load(kind: &str, config: &Value, causal: bool, weights: &Weights) -> Result<Self> {
+        let config: Config = super::parse(config, weights)?;
+        Ok(Self {
+            words: load_words(&config, weights)?,
+            encoder: Stack::load(kind, &config, Role::Encoder, &weights.at("encoder"))?,
+            decoder: Stack::load(kind, &config, Role::Decoder { causal }, &weights.at("decoder"))?,
+            hidden_size: config.d_model,
+        })
+    }
+}
+
+impl EncoderDecoder for T5 {
+    fn hidden_size(&self) -> usize {
+        self.hidden_size
+    }
+
+    fn max_positions(&self) -> Option<usize> {
+        None
+    }
+
+    fn forward(&self, read: &Packed, written: &Packed) -> Result<[Tensor; 2]> {
+        let encoded = self.encoder.last(self.words.forward(&read.ids)?, &read.sequences, None)?;
+        let rows: Vec<Range<usize>> = read.sequences.ranges().collect();
+        let source = Source { hidden: &encoded, rows: &rows };
+        let decoded = self.decoder.last(self.words.forward(&written.ids)?, &written.sequences, Some(&source))?;
+        Ok([encoded, decoded])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Buckets;
+
+    #[test]
+    fn near_keys_have_rows_of_their_own_and_far_ones_share() {
+        let both = Buckets { count: 32, max_distance: 128, backward: false };
+        assert_eq!([-7, 0, 7].map(|d| both.of(d)), [7, 0, 23]);
+        assert_eq!([-8, -11, -12, 16, 127, 128, 9000].map(|d| both.of(d)), [8, 8, 9, 26, 31, 31, 31]);
+        let backward = Buckets { backward: true, ..both };
+        assert_eq!([5, 0, -15, -16, -127].map(|d| backward.of(d)), [0, 0, 15, 16, 31]);
+    }
+
+    #[test]
+    fn the_table_is_spread_head_by_head() {
+        let buckets = Buckets { count: 4, max_distance: 2, backward: false };
+        let bias = buckets.spread(&[0.0, 10.0, 1.0, 11.0, 2.0, 12.0, 3.0, 13.0], 2);
+        assert_eq!(bias.table[..5], [1.0, 1.0, 0.0, 3.0, 3.0]);
+        assert_eq!(bias.table[5..], [11.0, 11.0, 10.0, 13.0, 13.0]);
+    }
+}
