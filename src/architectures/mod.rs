@@ -7,8 +7,11 @@ use crate::encode::Encoder;
 use crate::error::Result;
 use crate::records::Record;
 
+pub mod encoder_decoder;
+mod features;
 pub mod uni_encoder;
 
+pub use encoder_decoder::EncoderDecoder;
 pub use uni_encoder::UniEncoder;
 
 /// A loaded architecture: the input it was trained on, and what it computes from it.
@@ -38,5 +41,9 @@ pub fn load(config: Config, weights: &Weights) -> Result<Box<dyn Network>> {
     let weights = weights.at("model");
     Ok(match config.architecture_type {
         Architecture::UniEncoder => Box::new(UniEncoder::load(config, &weights)?),
+        Architecture::EncoderDecoder | Architecture::EncoderDecoderCls => {
+            Box::new(EncoderDecoder::load(config, &weights)?)
+        }
+        other => return Err(weights.error(format!("architecture_type {other:?} is not supported yet"))),
     })
 }

@@ -8,17 +8,15 @@ use std::sync::Arc;
 use candle_core::Tensor;
 
 use super::Network;
-use crate::backbones::layers::{Activation, Embedding, matrix, with_values};
+use super::features::{Markers, TextRows, by_record, label_features, text_features};
+use crate::backbones::layers::Embedding;
 use crate::backbones::{self, Backbone, Sequences};
-use crate::checkpoint::config::Pooling;
 use crate::checkpoint::{Config, Weights};
 use crate::classifier::Encoded;
 use crate::encode::{Encoder, Prompt, Tokens};
 use crate::error::Result;
-use crate::heads::pooling::{label_spans, pool};
-use crate::heads::projector::normalize;
 use crate::heads::scorer::Features;
-use crate::heads::{LayerAttention, Lstm, Projector, Scorer};
+use crate::heads::{Head, LayerAttention, Lstm};
 use crate::records::Record;
 
 /// A uni-encoder model.
@@ -29,30 +27,7 @@ pub struct UniEncoder {
     segments: Option<Embedding>,
     layer_attention: Option<LayerAttention>,
     lstm: Option<Lstm>,
-    text_projector: Projector,
-    classes_projector: Projector,
-    scorer: Scorer,
-    /// Only with `normalize_features`.
-    logit_scale: Option<f32>,
-}
-
-/// Token ids that the model looks for.
-#[derive(Debug, Clone, Copy)]
-struct Markers {
-    label: u32,
-    text: u32,
-    example: u32,
-}
-
-/// One sequence's part of the batch: its rows, and what was found in it.
-struct Parts {
-    rows: Range<usize>,
-    /// Rows of each label.
-    labels: Vec<Range<usize>>,
-    /// Rows of the text features.
-    text: Range<usize>,
-    /// Cleared rows that the reference's pooling counts.
-    zero_rows: usize,
+    head: Head,
 }
 
 impl UniEncoder {
@@ -63,28 +38,19 @@ impl UniEncoder {
     pub fn load(config: Config, weights: &Weights) -> Result<Self> {
         let backbone = backbones::load(&config.encoder_config, &weights.at("encoder_model"))?;
         let hidden = backbone.hidden_size();
-        let activation = Activation::parse(&config.projector_hidden_act).map_err(|e| weights.error(e))?;
         let layer_attention = config
             .squeeze_layers
             .then(|| load_layer_attention(&weights.at("layer_wise_attention"), backbone.as_ref()))
             .transpose()?;
-        let vocab_size = config.encoder_config.get("vocab_size").and_then(serde_json::Value::as_u64).unwrap_or(0);
-        let [label, text, example] = config.marker_ids(vocab_size as usize);
         let model = Self {
-            markers: Markers { label, text, example },
+            markers: Markers::new(&config),
             segments: config
                 .use_segment_embeddings
                 .then(|| Embedding::load(&weights.at("segment_embeddings"), hidden))
                 .transpose()?,
             layer_attention,
             lstm: config.use_lstm.then(|| Lstm::load(&weights.at("lstm.lstm"), hidden)).transpose()?,
-            text_projector: Projector::load(&weights.at("text_projector"), hidden, activation)?,
-            classes_projector: Projector::load(&weights.at("classes_projector"), hidden, activation)?,
-            scorer: Scorer::load(&config, &weights.at("scorer"), hidden)?,
-            logit_scale: config
-                .normalize_features
-                .then(|| weights.vec("logit_scale", &[]).map(|scale| scale[0]))
-                .transpose()?,
+            head: Head::load(&config, weights, hidden)?,
             backbone,
             config,
         };
@@ -149,82 +115,10 @@ impl UniEncoder {
         states.pop().ok_or_else(|| candle_core::Error::Msg("the encoder gave no hidden state".into()).into())
     }
 
-    fn find_parts(&self, tokens: &[u32], rows: Range<usize>) -> Parts {
-        let config = &self.config;
-        let labels: Vec<usize> = (0..tokens.len()).filter(|&at| tokens[at] == self.markers.label).collect();
-        let text = tokens.iter().position(|&id| id == self.markers.text);
-        // Without `extract_text_features` the reference lets the last label's span run on to the end.
-        let end = text.filter(|_| config.extract_text_features).unwrap_or(tokens.len());
-        let start = text.filter(|_| config.extract_text_features).unwrap_or(0);
-        let spans = label_spans(config.class_token_pooling, config.embed_class_token, &labels, end, tokens.len());
-        let shift = |range: Range<usize>| rows.start + range.start..rows.start + range.end.max(range.start);
-        Parts {
-            labels: spans.into_iter().map(|span| shift(span.start.min(tokens.len())..span.end)).collect(),
-            text: shift(start..tokens.len()),
-            zero_rows: start,
-            rows,
-        }
-    }
-
-    fn features(&self, hidden: &Tensor, parts: &[Parts], threads: usize) -> Result<Features> {
-        let (text, text_rows) = self.text_features(hidden, parts, threads)?;
-        let (labels, label_rows) = self.label_features(hidden, parts)?;
-        let mut text = self.text_projector.forward(&text, threads)?;
-        let mut labels = self.classes_projector.forward(&labels, threads)?;
-        if self.config.normalize_features {
-            text = normalize(&text)?;
-            labels = normalize(&labels)?;
-        }
-        Ok(Features { text, text_rows, labels, label_rows })
-    }
-
-    /// The pooled text of each record, or all its rows.
-    fn text_features(&self, hidden: &Tensor, parts: &[Parts], threads: usize) -> Result<(Tensor, Vec<Range<usize>>)> {
-        let (_, width) = hidden.dims2()?;
-        let mut rows = with_values(hidden, |hidden| {
-            let text = parts.iter().flat_map(|part| &hidden[part.text.start * width..part.text.end * width]);
-            text.copied().collect::<Vec<f32>>()
-        })?;
-        let sequences = Sequences::new(parts.iter().map(|part| part.text.len()), threads);
-        if let Some(lstm) = &self.lstm {
-            rows = with_values(&lstm.forward(&matrix(rows, width)?, &sequences)?, <[f32]>::to_vec)?;
-        }
-        if self.config.pooling_strategy == Pooling::Pass {
-            return Ok((matrix(rows, width)?, sequences.ranges().collect()));
-        }
-        let pooled = sequences.ranges().zip(parts).flat_map(|(range, part)| {
-            // The LSTM gives back the text's own rows only.
-            let zero_rows = if self.lstm.is_some() { 0 } else { part.zero_rows };
-            pool(self.config.pooling_strategy, &rows[range.start * width..range.end * width], width, zero_rows)
-        });
-        let pooled = matrix(pooled.collect(), width)?;
-        Ok((pooled, (0..parts.len()).map(|record| record..record + 1).collect()))
-    }
-
-    /// The mean row of each label; rows of zeros for the empty slots that some scorers see.
-    fn label_features(&self, hidden: &Tensor, parts: &[Parts]) -> Result<(Tensor, Vec<Range<usize>>)> {
-        let (_, width) = hidden.dims2()?;
-        let mut rows = Vec::new();
-        let mut label_rows = Vec::with_capacity(parts.len());
-        with_values(hidden, |hidden| {
-            for part in parts {
-                let first = rows.len() / width;
-                for span in &part.labels {
-                    let span = span.start.min(part.rows.end)..span.end.min(part.rows.end);
-                    if span.is_empty() {
-                        rows.resize(rows.len() + width, 0.0);
-                    } else {
-                        rows.extend(pool(Pooling::Avg, &hidden[span.start * width..span.end * width], width, 0));
-                    }
-                }
-                if self.scorer.looks_across_labels() {
-                    let slots = self.config.label_slots(part.labels.len());
-                    rows.resize((first + slots) * width, 0.0);
-                }
-                label_rows.push(first..rows.len() / width);
-            }
-        })?;
-        Ok((matrix(rows, width)?, label_rows))
+    /// The rows of a record's text: where the model extracts them, those from `<<SEP>>` on.
+    fn text_rows(&self, tokens: &[u32], rows: Range<usize>) -> TextRows {
+        let start = self.markers.text_start(tokens).filter(|_| self.config.extract_text_features).unwrap_or(0);
+        TextRows { rows: rows.start + start..rows.end, zero_rows: start }
     }
 }
 
@@ -240,17 +134,21 @@ impl Network for UniEncoder {
 
     fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
         let sequences = Sequences::new(batch.iter().map(|record| record.tokens.len()), threads);
-        let words = self.embed(batch)?;
-        let hidden = self.hidden(words, &sequences)?;
-        let parts: Vec<Parts> =
-            batch.iter().zip(sequences.ranges()).map(|(record, rows)| self.find_parts(&record.tokens, rows)).collect();
-        let features = self.features(&hidden, &parts, threads)?;
-        let mut logits = self.scorer.forward(&features, threads)?;
-        if let Some(scale) = self.logit_scale {
-            logits.iter_mut().for_each(|logit| *logit *= scale);
+        let hidden = self.hidden(self.embed(batch)?, &sequences)?;
+        let (mut texts, mut labels) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
+        for (record, rows) in batch.iter().zip(sequences.ranges()) {
+            labels.push(self.markers.label_rows(&self.config, &record.tokens, rows.start));
+            texts.push(self.text_rows(&record.tokens, rows));
         }
-        let rows = features.label_rows.iter();
-        Ok(rows.zip(batch).map(|(rows, record)| logits[rows.clone()][..record.labels.len()].to_vec()).collect())
+        let (text, text_rows) =
+            text_features(&hidden, &texts, self.config.pooling_strategy, self.lstm.as_ref(), threads)?;
+        let across = self.head.looks_across_labels();
+        let slots = |labels| if across { self.config.label_slots(labels) } else { labels };
+        let (labels, label_rows) = label_features(&hidden, &labels, slots)?;
+        let (text, labels) = (self.head.text(&text, threads)?, self.head.labels(&labels, threads)?);
+        let features = Features { text, text_rows, labels, label_rows };
+        let logits = self.head.logits(&features, threads)?;
+        Ok(by_record(&logits, &features.label_rows, batch.iter().map(|record| record.labels.len())))
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::checkpoint::Weights;
 use crate::error::Result;
 
+pub mod bart;
 pub mod bert;
 pub mod deberta_v2;
 pub mod decoder;
@@ -139,6 +140,24 @@ pub fn load(config: &Value, weights: &Weights) -> Result<Box<dyn Backbone>> {
             return Err(weights.error(format!(
                 "encoder_config.model_type {other:?} is not supported: bert, roberta, xlm-roberta, electra, distilbert, \
                  deberta-v2, modernbert, t5, mt5, umt5, qwen2, qwen3, llama, mistral and gemma are"
+            )));
+        }
+    })
+}
+
+/// Loads the encoder and decoder that `config` names. A token of the decoder sees only those before it
+/// where `causal`.
+///
+/// # Errors
+/// An unsupported `model_type` or setting; missing or mismatched tensors.
+pub fn load_encoder_decoder(config: &Value, causal: bool, weights: &Weights) -> Result<Box<dyn EncoderDecoder>> {
+    let kind = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
+    Ok(match kind {
+        "t5" | "mt5" | "umt5" => Box::new(t5::T5::load(kind, config, causal, weights)?),
+        "bart" => Box::new(bart::Bart::load(config, causal, weights)?),
+        other => {
+            return Err(weights.error(format!(
+                "encoder_config.model_type {other:?} is not supported as an encoder-decoder: t5, mt5, umt5 and bart are"
             )));
         }
     })

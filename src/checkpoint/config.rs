@@ -16,6 +16,21 @@ use crate::error::{Error, Result};
 pub enum Architecture {
     /// Labels and text in one sequence.
     UniEncoder,
+    /// Text and labels through an encoder each.
+    BiEncoder,
+    /// The same, where the text's encoder reads the label vectors, too.
+    BiEncoderFused,
+    /// The text to the encoder, the labels to the decoder.
+    EncoderDecoder,
+    /// The labels to the encoder, the text to the decoder, whose last token stands for it.
+    EncoderDecoderCls,
+}
+
+impl Architecture {
+    /// Whether labels have an encoder of their own.
+    pub fn has_label_encoder(self) -> bool {
+        matches!(self, Self::BiEncoder | Self::BiEncoderFused)
+    }
 }
 
 /// How the text's token rows become one row. All but `Pass` are one of the reference's `*Pooling1D`.
@@ -86,6 +101,10 @@ pub struct Config {
     pub architecture_type: Architecture,
     /// The backbone's own config, with its `model_type`.
     pub encoder_config: Value,
+    /// The config of a bi-encoder's label encoder, with its `model_type`.
+    pub label_model_config: Option<Value>,
+    /// Where a bi-encoder's label tokenizer is: a folder beside the checkpoint, or a Hub repository.
+    pub label_model_name: Option<String>,
     /// Width of the projectors' inner layer; the backbone's width when absent.
     pub hidden_size: Option<usize>,
     /// Rows of the word embedding.
@@ -202,11 +221,20 @@ impl Config {
         if self.use_calibrator {
             return Err("use_calibrator true is not supported: only checkpoints without a calibrator are".into());
         }
-        if (self.pooling_strategy == Pooling::Pass) != (self.scorer_type == ScorerType::CrossAttn) {
+        let (pooling, scorer, architecture) = (self.pooling_strategy, self.scorer_type, self.architecture_type);
+        // The decoder's last token is one row, whatever the pooling.
+        let passes = pooling == Pooling::Pass && architecture != Architecture::EncoderDecoderCls;
+        if passes != (scorer == ScorerType::CrossAttn) {
             return Err(format!(
-                "pooling_strategy {:?} with scorer_type {:?}: `pass` and `cross-attn` only work together",
-                self.pooling_strategy, self.scorer_type
+                "pooling_strategy {pooling:?} with scorer_type {scorer:?} in {architecture:?}: all token rows, which \
+                 `pass` leaves, and `cross-attn` only work together"
             ));
+        }
+        if passes && architecture.has_label_encoder() {
+            return Err(format!("pooling_strategy `pass` in {architecture:?}: a label must be pooled to one row"));
+        }
+        if architecture.has_label_encoder() && self.label_model_config.is_none() {
+            return Err(format!("label_model_config is missing: {architecture:?} needs the label encoder's config"));
         }
         Ok(())
     }
@@ -218,9 +246,13 @@ impl Config {
         std::array::from_fn(|i| u32::try_from(if ids[i] == -1 { after + i as i64 } else { ids[i] }).unwrap_or(u32::MAX))
     }
 
-    /// Label slots for a record of `labels` labels.
+    /// Label slots for a record of `labels` labels. Encoder-decoders have `max_num_classes` of them, whatever
+    /// `max_labels_alloc` says.
     pub fn label_slots(&self, labels: usize) -> usize {
         match &self.max_labels_alloc {
+            _ if matches!(self.architecture_type, Architecture::EncoderDecoder | Architecture::EncoderDecoderCls) => {
+                labels.max(self.max_num_classes)
+            }
             LabelSlots::Rule(rule) if rule == "dynamic" => labels,
             LabelSlots::Rule(_) => labels.max(self.max_num_classes),
             LabelSlots::Count(count) => labels.max(*count),

@@ -1,6 +1,6 @@
 //! Record -> Prompt: the order of text and markers that a model was trained on.
 //!
-//! Source: `UniEncoderZeroShotClassificationPipeline.prepare_input`, `format_examples_prompt` and
+//! Source: `prepare_input` and `prepare_labels_prompt` of the pipelines, `format_examples_prompt` and
 //! `retrieval_augmented_text` of `gliclass` 0.1.21.
 
 use std::borrow::Cow;
@@ -44,18 +44,74 @@ impl<'a> Prompt<'a> {
         if !prompt_first {
             body(record, &mut pieces);
         }
-        for label in record.labels.names() {
-            pieces.extend([Piece::Marker(LABEL), Piece::Label(label)]);
-        }
-        pieces.push(Piece::Marker(SEP));
-        if let Some(prompt) = record.prompt.as_deref() {
-            pieces.push(Piece::Text(prompt.into()));
-        }
+        labels(record, &mut pieces);
         if prompt_first {
             body(record, &mut pieces);
         }
         few_shot(&record.examples, &mut pieces);
         Self(pieces)
+    }
+
+    /// The text's input of an encoder-decoder.
+    pub fn text(record: &'a Record) -> Self {
+        let mut pieces = Vec::new();
+        body(record, &mut pieces);
+        few_shot(&record.examples, &mut pieces);
+        Self(pieces)
+    }
+
+    /// The labels' input of an encoder-decoder.
+    pub fn labels(record: &'a Record) -> Self {
+        let mut pieces = Vec::with_capacity(2 * record.labels.len() + 2);
+        labels(record, &mut pieces);
+        Self(pieces)
+    }
+
+    /// The text's input of a bi-encoder. Examples have no place in it.
+    pub fn bi_encoder(record: &'a Record) -> Self {
+        let mut pieces = Vec::new();
+        leading(record, &mut pieces);
+        body(record, &mut pieces);
+        Self(pieces)
+    }
+
+    /// The input of a bi-encoder that reads a vector in the place of each label.
+    pub fn bi_encoder_fused(record: &'a Record, prompt_first: bool) -> Self {
+        let mut pieces = Vec::with_capacity(record.labels.len() + 4);
+        if !prompt_first {
+            body(record, &mut pieces);
+        }
+        leading(record, &mut pieces);
+        pieces.extend(record.labels.names().iter().map(|_| Piece::Marker(LABEL)));
+        pieces.push(Piece::Marker(SEP));
+        if prompt_first {
+            body(record, &mut pieces);
+        }
+        few_shot(&record.examples, &mut pieces);
+        Self(pieces)
+    }
+
+    /// A label alone, for an encoder of its own: cut like a text where it does not fit.
+    pub fn label(label: &'a str) -> Self {
+        Self(vec![Piece::Body(label)])
+    }
+}
+
+/// The labels, then the task description.
+fn labels<'a>(record: &'a Record, pieces: &mut Vec<Piece<'a>>) {
+    for label in record.labels.names() {
+        pieces.extend([Piece::Marker(LABEL), Piece::Label(label)]);
+    }
+    pieces.push(Piece::Marker(SEP));
+    if let Some(prompt) = record.prompt.as_deref() {
+        pieces.push(Piece::Text(prompt.into()));
+    }
+}
+
+/// The task description and a space.
+fn leading<'a>(record: &'a Record, pieces: &mut Vec<Piece<'a>>) {
+    if let Some(prompt) = record.prompt.as_deref().filter(|prompt| !prompt.is_empty()) {
+        pieces.extend([Piece::Text(prompt.into()), Piece::Text(" ".into())]);
     }
 }
 

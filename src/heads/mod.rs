@@ -1,5 +1,6 @@
 //! Hidden states -> logits: what stands between a backbone and the scores, once for all architectures.
 
+pub mod head;
 pub mod layer_attention;
 pub mod lstm;
 pub mod mlp;
@@ -7,6 +8,7 @@ pub mod pooling;
 pub mod projector;
 pub mod scorer;
 
+pub use head::Head;
 pub use layer_attention::LayerAttention;
 pub use lstm::Lstm;
 pub use mlp::Mlp;

@@ -1,0 +1,234 @@
+//! BART: learned positions, norm after each block.
+//!
+//! Source: `modeling_bart.py` of transformers; Lewis et al. (arXiv 1910.13461).
+
+use std::ops::Range;
+
+use candle_core::Tensor;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::layers::{Activation, Attention, Embedding, LayerNorm, Linear, PositionTable};
+use super::{EncoderDecoder, Packed, Sequences};
+use crate::checkpoint::Weights;
+use crate::error::Result;
+
+/// Epsilon of `torch.nn.LayerNorm`.
+const LAYER_NORM_EPS: f32 = 1e-5;
+
+/// Rows of the position table before that of the first position.
+const POSITION_OFFSET: usize = 2;
+
+#[derive(Debug, Deserialize)]
+struct Config {
+    d_model: usize,
+    encoder_layers: usize,
+    encoder_ffn_dim: usize,
+    encoder_attention_heads: usize,
+    decoder_layers: usize,
+    decoder_ffn_dim: usize,
+    decoder_attention_heads: usize,
+    max_position_embeddings: usize,
+    #[serde(default = "gelu")]
+    activation_function: String,
+    #[serde(default)]
+    scale_embedding: bool,
+}
+
+fn gelu() -> String {
+    "gelu".into()
+}
+
+/// Sizes of an encoder or a decoder.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    hidden: usize,
+    layers: usize,
+    inner: usize,
+    heads: usize,
+    positions: usize,
+    /// Whether it reads the encoder's hidden states.
+    reads: bool,
+    causal: bool,
+}
+
+/// The layers of an encoder or a decoder.
+struct Stack {
+    positions: PositionTable,
+    norm: LayerNorm,
+    layers: Vec<Layer>,
+}
+
+struct Layer {
+    query_key_value: Linear,
+    attention: Attention,
+    attention_output: Linear,
+    attention_norm: LayerNorm,
+    reader: Option<Reader>,
+    up: Linear,
+    activation: Activation,
+    down: Linear,
+    norm: LayerNorm,
+}
+
+/// A decoder's attention over the encoder's hidden states.
+struct Reader {
+    query: Linear,
+    key_value: Linear,
+    attention: Attention,
+    output: Linear,
+    norm: LayerNorm,
+}
+
+/// What a decoder reads: the encoder's last hidden states, and the rows of each sequence.
+struct Source<'a> {
+    hidden: &'a Tensor,
+    rows: &'a [Range<usize>],
+}
+
+impl Stack {
+    fn load(shape: Shape, activation: Activation, weights: &Weights) -> Result<Self> {
+        let rows = shape.positions + POSITION_OFFSET;
+        let positions = weights.at("embed_positions");
+        Ok(Self {
+            positions: PositionTable::load(&positions, rows, shape.hidden, POSITION_OFFSET)?,
+            norm: LayerNorm::load(&weights.at("layernorm_embedding"), shape.hidden, LAYER_NORM_EPS)?,
+            layers: (0..shape.layers)
+                .map(|i| Layer::load(shape, activation, &weights.at(format_args!("layers.{i}"))))
+                .collect::<Result<_>>()?,
+        })
+    }
+
+    fn forward(&self, words: &Tensor, sequences: &Sequences, source: Option<&Source>) -> Result<Tensor> {
+        let mut x = self.norm.forward(&self.positions.add_to(words, sequences)?)?;
+        for layer in &self.layers {
+            x = layer.forward(&x, sequences, source)?;
+        }
+        Ok(x)
+    }
+}
+
+impl Layer {
+    fn load(shape: Shape, activation: Activation, weights: &Weights) -> Result<Self> {
+        let Shape { hidden, inner, heads, .. } = shape;
+        let own = weights.at("self_attn");
+        let attention = Attention::new(hidden, heads).map_err(|e| weights.error(e))?;
+        let norm = |name: &str| LayerNorm::load(&weights.at(name), hidden, LAYER_NORM_EPS);
+        Ok(Self {
+            query_key_value: Linear::load_joined(&own, &["q_proj", "k_proj", "v_proj"], hidden, hidden)?,
+            attention: if shape.causal { attention.causal() } else { attention },
+            attention_output: Linear::load(&own.at("out_proj"), hidden, hidden)?,
+            attention_norm: norm("self_attn_layer_norm")?,
+            reader: shape.reads.then(|| Reader::load(shape, weights)).transpose()?,
+            up: Linear::load(&weights.at("fc1"), hidden, inner)?,
+            activation,
+            down: Linear::load(&weights.at("fc2"), inner, hidden)?,
+            norm: norm("final_layer_norm")?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor, sequences: &Sequences, source: Option<&Source>) -> Result<Tensor> {
+        let threads = sequences.threads;
+        let query_key_value = self.query_key_value.forward(x, threads)?;
+        let context = self.attention.forward(&query_key_value, sequences)?;
+        let mut x = self.attention_norm.forward(&self.attention_output.forward_add(&context, x, threads)?)?;
+        if let (Some(reader), Some(source)) = (&self.reader, source) {
+            x = reader.forward(&x, sequences, source)?;
+        }
+        let inner = self.up.forward_activated(&x, self.activation, threads)?;
+        self.norm.forward(&self.down.forward_add(&inner, &x, threads)?)
+    }
+}
+
+impl Reader {
+    fn load(shape: Shape, weights: &Weights) -> Result<Self> {
+        let hidden = shape.hidden;
+        let own = weights.at("encoder_attn");
+        Ok(Self {
+            query: Linear::load(&own.at("q_proj"), hidden, hidden)?,
+            key_value: Linear::load_joined(&own, &["k_proj", "v_proj"], hidden, hidden)?,
+            attention: Attention::new(hidden, shape.heads).map_err(|e| weights.error(e))?,
+            output: Linear::load(&own.at("out_proj"), hidden, hidden)?,
+            norm: LayerNorm::load(&weights.at("encoder_attn_layer_norm"), hidden, LAYER_NORM_EPS)?,
+        })
+    }
+
+    fn forward(&self, x: &Tensor, sequences: &Sequences, source: &Source) -> Result<Tensor> {
+        let threads = sequences.threads;
+        let query = self.query.forward(x, threads)?;
+        let key_value = self.key_value.forward(source.hidden, threads)?;
+        let context = self.attention.forward_over(&query, &key_value, sequences, source.rows)?;
+        self.norm.forward(&self.output.forward_add(&context, x, threads)?)
+    }
+}
+
+/// A whole BART.
+pub struct Bart {
+    words: Embedding,
+    scale: f64,
+    encoder: Stack,
+    decoder: Stack,
+    hidden_size: usize,
+    max_positions: usize,
+}
+
+impl Bart {
+    /// Loads encoder and decoder. A token of the decoder sees only those before it where `causal`.
+    ///
+    /// # Errors
+    /// Unsupported settings, missing or mismatched tensors.
+    pub fn load(config: &Value, causal: bool, weights: &Weights) -> Result<Self> {
+        let config: Config = super::parse(config, weights)?;
+        let (hidden, positions) = (config.d_model, config.max_position_embeddings);
+        let activation = Activation::parse(&config.activation_function).map_err(|e| weights.error(e))?;
+        let encoder = Shape {
+            hidden,
+            layers: config.encoder_layers,
+            inner: config.encoder_ffn_dim,
+            heads: config.encoder_attention_heads,
+            positions,
+            reads: false,
+            causal: false,
+        };
+        let decoder = Shape {
+            layers: config.decoder_layers,
+            inner: config.decoder_ffn_dim,
+            heads: config.decoder_attention_heads,
+            reads: true,
+            causal,
+            ..encoder
+        };
+        let shared = weights.at("shared");
+        let words = if shared.has("weight") { shared } else { weights.at("encoder.embed_tokens") };
+        Ok(Self {
+            words: Embedding::load(&words, hidden)?,
+            scale: if config.scale_embedding { (hidden as f64).sqrt() } else { 1.0 },
+            encoder: Stack::load(encoder, activation, &weights.at("encoder"))?,
+            decoder: Stack::load(decoder, activation, &weights.at("decoder"))?,
+            hidden_size: hidden,
+            max_positions: positions,
+        })
+    }
+
+    fn embed(&self, ids: &[u32]) -> Result<Tensor> {
+        Ok((self.words.forward(ids)? * self.scale)?)
+    }
+}
+
+impl EncoderDecoder for Bart {
+    fn hidden_size(&self) -> usize {
+        self.hidden_size
+    }
+
+    fn max_positions(&self) -> Option<usize> {
+        Some(self.max_positions)
+    }
+
+    fn forward(&self, read: &Packed, written: &Packed) -> Result<[Tensor; 2]> {
+        let encoded = self.encoder.forward(&self.embed(&read.ids)?, &read.sequences, None)?;
+        let rows: Vec<Range<usize>> = read.sequences.ranges().collect();
+        let source = Source { hidden: &encoded, rows: &rows };
+        let decoded = self.decoder.forward(&self.embed(&written.ids)?, &written.sequences, Some(&source))?;
+        Ok([encoded, decoded])
+    }
+}

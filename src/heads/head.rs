@@ -1,0 +1,76 @@
+//! Projectors, norms, scorer and scale: the same in every architecture that has them.
+//!
+//! Source: `GLiClassBaseModel` of `gliclass` 0.1.21.
+
+use candle_core::Tensor;
+
+use super::projector::normalize;
+use super::scorer::Features;
+use super::{Projector, Scorer};
+use crate::backbones::layers::Activation;
+use crate::checkpoint::Weights;
+use crate::checkpoint::config::Config;
+use crate::error::Result;
+
+/// From the pooled rows of text and labels to logits.
+pub struct Head {
+    text_projector: Projector,
+    classes_projector: Projector,
+    scorer: Scorer,
+    normalizes: bool,
+    logit_scale: f32,
+}
+
+impl Head {
+    /// Loads the head of a model whose text and label rows are `hidden` wide. Logits are multiplied by
+    /// `logit_scale` where features have unit length, and everywhere in a bi-encoder.
+    ///
+    /// # Errors
+    /// Unsupported settings, missing or mismatched tensors.
+    pub fn load(config: &Config, weights: &Weights, hidden: usize) -> Result<Self> {
+        let activation = Activation::parse(&config.projector_hidden_act).map_err(|e| weights.error(e))?;
+        let scaled = config.normalize_features || config.architecture_type.has_label_encoder();
+        Ok(Self {
+            text_projector: Projector::load(&weights.at("text_projector"), hidden, activation)?,
+            classes_projector: Projector::load(&weights.at("classes_projector"), hidden, activation)?,
+            scorer: Scorer::load(config, &weights.at("scorer"), hidden)?,
+            normalizes: config.normalize_features,
+            logit_scale: if scaled { weights.vec("logit_scale", &[])?[0] } else { 1.0 },
+        })
+    }
+
+    /// Whether a label's logit depends on the record's other label rows, empty slots included.
+    pub fn looks_across_labels(&self) -> bool {
+        self.scorer.looks_across_labels()
+    }
+
+    /// Text rows `(rows, hidden)` in the space where text and labels are compared.
+    ///
+    /// # Errors
+    /// The rows have another width.
+    pub fn text(&self, rows: &Tensor, threads: usize) -> Result<Tensor> {
+        self.finish(self.text_projector.forward(rows, threads)?)
+    }
+
+    /// Label rows `(rows, hidden)` in that space.
+    ///
+    /// # Errors
+    /// The rows have another width.
+    pub fn labels(&self, rows: &Tensor, threads: usize) -> Result<Tensor> {
+        self.finish(self.classes_projector.forward(rows, threads)?)
+    }
+
+    fn finish(&self, projected: Tensor) -> Result<Tensor> {
+        if self.normalizes { normalize(&projected) } else { Ok(projected) }
+    }
+
+    /// A logit for each row of `features.labels`.
+    ///
+    /// # Errors
+    /// The features have another width.
+    pub fn logits(&self, features: &Features, threads: usize) -> Result<Vec<f32>> {
+        let mut logits = self.scorer.forward(features, threads)?;
+        logits.iter_mut().for_each(|logit| *logit *= self.logit_scale);
+        Ok(logits)
+    }
+}
