@@ -7,11 +7,15 @@ use crate::encode::Encoder;
 use crate::error::Result;
 use crate::records::Record;
 
+pub mod bi_encoder;
 pub mod encoder_decoder;
 mod features;
+pub mod label_encoder;
 pub mod uni_encoder;
 
+pub use bi_encoder::BiEncoder;
 pub use encoder_decoder::EncoderDecoder;
+pub use label_encoder::LabelTokenizer;
 pub use uni_encoder::UniEncoder;
 
 /// A loaded architecture: the input it was trained on, and what it computes from it.
@@ -33,17 +37,20 @@ pub trait Network: Send + Sync {
     fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>>;
 }
 
-/// Loads the architecture that the config names.
+/// Loads the architecture that the config names; a bi-encoder needs `label_tokenizer`.
 ///
 /// # Errors
 /// Unsupported settings, missing or mismatched tensors.
-pub fn load(config: Config, weights: &Weights) -> Result<Box<dyn Network>> {
+pub fn load(config: Config, label_tokenizer: Option<LabelTokenizer>, weights: &Weights) -> Result<Box<dyn Network>> {
     let weights = weights.at("model");
     Ok(match config.architecture_type {
         Architecture::UniEncoder => Box::new(UniEncoder::load(config, &weights)?),
         Architecture::EncoderDecoder | Architecture::EncoderDecoderCls => {
             Box::new(EncoderDecoder::load(config, &weights)?)
         }
-        other => return Err(weights.error(format!("architecture_type {other:?} is not supported yet"))),
+        Architecture::BiEncoder | Architecture::BiEncoderFused => {
+            let tokenizer = label_tokenizer.ok_or_else(|| weights.error("a bi-encoder without a label tokenizer"))?;
+            Box::new(BiEncoder::load(config, tokenizer, &weights)?)
+        }
     })
 }

@@ -244,6 +244,40 @@ impl RelativePositions {
     }
 }
 
+/// Sets the rows of padding to 0.
+fn without_padding(x: Tensor, sequences: &Sequences) -> Result<Tensor> {
+    if sequences.text.is_none() {
+        return Ok(x);
+    }
+    let (_, width) = x.dims2()?;
+    let mut rows = with_values(&x, <[f32]>::to_vec)?;
+    sequences.padding().for_each(|padding| rows[padding.start * width..padding.end * width].fill(0.0));
+    matrix(rows, width)
+}
+
+/// Padding sees nothing, so the reference's softmax gives every row of its sequence, padding too, the same
+/// weight: the mean of the values.
+fn blind_padding(context: Tensor, query_key_value: &Tensor, sequences: &Sequences) -> Result<Tensor> {
+    if sequences.text.is_none() {
+        return Ok(context);
+    }
+    let (_, width) = context.dims2()?;
+    let mut rows = with_values(&context, <[f32]>::to_vec)?;
+    with_values(query_key_value, |values| {
+        for (range, padding) in sequences.ranges().zip(sequences.padding()) {
+            let mut mean = vec![0f64; width];
+            for row in values[range.start * 3 * width..range.end * 3 * width].chunks_exact(3 * width) {
+                mean.iter_mut().zip(&row[2 * width..]).for_each(|(sum, &x)| *sum += f64::from(x));
+            }
+            let mean: Vec<f32> = mean.into_iter().map(|sum| (sum / range.len() as f64) as f32).collect();
+            rows[padding.start * width..padding.end * width].chunks_exact_mut(width).for_each(|row| {
+                row.copy_from_slice(&mean);
+            });
+        }
+    })?;
+    matrix(rows, width)
+}
+
 impl Layer {
     fn load(config: &Config, relative: Option<&RelativePositions>, weights: &Weights) -> Result<Self> {
         let (hidden, inner, heads) = (config.hidden_size, config.intermediate_size, config.num_attention_heads);
@@ -283,6 +317,7 @@ impl Layer {
         };
         let query_key_value = self.query_key_value.forward(x, threads)?;
         let context = self.attention.forward_biased(&query_key_value, sequences, bias)?;
+        let context = blind_padding(context, &query_key_value, sequences)?;
         let x = self.attention_norm.forward(&self.attention_output.forward_add(&context, x, threads)?)?;
         let inner = self.up.forward_activated(&x, self.activation, threads)?;
         self.norm.forward(&self.down.forward_add(&inner, &x, threads)?)
@@ -323,7 +358,7 @@ impl Conv {
         let neighbours = with_values(x, |x| self.neighbours(x, hidden, sequences))?;
         let neighbours = matrix(neighbours, self.taps * hidden)?;
         let convolved = self.linear.forward_activated(&neighbours, self.activation, sequences.threads)?;
-        self.norm.forward(&(residual + convolved)?)
+        without_padding(self.norm.forward(&(residual + convolved)?)?, sequences)
     }
 
     /// Each row with its neighbours before and after: `(tokens, taps * hidden)`, zeros beyond the sequence.
@@ -368,7 +403,7 @@ impl Backbone for DebertaV2 {
         if let Some(project) = &self.project {
             x = project.forward(&x, sequences.threads)?;
         }
-        x = self.norm.forward(&x)?;
+        x = without_padding(self.norm.forward(&x)?, sequences)?;
         let longest = sequences.ranges().map(|range| range.len()).max().unwrap_or(0);
         let index = self.distances.index(longest);
         for (number, layer) in self.layers.iter().enumerate() {

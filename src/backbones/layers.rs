@@ -341,6 +341,8 @@ impl Embedding {
 /// Learned absolute positions, counted from an offset.
 pub struct PositionTable {
     rows: Vec<f32>,
+    /// The row of all padding, where positions are counted from that row on.
+    padding: Option<Vec<f32>>,
     width: usize,
 }
 
@@ -350,8 +352,10 @@ impl PositionTable {
     /// # Errors
     /// A missing tensor or one of another shape.
     pub fn load(weights: &Weights, positions: usize, width: usize, offset: usize) -> Result<Self> {
-        let rows = weights.vec("weight", &[positions, width])?.split_off((offset * width).min(positions * width));
-        Ok(Self { rows, width })
+        let mut before = weights.vec("weight", &[positions, width])?;
+        let rows = before.split_off((offset * width).min(positions * width));
+        let padding = before.len().checked_sub(width).map(|start| before.split_off(start));
+        Ok(Self { rows, padding, width })
     }
 
     /// Adds the first row of another table to every position: the token type of a single sequence.
@@ -362,7 +366,8 @@ impl PositionTable {
         let mut first = vec![0.0; self.width];
         let kinds = weights.stored("weight")?.shape().first().copied().unwrap_or(0);
         weights.shaped("weight", &[kinds, self.width])?.read(0, &mut first);
-        for row in self.rows.chunks_exact_mut(self.width) {
+        let padding = self.padding.iter_mut().flat_map(|row| row.chunks_exact_mut(self.width));
+        for row in self.rows.chunks_exact_mut(self.width).chain(padding) {
             row.iter_mut().zip(&first).for_each(|(x, y)| *x += y);
         }
         Ok(())
@@ -383,12 +388,22 @@ impl PositionTable {
             return Err(Error::Record(format!("{} tokens, but the model has {} positions", range.len(), self.len())));
         }
         let mut out = with_values(x, <[f32]>::to_vec)?;
-        for range in sequences.ranges() {
+        for (index, range) in sequences.ranges().enumerate() {
+            let text = sequences.text.as_ref().map_or(range.clone(), |text| text[index].clone());
             let rows = &mut out[range.start * self.width..range.end * self.width];
-            rows.iter_mut().zip(&self.rows).for_each(|(x, y)| *x += y);
+            let (text, padding) = rows.split_at_mut(text.len() * self.width);
+            match &self.padding {
+                Some(row) => padding.chunks_exact_mut(self.width).for_each(|x| add(x, row)),
+                None => add(padding, &self.rows[text.len()..]),
+            }
+            add(text, &self.rows);
         }
         matrix(out, self.width)
     }
+}
+
+fn add(x: &mut [f32], y: &[f32]) {
+    x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
 }
 
 /// Rotary positions on the queries and keys of a joined `(tokens, 3 * hidden)` matrix.

@@ -48,6 +48,12 @@ impl Sequences {
         Self { text: Some(text.clone()), ..Self::new(text.iter().map(|_| length), threads) }
     }
 
+    /// The rows of padding behind each text.
+    pub fn padding(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        let text = |index: usize, rows: &Range<usize>| self.text.as_ref().map_or(rows.end, |text| text[index].end);
+        self.ranges().enumerate().map(move |(index, rows)| text(index, &rows)..rows.end)
+    }
+
     /// All tokens.
     pub fn tokens(&self) -> usize {
         self.bounds.last().copied().unwrap_or(0)
@@ -84,6 +90,19 @@ pub trait Backbone: Send + Sync {
     /// # Errors
     /// The computation failed.
     fn forward(&self, words: Tensor, sequences: &Sequences, visit: &mut Visit) -> Result<()>;
+
+    /// The last hidden state `(tokens, hidden)`.
+    ///
+    /// # Errors
+    /// The computation failed.
+    fn last(&self, words: Tensor, sequences: &Sequences) -> Result<Tensor> {
+        let mut last = words.clone();
+        self.forward(words, sequences, &mut |_, state| {
+            last = state.clone();
+            Ok(true)
+        })?;
+        Ok(last)
+    }
 }
 
 /// An encoder, and a decoder that reads what it says.

@@ -74,7 +74,11 @@ impl ModelArgs {
     pub fn load(&self) -> anyhow::Result<Model> {
         self.device.check()?;
         let source = self.source()?;
-        let options = Options { precision: self.dtype.into(), max_length: self.max_length.get() };
+        let options = Options {
+            precision: self.dtype.into(),
+            max_length: self.max_length.get(),
+            label_model: self.label_model(&source)?,
+        };
         let model = Model::load(&source, &options).with_context(|| format!("cannot load the model {}", self.model))?;
         if self.verbosity.verbose {
             model.describe().iter().for_each(|line| terminal::say(&terminal::escaped(line)));
@@ -104,6 +108,12 @@ impl ModelArgs {
             return Ok(Source::Builtin);
         }
         self.fetch().map(Source::Folder)
+    }
+
+    /// The folder of a bi-encoder's label tokenizer, where it lies in a repository of its own.
+    fn label_model(&self, source: &Source) -> anyhow::Result<Option<PathBuf>> {
+        let Source::Folder(folder) = source else { return Ok(None) };
+        Ok(hub::fetch_label_tokenizer(folder, self.offline, &Shown::new(self.verbosity.quiet))?)
     }
 
     fn fetch(&self) -> anyhow::Result<PathBuf> {

@@ -41,6 +41,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let progress = Shown::new(verbosity.quiet);
     hub::remove_damaged(&request, &progress)?;
     let folder = hub::fetch(&request, &progress)?;
+    hub::fetch_label_tokenizer(&folder, offline, &progress)?;
     writeln!(stdout().lock(), "{}", folder.display())?;
     Ok(ExitCode::SUCCESS)
 }

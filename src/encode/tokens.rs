@@ -44,6 +44,20 @@ impl Encoder {
     /// # Errors
     /// The file is no tokenizer, or lacks the markers `<<LABEL>>` and `<<SEP>>`.
     pub fn parse(text: &str, max_length: usize, file: &Path) -> Result<Self> {
+        let encoder = Self::parse_any(text, max_length, file)?;
+        match MARKERS[..2].iter().find(|marker| !encoder.markers.contains_key(*marker)) {
+            Some(missing) => {
+                Err(Error::model(file, format!("no token {missing}: this is no tokenizer of a GLiClass model")))
+            }
+            None => Ok(encoder),
+        }
+    }
+
+    /// The same, for a model that needs no markers.
+    ///
+    /// # Errors
+    /// The file is no tokenizer.
+    pub fn parse_any(text: &str, max_length: usize, file: &Path) -> Result<Self> {
         let damaged = |e: &dyn std::fmt::Display| Error::model(file, format!("not a usable tokenizer: {e}"));
         let mut json: Value = serde_json::from_str(text).map_err(|e| damaged(&e))?;
         json["truncation"] = Value::Null;
@@ -55,11 +69,26 @@ impl Encoder {
         let added = tokenizer.get_added_vocabulary().get_vocab();
         let markers: HashMap<_, _> =
             MARKERS.into_iter().filter_map(|marker| added.get(marker).map(|&id| (marker, id))).collect();
-        if let Some(missing) = MARKERS[..2].iter().find(|marker| !markers.contains_key(*marker)) {
-            return Err(Error::model(file, format!("no token {missing}: this is no tokenizer of a GLiClass model")));
-        }
         let (before, after) = surroundings(&tokenizer).map_err(|e| damaged(&e))?;
         Ok(Self { tokenizer, following, markers, before, after, max_length, labels: RwLock::default() })
+    }
+
+    /// The same, for inputs of at most `length` tokens.
+    pub fn at_most(self, length: usize) -> Self {
+        Self { max_length: self.max_length.min(length), ..self }
+    }
+
+    /// The id of a token, whatever kind it is.
+    pub fn id(&self, token: &str) -> Option<u32> {
+        self.tokenizer.token_to_id(token)
+    }
+
+    /// A label alone, with the special tokens around it; from the store where it is known.
+    ///
+    /// # Errors
+    /// The special tokens alone do not fit.
+    pub fn encode_label(&self, label: &str) -> Result<Arc<[u32]>> {
+        self.kept(label, || Ok(self.encode(&Prompt::label(label))?.ids.into()))
     }
 
     /// Cuts a prompt into tokens; where they do not fit, the record's text is cut from its end.
@@ -105,9 +134,12 @@ impl Encoder {
         let body = body.unwrap_or(0..0);
         if over >= body.len() {
             let needed = tokens.len() - body.len();
-            let labels = prompt.0.iter().filter(|piece| **piece == Piece::Marker(LABEL)).count();
+            let what = match prompt.0.iter().filter(|piece| **piece == Piece::Marker(LABEL)).count() {
+                0 => "prompt, examples and special tokens".to_owned(),
+                labels => format!("{labels} labels with prompt and examples"),
+            };
             return Err(Error::Record(format!(
-                "{labels} labels with prompt and examples need {needed} tokens{text}, but a sequence may have {}: use \
+                "{what} need {needed} tokens{text}, but a sequence may have {}: use \
                  fewer or shorter labels, or raise --max-length if the model allows it",
                 self.max_length
             )));
@@ -136,10 +168,14 @@ impl Encoder {
 
     /// Tokens of a label, from the store where they are known.
     fn label(&self, label: &str) -> Result<Arc<[u32]>> {
+        self.kept(label, || Ok(ids(self.following(), label)?.into()))
+    }
+
+    fn kept(&self, label: &str, cut: impl FnOnce() -> Result<Arc<[u32]>>) -> Result<Arc<[u32]>> {
         if let Some(known) = self.labels.read().unwrap_or_else(PoisonError::into_inner).get(label) {
             return Ok(Arc::clone(known));
         }
-        let tokens: Arc<[u32]> = ids(self.following(), label)?.into();
+        let tokens = cut()?;
         let mut labels = self.labels.write().unwrap_or_else(PoisonError::into_inner);
         if labels.len() >= KEPT_LABELS {
             labels.clear();

@@ -18,9 +18,11 @@
 //! names -> settings -> cache: complete? -> remote: one HEAD -> transfer: the files -> cache: links
 //! ```
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::error::Result;
+use serde_json::Value;
+
+use crate::error::{Error, Result};
 
 #[cfg(feature = "hub")]
 mod cache;
@@ -70,7 +72,37 @@ pub trait Progress {
 /// reached; what arrived is not what the Hub announced; the cache cannot be written.
 #[cfg(feature = "hub")]
 pub fn fetch(request: &Request, progress: &dyn Progress) -> Result<PathBuf> {
-    checkpoint::Checkpoint::new(request)?.fetch(progress)
+    checkpoint::Checkpoint::new(request, checkpoint::Wanted::Model)?.fetch(progress)
+}
+
+/// Fetches the label tokenizer of the bi-encoder in `folder` where its config names a repository, and says
+/// where it is: none where there is no such name, or the tokenizer lies in a folder beside the checkpoint.
+///
+/// # Errors
+/// As [`fetch`], for that repository; the config cannot be read.
+pub fn fetch_label_tokenizer(folder: &Path, offline: bool, progress: &dyn Progress) -> Result<Option<PathBuf>> {
+    let path = folder.join("config.json");
+    let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
+    // Whoever loads the model says what is wrong with its config.
+    let config: Value = serde_json::from_str(&text).unwrap_or_default();
+    let bi_encoder = config["architecture_type"].as_str().is_some_and(|kind| kind.starts_with("bi-encoder"));
+    match config["label_model_name"].as_str().filter(|_| bi_encoder) {
+        Some(name) if !folder.join(name).join("tokenizer.json").is_file() => {
+            let request = Request { repo: name.to_owned(), revision: None, offline };
+            fetch_tokenizer(&request, progress).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+#[cfg(feature = "hub")]
+fn fetch_tokenizer(request: &Request, progress: &dyn Progress) -> Result<PathBuf> {
+    checkpoint::Checkpoint::new(request, checkpoint::Wanted::Tokenizer)?.fetch(progress)
+}
+
+#[cfg(not(feature = "hub"))]
+fn fetch_tokenizer(request: &Request, progress: &dyn Progress) -> Result<PathBuf> {
+    fetch(request, progress)
 }
 
 /// Reads every cached file of the repository whose checksum is known and removes the damaged ones,
@@ -80,7 +112,7 @@ pub fn fetch(request: &Request, progress: &dyn Progress) -> Result<PathBuf> {
 /// The repository's name cannot be used, or the cache cannot be read or written.
 #[cfg(feature = "hub")]
 pub fn remove_damaged(request: &Request, progress: &dyn Progress) -> Result<()> {
-    checkpoint::Checkpoint::new(request)?.remove_damaged(progress)
+    checkpoint::Checkpoint::new(request, checkpoint::Wanted::Model)?.remove_damaged(progress)
 }
 
 /// This build has no Hub.

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::architectures::{self, Network};
+use crate::architectures::{self, LabelTokenizer, Network};
+use crate::checkpoint::config::Architecture;
 use crate::checkpoint::{Config, Weights};
 use crate::classifier::{Classifier, Encoded};
 use crate::encode::Encoder;
@@ -43,6 +44,14 @@ pub struct Options {
     pub precision: Precision,
     /// Tokens a sequence may have; cut to what the model can hold.
     pub max_length: usize,
+    /// The folder of a bi-encoder's label tokenizer, where there is none beside the checkpoint.
+    pub label_model: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { precision: Precision::default(), max_length: 1024, label_model: None }
+    }
 }
 
 /// A checkpoint's files, read but not yet built.
@@ -93,9 +102,15 @@ impl Model {
         let config = Config::parse(&files.config, &files.folder.join("config.json"))?;
         let kind = config.encoder_config["model_type"].as_str().unwrap_or("deberta-v2").to_owned();
         let architecture = config.architecture_type;
-        let network = architectures::load(config, &files.weights)?;
+        let label_tokenizer = load_label_tokenizer(&config, &files.folder, options)?;
+        let network = architectures::load(config, label_tokenizer, &files.weights)?;
         let max_length = options.max_length.min(network.max_positions().unwrap_or(usize::MAX));
-        let encoder = Encoder::parse(&files.tokenizer, max_length, &files.folder.join("tokenizer.json"))?;
+        let path = files.folder.join("tokenizer.json");
+        let encoder = match architecture {
+            // Its text has no markers.
+            Architecture::BiEncoder => Encoder::parse_any(&files.tokenizer, max_length, &path)?,
+            _ => Encoder::parse(&files.tokenizer, max_length, &path)?,
+        };
         let mut description = vec![
             format!("model: {architecture:?} on {kind}, at most {max_length} tokens"),
             format!("kernels: {}, arithmetic: f32", isa.name()),
@@ -114,6 +129,35 @@ impl Model {
     pub fn describe(&self) -> Vec<String> {
         self.description.clone()
     }
+}
+
+/// The tokenizer of a bi-encoder's labels: beside the checkpoint, or where the options say.
+fn load_label_tokenizer(config: &Config, folder: &Path, options: &Options) -> Result<Option<LabelTokenizer>> {
+    if !config.architecture_type.has_label_encoder() {
+        return Ok(None);
+    }
+    let name = config.label_model_name.as_deref().unwrap_or("label_model");
+    let folders = [Some(folder.join(name)), options.label_model.clone()];
+    let Some(found) = folders.into_iter().flatten().find(|folder| folder.join("tokenizer.json").is_file()) else {
+        return Err(Error::model(
+            folder.join("config.json"),
+            format!("label_model_name {name:?}: there is no folder of that name with a tokenizer.json beside it"),
+        ));
+    };
+    let path = found.join("tokenizer.json");
+    let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+    let encoder = Encoder::parse_any(&text, options.max_length, &path)?;
+    let named = padding_token(&found).and_then(|token| encoder.id(&token));
+    let configured = || config.label_model_config.as_ref()?.get("pad_token_id")?.as_u64()?.try_into().ok();
+    Ok(Some(LabelTokenizer { encoder, padding: named.or_else(configured).unwrap_or(0) }))
+}
+
+/// What a tokenizer's `tokenizer_config.json` says is its padding.
+fn padding_token(folder: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(folder.join("tokenizer_config.json")).ok()?;
+    let config: serde_json::Value = serde_json::from_str(&text).ok()?;
+    let token = config.get("pad_token")?;
+    token.get("content").unwrap_or(token).as_str().map(str::to_owned)
 }
 
 impl Classifier for Model {

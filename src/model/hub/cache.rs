@@ -122,6 +122,11 @@ pub(super) fn is_complete(snapshot: &Path) -> bool {
     has(CONFIG) && has(TOKENIZER) && (has(WEIGHTS) || has_shards() || has(OLD_WEIGHTS))
 }
 
+/// Whether a commit's folder holds a tokenizer, which is fetched after what belongs to it.
+pub(super) fn has_tokenizer(snapshot: &Path) -> bool {
+    snapshot.join(CONFIG).is_file() && snapshot.join(TOKENIZER).is_file()
+}
+
 /// The files that an index of weights names.
 pub(super) fn shards(index: &Path) -> Result<BTreeSet<String>> {
     let json = read_json(index)?;

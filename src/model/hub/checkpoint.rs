@@ -10,23 +10,34 @@ use super::transfer::{self, ATTEMPTS, Transfer};
 use super::{Progress, Request, names};
 use crate::error::{Error, Result};
 
+/// How much of a repository is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// All that a model needs.
+    Model,
+    /// The tokenizer, for the labels of a bi-encoder.
+    Tokenizer,
+}
+
 /// A checkpoint that was asked for, with all that is needed to get it.
 pub(super) struct Checkpoint<'a> {
     repo: &'a str,
     revision: &'a str,
+    wanted: Wanted,
     offline: bool,
     local: LocalRepo,
     hub: Hub,
 }
 
 impl<'a> Checkpoint<'a> {
-    pub(super) fn new(request: &'a Request) -> Result<Self> {
+    pub(super) fn new(request: &'a Request, wanted: Wanted) -> Result<Self> {
         let repo = names::repo(&request.repo)?;
         let revision = names::revision(request.revision.as_deref().unwrap_or("main"))?;
         let settings = Settings::from_env()?;
         Ok(Self {
             repo,
             revision,
+            wanted,
             offline: request.offline || settings.offline,
             local: LocalRepo::new(&settings.cache, repo, revision),
             hub: Hub::new(&settings, repo),
@@ -34,7 +45,7 @@ impl<'a> Checkpoint<'a> {
     }
 
     pub(super) fn fetch(&self, progress: &dyn Progress) -> Result<PathBuf> {
-        let cached = self.local.known_snapshot().filter(|folder| cache::is_complete(folder));
+        let cached = self.local.known_snapshot().filter(|folder| self.is_complete(folder));
         if let Some(folder) = cached.as_ref().filter(|_| self.offline || names::is_commit(self.revision)) {
             return Ok(folder.clone());
         }
@@ -69,15 +80,28 @@ impl<'a> Checkpoint<'a> {
     /// Brings the folder of a commit up to what a model needs.
     fn update(&self, config: &Remote, progress: &dyn Progress) -> Result<PathBuf> {
         let folder = self.local.snapshot(&config.commit);
-        if !cache::is_complete(&folder) {
+        if !self.is_complete(&folder) {
             Files { checkpoint: self, commit: &config.commit, folder: &folder, progress }.fetch(config)?;
         }
         self.local.remember(&config.commit)?;
         Ok(folder)
     }
 
+    fn is_complete(&self, folder: &Path) -> bool {
+        match self.wanted {
+            Wanted::Model => cache::is_complete(folder),
+            Wanted::Tokenizer => cache::has_tokenizer(folder),
+        }
+    }
+
     fn not_cached(&self) -> Error {
         let (repo, revision) = (self.repo, self.revision);
+        if self.wanted == Wanted::Tokenizer {
+            return Error::Hub(format!(
+                "the tokenizer of {repo}, which the model's labels need, is not in the cache, and the network is off \
+                 (--offline or HF_HUB_OFFLINE): run this once where there is a network"
+            ));
+        }
         let command = match revision {
             "main" => format!("gliclass download {repo}"),
             _ => format!("gliclass download {repo} --revision {revision}"),
@@ -112,6 +136,10 @@ impl Files<'_> {
     /// The weights come last: a folder that has them is whole.
     fn fetch(&self, config: &Remote) -> Result<()> {
         self.store(CONFIG, config)?;
+        if self.checkpoint.wanted == Wanted::Tokenizer {
+            self.get(TOKENIZER_CONFIG)?;
+            return self.require(TOKENIZER);
+        }
         self.require(TOKENIZER)?;
         self.get(TOKENIZER_CONFIG)?;
         if let Some(labels) = cache::label_folder(&self.folder.join(CONFIG))?

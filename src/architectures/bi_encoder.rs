@@ -1,0 +1,131 @@
+//! Text and labels through an encoder each. Plain, they meet in the scorer; fused, the text's encoder reads
+//! a vector in the place of each label's token.
+//!
+//! Source: `GLiClassBiEncoder` and `GLiClassBiEncoderFused` of `gliclass` 0.1.21.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+use super::Network;
+use super::features::{Markers, TextRows, by_record, text_features};
+use super::label_encoder::{LabelEncoder, LabelTokenizer};
+use crate::backbones::layers::{matrix, with_values};
+use crate::backbones::{self, Backbone, Sequences};
+use crate::checkpoint::config::Architecture;
+use crate::checkpoint::{Config, Weights};
+use crate::classifier::Encoded;
+use crate::encode::{Encoder, Prompt};
+use crate::error::Result;
+use crate::heads::Head;
+use crate::heads::scorer::Features;
+use crate::records::Record;
+
+/// A bi-encoder model.
+pub struct BiEncoder {
+    config: Config,
+    markers: Markers,
+    backbone: Box<dyn Backbone>,
+    labels: LabelEncoder,
+    head: Head,
+}
+
+impl BiEncoder {
+    /// Loads the model below `weights`.
+    ///
+    /// # Errors
+    /// Unsupported settings, missing or mismatched tensors.
+    pub fn load(config: Config, tokenizer: LabelTokenizer, weights: &Weights) -> Result<Self> {
+        let backbone = backbones::load(&config.encoder_config, &weights.at("encoder_model"))?;
+        let model = Self {
+            markers: Markers::new(&config),
+            labels: LabelEncoder::load(&config, tokenizer, weights)?,
+            head: Head::load(&config, weights, backbone.hidden_size())?,
+            backbone,
+            config,
+        };
+        let (hidden, words) = (model.backbone.hidden_size(), model.backbone.embed(&[0])?.dims2()?.1);
+        if model.is_fused() && words != hidden {
+            return Err(weights.error(format!(
+                "word embeddings of {words} columns with a hidden size of {hidden}: label vectors do not fit among them"
+            )));
+        }
+        Ok(model)
+    }
+
+    fn is_fused(&self) -> bool {
+        self.config.architecture_type == Architecture::BiEncoderFused
+    }
+
+    /// Word embeddings, with a label's vector in the place of its token.
+    fn with_labels(&self, words: &Tensor, tokens: &[u32], vectors: &[f32]) -> Result<Tensor> {
+        let (_, width) = words.dims2()?;
+        let mut rows = with_values(words, <[f32]>::to_vec)?;
+        for (at, vector) in self.markers.labels(tokens).into_iter().zip(vectors.chunks_exact(width)) {
+            rows[at * width..(at + 1) * width].copy_from_slice(vector);
+        }
+        matrix(rows, width)
+    }
+
+    /// The hidden states at the labels' tokens.
+    fn rows_of_labels(&self, hidden: &Tensor, tokens: &[u32]) -> Result<Tensor> {
+        let (_, width) = hidden.dims2()?;
+        let places = self.markers.labels(tokens);
+        let rows = with_values(hidden, |hidden| {
+            places.iter().flat_map(|at| &hidden[at * width..(at + 1) * width]).copied().collect()
+        })?;
+        matrix(rows, width)
+    }
+}
+
+impl Network for BiEncoder {
+    fn max_positions(&self) -> Option<usize> {
+        self.backbone.max_positions()
+    }
+
+    fn encode(&self, record: &Record, encoder: &Encoder) -> Result<Encoded> {
+        let prompt = if self.is_fused() {
+            Prompt::bi_encoder_fused(record, self.config.prompt_first)
+        } else {
+            Prompt::bi_encoder(record)
+        };
+        let text = encoder.encode(&prompt)?;
+        let labels = Arc::clone(&record.labels);
+        Ok(Encoded { tokens: text.ids, label_tokens: Vec::new(), labels, truncated: text.truncated })
+    }
+
+    fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
+        let sequences = Sequences::new(batch.iter().map(|record| record.tokens.len()), threads);
+        let tokens: Vec<u32> = batch.iter().flat_map(|record| record.tokens.iter().copied()).collect();
+        let mut vectors = Vec::new();
+        for record in batch {
+            vectors.extend_from_slice(&self.labels.vectors(&record.labels, &self.head, threads)?);
+        }
+        let mut words = self.backbone.embed(&tokens)?;
+        if self.is_fused() {
+            words = self.with_labels(&words, &tokens, &vectors)?;
+        }
+        let hidden = self.backbone.last(words, &sequences)?;
+        let texts = TextRows::all(&sequences);
+        let (text, text_rows) = text_features(&hidden, &texts, self.config.pooling_strategy, None, threads)?;
+        let labels = if self.is_fused() {
+            self.rows_of_labels(&hidden, &tokens)?
+        } else {
+            matrix(vectors, self.backbone.hidden_size())?
+        };
+        let features = Features {
+            text: self.head.text(&text, threads)?,
+            text_rows,
+            labels,
+            label_rows: consecutive(batch.iter().map(|record| record.labels.len())),
+        };
+        let logits = self.head.logits(&features, threads)?;
+        Ok(by_record(&logits, &features.label_rows, batch.iter().map(|record| record.labels.len())))
+    }
+}
+
+/// Ranges of these lengths, one after another.
+fn consecutive(lengths: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
+    Sequences::new(lengths, 1).ranges().collect()
+}
