@@ -25,7 +25,7 @@ fn folders() -> Vec<PathBuf> {
 }
 
 fn load(folder: &Path) -> Model {
-    let options = Options { precision: Precision::F32, max_length: 1024 };
+    let options = Options { precision: Precision::F32, ..Options::default() };
     Model::load(&Source::Folder(folder.to_owned()), &options)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
 }
