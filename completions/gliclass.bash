@@ -73,7 +73,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__batch)
-            opts="-o -l -t -k -m -j -q -v -h -V --output --input-format --text-field --output-field --list-separator --on-error --labels --labels-file --label-separator --prompt --examples --rac-examples --single-label --threshold --top-k --all-scores --logits --hierarchical --model --revision --offline --device --dtype --threads --max-length --quiet --verbose --help --version"
+            opts="-o -l -t -k -m -j -q -v -h -V --output --input-format --text-field --output-field --list-separator --on-error --labels --labels-file --label-separator --prompt --examples --rac-examples --single-label --threshold --top-k --all-scores --logits --hierarchical --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -183,6 +183,18 @@ _gliclass() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --on-overflow)
+                    COMPREPLY=($(compgen -W "truncate chunk error" -- "${cur}"))
+                    return 0
+                    ;;
+                --chunk-overlap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --labels-chunk-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -191,7 +203,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__classify)
-            opts="-l -t -k -m -j -q -v -h -V --format --labels --labels-file --label-separator --prompt --examples --rac-examples --single-label --threshold --top-k --all-scores --logits --hierarchical --model --revision --offline --device --dtype --threads --max-length --quiet --verbose --help --version"
+            opts="-l -t -k -m -j -q -v -h -V --format --labels --labels-file --label-separator --prompt --examples --rac-examples --single-label --threshold --top-k --all-scores --logits --hierarchical --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -277,6 +289,18 @@ _gliclass() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --on-overflow)
+                    COMPREPLY=($(compgen -W "truncate chunk error" -- "${cur}"))
+                    return 0
+                    ;;
+                --chunk-overlap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --labels-chunk-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -317,7 +341,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__eval)
-            opts="-l -t -k -m -j -q -v -h -V --text-field --label-field --list-separator --labels --labels-file --label-separator --prompt --examples --rac-examples --single-label --threshold --top-k --all-scores --logits --hierarchical --report --predictions --min-accuracy --min-micro-f1 --min-macro-f1 --min-weighted-f1 --model --revision --offline --device --dtype --threads --max-length --quiet --verbose --help --version"
+            opts="-l -t -k -m -j -q -v -h -V --text-field --label-field --list-separator --labels --labels-file --label-separator --prompt --examples --rac-examples --single-label --threshold --top-k --all-scores --logits --hierarchical --report --predictions --min-accuracy --min-micro-f1 --min-macro-f1 --min-weighted-f1 --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -432,6 +456,18 @@ _gliclass() {
                     return 0
                     ;;
                 --max-length)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --on-overflow)
+                    COMPREPLY=($(compgen -W "truncate chunk error" -- "${cur}"))
+                    return 0
+                    ;;
+                --chunk-overlap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --labels-chunk-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -54,6 +54,11 @@ bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
 f16\t'float16 where the device has it: less exact'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s j -l threads -d 'Processor threads [default: all there are]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
+chunk\t'It is read in pieces; a label\'s score is the best of all pieces'
+error\t'It is an error of the record'"
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l chunk-overlap -d 'With --on-overflow chunk: tokens that a piece has in common with the one before' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l labels-chunk-size -d 'Read at most N labels at once, and long lists of labels in pieces [default: all]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l single-label -d 'Exactly one label for a text (softmax), instead of every label that fits (sigmoid)'
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l all-scores -d 'Every label with its score, whatever the threshold'
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l logits -d 'Add `logit`, the model\'s answer before sigmoid or softmax, to each prediction'
@@ -90,6 +95,11 @@ bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
 f16\t'float16 where the device has it: less exact'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s j -l threads -d 'Processor threads [default: all there are]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
+chunk\t'It is read in pieces; a label\'s score is the best of all pieces'
+error\t'It is an error of the record'"
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l chunk-overlap -d 'With --on-overflow chunk: tokens that a piece has in common with the one before' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l labels-chunk-size -d 'Read at most N labels at once, and long lists of labels in pieces [default: all]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l single-label -d 'Exactly one label for a text (softmax), instead of every label that fits (sigmoid)'
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l all-scores -d 'Every label with its score, whatever the threshold'
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l logits -d 'Add `logit`, the model\'s answer before sigmoid or softmax, to each prediction'
@@ -128,6 +138,11 @@ bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
 f16\t'float16 where the device has it: less exact'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s j -l threads -d 'Processor threads [default: all there are]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
+chunk\t'It is read in pieces; a label\'s score is the best of all pieces'
+error\t'It is an error of the record'"
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l chunk-overlap -d 'With --on-overflow chunk: tokens that a piece has in common with the one before' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l labels-chunk-size -d 'Read at most N labels at once, and long lists of labels in pieces [default: all]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l single-label -d 'Exactly one label for a text (softmax), instead of every label that fits (sigmoid)'
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l all-scores -d 'Every label with its score, whatever the threshold'
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l logits -d 'Add `logit`, the model\'s answer before sigmoid or softmax, to each prediction'

@@ -16,12 +16,14 @@ pub struct Encoded {
     pub labels: Arc<LabelSet>,
     /// Whether the text was cut to fit.
     pub truncated: bool,
+    /// The pieces that are read one by one, where the record is more than one; it then has no tokens of its own.
+    pub pieces: Vec<Encoded>,
 }
 
 impl Encoded {
     /// How many tokens are read: what the record costs.
     pub fn cost(&self) -> usize {
-        self.tokens.len() + self.label_tokens.len()
+        self.tokens.len() + self.label_tokens.len() + self.pieces.iter().map(Self::cost).sum::<usize>()
     }
 }
 

@@ -472,6 +472,7 @@ mod tests {
                 text => Ok(Encoded {
                     tokens: text.bytes().map(u32::from).collect(),
                     label_tokens: Vec::new(),
+                    pieces: Vec::new(),
                     labels: Arc::clone(&record.labels),
                     truncated: false,
                 }),

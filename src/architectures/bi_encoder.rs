@@ -92,7 +92,13 @@ impl Network for BiEncoder {
         };
         let text = encoder.encode(&prompt)?;
         let labels = Arc::clone(&record.labels);
-        Ok(Encoded { tokens: text.ids, label_tokens: Vec::new(), labels, truncated: text.truncated })
+        Ok(Encoded {
+            tokens: text.ids,
+            label_tokens: Vec::new(),
+            labels,
+            truncated: text.truncated,
+            pieces: Vec::new(),
+        })
     }
 
     fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {

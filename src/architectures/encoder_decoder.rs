@@ -63,7 +63,13 @@ impl Network for EncoderDecoder {
         let text = encoder.encode(&Prompt::text(record))?;
         let labels = encoder.encode(&Prompt::labels(record))?;
         let truncated = text.truncated;
-        Ok(Encoded { tokens: text.ids, label_tokens: labels.ids, labels: Arc::clone(&record.labels), truncated })
+        Ok(Encoded {
+            tokens: text.ids,
+            label_tokens: labels.ids,
+            labels: Arc::clone(&record.labels),
+            truncated,
+            pieces: Vec::new(),
+        })
     }
 
     fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {

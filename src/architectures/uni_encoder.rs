@@ -129,7 +129,13 @@ impl Network for UniEncoder {
 
     fn encode(&self, record: &Record, encoder: &Encoder) -> Result<Encoded> {
         let Tokens { ids, truncated } = encoder.encode(&Prompt::uni_encoder(record, self.config.prompt_first))?;
-        Ok(Encoded { tokens: ids, label_tokens: Vec::new(), labels: Arc::clone(&record.labels), truncated })
+        Ok(Encoded {
+            tokens: ids,
+            label_tokens: Vec::new(),
+            labels: Arc::clone(&record.labels),
+            truncated,
+            pieces: Vec::new(),
+        })
     }
 
     fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {

@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use super::download::Shown;
 use super::terminal;
 use crate::model::hub::{self, Request};
-use crate::model::{Model, Options, Precision, Source};
+use crate::model::{Model, Options, Overflow, Pieces, Precision, Source};
 use crate::records::{Defaults, LabelSet, labels};
 use crate::runner::Classified;
 use crate::scores::{self, Decision};
@@ -61,23 +61,65 @@ pub struct ModelArgs {
     /// Reduced to what the model can hold. Longer sequences cost more time and memory.
     #[arg(long, value_name = "N", default_value = "1024")]
     pub max_length: NonZeroUsize,
+    /// What becomes of a text that does not fit
+    #[arg(long, value_name = "MODE", value_enum, default_value_t)]
+    pub on_overflow: OnOverflow,
+    /// With --on-overflow chunk: tokens that a piece has in common with the one before
+    ///
+    /// At most half of a piece. Counted in tokens, of which each model has its own, not in characters.
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub chunk_overlap: usize,
+    /// Read at most N labels at once, and long lists of labels in pieces [default: all]
+    ///
+    /// With --single-label, the softmax is over all labels.
+    #[arg(long, value_name = "N")]
+    pub labels_chunk_size: Option<NonZeroUsize>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub verbosity: Verbosity,
 }
 
+/// What becomes of a text that does not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum OnOverflow {
+    /// Its end is left out
+    #[default]
+    Truncate,
+    /// It is read in pieces; a label's score is the best of all pieces
+    Chunk,
+    /// It is an error of the record
+    Error,
+}
+
+impl From<OnOverflow> for Overflow {
+    fn from(mode: OnOverflow) -> Self {
+        match mode {
+            OnOverflow::Truncate => Self::Truncate,
+            OnOverflow::Chunk => Self::Chunk,
+            OnOverflow::Error => Self::Error,
+        }
+    }
+}
+
 impl ModelArgs {
-    /// Finds the model (fetching it from the Hub where need be) and loads it.
+    /// Finds the model (fetching it from the Hub where need be) and loads it, for scores by softmax where
+    /// `single_label`.
     ///
     /// # Errors
     /// The model is not there, is damaged, or needs what this build or machine does not have.
-    pub fn load(&self) -> anyhow::Result<Model> {
+    pub fn load(&self, single_label: bool) -> anyhow::Result<Model> {
         self.device.check()?;
         let source = self.source()?;
         let options = Options {
             precision: self.dtype.into(),
             max_length: self.max_length.get(),
             label_model: self.label_model(&source)?,
+            pieces: Pieces {
+                overflow: self.on_overflow.into(),
+                overlap: self.chunk_overlap,
+                labels: self.labels_chunk_size,
+                single_label,
+            },
         };
         let model = Model::load(&source, &options).with_context(|| format!("cannot load the model {}", self.model))?;
         if self.verbosity.verbose {

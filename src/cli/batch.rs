@@ -163,7 +163,7 @@ impl Args {
         input_bytes: Option<u64>,
         output: Output,
     ) -> anyhow::Result<ExitCode> {
-        let model = self.model.load()?;
+        let model = self.model.load(self.decision.single_label)?;
         let interrupted = terminal::listen_for_interrupt()?;
         let progress = Progress::new(input_bytes, self.model.verbosity.quiet);
         let mut writer = Writer { form, output: output.begin()?, input_name, on_error: self.on_error, progress };

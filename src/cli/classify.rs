@@ -82,7 +82,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             "The built-in model is small; a larger one labels better: --model knowledgator/gliclass-base-v3.0",
         );
     }
-    let model = args.model.load()?;
+    let model = args.model.load(args.decision.single_label)?;
     let interrupted = terminal::listen_for_interrupt()?;
     let mut sheet = Sheet { form, out: BufWriter::new(std::io::stdout().lock()), count: 0, errors: 0 };
     let source = texts(args.texts, quiet).map(move |text| text.map(|text| entry(text, &defaults)));

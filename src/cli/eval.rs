@@ -138,7 +138,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         terminal::say(&format!("read {records} records as {}; {labels} labels", data.form));
     }
     let predictions = args.output.predictions.as_deref().map(Predictions::create).transpose()?;
-    let model = args.model.load()?;
+    let model = args.model.load(args.decision.single_label)?;
     let interrupted = terminal::listen_for_interrupt()?;
     let runner = Runner { threads: args.model.threads(), limits: Limits::default(), interrupted };
     let names = data.labels.clone();
@@ -280,7 +280,13 @@ mod tests {
             let holds = |name: &String| u32::from(record.text.contains(name.as_str()));
             let tokens = record.labels.names().iter().map(holds).collect();
             let truncated = record.text.contains("cut");
-            Ok(Encoded { tokens, label_tokens: Vec::new(), labels: record.labels.clone(), truncated })
+            Ok(Encoded {
+                tokens,
+                label_tokens: Vec::new(),
+                labels: record.labels.clone(),
+                truncated,
+                pieces: Vec::new(),
+            })
         }
 
         fn logits(&self, batch: &[Encoded], _threads: usize) -> Result<Vec<Vec<f32>>> {

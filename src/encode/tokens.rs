@@ -78,6 +78,20 @@ impl Encoder {
         Self { max_length: self.max_length.min(length), ..self }
     }
 
+    /// Tokens that an input may have.
+    pub fn max_length(&self) -> usize {
+        self.max_length
+    }
+
+    /// Where each token of a text begins and ends, in bytes.
+    ///
+    /// # Errors
+    /// The tokenizer failed.
+    pub fn offsets(&self, text: &str) -> Result<Vec<(usize, usize)>> {
+        let encoding = self.tokenizer.encode(text, false).map_err(|e| failed(&*e))?;
+        Ok(encoding.get_offsets().to_vec())
+    }
+
     /// The id of a token, whatever kind it is.
     pub fn id(&self, token: &str) -> Option<u32> {
         self.tokenizer.token_to_id(token)
@@ -193,9 +207,12 @@ struct Run {
 }
 
 fn ids(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>> {
-    let encoding =
-        tokenizer.encode_fast(text, false).map_err(|e| Error::Record(format!("the tokenizer failed: {e}")))?;
+    let encoding = tokenizer.encode_fast(text, false).map_err(|e| failed(&*e))?;
     Ok(encoding.get_ids().to_vec())
+}
+
+fn failed(error: &dyn std::error::Error) -> Error {
+    Error::Record(format!("the tokenizer failed: {error}"))
 }
 
 fn build(json: &Value) -> tokenizers::Result<Tokenizer> {

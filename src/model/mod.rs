@@ -13,6 +13,12 @@ use crate::records::Record;
 
 pub mod builtin;
 pub mod hub;
+pub mod pieces;
+
+pub use pieces::{Overflow, Pieces};
+
+/// Pieces of one record that are computed together: what a batch holds does not grow with the text.
+const PIECES_AT_ONCE: usize = 4;
 
 /// Where a model comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,11 +52,13 @@ pub struct Options {
     pub max_length: usize,
     /// The folder of a bi-encoder's label tokenizer, where there is none beside the checkpoint.
     pub label_model: Option<PathBuf>,
+    /// How long inputs are cut.
+    pub pieces: Pieces,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { precision: Precision::default(), max_length: 1024, label_model: None }
+        Self { precision: Precision::default(), max_length: 1024, label_model: None, pieces: Pieces::default() }
     }
 }
 
@@ -85,6 +93,7 @@ impl Files {
 pub struct Model {
     encoder: Encoder,
     network: Box<dyn Network>,
+    pieces: Pieces,
     description: Vec<String>,
 }
 
@@ -122,7 +131,7 @@ impl Model {
         if !unused.is_empty() {
             description.push(format!("tensors without a use: {}", unused.join(", ")));
         }
-        Ok(Self { encoder, network, description })
+        Ok(Self { encoder, network, pieces: options.pieces, description })
     }
 
     /// Lines for `--verbose`: architecture, backbone, size, kernels, tensors left unused.
@@ -160,15 +169,32 @@ fn padding_token(folder: &Path) -> Option<String> {
     token.get("content").unwrap_or(token).as_str().map(str::to_owned)
 }
 
+impl Model {
+    /// The logits of one record, piece by piece where it has pieces.
+    fn joined_logits(&self, record: &Encoded, threads: usize) -> Result<Vec<f32>> {
+        if record.pieces.is_empty() {
+            return Ok(self.network.logits(std::slice::from_ref(record), threads)?.concat());
+        }
+        let mut logits = Vec::with_capacity(record.pieces.len());
+        for pieces in record.pieces.chunks(PIECES_AT_ONCE) {
+            logits.extend(self.network.logits(pieces, threads)?);
+        }
+        Ok(self.pieces.join(logits, record.labels.len()))
+    }
+}
+
 impl Classifier for Model {
     fn encode(&self, record: &Record) -> Result<Encoded> {
-        self.network.encode(record, &self.encoder)
+        pieces::Writer { network: &*self.network, encoder: &self.encoder, pieces: self.pieces }.encode(record)
     }
 
     fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        self.network.logits(batch, threads)
+        if batch.iter().all(|record| record.pieces.is_empty()) {
+            return self.network.logits(batch, threads);
+        }
+        batch.iter().map(|record| self.joined_logits(record, threads)).collect()
     }
 }

@@ -12,4 +12,5 @@ mod harness;
 #[cfg(feature = "hub")]
 mod hub;
 mod parity;
+mod pieces;
 mod streaming;
