@@ -8,12 +8,14 @@ use crate::error::Result;
 use crate::records::Record;
 
 pub mod bi_encoder;
+pub mod decoder_kv;
 pub mod encoder_decoder;
 mod features;
 pub mod label_encoder;
 pub mod uni_encoder;
 
 pub use bi_encoder::BiEncoder;
+pub use decoder_kv::DecoderKv;
 pub use encoder_decoder::EncoderDecoder;
 pub use label_encoder::LabelTokenizer;
 pub use uni_encoder::UniEncoder;
@@ -44,6 +46,7 @@ pub trait Network: Send + Sync {
 pub fn load(config: Config, label_tokenizer: Option<LabelTokenizer>, weights: &Weights) -> Result<Box<dyn Network>> {
     let weights = weights.at("model");
     Ok(match config.architecture_type {
+        Architecture::DecoderKv => Box::new(DecoderKv::load(&config, &weights)?),
         Architecture::UniEncoder => Box::new(UniEncoder::load(config, &weights)?),
         Architecture::EncoderDecoder | Architecture::EncoderDecoderCls => {
             Box::new(EncoderDecoder::load(config, &weights)?)

@@ -144,10 +144,15 @@ pub struct DebertaV2 {
     positions: Option<PositionTable>,
     project: Option<Linear>,
     norm: LayerNorm,
+    encoder: Encoder,
+    hidden_size: usize,
+}
+
+/// The layers of a DeBERTa-v2, without its embeddings.
+pub struct Encoder {
     layers: Vec<Layer>,
     conv: Option<Conv>,
     distances: Distances,
-    hidden_size: usize,
 }
 
 struct Layer {
@@ -183,8 +188,6 @@ impl DebertaV2 {
         let (hidden, eps) = (config.hidden_size, config.layer_norm_eps);
         let width = config.embedding_size.unwrap_or(hidden);
         let embeddings = weights.at("embeddings");
-        let encoder = weights.at("encoder");
-        let relative = RelativePositions::load(&config, &encoder)?;
         Ok(Self {
             words: Embedding::load(&embeddings.at("word_embeddings"), width)?,
             positions: load_positions(&config, width, &embeddings)?,
@@ -192,13 +195,55 @@ impl DebertaV2 {
                 .then(|| Linear::load(&embeddings.at("embed_proj"), width, hidden))
                 .transpose()?,
             norm: LayerNorm::load(&embeddings.at("LayerNorm"), hidden, eps)?,
-            layers: (0..config.num_hidden_layers)
-                .map(|i| Layer::load(&config, relative.as_ref(), &encoder.at(format_args!("layer.{i}"))))
-                .collect::<Result<_>>()?,
-            conv: (config.conv_kernel_size > 0).then(|| Conv::load(&config, &encoder.at("conv"))).transpose()?,
-            distances: config.distances(),
+            encoder: Encoder::new(&config, &weights.at("encoder"))?,
             hidden_size: hidden,
         })
+    }
+}
+
+impl Encoder {
+    /// Number of layers.
+    pub fn layers(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// Loads the layers below `weights`.
+    ///
+    /// # Errors
+    /// Unsupported settings, missing or mismatched tensors.
+    pub fn load(config: &Value, weights: &Weights) -> Result<Self> {
+        Self::new(&super::parse(config, weights)?, weights)
+    }
+
+    fn new(config: &Config, weights: &Weights) -> Result<Self> {
+        let relative = RelativePositions::load(config, weights)?;
+        Ok(Self {
+            layers: (0..config.num_hidden_layers)
+                .map(|i| Layer::load(config, relative.as_ref(), &weights.at(format_args!("layer.{i}"))))
+                .collect::<Result<_>>()?,
+            conv: (config.conv_kernel_size > 0).then(|| Conv::load(config, &weights.at("conv"))).transpose()?,
+            distances: config.distances(),
+        })
+    }
+
+    /// The hidden states after embeddings `x` `(tokens, hidden)`, as [`Backbone::forward`] gives them.
+    ///
+    /// # Errors
+    /// The computation failed.
+    pub fn forward(&self, mut x: Tensor, sequences: &Sequences, visit: &mut Visit) -> Result<()> {
+        let longest = sequences.ranges().map(|range| range.len()).max().unwrap_or(0);
+        let index = self.distances.index(longest);
+        for (number, layer) in self.layers.iter().enumerate() {
+            if !visit(number, &x)? {
+                return Ok(());
+            }
+            let mut y = layer.forward(&x, sequences, &index)?;
+            if let Some(conv) = self.conv.as_ref().filter(|_| number == 0) {
+                y = conv.forward(&x, &y, sequences)?;
+            }
+            x = y;
+        }
+        visit(self.layers.len(), &x).map(|_| ())
     }
 }
 
@@ -384,7 +429,7 @@ impl Backbone for DebertaV2 {
     }
 
     fn layers(&self) -> usize {
-        self.layers.len()
+        self.encoder.layers.len()
     }
 
     fn max_positions(&self) -> Option<usize> {
@@ -404,19 +449,7 @@ impl Backbone for DebertaV2 {
             x = project.forward(&x, sequences.threads)?;
         }
         x = without_padding(self.norm.forward(&x)?, sequences)?;
-        let longest = sequences.ranges().map(|range| range.len()).max().unwrap_or(0);
-        let index = self.distances.index(longest);
-        for (number, layer) in self.layers.iter().enumerate() {
-            if !visit(number, &x)? {
-                return Ok(());
-            }
-            let mut y = layer.forward(&x, sequences, &index)?;
-            if let Some(conv) = self.conv.as_ref().filter(|_| number == 0) {
-                y = conv.forward(&x, &y, sequences)?;
-            }
-            x = y;
-        }
-        visit(self.layers.len(), &x).map(|_| ())
+        self.encoder.forward(x, sequences, visit)
     }
 }
 

@@ -254,6 +254,11 @@ impl LayerNorm {
         Ok(Self { weight: weights.vec("weight", &[width])?, bias, eps })
     }
 
+    /// A norm that has nothing to learn.
+    pub fn plain(width: usize, eps: f32) -> Self {
+        Self { weight: vec![1.0; width], bias: None, eps }
+    }
+
     /// `(rows, width)` to the same shape.
     ///
     /// # Errors

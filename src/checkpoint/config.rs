@@ -24,6 +24,8 @@ pub enum Architecture {
     EncoderDecoder,
     /// The labels to the encoder, the text to the decoder, whose last token stands for it.
     EncoderDecoderCls,
+    /// A causal decoder over text and labels, and a small encoder over its hidden states of the labels.
+    DecoderKv,
 }
 
 impl Architecture {
@@ -81,6 +83,17 @@ pub enum ScorerType {
     Hopfield,
     /// Labels attend to all text tokens, then an MLP.
     CrossAttn,
+}
+
+/// What a model was trained to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemType {
+    /// One label is right.
+    SingleLabelClassification,
+    /// Each label is right or not by itself.
+    #[serde(other)]
+    Other,
 }
 
 /// How many label slots the reference allocates: matters to scorers that look across labels.
@@ -163,13 +176,35 @@ pub struct Config {
     /// Label slots when `max_labels_alloc` is neither `dynamic` nor a number.
     #[serde(default = "defaults::max_num_classes")]
     pub max_num_classes: usize,
+    /// Token id of the `<<SEP>>` of a decoder-kv.
+    pub sep_token_index: Option<u32>,
+    /// Layers of a decoder-kv's encoder over the labels.
+    #[serde(default = "defaults::scorer_encoder_layers")]
+    pub scorer_encoder_num_layers: usize,
+    /// What the model was trained to do: only a decoder-kv that stops early looks at it.
+    #[serde(default = "defaults::problem_type")]
+    pub problem_type: Option<ProblemType>,
+    /// Passes of a decoder-kv's encoder, the plain first one among them.
+    #[serde(default = "defaults::one")]
+    pub recurrent_steps: usize,
+    /// Whether the passes after the first are made at all.
+    #[serde(default = "defaults::yes")]
+    pub recurrent_inference: bool,
+    /// The number of passes instead of `recurrent_steps`.
+    pub recurrent_inference_max_steps: Option<usize>,
+    /// A record is done once no probability moves by this much in a pass; 0 or nothing: never.
+    #[serde(default = "defaults::halt_threshold")]
+    pub recurrent_halt_threshold: Option<f32>,
+    /// Whether the passes after the first also look at the text.
+    #[serde(default)]
+    pub recurrent_read_text: bool,
     /// A post-hoc calibrator: not supported yet.
     #[serde(default)]
     pub use_calibrator: bool,
 }
 
 mod defaults {
-    use super::{Architecture, ClassTokenPooling, LabelSlots, Pooling, ScorerType};
+    use super::{Architecture, ClassTokenPooling, LabelSlots, Pooling, ProblemType, ScorerType};
 
     pub(super) fn architecture() -> Architecture {
         Architecture::UniEncoder
@@ -201,6 +236,20 @@ mod defaults {
     pub(super) fn scorer_heads() -> usize {
         16
     }
+    pub(super) fn scorer_encoder_layers() -> usize {
+        2
+    }
+    pub(super) fn one() -> usize {
+        1
+    }
+    #[allow(clippy::unnecessary_wraps)] // the type of the field
+    pub(super) fn problem_type() -> Option<ProblemType> {
+        Some(ProblemType::SingleLabelClassification)
+    }
+    #[allow(clippy::unnecessary_wraps)] // the type of the field
+    pub(super) fn halt_threshold() -> Option<f32> {
+        Some(0.01)
+    }
     pub(super) fn max_num_classes() -> usize {
         25
     }
@@ -224,7 +273,8 @@ impl Config {
         let (pooling, scorer, architecture) = (self.pooling_strategy, self.scorer_type, self.architecture_type);
         // The decoder's last token is one row, whatever the pooling.
         let passes = pooling == Pooling::Pass && architecture != Architecture::EncoderDecoderCls;
-        if passes != (scorer == ScorerType::CrossAttn) {
+        // A decoder-kv has a pooling and a scorer of its own.
+        if architecture != Architecture::DecoderKv && passes != (scorer == ScorerType::CrossAttn) {
             return Err(format!(
                 "pooling_strategy {pooling:?} with scorer_type {scorer:?} in {architecture:?}: all token rows, which \
                  `pass` leaves, and `cross-attn` only work together"

@@ -1,7 +1,7 @@
 //! Record -> Prompt: the order of text and markers that a model was trained on.
 //!
-//! Source: `prepare_input` and `prepare_labels_prompt` of the pipelines, `format_examples_prompt` and
-//! `retrieval_augmented_text` of `gliclass` 0.1.21.
+//! Source: `prepare_input` and `prepare_labels_prompt` of the pipelines, `format_decoder_kv_sequence`,
+//! `format_examples_prompt` and `retrieval_augmented_text` of `gliclass` 0.1.21.
 
 use std::borrow::Cow;
 
@@ -91,6 +91,20 @@ impl<'a> Prompt<'a> {
         Self(pieces)
     }
 
+    /// The input of a decoder-kv: what lasts first, each label before its marker.
+    pub fn decoder_kv(record: &'a Record) -> Self {
+        let mut pieces = Vec::with_capacity(2 * record.labels.len() + 4);
+        task(record, &mut pieces);
+        few_shot(&record.examples, &mut pieces);
+        body(record, &mut pieces);
+        pieces.push(Piece::Marker(SEP));
+        for label in record.labels.names() {
+            pieces.extend([Piece::Label(label), Piece::Marker(LABEL)]);
+        }
+        pieces.push(Piece::Marker(SEP));
+        Self(pieces)
+    }
+
     /// A label alone, for an encoder of its own: cut like a text where it does not fit.
     pub fn label(label: &'a str) -> Self {
         Self(vec![Piece::Body(label)])
@@ -103,6 +117,11 @@ fn labels<'a>(record: &'a Record, pieces: &mut Vec<Piece<'a>>) {
         pieces.extend([Piece::Marker(LABEL), Piece::Label(label)]);
     }
     pieces.push(Piece::Marker(SEP));
+    task(record, pieces);
+}
+
+/// The task description.
+fn task<'a>(record: &'a Record, pieces: &mut Vec<Piece<'a>>) {
     if let Some(prompt) = record.prompt.as_deref() {
         pieces.push(Piece::Text(prompt.into()));
     }

@@ -110,9 +110,21 @@ impl Encoder {
     /// # Errors
     /// All but the text does not fit: the message says how many tokens it needs.
     pub fn encode(&self, prompt: &Prompt<'_>) -> Result<Tokens> {
-        let mut tokens = self.before.clone();
+        self.encode_between(&self.before, prompt, &self.after)
+    }
+
+    /// The same without the tokenizer's own special tokens around the input.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`].
+    pub fn encode_bare(&self, prompt: &Prompt<'_>) -> Result<Tokens> {
+        self.encode_between(&[], prompt, &[])
+    }
+
+    fn encode_between(&self, before: &[u32], prompt: &Prompt<'_>, after: &[u32]) -> Result<Tokens> {
+        let mut tokens = before.to_vec();
         let mut body = None;
-        let mut run = Run::default();
+        let mut run = Run { leads: true, ..Run::default() };
         for piece in &prompt.0 {
             match piece {
                 Piece::Marker(marker) => match self.markers.get(marker) {
@@ -133,7 +145,7 @@ impl Encoder {
             }
         }
         self.flush(&mut run, &mut tokens, &mut body)?;
-        tokens.extend_from_slice(&self.after);
+        tokens.extend_from_slice(after);
         let truncated = self.cut(&mut tokens, body, prompt)?;
         Ok(Tokens { ids: tokens, truncated })
     }
@@ -164,10 +176,9 @@ impl Encoder {
 
     /// Tokens of the text gathered so far.
     fn flush(&self, run: &mut Run, tokens: &mut Vec<u32>, body: &mut Option<std::ops::Range<usize>>) -> Result<()> {
-        let Run { text, holds_body } = std::mem::take(run);
+        let Run { text, holds_body, leads } = std::mem::take(run);
         let start = tokens.len();
         if !text.is_empty() {
-            let leads = start == self.before.len();
             tokens.extend(ids(if leads { &self.tokenizer } else { self.following() }, &text)?);
         }
         if holds_body {
@@ -204,6 +215,8 @@ impl Encoder {
 struct Run {
     text: String,
     holds_body: bool,
+    /// Whether nothing of the prompt stands before it.
+    leads: bool,
 }
 
 fn ids(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>> {

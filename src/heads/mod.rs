@@ -6,6 +6,7 @@ pub mod lstm;
 pub mod mlp;
 pub mod pooling;
 pub mod projector;
+pub mod reasoning;
 pub mod scorer;
 
 pub use head::Head;
@@ -13,4 +14,5 @@ pub use layer_attention::LayerAttention;
 pub use lstm::Lstm;
 pub use mlp::Mlp;
 pub use projector::Projector;
+pub use reasoning::ReasoningCell;
 pub use scorer::Scorer;

@@ -51,17 +51,23 @@ impl Scorer {
     /// # Errors
     /// Missing or mismatched tensors; heads that do not divide the width.
     pub fn load(config: &Config, weights: &Weights, hidden: usize) -> Result<Self> {
-        const MLP: [&str; 3] = ["mlp.0", "mlp.2", "mlp.4"];
-        let mlp = |inputs| Mlp::load(weights, &MLP, inputs, Activation::RELU);
         Ok(match config.scorer_type {
             ScorerType::Simple => Self::Simple,
             ScorerType::WeightedDot => Self::WeightedDot(Box::new(WeightedDot::load(weights, hidden)?)),
-            ScorerType::Mlp => Self::Mlp(Box::new(mlp(2 * hidden)?)),
-            ScorerType::Hopfield => Self::Hopfield(Box::new(Hopfield::load(weights, hidden, mlp(hidden)?)?)),
+            ScorerType::Mlp => Self::mlp(weights, hidden)?,
+            ScorerType::Hopfield => Self::Hopfield(Box::new(Hopfield::load(weights, hidden)?)),
             ScorerType::CrossAttn => {
                 Self::CrossAttention(Box::new(CrossAttention::load(weights, hidden, config.scorer_num_heads)?))
             }
         })
+    }
+
+    /// Loads the `mlp` scorer.
+    ///
+    /// # Errors
+    /// Missing or mismatched tensors.
+    pub fn mlp(weights: &Weights, hidden: usize) -> Result<Self> {
+        Ok(Self::Mlp(Box::new(load_mlp(weights, 2 * hidden)?)))
     }
 
     /// Whether a label's logit depends on the record's other label rows, empty slots included.
@@ -88,6 +94,10 @@ impl Scorer {
             Self::CrossAttention(scorer) => scorer.forward(features, threads),
         }
     }
+}
+
+fn load_mlp(weights: &Weights, inputs: usize) -> Result<Mlp> {
+    Mlp::load(weights, &["mlp.0", "mlp.2", "mlp.4"], inputs, Activation::RELU)
 }
 
 /// The values of a matrix of one column.
@@ -175,8 +185,9 @@ pub struct Hopfield {
 }
 
 impl Hopfield {
-    fn load(weights: &Weights, hidden: usize, mlp: Mlp) -> Result<Self> {
+    fn load(weights: &Weights, hidden: usize) -> Result<Self> {
         let linear = |name| Linear::load(&weights.at(name), hidden, hidden);
+        let mlp = load_mlp(weights, hidden)?;
         Ok(Self { query: linear("q_proj")?, key: linear("k_proj")?, value: linear("v_proj")?, mlp })
     }
 

@@ -104,3 +104,18 @@ fn a_record_has_the_same_bits_alone_among_neighbours_and_on_two_threads() {
         }
     }
 }
+
+#[test]
+fn a_decoder_kv_cuts_its_text_and_never_its_labels() {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference/decoderkv-halts"));
+    let options = Options { max_length: 60, ..Options::default() };
+    let model = Model::load(&Source::Folder(folder.to_owned()), &options).unwrap();
+    let case = cases(folder).remove(1);
+    let whole: Vec<u32> = serde_json::from_value(case["input_ids"].clone()).unwrap();
+    let cut = model.encode(&record(&case)).unwrap();
+    assert!(cut.truncated && whole.len() > 60);
+    let separator = whole[whole.len() - 1];
+    let labels = whole.iter().position(|&id| id == separator).unwrap();
+    let kept = 60 - (whole.len() - labels);
+    assert_eq!(cut.tokens, [&whole[..kept], &whole[labels..]].concat());
+}

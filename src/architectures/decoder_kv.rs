@@ -1,0 +1,264 @@
+//! Text, then labels, through a causal decoder; a small encoder over the labels' hidden states sees both
+//! ways, and each `<<LABEL>>` is compared with the last `<<SEP>>`.
+//!
+//! Source: `GLiClassDecoderKV` and `DecoderKVScorer` of `gliclass` 0.1.21. Its `scorer_full_sequence` is
+//! read by nothing there, so by nothing here.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use candle_core::Tensor;
+use serde_json::{Value, json};
+
+use super::Network;
+use crate::backbones::layers::Linear;
+use crate::backbones::{self, Backbone, Sequences, deberta_v2};
+use crate::checkpoint::config::ProblemType;
+use crate::checkpoint::{Config, Weights};
+use crate::classifier::Encoded;
+use crate::encode::{Encoder, Prompt, Tokens};
+use crate::error::Result;
+use crate::heads::Scorer;
+use crate::heads::projector::normalize;
+use crate::heads::reasoning::ReasoningCell;
+use crate::heads::scorer::Features;
+use crate::records::Record;
+use crate::scores::scores;
+
+/// A decoder-kv model.
+pub struct DecoderKv {
+    label: u32,
+    separator: u32,
+    decoder: Box<dyn Backbone>,
+    encoder: deberta_v2::Encoder,
+    text_projector: Linear,
+    label_projector: Linear,
+    normalizes: bool,
+    scorer: Scorer,
+    recurrence: Option<Recurrence>,
+}
+
+/// Passes of the encoder after the first.
+struct Recurrence {
+    cell: ReasoningCell,
+    /// How many there are at most.
+    steps: usize,
+    /// A record is done once no probability moves by this much.
+    halt: Option<f32>,
+    single_label: bool,
+}
+
+/// The labels' part of each sequence, and what stands before it.
+struct Sections {
+    /// Rows of the hidden states.
+    labels: Vec<Range<usize>>,
+    text: Vec<Range<usize>>,
+    /// The labels' rows alone, packed.
+    sequences: Sequences,
+    /// Among those, each record's `<<LABEL>>` rows and its last `<<SEP>>`.
+    markers: Vec<usize>,
+    marker_rows: Vec<Range<usize>>,
+    separators: Vec<usize>,
+}
+
+impl DecoderKv {
+    /// Loads the model below `weights`.
+    ///
+    /// # Errors
+    /// Unsupported settings, missing or mismatched tensors.
+    pub fn load(config: &Config, weights: &Weights) -> Result<Self> {
+        let kind = config.encoder_config["model_type"].as_str().unwrap_or_default();
+        if kind != "qwen3" {
+            return Err(weights.error(format!("decoder-kv on {kind:?} is not supported: only on qwen3 it is")));
+        }
+        let separator = config.sep_token_index.ok_or_else(|| weights.error("config.json has no sep_token_index"))?;
+        let vocab_size = config.encoder_config["vocab_size"].as_u64().unwrap_or(0);
+        let [label, ..] = config.marker_ids(vocab_size as usize);
+        let decoder = backbones::load(&config.encoder_config, &weights.at("decoder_model"))?;
+        let hidden = decoder.hidden_size();
+        let scorer = weights.at("scorer");
+        Ok(Self {
+            label,
+            separator,
+            encoder: deberta_v2::Encoder::load(&encoder_config(config, hidden), &scorer.at("scorer_encoder"))?,
+            text_projector: Linear::load(&scorer.at("text_projector"), hidden, hidden)?,
+            label_projector: Linear::load(&scorer.at("label_projector"), hidden, hidden)?,
+            normalizes: config.normalize_features,
+            recurrence: Recurrence::load(config, &scorer.at("reasoning_cell"), hidden)?,
+            scorer: Scorer::mlp(&scorer, hidden)?,
+            decoder,
+        })
+    }
+
+    /// The decoder's last hidden state: `(tokens, hidden)`.
+    fn hidden(&self, batch: &[Encoded], sequences: &Sequences) -> Result<Tensor> {
+        let ids: Vec<u32> = batch.iter().flat_map(|record| record.tokens.iter().copied()).collect();
+        last(self.decoder.layers(), |visit| self.decoder.forward(self.decoder.embed(&ids)?, sequences, visit))
+    }
+
+    fn encode_labels(&self, states: Tensor, sections: &Sections) -> Result<Tensor> {
+        let layers = self.encoder.layers();
+        last(layers, |visit| self.encoder.forward(states, &sections.sequences, visit))
+    }
+
+    /// A logit for each `<<LABEL>>` of each record, from a state of the labels `(tokens, hidden)`.
+    fn score(&self, state: &Tensor, sections: &Sections) -> Result<Vec<Vec<f32>>> {
+        let threads = sections.sequences.threads;
+        let mut text = self.text_projector.forward(&rows(state, &sections.separators)?, threads)?;
+        let mut labels = self.label_projector.forward(&rows(state, &sections.markers)?, threads)?;
+        if self.normalizes {
+            text = normalize(&text)?;
+            labels = normalize(&labels)?;
+        }
+        let text_rows = (0..sections.separators.len()).map(|record| record..record + 1).collect();
+        let features = Features { text, text_rows, labels, label_rows: sections.marker_rows.clone() };
+        let logits = self.scorer.forward(&features, threads)?;
+        Ok(features.label_rows.into_iter().map(|rows| logits[rows].to_vec()).collect())
+    }
+
+    /// Looks again until no record's probabilities move, or there are no steps left.
+    fn reason(
+        &self,
+        recurrence: &Recurrence,
+        hidden: &Tensor,
+        sections: &Sections,
+        mut state: Tensor,
+        mut logits: Vec<Vec<f32>>,
+    ) -> Result<Vec<Vec<f32>>> {
+        let cell = &recurrence.cell;
+        let inputs = cell.normalize(&part(hidden, &sections.labels)?)?;
+        let memory = cell.memory(hidden, &sections.text, sections.sequences.threads)?;
+        let mut active = vec![true; logits.len()];
+        for _ in 0..recurrence.steps {
+            let encode = |x| self.encode_labels(x, sections);
+            state = cell.step(&state, &inputs, &sections.sequences, memory.as_ref(), encode)?;
+            let next = self.score(&state, sections)?;
+            for ((old, new), active) in logits.iter_mut().zip(next).zip(&mut active).filter(|(_, active)| **active) {
+                *active = recurrence.moved(old, &new);
+                *old = new;
+            }
+            if !active.contains(&true) {
+                break;
+            }
+        }
+        Ok(logits)
+    }
+
+    fn sections(&self, batch: &[Encoded], sequences: &Sequences) -> Sections {
+        let starts = batch.iter().map(|record| self.labels_start(&record.tokens));
+        let ranges: Vec<_> = sequences.ranges().zip(starts).collect();
+        let (mut markers, mut marker_rows, mut separators) = (Vec::new(), Vec::new(), Vec::new());
+        let packed = Sequences::new(ranges.iter().map(|(rows, start)| rows.len() - start), sequences.threads);
+        for ((record, (_, start)), packed) in batch.iter().zip(&ranges).zip(packed.ranges()) {
+            let tokens = &record.tokens[*start..];
+            let first = markers.len();
+            markers.extend((0..tokens.len()).filter(|&at| tokens[at] == self.label).map(|at| packed.start + at));
+            marker_rows.push(first..markers.len());
+            separators.push(packed.start + tokens.iter().rposition(|&id| id == self.separator).unwrap_or(0));
+        }
+        Sections {
+            labels: ranges.iter().map(|(rows, start)| rows.start + start..rows.end).collect(),
+            text: ranges.iter().map(|(rows, start)| rows.start..rows.start + start).collect(),
+            sequences: packed,
+            markers,
+            marker_rows,
+            separators,
+        }
+    }
+
+    /// Behind the last `<<SEP>>` before the first `<<LABEL>>`.
+    fn labels_start(&self, tokens: &[u32]) -> usize {
+        let first = tokens.iter().position(|&id| id == self.label).unwrap_or(0);
+        tokens[..first].iter().rposition(|&id| id == self.separator).map_or(0, |at| at + 1)
+    }
+}
+
+impl Network for DecoderKv {
+    fn max_positions(&self) -> Option<usize> {
+        self.decoder.max_positions()
+    }
+
+    fn encode(&self, record: &Record, encoder: &Encoder) -> Result<Encoded> {
+        let Tokens { ids, truncated } = encoder.encode_bare(&Prompt::decoder_kv(record))?;
+        Ok(Encoded {
+            tokens: ids,
+            label_tokens: Vec::new(),
+            labels: Arc::clone(&record.labels),
+            truncated,
+            pieces: Vec::new(),
+        })
+    }
+
+    fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
+        let sequences = Sequences::new(batch.iter().map(|record| record.tokens.len()), threads);
+        let hidden = self.hidden(batch, &sequences)?;
+        let sections = self.sections(batch, &sequences);
+        let state = self.encode_labels(part(&hidden, &sections.labels)?, &sections)?;
+        let logits = self.score(&state, &sections)?;
+        match &self.recurrence {
+            Some(recurrence) => self.reason(recurrence, &hidden, &sections, state, logits),
+            None => Ok(logits),
+        }
+    }
+}
+
+impl Recurrence {
+    /// None where the first pass is the only one.
+    fn load(config: &Config, weights: &Weights, hidden: usize) -> Result<Option<Self>> {
+        if config.recurrent_steps <= 1 || !config.recurrent_inference {
+            return Ok(None);
+        }
+        let steps = config.recurrent_inference_max_steps.filter(|&steps| steps > 0).unwrap_or(config.recurrent_steps);
+        Ok(Some(Self {
+            cell: ReasoningCell::load(weights, hidden, config.recurrent_read_text)?,
+            steps: steps - 1,
+            halt: config.recurrent_halt_threshold.filter(|&threshold| threshold != 0.0),
+            single_label: config.problem_type == Some(ProblemType::SingleLabelClassification),
+        }))
+    }
+
+    /// Whether a record goes on after a step from logits `old` to `new`.
+    fn moved(&self, old: &[f32], new: &[f32]) -> bool {
+        let Some(halt) = self.halt else { return true };
+        let (old, new) = (scores(old, self.single_label), scores(new, self.single_label));
+        old.iter().zip(new).any(|(old, new)| (new - old).abs() >= halt)
+    }
+}
+
+/// The config of the encoder over the labels: the reference builds it from the hidden size alone.
+fn encoder_config(config: &Config, hidden: usize) -> Value {
+    json!({
+        "hidden_size": hidden,
+        "num_hidden_layers": config.scorer_encoder_num_layers,
+        "num_attention_heads": (hidden / 64).max(1),
+        "intermediate_size": 4 * hidden,
+        "max_position_embeddings": 512,
+        "relative_attention": true,
+        "pos_att_type": ["p2c", "c2p"],
+        "max_relative_positions": 512,
+    })
+}
+
+/// The state that `forward` gives with index `layers`.
+fn last(layers: usize, forward: impl FnOnce(&mut backbones::Visit) -> Result<()>) -> Result<Tensor> {
+    let mut state = None;
+    forward(&mut |index, x| {
+        if index == layers {
+            state = Some(x.clone());
+        }
+        Ok(true)
+    })?;
+    state.ok_or_else(|| candle_core::Error::Msg("the encoder gave no hidden state".into()).into())
+}
+
+/// Ranges of rows, one after another.
+fn part(x: &Tensor, ranges: &[Range<usize>]) -> Result<Tensor> {
+    let parts = ranges.iter().map(|range| x.narrow(0, range.start, range.len()));
+    Ok(Tensor::cat(&parts.collect::<candle_core::Result<Vec<_>>>()?, 0)?)
+}
+
+/// Single rows by their numbers.
+fn rows(x: &Tensor, rows: &[usize]) -> Result<Tensor> {
+    let rows: Vec<u32> = rows.iter().map(|&row| row as u32).collect();
+    Ok(x.index_select(&Tensor::new(rows, x.device())?, 0)?)
+}
