@@ -1,15 +1,20 @@
-//! BERT and its kin: RoBERTa, XLM-RoBERTa, ELECTRA, DistilBERT. Absolute positions, norm after each block.
+//! BERT and its kin: RoBERTa, XLM-RoBERTa, ELECTRA, DistilBERT, MPNet, ALBERT. Absolute positions, norm after
+//! each block.
 //!
-//! Source: `modeling_bert.py`, `modeling_roberta.py`, `modeling_electra.py`, `modeling_distilbert.py` of transformers.
+//! Source: `modeling_{bert,roberta,electra,distilbert,mpnet,albert}.py` of transformers.
+
+use std::sync::Arc;
 
 use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::layers::{Activation, Attention, Embedding, LayerNorm, Linear, PositionTable};
+use super::relative::{Buckets, RelativeBias};
 use super::{Backbone, Sequences, Visit};
 use crate::checkpoint::Weights;
 use crate::error::Result;
+use crate::kernels::Bias;
 
 #[derive(Debug, Deserialize)]
 struct Config {
@@ -21,26 +26,33 @@ struct Config {
     num_attention_heads: usize,
     #[serde(alias = "hidden_dim")]
     intermediate_size: usize,
-    #[serde(alias = "activation", default = "gelu")]
-    hidden_act: String,
+    #[serde(alias = "activation")]
+    hidden_act: Option<String>,
     max_position_embeddings: usize,
     embedding_size: Option<usize>,
     #[serde(default = "layer_norm_eps")]
     layer_norm_eps: f32,
     pad_token_id: Option<usize>,
     position_embedding_type: Option<String>,
+    /// Sets of weights that ALBERT's layers share, one after another.
+    #[serde(default = "one")]
+    num_hidden_groups: usize,
+    /// ALBERT's layers in each set.
+    #[serde(default = "one")]
+    inner_group_num: usize,
 }
 
-fn gelu() -> String {
-    "gelu".into()
+fn one() -> usize {
+    1
 }
 
 fn layer_norm_eps() -> f32 {
     1e-12
 }
 
-/// Names of a layer's tensors, which differ between the families.
+/// Names of a layer's tensors, which differ between the families, and the activation where the config names none.
 struct Names {
+    activation: &'static str,
     layers: &'static str,
     query_key_value: [&'static str; 3],
     attention_output: &'static str,
@@ -51,6 +63,7 @@ struct Names {
 }
 
 const BERT: Names = Names {
+    activation: "gelu",
     layers: "encoder.layer",
     query_key_value: ["attention.self.query", "attention.self.key", "attention.self.value"],
     attention_output: "attention.output.dense",
@@ -61,6 +74,7 @@ const BERT: Names = Names {
 };
 
 const DISTILBERT: Names = Names {
+    activation: "gelu",
     layers: "transformer.layer",
     query_key_value: ["attention.q_lin", "attention.k_lin", "attention.v_lin"],
     attention_output: "attention.out_lin",
@@ -70,13 +84,37 @@ const DISTILBERT: Names = Names {
     norm: "output_layer_norm",
 };
 
+const MPNET: Names = Names {
+    query_key_value: ["attention.attn.q", "attention.attn.k", "attention.attn.v"],
+    attention_output: "attention.attn.o",
+    attention_norm: "attention.LayerNorm",
+    ..BERT
+};
+
+const ALBERT: Names = Names {
+    activation: "gelu_new",
+    layers: "encoder.albert_layer_groups",
+    query_key_value: ["attention.query", "attention.key", "attention.value"],
+    attention_output: "attention.dense",
+    attention_norm: "attention.LayerNorm",
+    up: "ffn",
+    down: "ffn_output",
+    norm: "full_layer_layer_norm",
+};
+
+/// Rows and reach of MPNet's table of distances: what its config says of them is not read.
+const MPNET_BUCKETS: usize = 32;
+const MPNET_DISTANCE: usize = 128;
+
 /// An encoder of the BERT family.
 pub struct Bert {
     words: Embedding,
     positions: PositionTable,
     norm: LayerNorm,
     project: Option<Linear>,
-    layers: Vec<Layer>,
+    /// MPNet's, the same in all layers.
+    bias: Option<RelativeBias>,
+    layers: Vec<Arc<Layer>>,
     hidden_size: usize,
 }
 
@@ -101,31 +139,67 @@ impl Bert {
         if let Some(kind) = config.position_embedding_type.as_deref().filter(|kind| *kind != "absolute") {
             return Err(weights.error(format!("position_embedding_type {kind:?} is not supported: only absolute is")));
         }
-        let names = if kind == "distilbert" { &DISTILBERT } else { &BERT };
-        let width = config.embedding_size.filter(|_| kind == "electra").unwrap_or(config.hidden_size);
-        // RoBERTa counts positions from the padding's id on.
-        let offset = if kind.ends_with("roberta") { config.pad_token_id.unwrap_or(1) + 1 } else { 0 };
+        let names = match kind {
+            "distilbert" => &DISTILBERT,
+            "mpnet" => &MPNET,
+            "albert" => &ALBERT,
+            _ => &BERT,
+        };
+        let width = config.embedding_size.filter(|_| ["electra", "albert"].contains(&kind));
+        let width = width.unwrap_or(config.hidden_size);
+        let offset = match kind {
+            // Positions count from the padding's id on.
+            "roberta" | "xlm-roberta" => config.pad_token_id.unwrap_or(1) + 1,
+            "mpnet" => 2,
+            _ => 0,
+        };
         let embeddings = weights.at("embeddings");
         let mut positions =
             PositionTable::load(&embeddings.at("position_embeddings"), config.max_position_embeddings, width, offset)?;
         if embeddings.has("token_type_embeddings.weight") {
             positions.add_first_row(&embeddings.at("token_type_embeddings"))?;
         }
-        let project = (width != config.hidden_size)
-            .then(|| Linear::load(&weights.at("embeddings_project"), width, config.hidden_size))
-            .transpose()?;
+        let project = match kind {
+            "albert" => Some("encoder.embedding_hidden_mapping_in"),
+            _ => (width != config.hidden_size).then_some("embeddings_project"),
+        };
         let layers = weights.at(names.layers);
         Ok(Self {
             words: Embedding::load(&embeddings.at("word_embeddings"), width)?,
             positions,
             norm: LayerNorm::load(&embeddings.at("LayerNorm"), width, config.layer_norm_eps)?,
-            project,
-            layers: (0..config.num_hidden_layers)
-                .map(|i| Layer::load(&config, names, &layers.at(i)))
-                .collect::<Result<_>>()?,
+            project: project.map(|name| Linear::load(&weights.at(name), width, config.hidden_size)).transpose()?,
+            bias: (kind == "mpnet").then(|| load_bias(&config, &weights.at("encoder"))).transpose()?,
+            layers: match kind {
+                "albert" => load_shared(&config, names, &layers)?,
+                _ => (0..config.num_hidden_layers)
+                    .map(|i| Layer::load(&config, names, &layers.at(i)).map(Arc::new))
+                    .collect::<Result<_>>()?,
+            },
             hidden_size: config.hidden_size,
         })
     }
+}
+
+/// ALBERT's layers in the order they are run, those of a group again and again.
+fn load_shared(config: &Config, names: &Names, weights: &Weights) -> Result<Vec<Arc<Layer>>> {
+    let (layers, groups) = (config.num_hidden_layers, config.num_hidden_groups);
+    let load = |group, inner| {
+        Layer::load(config, names, &weights.at(format_args!("{group}.albert_layers.{inner}"))).map(Arc::new)
+    };
+    let groups: Vec<Vec<Arc<Layer>>> = (0..groups)
+        .map(|group| (0..config.inner_group_num).map(|inner| load(group, inner)).collect())
+        .collect::<Result<_>>()?;
+    // Divided as the reference does it: a layer more or less goes to another group.
+    let group = |layer: usize| (layer as f64 / (layers as f64 / groups.len() as f64)) as usize;
+    Ok((0..layers).flat_map(|layer| groups.get(group(layer)).into_iter().flatten().map(Arc::clone)).collect())
+}
+
+fn load_bias(config: &Config, weights: &Weights) -> Result<RelativeBias> {
+    let buckets = Buckets::new(MPNET_BUCKETS, MPNET_DISTANCE, false).map_err(|e| weights.error(e))?;
+    let heads = config.num_attention_heads;
+    let table = weights.at("relative_attention_bias").vec("weight", &[MPNET_BUCKETS, heads])?;
+    Ok(buckets.spread(&table, heads))
 }
 
 impl Layer {
@@ -138,15 +212,16 @@ impl Layer {
             attention_output: Linear::load(&weights.at(names.attention_output), hidden, hidden)?,
             attention_norm: LayerNorm::load(&weights.at(names.attention_norm), hidden, config.layer_norm_eps)?,
             up: Linear::load(&weights.at(names.up), hidden, inner)?,
-            activation: Activation::parse(&config.hidden_act).map_err(|e| weights.error(e))?,
+            activation: Activation::parse(config.hidden_act.as_deref().unwrap_or(names.activation))
+                .map_err(|e| weights.error(e))?,
             down: Linear::load(&weights.at(names.down), inner, hidden)?,
             norm: LayerNorm::load(&weights.at(names.norm), hidden, config.layer_norm_eps)?,
         })
     }
 
-    fn forward(&self, x: &Tensor, sequences: &Sequences) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, sequences: &Sequences, bias: Bias<'_>) -> Result<Tensor> {
         let query_key_value = self.query_key_value.forward(x, sequences.threads)?;
-        let context = self.attention.forward(&query_key_value, sequences)?;
+        let context = self.attention.forward_biased(&query_key_value, sequences, bias)?;
         let x = self.attention_norm.forward(&self.attention_output.forward_add(&context, x, sequences.threads)?)?;
         let inner = self.up.forward_activated(&x, self.activation, sequences.threads)?;
         self.norm.forward(&self.down.forward_add(&inner, &x, sequences.threads)?)
@@ -175,11 +250,12 @@ impl Backbone for Bert {
         if let Some(project) = &self.project {
             x = project.forward(&x, sequences.threads)?;
         }
+        let bias = self.bias.as_ref().map_or(Bias::None, RelativeBias::as_bias);
         for (index, layer) in self.layers.iter().enumerate() {
             if !visit(index, &x)? {
                 return Ok(());
             }
-            x = layer.forward(&x, sequences)?;
+            x = layer.forward(&x, sequences, bias)?;
         }
         visit(self.layers.len(), &x).map(|_| ())
     }

@@ -15,6 +15,7 @@ pub mod deberta_v2;
 pub mod decoder;
 pub mod layers;
 pub mod modernbert;
+pub mod relative;
 pub mod rope;
 pub mod t5;
 
@@ -148,7 +149,7 @@ pub type Visit<'a> = dyn FnMut(usize, &Tensor) -> Result<bool> + 'a;
 pub fn load(config: &Value, weights: &Weights) -> Result<Box<dyn Backbone>> {
     let kind = config.get("model_type").and_then(Value::as_str).unwrap_or("deberta-v2");
     Ok(match kind {
-        "bert" | "roberta" | "xlm-roberta" | "electra" | "distilbert" => {
+        "bert" | "roberta" | "xlm-roberta" | "electra" | "distilbert" | "mpnet" | "albert" => {
             Box::new(bert::Bert::load(kind, config, weights)?)
         }
         "deberta-v2" => Box::new(deberta_v2::DebertaV2::load(config, weights)?),
@@ -157,7 +158,7 @@ pub fn load(config: &Value, weights: &Weights) -> Result<Box<dyn Backbone>> {
         "t5" | "mt5" | "umt5" => Box::new(t5::Encoder::load(kind, config, weights)?),
         other => {
             return Err(weights.error(format!(
-                "encoder_config.model_type {other:?} is not supported: bert, roberta, xlm-roberta, electra, distilbert, \
+                "encoder_config.model_type {other:?} is not supported: bert, roberta, xlm-roberta, electra, distilbert, mpnet, albert, \
                  deberta-v2, modernbert, t5, mt5, umt5, qwen2, qwen3, llama, mistral and gemma are"
             )));
         }

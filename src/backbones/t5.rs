@@ -11,10 +11,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::layers::{Activation, Attention, Embedding, Linear, RmsNorm};
+use super::relative::{Buckets, RelativeBias};
 use super::{Backbone, EncoderDecoder, Packed, Sequences, Visit};
 use crate::checkpoint::Weights;
 use crate::error::Result;
-use crate::kernels::Bias;
 
 #[derive(Debug, Deserialize)]
 struct Config {
@@ -59,70 +59,13 @@ impl Config {
         Ok((gated, Activation::parse(self.dense_act_fn.as_deref().unwrap_or(name))?))
     }
 
+    fn buckets(&self, backward: bool) -> std::result::Result<Buckets, String> {
+        Buckets::new(self.relative_attention_num_buckets, self.relative_attention_max_distance, backward)
+    }
+
     fn heads(&self) -> std::result::Result<Attention, String> {
         Ok(Attention::new(self.num_heads * self.d_kv, self.num_heads)?.scaled(1.0))
     }
-}
-
-/// Which row of the bias table stands for each distance.
-#[derive(Debug, Clone, Copy)]
-struct Buckets {
-    count: usize,
-    max_distance: usize,
-    /// A decoder's: keys behind the query share the row of distance 0.
-    backward: bool,
-}
-
-impl Buckets {
-    fn new(config: &Config, backward: bool) -> std::result::Result<Self, String> {
-        let (count, max_distance) = (config.relative_attention_num_buckets, config.relative_attention_max_distance);
-        let buckets = Self { count, max_distance, backward };
-        if buckets.exact() == 0 || max_distance <= buckets.exact() {
-            return Err(format!(
-                "relative_attention_num_buckets {count} with relative_attention_max_distance {max_distance}: there \
-                 must be a bucket for some distances alone, and the largest distance must be beyond them"
-            ));
-        }
-        Ok(buckets)
-    }
-
-    /// Rows for one direction.
-    fn one_way(self) -> usize {
-        if self.backward { self.count } else { self.count / 2 }
-    }
-
-    /// Distances that have a row of their own.
-    fn exact(self) -> usize {
-        self.one_way() / 2
-    }
-
-    /// The row for a key `distance` tokens behind its query: `_relative_position_bucket`.
-    fn of(self, distance: i64) -> usize {
-        let (exact, rows) = (self.exact(), self.one_way());
-        let ahead = if distance > 0 && !self.backward { rows } else { 0 };
-        let far = if self.backward { -distance.min(0) } else { distance.abs() } as usize;
-        if far < exact {
-            return ahead + far;
-        }
-        // In f32 as the reference: the cut is sensitive to the last bit.
-        let log = (far as f32 / exact as f32).ln() / (self.max_distance as f64 / exact as f64).ln() as f32;
-        ahead + (exact + (log * (rows - exact) as f32) as usize).min(rows - 1)
-    }
-
-    /// The table `(rows, heads)` spread out to `(heads, 2 * max_distance + 1)`, one column for each distance.
-    fn spread(self, table: &[f32], heads: usize) -> RelativeBias {
-        let reach = self.max_distance as i64;
-        let rows: Vec<usize> = (-reach..=reach).map(|distance| self.of(distance)).collect();
-        let values = (0..heads).flat_map(|head| rows.iter().map(move |row| table[row * heads + head]));
-        RelativeBias { table: values.collect(), max_distance: self.max_distance }
-    }
-}
-
-/// What attention adds for each distance: `(heads, 2 * max_distance + 1)`.
-#[derive(Debug)]
-struct RelativeBias {
-    table: Vec<f32>,
-    max_distance: usize,
 }
 
 /// The layers of an encoder or a decoder.
@@ -174,7 +117,7 @@ impl Stack {
     fn load(kind: &str, config: &Config, role: Role, weights: &Weights) -> Result<Self> {
         let decodes = role != Role::Encoder;
         let count = config.num_decoder_layers.filter(|_| decodes).unwrap_or(config.num_layers);
-        let buckets = Buckets::new(config, decodes).map_err(|e| weights.error(e))?;
+        let buckets = config.buckets(decodes).map_err(|e| weights.error(e))?;
         let mut layers: Vec<Layer> = Vec::with_capacity(count);
         for index in 0..count {
             let block = weights.at(format_args!("block.{index}"));
@@ -183,7 +126,7 @@ impl Stack {
                 Some(first) if kind != "umt5" => Arc::clone(&first.bias),
                 _ => {
                     let table = block.at("layer.0.SelfAttention.relative_attention_bias");
-                    let table = table.vec("weight", &[buckets.count, config.num_heads])?;
+                    let table = table.vec("weight", &[config.relative_attention_num_buckets, config.num_heads])?;
                     Arc::new(buckets.spread(&table, config.num_heads))
                 }
             };
@@ -249,8 +192,7 @@ impl Layer {
     fn forward(&self, x: &Tensor, sequences: &Sequences, source: Option<&Source>) -> Result<Tensor> {
         let threads = sequences.threads;
         let query_key_value = self.query_key_value.forward(&self.attention_norm.forward(x)?, threads)?;
-        let bias = Bias::Relative { table: &self.bias.table, max_distance: self.bias.max_distance };
-        let context = self.attention.forward_biased(&query_key_value, sequences, bias)?;
+        let context = self.attention.forward_biased(&query_key_value, sequences, self.bias.as_bias())?;
         let mut x = self.attention_output.forward_add(&context, x, threads)?;
         if let (Some(reader), Some(source)) = (&self.reader, source) {
             x = reader.forward(&x, sequences, source)?;
@@ -378,27 +320,5 @@ impl EncoderDecoder for T5 {
         let source = Source { hidden: &encoded, rows: &rows };
         let decoded = self.decoder.last(self.words.forward(&written.ids)?, &written.sequences, Some(&source))?;
         Ok([encoded, decoded])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Buckets;
-
-    #[test]
-    fn near_keys_have_rows_of_their_own_and_far_ones_share() {
-        let both = Buckets { count: 32, max_distance: 128, backward: false };
-        assert_eq!([-7, 0, 7].map(|d| both.of(d)), [7, 0, 23]);
-        assert_eq!([-8, -11, -12, 16, 127, 128, 9000].map(|d| both.of(d)), [8, 8, 9, 26, 31, 31, 31]);
-        let backward = Buckets { backward: true, ..both };
-        assert_eq!([5, 0, -15, -16, -127].map(|d| backward.of(d)), [0, 0, 15, 16, 31]);
-    }
-
-    #[test]
-    fn the_table_is_spread_head_by_head() {
-        let buckets = Buckets { count: 4, max_distance: 2, backward: false };
-        let bias = buckets.spread(&[0.0, 10.0, 1.0, 11.0, 2.0, 12.0, 3.0, 13.0], 2);
-        assert_eq!(bias.table[..5], [1.0, 1.0, 0.0, 3.0, 3.0]);
-        assert_eq!(bias.table[5..], [11.0, 11.0, 10.0, 13.0, 13.0]);
     }
 }
