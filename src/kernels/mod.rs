@@ -14,6 +14,7 @@ mod dense;
 mod gemm;
 mod isa;
 mod math;
+mod memory;
 mod pack;
 mod portable;
 mod positions;
@@ -30,6 +31,7 @@ pub use attention::{
 };
 pub use dense::{PackedMatrix, Precision, arithmetic, linear};
 pub use isa::{Isa, isa};
+pub use memory::keep_pages;
 pub use rows::{activate, gated, layer_norm, rms_norm};
 
 /// What a dense layer applies to each element after its bias.

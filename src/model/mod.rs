@@ -104,6 +104,7 @@ impl Model {
     /// A missing, damaged or unsupported file, named.
     pub fn load(source: &Source, options: &Options) -> Result<Self> {
         let isa = kernels::isa().map_err(Error::Usage)?;
+        kernels::keep_pages();
         let files = match source {
             Source::Builtin => builtin::files()?,
             Source::Folder(folder) => Files::read(folder)?,
