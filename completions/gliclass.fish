@@ -47,7 +47,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s t -l thre
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s k -l top-k -d 'At most N labels for a text, the best ones' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l device -d 'Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l device -d 'Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
 bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
@@ -88,7 +88,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s t -l thresho
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s k -l top-k -d 'At most N labels for a text, the best ones' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l device -d 'Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l device -d 'Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
 bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
@@ -131,7 +131,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l min-macro-f1 
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l min-weighted-f1 -d 'The least F1 averaged by support' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l device -d 'Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l device -d 'Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
 bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'

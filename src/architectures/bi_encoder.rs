@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
-use super::Network;
-use super::features::{Markers, TextRows, by_record, text_features};
+use super::features::{Markers, TextRows, rows_of_labels, text_features};
 use super::label_encoder::{LabelEncoder, LabelTokenizer};
-use crate::backbones::layers::{matrix, with_values};
+use super::{Logits, Network};
+use crate::backbones::layers::{matrix_beside, replace_rows, select_rows};
 use crate::backbones::{self, Backbone, Sequences};
 use crate::checkpoint::config::Architecture;
 use crate::checkpoint::{Config, Weights};
@@ -59,23 +59,10 @@ impl BiEncoder {
     }
 
     /// Word embeddings, with a label's vector in the place of its token.
-    fn with_labels(&self, words: &Tensor, tokens: &[u32], vectors: &[f32]) -> Result<Tensor> {
-        let (_, width) = words.dims2()?;
-        let mut rows = with_values(words, <[f32]>::to_vec)?;
-        for (at, vector) in self.markers.labels(tokens).into_iter().zip(vectors.chunks_exact(width)) {
-            rows[at * width..(at + 1) * width].copy_from_slice(vector);
-        }
-        matrix(rows, width)
-    }
-
-    /// The hidden states at the labels' tokens.
-    fn rows_of_labels(&self, hidden: &Tensor, tokens: &[u32]) -> Result<Tensor> {
-        let (_, width) = hidden.dims2()?;
-        let places = self.markers.labels(tokens);
-        let rows = with_values(hidden, |hidden| {
-            places.iter().flat_map(|at| &hidden[at * width..(at + 1) * width]).copied().collect()
-        })?;
-        matrix(rows, width)
+    fn with_labels(&self, words: &Tensor, tokens: &[u32], vectors: Vec<f32>) -> Result<Tensor> {
+        let vectors = matrix_beside(words, vectors, words.dim(1)?)?;
+        let places = self.markers.labels(tokens).into_iter().zip(0..vectors.dim(0)?);
+        replace_rows(words, places, &vectors)
     }
 }
 
@@ -101,7 +88,7 @@ impl Network for BiEncoder {
         })
     }
 
-    fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
+    fn forward(&self, batch: &[Encoded], threads: usize) -> Result<Logits> {
         let sequences = Sequences::new(batch.iter().map(|record| record.tokens.len()), threads);
         let tokens: Vec<u32> = batch.iter().flat_map(|record| record.tokens.iter().copied()).collect();
         let mut vectors = Vec::new();
@@ -110,15 +97,15 @@ impl Network for BiEncoder {
         }
         let mut words = self.backbone.embed(&tokens)?;
         if self.is_fused() {
-            words = self.with_labels(&words, &tokens, &vectors)?;
+            words = self.with_labels(&words, &tokens, std::mem::take(&mut vectors))?;
         }
         let hidden = self.backbone.last(words, &sequences)?;
         let texts = TextRows::all(&sequences);
         let (text, text_rows) = text_features(&hidden, &texts, self.config.pooling_strategy, None, threads)?;
         let labels = if self.is_fused() {
-            self.rows_of_labels(&hidden, &tokens)?
+            select_rows(&hidden, &self.markers.labels(&tokens))?
         } else {
-            matrix(vectors, self.backbone.hidden_size())?
+            matrix_beside(&text, vectors, self.backbone.hidden_size())?
         };
         let features = Features {
             text: self.head.text(&text, threads)?,
@@ -126,8 +113,8 @@ impl Network for BiEncoder {
             labels,
             label_rows: consecutive(batch.iter().map(|record| record.labels.len())),
         };
-        let logits = self.head.logits(&features, threads)?;
-        Ok(by_record(&logits, &features.label_rows, batch.iter().map(|record| record.labels.len())))
+        let rows = rows_of_labels(&features.label_rows, batch.iter().map(|record| record.labels.len()));
+        Ok(Logits { values: self.head.logits(&features, threads)?, rows })
     }
 }
 

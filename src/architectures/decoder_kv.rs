@@ -7,11 +7,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use serde_json::{Value, json};
 
-use super::Network;
-use crate::backbones::layers::Linear;
+use super::{Logits, Network};
+use crate::backbones::layers::{Linear, replace_rows, select_ranges, select_rows, values};
 use crate::backbones::{self, Backbone, Sequences, deberta_v2};
 use crate::checkpoint::config::ProblemType;
 use crate::checkpoint::{Config, Weights};
@@ -101,19 +101,18 @@ impl DecoderKv {
         last(layers, |visit| self.encoder.forward(states, &sections.sequences, visit))
     }
 
-    /// A logit for each `<<LABEL>>` of each record, from a state of the labels `(tokens, hidden)`.
-    fn score(&self, state: &Tensor, sections: &Sections) -> Result<Vec<Vec<f32>>> {
+    /// A logit for each `<<LABEL>>`, from a state of the labels `(tokens, hidden)`: `(rows)`.
+    fn score(&self, state: &Tensor, sections: &Sections) -> Result<Tensor> {
         let threads = sections.sequences.threads;
-        let mut text = self.text_projector.forward(&rows(state, &sections.separators)?, threads)?;
-        let mut labels = self.label_projector.forward(&rows(state, &sections.markers)?, threads)?;
+        let mut text = self.text_projector.forward(&select_rows(state, &sections.separators)?, threads)?;
+        let mut labels = self.label_projector.forward(&select_rows(state, &sections.markers)?, threads)?;
         if self.normalizes {
             text = normalize(&text)?;
             labels = normalize(&labels)?;
         }
         let text_rows = (0..sections.separators.len()).map(|record| record..record + 1).collect();
         let features = Features { text, text_rows, labels, label_rows: sections.marker_rows.clone() };
-        let logits = self.scorer.forward(&features, threads)?;
-        Ok(features.label_rows.into_iter().map(|rows| logits[rows].to_vec()).collect())
+        self.scorer.forward(&features, threads)
     }
 
     /// Looks again until no record's probabilities move, or there are no steps left.
@@ -123,21 +122,21 @@ impl DecoderKv {
         hidden: &Tensor,
         sections: &Sections,
         mut state: Tensor,
-        mut logits: Vec<Vec<f32>>,
-    ) -> Result<Vec<Vec<f32>>> {
+        mut logits: Tensor,
+    ) -> Result<Tensor> {
         let cell = &recurrence.cell;
         let inputs = cell.normalize(&part(hidden, &sections.labels)?)?;
         let memory = cell.memory(hidden, &sections.text, sections.sequences.threads)?;
-        let mut active = vec![true; logits.len()];
+        let mut active: Vec<&Range<usize>> = sections.marker_rows.iter().collect();
         for _ in 0..recurrence.steps {
             let encode = |x| self.encode_labels(x, sections);
             state = cell.step(&state, &inputs, &sections.sequences, memory.as_ref(), encode)?;
             let next = self.score(&state, sections)?;
-            for ((old, new), active) in logits.iter_mut().zip(next).zip(&mut active).filter(|(_, active)| **active) {
-                *active = recurrence.moved(old, &new);
-                *old = new;
-            }
-            if !active.contains(&true) {
+            let (old, new) = (values(&logits)?, values(&next)?);
+            logits =
+                replace_rows(&logits, active.iter().flat_map(|rows| (*rows).clone()).map(|row| (row, row)), &next)?;
+            active.retain(|rows| recurrence.moved(&old[(*rows).clone()], &new[(*rows).clone()]));
+            if active.is_empty() {
                 break;
             }
         }
@@ -196,16 +195,17 @@ impl Network for DecoderKv {
         })
     }
 
-    fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
+    fn forward(&self, batch: &[Encoded], threads: usize) -> Result<Logits> {
         let sequences = Sequences::new(batch.iter().map(|record| record.tokens.len()), threads);
         let hidden = self.hidden(batch, &sequences)?;
         let sections = self.sections(batch, &sequences);
         let state = self.encode_labels(part(&hidden, &sections.labels)?, &sections)?;
         let logits = self.score(&state, &sections)?;
-        match &self.recurrence {
-            Some(recurrence) => self.reason(recurrence, &hidden, &sections, state, logits),
-            None => Ok(logits),
-        }
+        let values = match &self.recurrence {
+            Some(recurrence) => self.reason(recurrence, &hidden, &sections, state, logits)?,
+            None => logits,
+        };
+        Ok(Logits { values, rows: sections.marker_rows })
     }
 }
 
@@ -258,14 +258,7 @@ fn last(layers: usize, forward: impl FnOnce(&mut backbones::Visit) -> Result<()>
     state.ok_or_else(|| candle_core::Error::Msg("the encoder gave no hidden state".into()).into())
 }
 
-/// Ranges of rows, one after another.
+/// Ranges of rows, one after another, in the exact type of the scorer.
 fn part(x: &Tensor, ranges: &[Range<usize>]) -> Result<Tensor> {
-    let parts = ranges.iter().map(|range| x.narrow(0, range.start, range.len()));
-    Ok(Tensor::cat(&parts.collect::<candle_core::Result<Vec<_>>>()?, 0)?)
-}
-
-/// Single rows by their numbers.
-fn rows(x: &Tensor, rows: &[usize]) -> Result<Tensor> {
-    let rows: Vec<u32> = rows.iter().map(|&row| row as u32).collect();
-    Ok(x.index_select(&Tensor::new(rows, x.device())?, 0)?)
+    Ok(select_ranges(x, ranges.iter().cloned())?.to_dtype(DType::F32)?)
 }

@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-use super::Network;
-use super::features::{Markers, TextRows, by_record, label_features, text_features};
+use super::features::{Markers, TextRows, label_features, rows_of_labels, text_features};
+use super::{Logits, Network};
 use crate::backbones::{self, Packed};
 use crate::checkpoint::config::{Architecture, Pooling};
 use crate::checkpoint::{Config, Weights};
@@ -72,7 +72,7 @@ impl Network for EncoderDecoder {
         })
     }
 
-    fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
+    fn forward(&self, batch: &[Encoded], threads: usize) -> Result<Logits> {
         let texts = Packed::new(batch.iter().map(|record| &record.tokens[..]), threads);
         let labels = Packed::new(batch.iter().map(|record| &record.label_tokens[..]), threads);
         let (text_hidden, label_hidden) = if self.decodes_text() {
@@ -96,7 +96,7 @@ impl Network for EncoderDecoder {
         let (labels, label_rows) = label_features(&label_hidden, &spans, slots)?;
         let (text, labels) = (self.head.text(&text, threads)?, self.head.labels(&labels, threads)?);
         let features = Features { text, text_rows, labels, label_rows };
-        let logits = self.head.logits(&features, threads)?;
-        Ok(by_record(&logits, &features.label_rows, batch.iter().map(|record| record.labels.len())))
+        let rows = rows_of_labels(&features.label_rows, batch.iter().map(|record| record.labels.len()));
+        Ok(Logits { values: self.head.logits(&features, threads)?, rows })
     }
 }

@@ -7,12 +7,12 @@ use std::ops::Range;
 use candle_core::Tensor;
 
 use crate::backbones::Sequences;
-use crate::backbones::layers::{matrix, with_values};
+use crate::backbones::layers::{Span, pool, select_ranges};
 use crate::checkpoint::Config;
 use crate::checkpoint::config::Pooling;
 use crate::error::Result;
 use crate::heads::Lstm;
-use crate::heads::pooling::{label_spans, pool};
+use crate::heads::pooling::label_spans;
 
 /// Token ids that a model looks for.
 #[derive(Debug, Clone, Copy)]
@@ -73,24 +73,21 @@ pub(super) fn text_features(
     lstm: Option<&Lstm>,
     threads: usize,
 ) -> Result<(Tensor, Vec<Range<usize>>)> {
-    let (_, width) = hidden.dims2()?;
-    let mut rows = with_values(hidden, |hidden| {
-        let rows = texts.iter().flat_map(|text| &hidden[text.rows.start * width..text.rows.end * width]);
-        rows.copied().collect::<Vec<f32>>()
-    })?;
+    if pooling != Pooling::Pass && lstm.is_none() {
+        let spans = texts.iter().map(|text| Span { rows: text.rows.clone(), zero_rows: text.zero_rows });
+        return Ok((pool(hidden, &spans.collect::<Vec<_>>(), pooling)?, one_row_each(texts.len())));
+    }
     let sequences = Sequences::new(texts.iter().map(|text| text.rows.len()), threads);
+    let mut rows = select_ranges(hidden, texts.iter().map(|text| text.rows.clone()))?;
     if let Some(lstm) = lstm {
-        rows = with_values(&lstm.forward(&matrix(rows, width)?, &sequences)?, <[f32]>::to_vec)?;
+        rows = lstm.forward(&rows, &sequences)?;
     }
     if pooling == Pooling::Pass {
-        return Ok((matrix(rows, width)?, sequences.ranges().collect()));
+        return Ok((rows, sequences.ranges().collect()));
     }
-    let pooled = sequences.ranges().zip(texts).flat_map(|(range, text)| {
-        // The LSTM gives back the text's own rows only.
-        let zero_rows = if lstm.is_some() { 0 } else { text.zero_rows };
-        pool(pooling, &rows[range.start * width..range.end * width], width, zero_rows)
-    });
-    Ok((matrix(pooled.collect(), width)?, one_row_each(texts.len())))
+    // The LSTM gives back the text's own rows only: there are no cleared ones to count.
+    let spans: Vec<Span> = sequences.ranges().map(Span::from).collect();
+    Ok((pool(&rows, &spans, pooling)?, one_row_each(texts.len())))
 }
 
 /// The mean row of each label, then rows of zeros up to `slots` of the number of labels: some scorers see
@@ -100,24 +97,15 @@ pub(super) fn label_features(
     labels: &[Vec<Range<usize>>],
     slots: impl Fn(usize) -> usize,
 ) -> Result<(Tensor, Vec<Range<usize>>)> {
-    let (_, width) = hidden.dims2()?;
-    let mut rows = Vec::new();
+    let mut spans: Vec<Span> = Vec::new();
     let mut label_rows = Vec::with_capacity(labels.len());
-    with_values(hidden, |hidden| {
-        for spans in labels {
-            let first = rows.len() / width;
-            for span in spans {
-                if span.is_empty() {
-                    rows.resize(rows.len() + width, 0.0);
-                } else {
-                    rows.extend(pool(Pooling::Avg, &hidden[span.start * width..span.end * width], width, 0));
-                }
-            }
-            rows.resize((first + slots(spans.len()).max(spans.len())) * width, 0.0);
-            label_rows.push(first..rows.len() / width);
-        }
-    })?;
-    Ok((matrix(rows, width)?, label_rows))
+    for rows in labels {
+        let first = spans.len();
+        spans.extend(rows.iter().cloned().map(Span::from));
+        spans.resize(first + slots(rows.len()).max(rows.len()), Span::from(0..0));
+        label_rows.push(first..spans.len());
+    }
+    Ok((pool(hidden, &spans, Pooling::Avg)?, label_rows))
 }
 
 /// Row `i` for record `i`.
@@ -125,11 +113,7 @@ pub(super) fn one_row_each(records: usize) -> Vec<Range<usize>> {
     (0..records).map(|record| record..record + 1).collect()
 }
 
-/// The logits of each record, of which `labels` says how many there are, from those of all label rows.
-pub(super) fn by_record(
-    logits: &[f32],
-    label_rows: &[Range<usize>],
-    labels: impl Iterator<Item = usize>,
-) -> Vec<Vec<f32>> {
-    label_rows.iter().zip(labels).map(|(rows, labels)| logits[rows.clone()][..labels].to_vec()).collect()
+/// The rows of each record's labels, of which `labels` says how many there are; the rest are empty slots.
+pub(super) fn rows_of_labels(label_rows: &[Range<usize>], labels: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
+    label_rows.iter().zip(labels).map(|(rows, labels)| rows.start..rows.start + labels).collect()
 }

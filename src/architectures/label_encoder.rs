@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::features::{TextRows, text_features};
-use crate::backbones::layers::{Activation, with_values};
+use crate::backbones::layers::{Activation, values};
 use crate::backbones::{self, Backbone, Sequences};
 use crate::checkpoint::config::Pooling;
 use crate::checkpoint::{Config, Weights};
@@ -106,7 +106,7 @@ impl LabelEncoder {
         let (pooled, _) = text_features(&hidden, &TextRows::all(&sequences), self.pooling, None, threads)?;
         let vectors = head.labels(&self.projector.forward(&pooled, threads)?, threads)?;
         let (_, width) = vectors.dims2()?;
-        with_values(&vectors, |values| values.chunks_exact(width).map(Vector::from).collect())
+        Ok(values(&vectors)?.chunks_exact(width).map(Vector::from).collect())
     }
 }
 

@@ -1,5 +1,10 @@
 //! Records -> tokens -> logits, one file for each way of reading labels and text.
 
+use std::ops::Range;
+
+use candle_core::Tensor;
+
+use crate::backbones::layers::values;
 use crate::checkpoint::config::Architecture;
 use crate::checkpoint::{Config, Weights};
 use crate::classifier::Encoded;
@@ -31,12 +36,31 @@ pub trait Network: Send + Sync {
     /// The labels alone do not fit.
     fn encode(&self, record: &Record, encoder: &Encoder) -> Result<Encoded>;
 
-    /// One logit for each label of each record, in order. `batch` is never empty; what a record gets
-    /// does not depend on its neighbours, to the last bit.
+    /// One logit for each label of each record. `batch` is never empty; what a record gets does not depend
+    /// on its neighbours: on the kernels to the last bit.
     ///
     /// # Errors
     /// The computation failed.
-    fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>>;
+    fn forward(&self, batch: &[Encoded], threads: usize) -> Result<Logits>;
+}
+
+/// The logits of a batch.
+pub struct Logits {
+    /// All of them, on the device of the computation: `(rows)`.
+    pub values: Tensor,
+    /// The rows of each record's labels, in their order.
+    pub rows: Vec<Range<usize>>,
+}
+
+impl Logits {
+    /// The logits of each record as numbers.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn by_record(&self) -> Result<Vec<Vec<f32>>> {
+        let values = values(&self.values)?;
+        Ok(self.rows.iter().map(|rows| values[rows.clone()].to_vec()).collect())
+    }
 }
 
 /// Loads the architecture that the config names; a bi-encoder needs `label_tokenizer`.

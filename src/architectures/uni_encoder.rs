@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
-use super::Network;
-use super::features::{Markers, TextRows, by_record, label_features, text_features};
+use super::features::{Markers, TextRows, label_features, rows_of_labels, text_features};
+use super::{Logits, Network};
 use crate::backbones::layers::Embedding;
 use crate::backbones::{self, Backbone, Sequences};
 use crate::checkpoint::{Config, Weights};
@@ -67,7 +67,7 @@ impl UniEncoder {
         let words = self.backbone.embed(&ids)?;
         let Some(segments) = &self.segments else { return Ok(words) };
         let ids: Vec<u32> = batch.iter().flat_map(|record| self.segment_ids(&record.tokens)).collect();
-        Ok((words + segments.forward(&ids)?)?)
+        Ok((&words + segments.forward(&ids)?.to_dtype(words.dtype())?)?)
     }
 
     /// 0 for labels, 1 for the text, 2 for examples, as the reference does it: where there is an example,
@@ -138,7 +138,7 @@ impl Network for UniEncoder {
         })
     }
 
-    fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
+    fn forward(&self, batch: &[Encoded], threads: usize) -> Result<Logits> {
         let sequences = Sequences::new(batch.iter().map(|record| record.tokens.len()), threads);
         let hidden = self.hidden(self.embed(batch)?, &sequences)?;
         let (mut texts, mut labels) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
@@ -153,8 +153,8 @@ impl Network for UniEncoder {
         let (labels, label_rows) = label_features(&hidden, &labels, slots)?;
         let (text, labels) = (self.head.text(&text, threads)?, self.head.labels(&labels, threads)?);
         let features = Features { text, text_rows, labels, label_rows };
-        let logits = self.head.logits(&features, threads)?;
-        Ok(by_record(&logits, &features.label_rows, batch.iter().map(|record| record.labels.len())))
+        let rows = rows_of_labels(&features.label_rows, batch.iter().map(|record| record.labels.len()));
+        Ok(Logits { values: self.head.logits(&features, threads)?, rows })
     }
 }
 

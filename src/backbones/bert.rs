@@ -9,12 +9,11 @@ use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::layers::{Activation, Attention, Embedding, LayerNorm, Linear, PositionTable};
-use super::relative::{Buckets, RelativeBias};
+use super::layers::{Activation, Attention, Bias, Embedding, LayerNorm, Linear, PositionTable, RelativeBias};
+use super::relative::Buckets;
 use super::{Backbone, Sequences, Visit};
 use crate::checkpoint::Weights;
 use crate::error::Result;
-use crate::kernels::Bias;
 
 #[derive(Debug, Deserialize)]
 struct Config {
@@ -197,9 +196,8 @@ fn load_shared(config: &Config, names: &Names, weights: &Weights) -> Result<Vec<
 
 fn load_bias(config: &Config, weights: &Weights) -> Result<RelativeBias> {
     let buckets = Buckets::new(MPNET_BUCKETS, MPNET_DISTANCE, false).map_err(|e| weights.error(e))?;
-    let heads = config.num_attention_heads;
-    let table = weights.at("relative_attention_bias").vec("weight", &[MPNET_BUCKETS, heads])?;
-    Ok(buckets.spread(&table, heads))
+    let table = weights.at("relative_attention_bias");
+    RelativeBias::load(&table, MPNET_BUCKETS, config.num_attention_heads, &buckets.rows())
 }
 
 impl Layer {
@@ -250,7 +248,7 @@ impl Backbone for Bert {
         if let Some(project) = &self.project {
             x = project.forward(&x, sequences.threads)?;
         }
-        let bias = self.bias.as_ref().map_or(Bias::None, RelativeBias::as_bias);
+        let bias = self.bias.as_ref().map_or(Bias::None, Bias::Relative);
         for (index, layer) in self.layers.iter().enumerate() {
             if !visit(index, &x)? {
                 return Ok(());

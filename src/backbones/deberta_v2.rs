@@ -2,15 +2,20 @@
 //!
 //! Source: `modeling_deberta_v2.py` of transformers; He et al., "DeBERTa" (arXiv 2006.03654).
 
+use std::sync::Arc;
+
 use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::layers::{Activation, Attention, Embedding, LayerNorm, Linear, PositionTable, matrix, with_values};
+use super::layers::{
+    self, Activation, Attention, Bias, Convolution, Disentangled, DistanceVectors, Embedding, LayerNorm, Linear,
+    PositionTable, Span,
+};
 use super::{Backbone, Sequences, Visit};
 use crate::checkpoint::Weights;
+use crate::checkpoint::config::Pooling;
 use crate::error::Result;
-use crate::kernels::{self, Bias, Disentangled, DistanceTable};
 
 #[derive(Debug, Deserialize)]
 struct Config {
@@ -159,9 +164,9 @@ struct Layer {
     query_key_value: Linear,
     attention: Attention,
     /// Projected relative positions: content to position.
-    position_keys: Option<kernels::PositionTable>,
+    position_keys: Option<DistanceVectors>,
     /// Position to content.
-    position_queries: Option<kernels::PositionTable>,
+    position_queries: Option<DistanceVectors>,
     attention_output: Linear,
     attention_norm: LayerNorm,
     up: Linear,
@@ -172,9 +177,7 @@ struct Layer {
 
 /// A convolution over neighbouring tokens, added after the first layer.
 struct Conv {
-    linear: Linear,
-    taps: usize,
-    activation: Activation,
+    convolution: Convolution,
     norm: LayerNorm,
 }
 
@@ -232,12 +235,12 @@ impl Encoder {
     /// The computation failed.
     pub fn forward(&self, mut x: Tensor, sequences: &Sequences, visit: &mut Visit) -> Result<()> {
         let longest = sequences.ranges().map(|range| range.len()).max().unwrap_or(0);
-        let index = self.distances.index(longest);
+        let distances = layers::Distances::new(self.distances.index(longest), &x)?;
         for (number, layer) in self.layers.iter().enumerate() {
             if !visit(number, &x)? {
                 return Ok(());
             }
-            let mut y = layer.forward(&x, sequences, &index)?;
+            let mut y = layer.forward(&x, sequences, &distances)?;
             if let Some(conv) = self.conv.as_ref().filter(|_| number == 0) {
                 y = conv.forward(&x, &y, sequences)?;
             }
@@ -264,40 +267,32 @@ fn load_positions(config: &Config, width: usize, embeddings: &Weights) -> Result
     Ok(Some(positions))
 }
 
-/// The table of relative positions, normed: `(2 * span, hidden)`.
-struct RelativePositions(Tensor);
+/// The table of relative positions.
+struct RelativePositions {
+    /// `(2 * span, hidden)`.
+    table: Tensor,
+    norm: Option<LayerNorm>,
+}
 
 impl RelativePositions {
-    fn load(config: &Config, encoder: &Weights) -> Result<Option<Self>> {
+    fn load(config: &Config, encoder: &Weights) -> Result<Option<Arc<Self>>> {
         if !config.relative_attention {
             return Ok(None);
         }
-        let rows = 2 * config.distances().span;
-        let table = encoder.at("rel_embeddings").vec("weight", &[rows, config.hidden_size])?;
-        let mut table = matrix(table, config.hidden_size)?;
-        if config.norm_rel_ebd.split('|').any(|norm| norm.trim().eq_ignore_ascii_case("layer_norm")) {
-            table = LayerNorm::load(&encoder.at("LayerNorm"), config.hidden_size, config.layer_norm_eps)?
-                .forward(&table)?;
+        let normed = config.norm_rel_ebd.split('|').any(|norm| norm.trim().eq_ignore_ascii_case("layer_norm"));
+        let norm = || LayerNorm::load(&encoder.at("LayerNorm"), config.hidden_size, config.layer_norm_eps);
+        let shape = [2 * config.distances().span, config.hidden_size];
+        let table = layers::parameter(&encoder.at("rel_embeddings"), "weight", &shape)?;
+        Ok(Some(Arc::new(Self { table, norm: normed.then(norm).transpose()? })))
+    }
+
+    /// `(2 * span, hidden)` by a layer's own projection.
+    fn project(&self, linear: &Linear) -> Result<Tensor> {
+        match &self.norm {
+            Some(norm) => linear.forward(&norm.forward(&self.table)?, 1),
+            None => linear.forward(&self.table, 1),
         }
-        Ok(Some(Self(table)))
     }
-
-    fn project(&self, linear: &Linear, heads: usize) -> Result<kernels::PositionTable> {
-        let (positions, hidden) = self.0.dims2()?;
-        let projected = linear.forward(&self.0, 1)?;
-        with_values(&projected, |values| kernels::PositionTable::new(values, positions, heads, hidden / heads))
-    }
-}
-
-/// Sets the rows of padding to 0.
-fn without_padding(x: Tensor, sequences: &Sequences) -> Result<Tensor> {
-    if sequences.text.is_none() {
-        return Ok(x);
-    }
-    let (_, width) = x.dims2()?;
-    let mut rows = with_values(&x, <[f32]>::to_vec)?;
-    sequences.padding().for_each(|padding| rows[padding.start * width..padding.end * width].fill(0.0));
-    matrix(rows, width)
 }
 
 /// Padding sees nothing, so the reference's softmax gives every row of its sequence, padding too, the same
@@ -307,39 +302,31 @@ fn blind_padding(context: Tensor, query_key_value: &Tensor, sequences: &Sequence
         return Ok(context);
     }
     let (_, width) = context.dims2()?;
-    let mut rows = with_values(&context, <[f32]>::to_vec)?;
-    with_values(query_key_value, |values| {
-        for (range, padding) in sequences.ranges().zip(sequences.padding()) {
-            let mut mean = vec![0f64; width];
-            for row in values[range.start * 3 * width..range.end * 3 * width].chunks_exact(3 * width) {
-                mean.iter_mut().zip(&row[2 * width..]).for_each(|(sum, &x)| *sum += f64::from(x));
-            }
-            let mean: Vec<f32> = mean.into_iter().map(|sum| (sum / range.len() as f64) as f32).collect();
-            rows[padding.start * width..padding.end * width].chunks_exact_mut(width).for_each(|row| {
-                row.copy_from_slice(&mean);
-            });
-        }
-    })?;
-    matrix(rows, width)
+    let values = query_key_value.narrow(1, 2 * width, width)?.contiguous()?;
+    let spans: Vec<Span> = sequences.ranges().map(Span::from).collect();
+    let means = layers::pool(&values, &spans, Pooling::Avg)?;
+    let places = sequences.padding().enumerate().flat_map(|(sequence, rows)| rows.map(move |row| (row, sequence)));
+    layers::replace_rows(&context, places, &means)
 }
 
 impl Layer {
-    fn load(config: &Config, relative: Option<&RelativePositions>, weights: &Weights) -> Result<Self> {
+    fn load(config: &Config, relative: Option<&Arc<RelativePositions>>, weights: &Weights) -> Result<Self> {
         let (hidden, inner, heads) = (config.hidden_size, config.intermediate_size, config.num_attention_heads);
         let own = weights.at("attention.self");
         let attention = Attention::new(hidden, heads).map_err(|e| weights.error(e))?;
         let terms = 1 + usize::from(config.has_term("c2p")) + usize::from(config.has_term("p2c"));
         let scale = 1.0 / ((hidden / heads * terms) as f32).sqrt();
-        let position_table = |term: &str, shared: &str, separate: &str| {
-            let relative = relative.filter(|_| config.has_term(term));
+        let vectors = |term: &str, shared: &str, separate: &str| -> Result<Option<DistanceVectors>> {
+            let Some(relative) = relative.filter(|_| config.has_term(term)).cloned() else { return Ok(None) };
             let name = if config.share_att_key { shared } else { separate };
-            relative.map(|r| r.project(&Linear::load(&own.at(name), hidden, hidden)?, heads)).transpose()
+            let linear = Linear::load(&own.at(name), hidden, hidden)?;
+            DistanceVectors::new(&own, heads, move || relative.project(&linear)).map(Some)
         };
         Ok(Self {
             query_key_value: Linear::load_joined(&own, &["query_proj", "key_proj", "value_proj"], hidden, hidden)?,
             attention: attention.scaled(scale),
-            position_keys: position_table("c2p", "key_proj", "pos_key_proj")?,
-            position_queries: position_table("p2c", "query_proj", "pos_query_proj")?,
+            position_keys: vectors("c2p", "key_proj", "pos_key_proj")?,
+            position_queries: vectors("p2c", "query_proj", "pos_query_proj")?,
             attention_output: Linear::load(&weights.at("attention.output.dense"), hidden, hidden)?,
             attention_norm: LayerNorm::load(&weights.at("attention.output.LayerNorm"), hidden, config.layer_norm_eps)?,
             up: Linear::load(&weights.at("intermediate.dense"), hidden, inner)?,
@@ -349,16 +336,11 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x: &Tensor, sequences: &Sequences, index: &[u32]) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, sequences: &Sequences, distances: &layers::Distances) -> Result<Tensor> {
         let threads = sequences.threads;
-        let table = |positions| DistanceTable { positions, index };
         let bias = match (&self.position_keys, &self.position_queries) {
             (None, None) => Bias::None,
-            (keys, queries) => Bias::Disentangled(Disentangled {
-                c2p: keys.as_ref().map(table),
-                p2c: queries.as_ref().map(table),
-                max_len: index.len().div_ceil(2),
-            }),
+            (c2p, p2c) => Bias::Disentangled(Disentangled { c2p: c2p.as_ref(), p2c: p2c.as_ref(), distances }),
         };
         let query_key_value = self.query_key_value.forward(x, threads)?;
         let context = self.attention.forward_biased(&query_key_value, sequences, bias)?;
@@ -371,55 +353,19 @@ impl Layer {
 
 impl Conv {
     fn load(config: &Config, weights: &Weights) -> Result<Self> {
-        let (hidden, taps, groups) = (config.hidden_size, config.conv_kernel_size, config.conv_groups);
-        if groups == 0 || !hidden.is_multiple_of(groups) || taps.is_multiple_of(2) {
-            return Err(weights.error(format!(
-                "conv_groups {groups} must divide hidden_size {hidden}, and conv_kernel_size {taps} must be odd"
-            )));
-        }
-        let inputs = hidden / groups;
-        let kernel = weights.at("conv").vec("weight", &[hidden, inputs, taps])?;
-        // As a dense layer over `taps` neighbouring rows side by side; other groups' inputs have no weight.
-        let mut dense = vec![0.0; hidden * taps * hidden];
-        for (out, row) in kernel.chunks_exact(inputs * taps).enumerate() {
-            let first = out / inputs * inputs;
-            for (at, &value) in row.iter().enumerate() {
-                let (input, tap) = (at / taps, at % taps);
-                dense[(out * taps + tap) * hidden + first + input] = value;
-            }
-        }
-        let bias = weights.at("conv").vec("bias", &[hidden])?;
+        let hidden = config.hidden_size;
+        let activation = Activation::parse(&config.conv_act).map_err(|e| weights.error(e))?;
+        let conv = weights.at("conv");
         Ok(Self {
-            linear: Linear::new(&dense, Some(bias), taps * hidden, hidden),
-            taps,
-            activation: Activation::parse(&config.conv_act).map_err(|e| weights.error(e))?,
+            convolution: Convolution::load(&conv, hidden, config.conv_kernel_size, config.conv_groups, activation)?,
             norm: LayerNorm::load(&weights.at("LayerNorm"), hidden, config.layer_norm_eps)?,
         })
     }
 
     /// `norm(residual + activation(convolution of x))`.
     fn forward(&self, x: &Tensor, residual: &Tensor, sequences: &Sequences) -> Result<Tensor> {
-        let (_, hidden) = x.dims2()?;
-        let neighbours = with_values(x, |x| self.neighbours(x, hidden, sequences))?;
-        let neighbours = matrix(neighbours, self.taps * hidden)?;
-        let convolved = self.linear.forward_activated(&neighbours, self.activation, sequences.threads)?;
-        without_padding(self.norm.forward(&(residual + convolved)?)?, sequences)
-    }
-
-    /// Each row with its neighbours before and after: `(tokens, taps * hidden)`, zeros beyond the sequence.
-    fn neighbours(&self, x: &[f32], hidden: usize, sequences: &Sequences) -> Vec<f32> {
-        let reach = self.taps / 2;
-        let mut out = vec![0.0; sequences.tokens() * self.taps * hidden];
-        for range in sequences.ranges() {
-            for token in range.clone() {
-                for tap in 0..self.taps {
-                    let Some(from) = (token + tap).checked_sub(reach).filter(|at| range.contains(at)) else { continue };
-                    let to = (token * self.taps + tap) * hidden;
-                    out[to..to + hidden].copy_from_slice(&x[from * hidden..(from + 1) * hidden]);
-                }
-            }
-        }
-        out
+        let x = self.norm.forward(&(residual + self.convolution.forward(x, sequences)?)?)?;
+        layers::clear_padding(x, sequences)
     }
 }
 
@@ -448,7 +394,7 @@ impl Backbone for DebertaV2 {
         if let Some(project) = &self.project {
             x = project.forward(&x, sequences.threads)?;
         }
-        x = without_padding(self.norm.forward(&x)?, sequences)?;
+        x = layers::clear_padding(self.norm.forward(&x)?, sequences)?;
         self.encoder.forward(x, sequences, visit)
     }
 }

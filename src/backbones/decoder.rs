@@ -134,7 +134,7 @@ impl Decoder {
             layers: (0..config.num_hidden_layers)
                 .map(|i| Layer::load(&config, family, i, &layers.at(i)))
                 .collect::<Result<_>>()?,
-            norm: RmsNorm::load(&weights.at("norm"), hidden, config.rms_norm_eps)?.shifted(family.norm_shift),
+            norm: RmsNorm::load_shifted(&weights.at("norm"), hidden, config.rms_norm_eps, family.norm_shift)?,
             heads: config.num_attention_heads,
             frequencies: rope::frequencies(&config.rope, head_dim).map_err(|e| weights.error(e))?,
             hidden_size: hidden,
@@ -197,7 +197,7 @@ impl Layer {
             attention = attention.within(window - 1);
         }
         let norm = |name: &str, width| -> Result<RmsNorm> {
-            Ok(RmsNorm::load(&weights.at(name), width, config.rms_norm_eps)?.shifted(family.norm_shift))
+            RmsNorm::load_shifted(&weights.at(name), width, config.rms_norm_eps, family.norm_shift)
         };
         let own = weights.at("self_attn");
         let mlp = weights.at("mlp");

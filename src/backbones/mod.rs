@@ -2,8 +2,9 @@
 //! sequences one after another without padding, with [`Sequences`] saying where each begins.
 
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use serde_json::Value;
 
 use crate::checkpoint::Weights;
@@ -29,6 +30,8 @@ pub struct Sequences {
     pub text: Option<Vec<Range<usize>>>,
     /// Threads that one operation may use.
     pub threads: usize,
+    /// How they lie on the device, from the first operation on that asks.
+    packing: OnceLock<Arc<layers::Packing>>,
 }
 
 impl Sequences {
@@ -39,7 +42,7 @@ impl Sequences {
             *end += length;
             Some(*end)
         }));
-        Self { bounds, text: None, threads }
+        Self { bounds, text: None, threads, packing: OnceLock::new() }
     }
 
     /// Sequences of these lengths, each followed by padding up to `length`.
@@ -53,6 +56,15 @@ impl Sequences {
     pub fn padding(&self) -> impl Iterator<Item = Range<usize>> + '_ {
         let text = |index: usize, rows: &Range<usize>| self.text.as_ref().map_or(rows.end, |text| text[index].end);
         self.ranges().enumerate().map(move |(index, rows)| text(index, &rows)..rows.end)
+    }
+
+    /// How the sequences lie on the device of the computation.
+    fn packing(&self, device: &Device) -> Result<&layers::Packing> {
+        if let Some(packing) = self.packing.get() {
+            return Ok(packing);
+        }
+        let packing = Arc::new(layers::Packing::new(&self.bounds, self.text.as_deref(), device)?);
+        Ok(self.packing.get_or_init(|| packing))
     }
 
     /// All tokens.
@@ -148,6 +160,7 @@ pub type Visit<'a> = dyn FnMut(usize, &Tensor) -> Result<bool> + 'a;
 /// An unsupported `model_type` or setting; missing or mismatched tensors.
 pub fn load(config: &Value, weights: &Weights) -> Result<Box<dyn Backbone>> {
     let kind = config.get("model_type").and_then(Value::as_str).unwrap_or("deberta-v2");
+    let weights = &weights.for_encoder();
     Ok(match kind {
         "bert" | "roberta" | "xlm-roberta" | "electra" | "distilbert" | "mpnet" | "albert" => {
             Box::new(bert::Bert::load(kind, config, weights)?)
@@ -172,6 +185,7 @@ pub fn load(config: &Value, weights: &Weights) -> Result<Box<dyn Backbone>> {
 /// An unsupported `model_type` or setting; missing or mismatched tensors.
 pub fn load_encoder_decoder(config: &Value, causal: bool, weights: &Weights) -> Result<Box<dyn EncoderDecoder>> {
     let kind = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
+    let weights = &weights.for_encoder();
     Ok(match kind {
         "t5" | "mt5" | "umt5" => Box::new(t5::T5::load(kind, config, causal, weights)?),
         "bart" => Box::new(bart::Bart::load(config, causal, weights)?),

@@ -2,8 +2,6 @@
 //!
 //! Source: `_relative_position_bucket` of `modeling_t5.py` and its kin in transformers.
 
-use crate::kernels::Bias;
-
 /// Which row of the bias table stands for each distance.
 #[derive(Debug, Clone, Copy)]
 pub struct Buckets {
@@ -52,26 +50,10 @@ impl Buckets {
         ahead + (exact + (log * (rows - exact) as f32) as usize).min(rows - 1)
     }
 
-    /// The table `(rows, heads)` spread out to `(heads, 2 * max_distance + 1)`, one column for each distance.
-    pub fn spread(self, table: &[f32], heads: usize) -> RelativeBias {
+    /// The row for each distance from `-max_distance` to `max_distance`.
+    pub fn rows(self) -> Vec<usize> {
         let reach = self.max_distance as i64;
-        let rows: Vec<usize> = (-reach..=reach).map(|distance| self.of(distance)).collect();
-        let values = (0..heads).flat_map(|head| rows.iter().map(move |row| table[row * heads + head]));
-        RelativeBias { table: values.collect(), max_distance: self.max_distance }
-    }
-}
-
-/// What attention adds for each distance: `(heads, 2 * max_distance + 1)`.
-#[derive(Debug)]
-pub struct RelativeBias {
-    table: Vec<f32>,
-    max_distance: usize,
-}
-
-impl RelativeBias {
-    /// As the attention takes it.
-    pub fn as_bias(&self) -> Bias<'_> {
-        Bias::Relative { table: &self.table, max_distance: self.max_distance }
+        (-reach..=reach).map(|distance| self.of(distance)).collect()
     }
 }
 
@@ -89,10 +71,8 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_spread_head_by_head() {
+    fn there_is_a_row_for_each_distance() {
         let buckets = Buckets { count: 4, max_distance: 2, backward: false };
-        let bias = buckets.spread(&[0.0, 10.0, 1.0, 11.0, 2.0, 12.0, 3.0, 13.0], 2);
-        assert_eq!(bias.table[..5], [1.0, 1.0, 0.0, 3.0, 3.0]);
-        assert_eq!(bias.table[5..], [11.0, 11.0, 10.0, 13.0, 13.0]);
+        assert_eq!(buckets.rows(), [1, 1, 0, 3, 3]);
     }
 }

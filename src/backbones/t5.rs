@@ -10,8 +10,8 @@ use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::layers::{Activation, Attention, Embedding, Linear, RmsNorm};
-use super::relative::{Buckets, RelativeBias};
+use super::layers::{Activation, Attention, Bias, Embedding, Linear, RelativeBias, RmsNorm};
+use super::relative::Buckets;
 use super::{Backbone, EncoderDecoder, Packed, Sequences, Visit};
 use crate::checkpoint::Weights;
 use crate::error::Result;
@@ -126,8 +126,8 @@ impl Stack {
                 Some(first) if kind != "umt5" => Arc::clone(&first.bias),
                 _ => {
                     let table = block.at("layer.0.SelfAttention.relative_attention_bias");
-                    let table = table.vec("weight", &[config.relative_attention_num_buckets, config.num_heads])?;
-                    Arc::new(buckets.spread(&table, config.num_heads))
+                    let count = config.relative_attention_num_buckets;
+                    Arc::new(RelativeBias::load(&table, count, config.num_heads, &buckets.rows())?)
                 }
             };
             layers.push(Layer::load(kind, config, role, bias, &block)?);
@@ -192,7 +192,7 @@ impl Layer {
     fn forward(&self, x: &Tensor, sequences: &Sequences, source: Option<&Source>) -> Result<Tensor> {
         let threads = sequences.threads;
         let query_key_value = self.query_key_value.forward(&self.attention_norm.forward(x)?, threads)?;
-        let context = self.attention.forward_biased(&query_key_value, sequences, self.bias.as_bias())?;
+        let context = self.attention.forward_biased(&query_key_value, sequences, Bias::Relative(&self.bias))?;
         let mut x = self.attention_output.forward_add(&context, x, threads)?;
         if let (Some(reader), Some(source)) = (&self.reader, source) {
             x = reader.forward(&x, sequences, source)?;

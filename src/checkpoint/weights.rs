@@ -1,11 +1,13 @@
 //! Tensors by name: memory-mapped safetensors (one file or shards), `pytorch_model.bin`, or bytes
 //! inside the program. Nothing is converted before it is asked for.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use candle_core::{DType, Device, Tensor, Var};
 use half::{bf16, f16};
 use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
@@ -98,6 +100,26 @@ impl Stored {
         self.read(0, &mut out);
         out
     }
+
+    /// The whole tensor on a device, in a type; floats that are stored in this type are not converted.
+    ///
+    /// # Errors
+    /// The device has no room.
+    pub fn to_tensor(&self, device: &Device, dtype: DType) -> Result<Tensor> {
+        let stored = match self.dtype {
+            Dtype::F16 => Some(DType::F16),
+            Dtype::BF16 => Some(DType::BF16),
+            _ => None,
+        };
+        let tensor = match stored {
+            Some(stored) => {
+                let bytes = &self.bytes.as_slice()[self.range.clone()];
+                Tensor::from_raw_buffer(bytes, stored, &self.shape, &Device::Cpu)?
+            }
+            None => Tensor::from_vec(self.to_vec(), self.shape.as_slice(), &Device::Cpu)?,
+        };
+        Ok(tensor.to_dtype(dtype)?.to_device(device)?)
+    }
 }
 
 fn widen<const N: usize>(bytes: &[u8], start: usize, out: &mut [f32], convert: impl Fn([u8; N]) -> f32) {
@@ -114,11 +136,24 @@ struct Store {
     used: Mutex<BTreeSet<String>>,
 }
 
+/// Where a model computes, and whether its tensors may change.
+#[derive(Debug)]
+struct Placement {
+    device: Device,
+    /// Of the encoder; everything else is in f32.
+    dtype: DType,
+    /// The tensors handed out so far by their full names, where they are variables.
+    variables: Option<Mutex<BTreeMap<String, Var>>>,
+}
+
 /// The tensors of a checkpoint below a prefix.
 #[derive(Debug, Clone)]
 pub struct Weights {
     store: Arc<Store>,
     prefix: String,
+    placement: Arc<Placement>,
+    /// The type of the tensors that are handed out.
+    dtype: DType,
 }
 
 impl Weights {
@@ -197,12 +232,56 @@ impl Weights {
             }
         }
         let store = Store { file: file.to_owned(), tensors, used: Mutex::default() };
-        Ok(Self { store: Arc::new(store), prefix: String::new() })
+        let placement = Placement { device: Device::Cpu, dtype: DType::F32, variables: None };
+        Ok(Self { store: Arc::new(store), prefix: String::new(), placement: Arc::new(placement), dtype: DType::F32 })
+    }
+
+    /// The same weights for a model that computes on `device`, its encoder in `dtype`.
+    pub fn on(self, device: Device, dtype: DType) -> Self {
+        Self { placement: Arc::new(Placement { device, dtype, variables: None }), ..self }
+    }
+
+    /// The same weights for a model that learns: its tensors are variables, to be had from
+    /// [`Weights::variables`] once the model is loaded.
+    pub fn trainable(self) -> Self {
+        let Placement { device, dtype, .. } = &*self.placement;
+        let variables = Some(Mutex::default());
+        Self { placement: Arc::new(Placement { device: device.clone(), dtype: *dtype, variables }), ..self }
+    }
+
+    /// The variables of a model that learns, by their names in the checkpoint.
+    pub fn variables(&self) -> BTreeMap<String, Var> {
+        self.placement.variables.as_ref().map(|variables| lock(variables).clone()).unwrap_or_default()
+    }
+
+    /// Whether the tensors are variables, whose values change from one use to the next.
+    pub fn are_variables(&self) -> bool {
+        self.placement.variables.is_some()
+    }
+
+    /// Whether the model computes with constants on the processor.
+    pub fn are_constants_on_processor(&self) -> bool {
+        self.placement.device.is_cpu() && !self.are_variables()
+    }
+
+    /// Where layers with these weights compute.
+    pub fn device(&self) -> &Device {
+        &self.placement.device
+    }
+
+    /// The type in which layers with these weights compute.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// The same weights in the encoder's type.
+    pub fn for_encoder(&self) -> Self {
+        Self { dtype: self.placement.dtype, ..self.clone() }
     }
 
     /// The weights below `name`.
     pub fn at(&self, name: impl std::fmt::Display) -> Self {
-        Self { store: Arc::clone(&self.store), prefix: self.full_name(name) }
+        Self { prefix: self.full_name(name), ..self.clone() }
     }
 
     fn full_name(&self, name: impl std::fmt::Display) -> String {
@@ -223,7 +302,7 @@ impl Weights {
         let stored = self.store.tensors.get(&full).ok_or_else(|| {
             Error::model(&self.store.file, format!("tensor {full:?} is missing: the weights do not fit config.json"))
         })?;
-        self.store.used.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(full);
+        lock(&self.store.used).insert(full);
         Ok(stored)
     }
 
@@ -250,9 +329,23 @@ impl Weights {
         Ok(self.shaped(name, shape)?.to_vec())
     }
 
+    /// The tensor `name` of exactly this shape, on the model's device: a variable where the model learns.
+    ///
+    /// # Errors
+    /// It is missing, has another shape, or the device has no room.
+    pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        let stored = self.shaped(name, shape)?;
+        let tensor = || stored.to_tensor(&self.placement.device, self.dtype);
+        let Some(variables) = &self.placement.variables else { return tensor() };
+        match lock(variables).entry(self.full_name(name)) {
+            Entry::Occupied(entry) => Ok(entry.get().as_tensor().clone()),
+            Entry::Vacant(entry) => Ok(entry.insert(Var::from_tensor(&tensor()?)?).as_tensor().clone()),
+        }
+    }
+
     /// Names of tensors that nothing asked for.
     pub fn unused(&self) -> Vec<String> {
-        let used = self.store.used.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let used = lock(&self.store.used);
         self.store.tensors.keys().filter(|name| !used.contains(*name)).cloned().collect()
     }
 
@@ -260,6 +353,10 @@ impl Weights {
     pub fn error(&self, message: impl Into<String>) -> Error {
         Error::model(&self.store.file, message)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Paths of the shards that an index names.

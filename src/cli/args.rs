@@ -2,7 +2,6 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -12,7 +11,7 @@ use clap::{Args, ValueEnum};
 use super::download::Shown;
 use super::terminal;
 use crate::model::hub::{self, Request};
-use crate::model::{Model, Options, Overflow, Pieces, Precision, Source};
+use crate::model::{Device, Model, Options, Overflow, Pieces, Precision, Source};
 use crate::records::{Defaults, LabelSet, labels};
 use crate::runner::Classified;
 use crate::scores::{self, Decision};
@@ -47,8 +46,10 @@ pub struct ModelArgs {
     /// Never touch the network: use what is in the cache, or stop with an error
     #[arg(long, env = "HF_HUB_OFFLINE", value_parser = FalseyValueParser::new())]
     pub offline: bool,
-    /// Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`
-    #[arg(long, env = "GLICLASS_DEVICE", value_name = "DEVICE", default_value = "auto")]
+    /// Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`
+    ///
+    /// `auto` takes a GPU where the program was built for one and one answers, else the processor.
+    #[arg(long, env = "GLICLASS_DEVICE", value_name = "DEVICE", default_value = "auto", value_parser = device)]
     pub device: Device,
     /// The arithmetic of the encoder
     #[arg(long, value_name = "TYPE", value_enum, default_value_t = Dtype::Auto)]
@@ -108,11 +109,12 @@ impl ModelArgs {
     /// # Errors
     /// The model is not there, is damaged, or needs what this build or machine does not have.
     pub fn load(&self, single_label: bool) -> anyhow::Result<Model> {
-        self.device.check()?;
         let source = self.source()?;
         let options = Options {
+            device: self.device,
             precision: self.dtype.into(),
             max_length: self.max_length.get(),
+            notify: if self.verbosity.quiet { |_| () } else { terminal::say },
             label_model: self.label_model(&source)?,
             pieces: Pieces {
                 overflow: self.on_overflow.into(),
@@ -176,40 +178,17 @@ fn folder(name: &str) -> Option<PathBuf> {
     (looks_like_one || (name != "builtin" && path.is_dir())).then(|| path.to_owned())
 }
 
-/// The device to compute on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Device {
-    /// The best there is.
-    Auto,
-    /// The processor.
-    Cpu,
-    /// The GPU with this number.
-    Cuda(usize),
-}
-
-impl Device {
-    fn check(self) -> anyhow::Result<()> {
-        match self {
-            Self::Auto | Self::Cpu => Ok(()),
-            Self::Cuda(_) => bail!("this build computes on the processor only: use --device cpu"),
-        }
-    }
-}
-
-impl FromStr for Device {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "cpu" => Ok(Self::Cpu),
-            "cuda" => Ok(Self::Cuda(0)),
-            _ => text
-                .strip_prefix("cuda:")
-                .and_then(|number| number.parse().ok())
-                .map(Self::Cuda)
-                .ok_or("give auto, cpu, cuda or cuda:N, such as cuda:0"),
-        }
+fn device(text: &str) -> Result<Device, &'static str> {
+    match text {
+        "auto" => Ok(Device::Auto),
+        "cpu" => Ok(Device::Cpu),
+        "cuda" => Ok(Device::Cuda(0)),
+        "metal" => Ok(Device::Metal),
+        _ => text
+            .strip_prefix("cuda:")
+            .and_then(|number| number.parse().ok())
+            .map(Device::Cuda)
+            .ok_or("give auto, cpu, cuda, metal or cuda:N, such as cuda:0"),
     }
 }
 

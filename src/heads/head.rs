@@ -18,7 +18,7 @@ pub struct Head {
     classes_projector: Projector,
     scorer: Scorer,
     normalizes: bool,
-    logit_scale: f32,
+    logit_scale: Option<Tensor>,
 }
 
 impl Head {
@@ -35,7 +35,7 @@ impl Head {
             classes_projector: Projector::load(&weights.at("classes_projector"), hidden, activation)?,
             scorer: Scorer::load(config, &weights.at("scorer"), hidden)?,
             normalizes: config.normalize_features,
-            logit_scale: if scaled { weights.vec("logit_scale", &[])?[0] } else { 1.0 },
+            logit_scale: scaled.then(|| weights.tensor("logit_scale", &[])).transpose()?,
         })
     }
 
@@ -64,13 +64,15 @@ impl Head {
         if self.normalizes { normalize(&projected) } else { Ok(projected) }
     }
 
-    /// A logit for each row of `features.labels`.
+    /// A logit for each row of `features.labels`: `(rows)`.
     ///
     /// # Errors
     /// The features have another width.
-    pub fn logits(&self, features: &Features, threads: usize) -> Result<Vec<f32>> {
-        let mut logits = self.scorer.forward(features, threads)?;
-        logits.iter_mut().for_each(|logit| *logit *= self.logit_scale);
-        Ok(logits)
+    pub fn logits(&self, features: &Features, threads: usize) -> Result<Tensor> {
+        let logits = self.scorer.forward(features, threads)?;
+        match &self.logit_scale {
+            Some(scale) => Ok(logits.broadcast_mul(scale)?),
+            None => Ok(logits),
+        }
     }
 }

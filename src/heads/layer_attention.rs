@@ -5,8 +5,9 @@
 use candle_core::Tensor;
 
 use crate::backbones::Sequences;
-use crate::backbones::layers::{Activation, Linear, matrix, sigmoid, with_values};
+use crate::backbones::layers::{Activation, Linear, Span, pool, weighted_sum};
 use crate::checkpoint::Weights;
+use crate::checkpoint::config::Pooling;
 use crate::error::Result;
 
 /// Squeeze-and-excitation over the layers.
@@ -45,40 +46,21 @@ impl LayerAttention {
     /// # Errors
     /// There are more or fewer of them than [`LayerAttention::layers`].
     pub fn forward(&self, states: &[Tensor], sequences: &Sequences) -> Result<Tensor> {
-        let weights = self.weigh(states, sequences)?;
-        let (tokens, hidden) = states[0].dims2()?;
-        let mut sum = vec![0f32; tokens * hidden];
-        for (layer, state) in states.iter().enumerate() {
-            with_values(state, |state| {
-                for (sequence, range) in sequences.ranges().enumerate() {
-                    let weight = weights[sequence * self.layers + layer];
-                    let rows = range.start * hidden..range.end * hidden;
-                    sum[rows.clone()].iter_mut().zip(&state[rows]).for_each(|(sum, x)| *sum += x * weight);
-                }
-            })?;
-        }
-        self.output.forward(&matrix(sum, hidden)?, sequences.threads)
+        let sum = weighted_sum(states, &self.weigh(states, sequences)?, sequences)?;
+        self.output.forward(&sum, sequences.threads)
     }
 
     /// The weight of each layer in each sequence: `(sequences, layers)`.
-    fn weigh(&self, states: &[Tensor], sequences: &Sequences) -> Result<Vec<f32>> {
+    fn weigh(&self, states: &[Tensor], sequences: &Sequences) -> Result<Tensor> {
         if states.len() != self.layers || states.is_empty() {
             let message = format!("attention over {} layers got {}", self.layers, states.len());
             return Err(candle_core::Error::Msg(message).into());
         }
-        let mut means = vec![0f32; (sequences.bounds.len() - 1) * self.layers];
-        for (layer, state) in states.iter().enumerate() {
-            let squeezed = self.squeeze.forward(state, sequences.threads)?;
-            with_values(&squeezed, |values| {
-                for (sequence, range) in sequences.ranges().enumerate() {
-                    let count = range.len() as f64;
-                    let sum: f64 = values[range].iter().map(|&x| f64::from(x)).sum();
-                    means[sequence * self.layers + layer] = (sum / count) as f32;
-                }
-            })?;
-        }
-        let means = matrix(means, self.layers)?;
+        let spans: Vec<Span> = sequences.ranges().map(Span::from).collect();
+        let mean = |state| pool(&self.squeeze.forward(state, sequences.threads)?, &spans, Pooling::Avg);
+        let means = states.iter().map(mean).collect::<Result<Vec<_>>>()?;
+        let means = Tensor::cat(&means, 1)?.contiguous()?;
         let reduced = self.reduce.forward_activated(&means, Activation::RELU, 1)?;
-        with_values(&self.expand.forward(&reduced, 1)?, |x| x.iter().copied().map(sigmoid).collect())
+        self.expand.forward_activated(&reduced, Activation::SIGMOID, 1)
     }
 }

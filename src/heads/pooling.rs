@@ -1,46 +1,11 @@
-//! Token rows -> one row.
+//! Which rows stand for a label.
 //!
-//! Source: `poolings.py` and `GLiClassBaseModel._extract_class_features` of `gliclass` 0.1.21, on one record at a time.
+//! Source: `GLiClassBaseModel._extract_class_features` of `gliclass` 0.1.21, on one record at a time.
 
 use std::ops::Range;
 
-use crate::checkpoint::config::{ClassTokenPooling, Pooling};
-
-/// Pools `rows` `(tokens, width)` column by column.
-///
-/// `zero_rows` rows of zeros follow them: where the reference pools the text alone, it first moves the
-/// text to the front of the sequence and clears the rest, and its pooling counts the cleared rows.
-pub fn pool(pooling: Pooling, rows: &[f32], width: usize, zero_rows: usize) -> Vec<f32> {
-    let count = (rows.len() / width + zero_rows) as f64;
-    let sum = |f: fn(f64) -> f64| {
-        let mut sums = vec![0f64; width];
-        for row in rows.chunks_exact(width) {
-            sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f(f64::from(x)));
-        }
-        sums
-    };
-    let largest = |f: fn(f32) -> f32| {
-        let start = if zero_rows > 0 { 0.0 } else { f32::NEG_INFINITY };
-        let mut out = vec![start; width];
-        for row in rows.chunks_exact(width) {
-            out.iter_mut().zip(row).for_each(|(out, &x)| *out = f32::max(*out, f(x)));
-        }
-        out
-    };
-    let narrow = |sums: Vec<f64>, f: &dyn Fn(f64) -> f64| sums.into_iter().map(|x| f(x) as f32).collect();
-    match pooling {
-        Pooling::First => rows[..width.min(rows.len())].to_vec(),
-        Pooling::Last if zero_rows > 0 => vec![0.0; width],
-        Pooling::Last => rows[rows.len().saturating_sub(width)..].to_vec(),
-        Pooling::Max => largest(|x| x),
-        Pooling::AbsMax => largest(f32::abs),
-        Pooling::Sum => narrow(sum(|x| x), &|x| x),
-        Pooling::Avg => narrow(sum(|x| x), &|x| x / count),
-        Pooling::AbsAvg => narrow(sum(f64::abs), &|x| x / count),
-        Pooling::Rms => narrow(sum(|x| x * x), &|x| (x / count).sqrt()),
-        Pooling::Pass => rows.to_vec(),
-    }
-}
+pub use crate::backbones::layers::pool_rows as pool;
+use crate::checkpoint::config::ClassTokenPooling;
 
 /// The rows that stand for each label, as ranges of the sequence; an empty range stands for zeros.
 ///
@@ -67,6 +32,7 @@ pub fn label_spans(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::config::Pooling;
 
     #[test]
     fn cleared_rows_count_where_the_reference_counts_them() {

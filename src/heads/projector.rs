@@ -5,12 +5,10 @@
 use candle_core::Tensor;
 
 use super::Mlp;
-use crate::backbones::layers::{Activation, matrix, with_values};
+use crate::backbones::layers::Activation;
+pub use crate::backbones::layers::normalize;
 use crate::checkpoint::Weights;
 use crate::error::Result;
-
-/// Keeps the length of a vector of zeros from dividing by zero.
-const EPSILON: f64 = 1e-8;
 
 /// Two dense layers with an activation between.
 pub struct Projector(Mlp);
@@ -31,18 +29,4 @@ impl Projector {
     pub fn forward(&self, x: &Tensor, threads: usize) -> Result<Tensor> {
         self.0.forward(x, threads)
     }
-}
-
-/// Scales every row of `x` `(rows, width)` to unit length.
-///
-/// # Errors
-/// `x` is no matrix on the processor.
-pub fn normalize(x: &Tensor) -> Result<Tensor> {
-    let (_, width) = x.dims2()?;
-    let mut values = with_values(x, <[f32]>::to_vec)?;
-    for row in values.chunks_exact_mut(width) {
-        let length = row.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt() + EPSILON;
-        row.iter_mut().for_each(|x| *x = (f64::from(*x) / length) as f32);
-    }
-    matrix(values, width)
 }

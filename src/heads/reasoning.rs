@@ -7,7 +7,7 @@ use std::ops::Range;
 use candle_core::Tensor;
 
 use crate::backbones::Sequences;
-use crate::backbones::layers::{Activation, Attention, LayerNorm, Linear, sigmoid};
+use crate::backbones::layers::{Activation, Attention, LayerNorm, Linear};
 use crate::checkpoint::Weights;
 use crate::error::Result;
 
@@ -46,7 +46,7 @@ impl ReasoningCell {
     /// Missing or mismatched tensors.
     pub fn load(weights: &Weights, hidden: usize, reads_text: bool) -> Result<Self> {
         Ok(Self {
-            norm: LayerNorm::plain(hidden, LAYER_NORM_EPS),
+            norm: LayerNorm::plain(weights, hidden, LAYER_NORM_EPS)?,
             reset: Linear::load(&weights.at("reset_gate"), 2 * hidden, hidden)?,
             update: Linear::load(&weights.at("update_gate"), 2 * hidden, hidden)?,
             reader: reads_text.then(|| Reader::load(weights, hidden)).transpose()?,
@@ -116,7 +116,7 @@ impl Reader {
 
 /// A number between 0 and 1 for each element, from two states side by side.
 fn gate(linear: &Linear, a: &Tensor, b: &Tensor, threads: usize) -> Result<Tensor> {
-    linear.forward_activated(&Tensor::cat(&[a, b], 1)?, Activation::Plain(sigmoid), threads)
+    linear.forward_activated(&Tensor::cat(&[a, b], 1)?, Activation::SIGMOID, threads)
 }
 
 /// `gate * open + (1 - gate) * closed`.

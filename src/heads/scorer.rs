@@ -7,7 +7,7 @@ use std::ops::Range;
 use candle_core::Tensor;
 
 use super::Mlp;
-use crate::backbones::layers::{Activation, LayerNorm, Linear, matrix, with_values};
+use crate::backbones::layers::{Activation, LayerNorm, Linear, attend, dot_rows, select_rows, softmax_within};
 use crate::checkpoint::Weights;
 use crate::checkpoint::config::{Config, ScorerType};
 use crate::error::Result;
@@ -16,7 +16,7 @@ use crate::error::Result;
 const LAYER_NORM_EPS: f32 = 1e-5;
 
 /// Sharpness of the `hopfield` scorer's softmax: the reference's default, which nothing changes.
-const HOPFIELD_BETA: f32 = 4.0;
+const HOPFIELD_BETA: f64 = 4.0;
 
 /// Features of a batch: for record `i` the text rows `text_rows[i]` of `text` and the label rows
 /// `label_rows[i]` of `labels`, both `(rows, hidden)`.
@@ -75,24 +75,22 @@ impl Scorer {
         matches!(self, Self::Hopfield(_))
     }
 
-    /// A logit for each row of `labels`.
+    /// A logit for each row of `labels`: `(rows)`.
     ///
     /// # Errors
     /// The features have another width.
-    pub fn forward(&self, features: &Features, threads: usize) -> Result<Vec<f32>> {
-        match self {
-            Self::Simple => dot(features),
-            Self::WeightedDot(scorer) => scorer.forward(features, threads),
+    pub fn forward(&self, features: &Features, threads: usize) -> Result<Tensor> {
+        let logits = match self {
+            Self::Simple => return dot_rows(&features.text_of_labels(&features.text)?, &features.labels),
+            Self::WeightedDot(scorer) => scorer.forward(features, threads)?,
             Self::Mlp(mlp) => {
-                let joined = join(features, |text, label, out| {
-                    out.extend_from_slice(text);
-                    out.extend_from_slice(label);
-                })?;
-                column(&mlp.forward(&joined, threads)?)
+                let text = features.text_of_labels(&features.text)?;
+                mlp.forward(&side_by_side(&[&text, &features.labels])?, threads)?
             }
-            Self::Hopfield(scorer) => scorer.forward(features, threads),
-            Self::CrossAttention(scorer) => scorer.forward(features, threads),
-        }
+            Self::Hopfield(scorer) => scorer.forward(features, threads)?,
+            Self::CrossAttention(scorer) => scorer.forward(features, threads)?,
+        };
+        Ok(logits.squeeze(1)?)
     }
 }
 
@@ -100,47 +98,17 @@ fn load_mlp(weights: &Weights, inputs: usize) -> Result<Mlp> {
     Mlp::load(weights, &["mlp.0", "mlp.2", "mlp.4"], inputs, Activation::RELU)
 }
 
-/// The values of a matrix of one column.
-fn column(x: &Tensor) -> Result<Vec<f32>> {
-    with_values(x, <[f32]>::to_vec)
+impl Features {
+    /// For each label row the first of its record's rows of `rows`, which has as many rows as `text`.
+    fn text_of_labels(&self, rows: &Tensor) -> Result<Tensor> {
+        let records = self.text_rows.iter().zip(&self.label_rows);
+        let index: Vec<usize> = records.flat_map(|(text, labels)| labels.clone().map(|_| text.start)).collect();
+        select_rows(rows, &index)
+    }
 }
 
-fn row(values: &[f32], width: usize, index: usize) -> &[f32] {
-    &values[index * width..(index + 1) * width]
-}
-
-/// Calls `f` with the text row and the label row of every label, in order.
-fn each_label(features: &Features, mut f: impl FnMut(&[f32], &[f32])) -> Result<()> {
-    let (_, text_width) = features.text.dims2()?;
-    let (_, label_width) = features.labels.dims2()?;
-    with_values(&features.text, |text| {
-        with_values(&features.labels, |labels| {
-            for (text_rows, label_rows) in features.text_rows.iter().zip(&features.label_rows) {
-                for label in label_rows.clone() {
-                    f(row(text, text_width, text_rows.start), row(labels, label_width, label));
-                }
-            }
-        })
-    })?
-}
-
-/// One row for each label, written by `write` from the text row and the label row.
-fn join(features: &Features, write: impl Fn(&[f32], &[f32], &mut Vec<f32>)) -> Result<Tensor> {
-    let (rows, _) = features.labels.dims2()?;
-    let mut out = Vec::new();
-    each_label(features, |text, label| write(text, label, &mut out))?;
-    let width = out.len() / rows.max(1);
-    matrix(out, width)
-}
-
-fn product(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>() as f32
-}
-
-fn dot(features: &Features) -> Result<Vec<f32>> {
-    let mut logits = Vec::new();
-    each_label(features, |text, label| logits.push(product(text, label)))?;
-    Ok(logits)
+fn side_by_side(parts: &[&Tensor]) -> Result<Tensor> {
+    Ok(Tensor::cat(parts, 1)?.contiguous()?)
 }
 
 /// The `weighted-dot` scorer.
@@ -159,20 +127,13 @@ impl WeightedDot {
         })
     }
 
-    fn forward(&self, features: &Features, threads: usize) -> Result<Vec<f32>> {
-        let projected = Features {
-            text: self.text.forward(&features.text, threads)?,
-            text_rows: features.text_rows.clone(),
-            labels: self.label.forward(&features.labels, threads)?,
-            label_rows: features.label_rows.clone(),
-        };
-        let joined = join(&projected, |text, label, out| {
-            let half = text.len() / 2;
-            out.extend_from_slice(&text[..half]);
-            out.extend_from_slice(&label[..half]);
-            out.extend(text[half..].iter().zip(&label[half..]).map(|(a, b)| a * b));
-        })?;
-        column(&self.output.forward(&joined, threads)?)
+    fn forward(&self, features: &Features, threads: usize) -> Result<Tensor> {
+        let text = features.text_of_labels(&self.text.forward(&features.text, threads)?)?;
+        let labels = self.label.forward(&features.labels, threads)?;
+        let half = text.dim(1)? / 2;
+        let product = (text.narrow(1, half, half)? * labels.narrow(1, half, half)?)?;
+        let joined = side_by_side(&[&text.narrow(1, 0, half)?, &labels.narrow(1, 0, half)?, &product])?;
+        self.output.forward(&joined, threads)
     }
 }
 
@@ -191,36 +152,15 @@ impl Hopfield {
         Ok(Self { query: linear("q_proj")?, key: linear("k_proj")?, value: linear("v_proj")?, mlp })
     }
 
-    fn forward(&self, features: &Features, threads: usize) -> Result<Vec<f32>> {
-        let (_, width) = features.labels.dims2()?;
+    fn forward(&self, features: &Features, threads: usize) -> Result<Tensor> {
         let queries = self.query.forward(&features.labels, threads)?;
-        let keys = self.key.forward(&features.text, threads)?;
-        let values = column(&self.value.forward(&features.text, threads)?)?;
-        let scores = dot(&Features {
-            text: keys,
-            text_rows: features.text_rows.clone(),
-            labels: queries,
-            label_rows: features.label_rows.clone(),
-        })?;
-        let mut labels = column(&features.labels)?;
-        for (text_rows, label_rows) in features.text_rows.iter().zip(&features.label_rows) {
-            let value = row(&values, width, text_rows.start);
-            let weights = softmax(scores[label_rows.clone()].iter().map(|score| score * HOPFIELD_BETA));
-            let rows = labels[label_rows.start * width..label_rows.end * width].chunks_exact_mut(width);
-            for (label, weight) in rows.zip(weights) {
-                label.iter_mut().zip(value).for_each(|(x, v)| *x += weight * v);
-            }
-        }
-        column(&self.mlp.forward(&matrix(labels, width)?, threads)?)
+        let keys = features.text_of_labels(&self.key.forward(&features.text, threads)?)?;
+        let values = features.text_of_labels(&self.value.forward(&features.text, threads)?)?;
+        let scores = (dot_rows(&keys, &queries)? * HOPFIELD_BETA)?;
+        let weights = softmax_within(&scores, &features.label_rows)?.unsqueeze(1)?;
+        let labels = (&features.labels + values.broadcast_mul(&weights)?)?;
+        self.mlp.forward(&labels, threads)
     }
-}
-
-fn softmax(scores: impl Iterator<Item = f32>) -> Vec<f32> {
-    let scores: Vec<f32> = scores.collect();
-    let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let exp: Vec<f32> = scores.iter().map(|x| (x - max).exp()).collect();
-    let sum = exp.iter().map(|&x| f64::from(x)).sum::<f64>() as f32;
-    exp.into_iter().map(|x| x / sum).collect()
 }
 
 /// The `cross-attn` scorer.
@@ -257,37 +197,12 @@ impl CrossAttention {
         })
     }
 
-    fn forward(&self, features: &Features, threads: usize) -> Result<Vec<f32>> {
-        let (_, width) = features.labels.dims2()?;
-        let queries = column(&self.query.forward(&self.query_norm.forward(&features.labels)?, threads)?)?;
-        let keys = column(&self.key.forward(&self.key_norm.forward(&features.text)?, threads)?)?;
-        let values = column(&self.value.forward(&features.text, threads)?)?;
-        let mut context = vec![0f32; queries.len()];
-        for (text_rows, label_rows) in features.text_rows.iter().zip(&features.label_rows) {
-            for label in label_rows.clone() {
-                let out = &mut context[label * width..(label + 1) * width];
-                self.attend(row(&queries, width, label), &keys, &values, text_rows, out);
-            }
-        }
-        let context = self.norm.forward(&self.output.forward(&matrix(context, width)?, threads)?)?;
-        let joined = Tensor::cat(&[&context, &features.labels], 1)?.contiguous()?;
-        column(&self.mlp.forward(&joined, threads)?)
-    }
-
-    /// One label's attention over the text's rows, head by head.
-    fn attend(&self, query: &[f32], keys: &[f32], values: &[f32], text_rows: &Range<usize>, out: &mut [f32]) {
-        let width = query.len();
-        let head_dim = width / self.heads;
-        let scale = 1.0 / (head_dim as f32).sqrt();
-        for head in 0..self.heads {
-            let columns = head * head_dim..(head + 1) * head_dim;
-            let scores = text_rows
-                .clone()
-                .map(|i| product(&query[columns.clone()], &row(keys, width, i)[columns.clone()]) * scale);
-            for (weight, i) in softmax(scores).into_iter().zip(text_rows.clone()) {
-                let value = &row(values, width, i)[columns.clone()];
-                out[columns.clone()].iter_mut().zip(value).for_each(|(out, v)| *out += weight * v);
-            }
-        }
+    fn forward(&self, features: &Features, threads: usize) -> Result<Tensor> {
+        let query = self.query.forward(&self.query_norm.forward(&features.labels)?, threads)?;
+        let key = self.key.forward(&self.key_norm.forward(&features.text)?, threads)?;
+        let value = self.value.forward(&features.text, threads)?;
+        let context = attend([&query, &key, &value], self.heads, &features.label_rows, &features.text_rows)?;
+        let context = self.norm.forward(&self.output.forward(&context, threads)?)?;
+        self.mlp.forward(&side_by_side(&[&context, &features.labels])?, threads)
     }
 }

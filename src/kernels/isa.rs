@@ -26,6 +26,15 @@ pub enum Isa {
 
 const VARIABLE: &str = "GLICLASS_KERNEL";
 
+/// The value of the variable that leaves the kernels out: all runs by candle's operations, as on a GPU.
+const NONE: &str = "candle";
+
+/// Whether the kernels are to be used.
+pub fn enabled() -> bool {
+    static CHOICE: OnceLock<bool> = OnceLock::new();
+    *CHOICE.get_or_init(|| std::env::var(VARIABLE).as_deref() != Ok(NONE))
+}
+
 /// The instruction set in use: the best this machine has, or the one named by `GLICLASS_KERNEL`.
 ///
 /// # Errors
@@ -41,9 +50,9 @@ pub(super) fn current() -> Isa {
 }
 
 fn choose(wish: Option<&str>) -> Result<Isa, String> {
-    let Some(wish) = wish.filter(|w| !w.is_empty()) else { return Ok(best()) };
+    let Some(wish) = wish.filter(|w| !w.is_empty() && *w != NONE) else { return Ok(best()) };
     Isa::available().into_iter().find(|isa| isa.name() == wish).ok_or_else(|| {
-        let names: Vec<_> = Isa::available().into_iter().map(Isa::name).collect();
+        let names: Vec<_> = [NONE].into_iter().chain(Isa::available().into_iter().map(Isa::name)).collect();
         format!("{VARIABLE}={wish}: this machine has no such kernels; use one of: {}", names.join(", "))
     })
 }

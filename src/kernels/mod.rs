@@ -30,7 +30,7 @@ pub use attention::{
     AttentionShape, Bias, Disentangled, DistanceTable, PositionTable, Rows, attention, attention_over,
 };
 pub use dense::{PackedMatrix, Precision, arithmetic, linear};
-pub use isa::{Isa, isa};
+pub use isa::{Isa, enabled, isa};
 pub use memory::keep_pages;
 pub use rows::{activate, gated, layer_norm, rms_norm};
 

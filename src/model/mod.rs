@@ -1,6 +1,7 @@
 //! A checkpoint, found, read and ready: the one place that chooses by the config's data.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, Once, PoisonError};
 
 use crate::architectures::{self, LabelTokenizer, Network};
 use crate::checkpoint::config::Architecture;
@@ -12,6 +13,7 @@ use crate::kernels;
 use crate::records::Record;
 
 pub mod builtin;
+pub mod device;
 pub mod hub;
 pub mod pieces;
 
@@ -19,6 +21,10 @@ pub use pieces::{Overflow, Pieces};
 
 /// Pieces of one record that are computed together: what a batch holds does not grow with the text.
 const PIECES_AT_ONCE: usize = 4;
+mod memory;
+
+pub use device::Device;
+use device::Place;
 
 /// Where a model comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +52,8 @@ pub enum Precision {
 /// What loading needs to know.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// Where to compute.
+    pub device: Device,
     /// The arithmetic.
     pub precision: Precision,
     /// Tokens a sequence may have; cut to what the model can hold.
@@ -54,11 +62,20 @@ pub struct Options {
     pub label_model: Option<PathBuf>,
     /// How long inputs are cut.
     pub pieces: Pieces,
+    /// Hears what a user should know while the model runs.
+    pub notify: fn(&str),
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { precision: Precision::default(), max_length: 1024, label_model: None, pieces: Pieces::default() }
+        Self {
+            device: Device::default(),
+            precision: Precision::default(),
+            max_length: 1024,
+            label_model: None,
+            pieces: Pieces::default(),
+            notify: |_| (),
+        }
     }
 }
 
@@ -95,6 +112,10 @@ pub struct Model {
     network: Box<dyn Network>,
     pieces: Pieces,
     description: Vec<String>,
+    /// Held by the thread that computes, where only one can.
+    turn: Option<Mutex<()>>,
+    notify: fn(&str),
+    halved: Once,
 }
 
 impl Model {
@@ -103,12 +124,13 @@ impl Model {
     /// # Errors
     /// A missing, damaged or unsupported file, named.
     pub fn load(source: &Source, options: &Options) -> Result<Self> {
-        let isa = kernels::isa().map_err(Error::Usage)?;
+        let place = Place::find(options.device, options.precision)?;
         kernels::keep_pages();
-        let files = match source {
+        let mut files = match source {
             Source::Builtin => builtin::files()?,
             Source::Folder(folder) => Files::read(folder)?,
         };
+        files.weights = files.weights.on(place.hardware.clone(), place.dtype);
         let config = Config::parse(&files.config, &files.folder.join("config.json"))?;
         let kind = config.encoder_config["model_type"].as_str().unwrap_or("deberta-v2").to_owned();
         let architecture = config.architecture_type;
@@ -121,18 +143,16 @@ impl Model {
             Architecture::BiEncoder => Encoder::parse_any(&files.tokenizer, max_length, &path)?,
             _ => Encoder::parse(&files.tokenizer, max_length, &path)?,
         };
-        let mut description = vec![
-            format!("model: {architecture:?} on {kind}, at most {max_length} tokens"),
-            format!("kernels: {}, arithmetic: f32", isa.name()),
-        ];
-        if !matches!(options.precision, Precision::Auto | Precision::F32) {
-            description.push("there are no 16-bit kernels for this processor yet: computing in f32".into());
-        }
+        let mut description =
+            vec![format!("model: {architecture:?} on {kind}, at most {max_length} tokens"), place.description];
         let unused = files.weights.unused();
         if !unused.is_empty() {
             description.push(format!("tensors without a use: {}", unused.join(", ")));
         }
-        Ok(Self { encoder, network, pieces: options.pieces, description })
+        // Batches of several threads side by side would only share the GPU's memory.
+        let turn = (!place.hardware.is_cpu()).then(Mutex::default);
+        let pieces = options.pieces;
+        Ok(Self { encoder, network, pieces, description, turn, notify: options.notify, halved: Once::new() })
     }
 
     /// Lines for `--verbose`: architecture, backbone, size, kernels, tensors left unused.
@@ -171,14 +191,24 @@ fn padding_token(folder: &Path) -> Option<String> {
 }
 
 impl Model {
+    /// The logits of records without pieces.
+    fn compute(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
+        let _turn = self.turn.as_ref().map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
+        memory::in_parts(batch, &|batch| self.network.forward(batch, threads)?.by_record(), &|size| {
+            self.halved.call_once(|| {
+                (self.notify)(&format!("a batch of {size} records does not fit into the device's memory: halving it"));
+            });
+        })
+    }
+
     /// The logits of one record, piece by piece where it has pieces.
     fn joined_logits(&self, record: &Encoded, threads: usize) -> Result<Vec<f32>> {
         if record.pieces.is_empty() {
-            return Ok(self.network.logits(std::slice::from_ref(record), threads)?.concat());
+            return Ok(self.compute(std::slice::from_ref(record), threads)?.concat());
         }
         let mut logits = Vec::with_capacity(record.pieces.len());
         for pieces in record.pieces.chunks(PIECES_AT_ONCE) {
-            logits.extend(self.network.logits(pieces, threads)?);
+            logits.extend(self.compute(pieces, threads)?);
         }
         Ok(self.pieces.join(logits, record.labels.len()))
     }
@@ -194,7 +224,7 @@ impl Classifier for Model {
             return Ok(Vec::new());
         }
         if batch.iter().all(|record| record.pieces.is_empty()) {
-            return self.network.logits(batch, threads);
+            return self.compute(batch, threads);
         }
         batch.iter().map(|record| self.joined_logits(record, threads)).collect()
     }

@@ -11,6 +11,8 @@ mod generated;
 mod harness;
 #[cfg(feature = "hub")]
 mod hub;
+mod learning;
+mod operations;
 mod parity;
 mod pieces;
 mod streaming;

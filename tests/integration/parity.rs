@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gliclass::classifier::{Classifier, Encoded};
-use gliclass::model::{Model, Options, Precision, Source};
+use gliclass::model::{Device, Model, Options, Precision, Source};
 use gliclass::records::{LabelSet, Record};
 use gliclass::scores::scores;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use serde_json::Value;
 const ABSOLUTE: f64 = 1e-3;
 const RELATIVE: f64 = 1e-4;
 
-fn folders() -> Vec<PathBuf> {
+pub fn folders() -> Vec<PathBuf> {
     let own = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference");
     let root = std::env::var("GLICLASS_REFERENCE").unwrap_or_else(|_| own.to_owned());
     let mut folders: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -24,13 +24,13 @@ fn folders() -> Vec<PathBuf> {
     folders
 }
 
-fn load(folder: &Path) -> Model {
-    let options = Options { precision: Precision::F32, ..Options::default() };
+pub fn load(folder: &Path) -> Model {
+    let options = Options { device: Device::Cpu, precision: Precision::F32, ..Options::default() };
     Model::load(&Source::Folder(folder.to_owned()), &options)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
 }
 
-fn cases(folder: &Path) -> Vec<Value> {
+pub fn cases(folder: &Path) -> Vec<Value> {
     let json: Value = serde_json::from_str(&fs::read_to_string(folder.join("expected.json")).unwrap()).unwrap();
     json["cases"].as_array().unwrap().clone()
 }
@@ -46,9 +46,20 @@ fn record(case: &Value) -> Record {
     }
 }
 
-fn encoded(model: &Model, folder: &Path) -> Vec<Encoded> {
+pub fn encoded(model: &Model, folder: &Path) -> Vec<Encoded> {
     let encode = |case: &Value| model.encode(&record(case)).unwrap();
     cases(folder).iter().map(encode).collect()
+}
+
+/// The largest distance from a logit of the reference, as a share of what is allowed.
+pub fn share_of_tolerance(case: &Value, logits: &[f32]) -> f64 {
+    let expected: Vec<f64> = serde_json::from_value(case["logits"].clone()).unwrap();
+    assert_eq!(logits.len(), expected.len());
+    let shares = logits.iter().zip(expected).map(|(&found, expected)| {
+        let share = (f64::from(found) - expected).abs() / (ABSOLUTE + RELATIVE * expected.abs());
+        if share.is_nan() { f64::INFINITY } else { share }
+    });
+    shares.fold(0.0, f64::max)
 }
 
 #[test]
@@ -68,13 +79,8 @@ fn logits_and_scores_are_those_of_the_reference() {
         let model = load(&folder);
         let mut worst = 0f64;
         for (case, encoded) in cases(&folder).iter().zip(encoded(&model, &folder)) {
-            let expected: Vec<f64> = serde_json::from_value(case["logits"].clone()).unwrap();
             let logits = model.logits(&[encoded], 1).unwrap().remove(0);
-            assert_eq!(logits.len(), expected.len());
-            for (&found, &expected) in logits.iter().zip(&expected) {
-                let share = (f64::from(found) - expected).abs() / (ABSOLUTE + RELATIVE * expected.abs());
-                worst = worst.max(if share.is_nan() { f64::INFINITY } else { share });
-            }
+            worst = worst.max(share_of_tolerance(case, &logits));
             if let Some(best) = case["single_label"].get(0) {
                 let scores = scores(&logits, true);
                 let top = scores.iter().copied().fold(0.0, f32::max);

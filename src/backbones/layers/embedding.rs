@@ -1,0 +1,60 @@
+//! Rows by id.
+
+use candle_core::Tensor;
+
+use super::{kernels_hold, matrix};
+use crate::checkpoint::Weights;
+use crate::checkpoint::weights::Stored;
+use crate::error::{Error, Result};
+
+/// A table of rows by id.
+pub struct Embedding {
+    rows: usize,
+    width: usize,
+    way: Way,
+}
+
+enum Way {
+    /// Rows are read from the file as they are needed.
+    Kernels(Stored),
+    Tensors(Tensor),
+}
+
+impl Embedding {
+    /// Loads `weight` `(any number, width)`.
+    ///
+    /// # Errors
+    /// A missing tensor or one of another width.
+    pub fn load(weights: &Weights, width: usize) -> Result<Self> {
+        let rows = weights.stored("weight")?.shape().first().copied().unwrap_or(0);
+        let way = if kernels_hold(weights) {
+            Way::Kernels(weights.shaped("weight", &[rows, width])?.clone())
+        } else {
+            Way::Tensors(weights.tensor("weight", &[rows, width])?)
+        };
+        Ok(Self { rows, width, way })
+    }
+
+    /// The rows of these ids: `(ids, width)`.
+    ///
+    /// # Errors
+    /// An id outside the table.
+    pub fn forward(&self, ids: &[u32]) -> Result<Tensor> {
+        if let Some(id) = ids.iter().find(|&&id| id as usize >= self.rows) {
+            return Err(Error::Record(format!(
+                "token id {id} is outside the model's vocabulary of {}: tokenizer.json and the weights do not fit",
+                self.rows
+            )));
+        }
+        match &self.way {
+            Way::Kernels(table) => {
+                let mut out = vec![0.0; ids.len() * self.width];
+                for (&id, out) in ids.iter().zip(out.chunks_exact_mut(self.width)) {
+                    table.read(id as usize * self.width, out);
+                }
+                matrix(out, self.width)
+            }
+            Way::Tensors(table) => Ok(table.index_select(&Tensor::new(ids, table.device())?, 0)?),
+        }
+    }
+}

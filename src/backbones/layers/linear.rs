@@ -1,0 +1,200 @@
+//! Dense layers.
+
+use candle_core::{DType, Tensor};
+
+use super::{Activation, Derived, kernels_hold, matrix, with_values};
+use crate::checkpoint::Weights;
+use crate::error::{Error, Result};
+use crate::kernels::{self, PackedMatrix};
+
+/// `y = x W^T + b`.
+pub struct Linear {
+    inputs: usize,
+    outputs: usize,
+    way: Way,
+}
+
+enum Way {
+    Kernels {
+        weight: PackedMatrix,
+        bias: Option<Vec<f32>>,
+    },
+    /// The weight is `(outputs, inputs)`.
+    Tensors {
+        weight: Derived,
+        bias: Option<Derived>,
+    },
+}
+
+/// Names of one layer's tensors; its biases are added up.
+struct Part {
+    weights: Weights,
+    weight: String,
+    biases: Vec<String>,
+}
+
+impl Linear {
+    /// Loads `weight` `(outputs, inputs)` and, if there is one, `bias`.
+    ///
+    /// # Errors
+    /// A missing tensor or one of another shape.
+    pub fn load(weights: &Weights, inputs: usize, outputs: usize) -> Result<Self> {
+        Self::load_joined(weights, &[], inputs, outputs)
+    }
+
+    /// Loads several layers over the same input as one, their outputs side by side.
+    ///
+    /// # Errors
+    /// A missing tensor or one of another shape.
+    pub fn load_joined(weights: &Weights, names: &[&str], inputs: usize, outputs: usize) -> Result<Self> {
+        let part = |weights: Weights| {
+            let biases = if weights.has("bias") { vec!["bias".into()] } else { Vec::new() };
+            Part { weights, weight: "weight".into(), biases }
+        };
+        let parts: Vec<Part> = match names {
+            [] => vec![part(weights.clone())],
+            names => names.iter().map(|name| part(weights.at(name))).collect(),
+        };
+        Self::load_parts(weights, parts, inputs, outputs)
+    }
+
+    /// Loads a layer by the full names of its weight and of its biases, which are added up.
+    ///
+    /// # Errors
+    /// A missing tensor or one of another shape.
+    pub fn load_named(weights: &Weights, weight: &str, biases: &[&str], inputs: usize, outputs: usize) -> Result<Self> {
+        let biases = biases.iter().map(ToString::to_string).collect();
+        let part = Part { weights: weights.clone(), weight: weight.into(), biases };
+        Self::load_parts(weights, vec![part], inputs, outputs)
+    }
+
+    fn load_parts(weights: &Weights, parts: Vec<Part>, inputs: usize, outputs: usize) -> Result<Self> {
+        let with_bias = !parts[0].biases.is_empty();
+        if parts.iter().any(|part| part.biases.is_empty() == with_bias) {
+            return Err(weights.error("some of the joined layers have a bias and some have none"));
+        }
+        let joined = parts.len() * outputs;
+        if !kernels_hold(weights) {
+            let way = Self::tensors(weights, &parts, inputs, outputs, with_bias)?;
+            return Ok(Self { inputs, outputs: joined, way });
+        }
+        let mut weight = Vec::with_capacity(joined * inputs);
+        let mut bias = Vec::new();
+        for part in &parts {
+            weight.extend(part.weights.vec(&part.weight, &[outputs, inputs])?);
+            let first = bias.len();
+            bias.resize(if with_bias { first + outputs } else { 0 }, 0.0);
+            for name in &part.biases {
+                let values = part.weights.vec(name, &[outputs])?;
+                bias[first..].iter_mut().zip(values).for_each(|(x, y)| *x += y);
+            }
+        }
+        let weight = PackedMatrix::new(&weight, joined, inputs, precision(weights));
+        Ok(Self { inputs, outputs: joined, way: Way::Kernels { weight, bias: with_bias.then_some(bias) } })
+    }
+
+    fn tensors(weights: &Weights, parts: &[Part], inputs: usize, outputs: usize, with_bias: bool) -> Result<Way> {
+        let load = |part: &Part| part.weights.tensor(&part.weight, &[outputs, inputs]);
+        let matrices = parts.iter().map(load).collect::<Result<Vec<_>>>()?;
+        let load = |part: &Part| part.biases.iter().map(|name| part.weights.tensor(name, &[outputs])).collect();
+        let biases = parts.iter().map(load).collect::<Result<Vec<Vec<_>>>>()?;
+        let sum = |terms: &Vec<Tensor>| {
+            let (first, rest) = terms.split_first().expect("a layer with a bias has one: this is a bug");
+            Ok(rest.iter().try_fold(first.clone(), |sum, term| sum + term)?)
+        };
+        let bias = move || Ok(Tensor::cat(&biases.iter().map(sum).collect::<Result<Vec<_>>>()?, 0)?);
+        Ok(Way::Tensors {
+            weight: Derived::new(weights, move || Ok(Tensor::cat(&matrices, 0)?))?,
+            bias: with_bias.then(|| Derived::new(weights, bias)).transpose()?,
+        })
+    }
+
+    /// From values, for the kernels: `weight` `(outputs, inputs)` row by row, `bias` `(outputs)`.
+    pub(super) fn new(weight: &[f32], bias: Vec<f32>, inputs: usize, outputs: usize, weights: &Weights) -> Self {
+        let weight = PackedMatrix::new(weight, outputs, inputs, precision(weights));
+        Self { inputs, outputs, way: Way::Kernels { weight, bias: Some(bias) } }
+    }
+
+    /// `x` `(rows, inputs)` to `(rows, outputs)`.
+    ///
+    /// # Errors
+    /// `x` has another width.
+    pub fn forward(&self, x: &Tensor, threads: usize) -> Result<Tensor> {
+        self.run(x, kernels::Activation::None, None, threads)
+    }
+
+    /// The activation of the product.
+    ///
+    /// # Errors
+    /// `x` has another width.
+    pub fn forward_activated(&self, x: &Tensor, activation: Activation, threads: usize) -> Result<Tensor> {
+        let y = self.run(x, activation.fused(), None, threads)?;
+        match activation {
+            Activation::Fused(_) => Ok(y),
+            Activation::Plain(..) => activation.forward(&y),
+        }
+    }
+
+    /// The product plus `residual` `(rows, outputs)`.
+    ///
+    /// # Errors
+    /// `x` or `residual` has another shape.
+    pub fn forward_add(&self, x: &Tensor, residual: &Tensor, threads: usize) -> Result<Tensor> {
+        self.run(x, kernels::Activation::None, Some(residual), threads)
+    }
+
+    fn run(
+        &self,
+        x: &Tensor,
+        activation: kernels::Activation,
+        residual: Option<&Tensor>,
+        threads: usize,
+    ) -> Result<Tensor> {
+        let (rows, inputs) = x.dims2()?;
+        let outputs = self.outputs;
+        if inputs != self.inputs || residual.is_some_and(|r| r.dims() != [rows, outputs]) {
+            let message = format!("linear layer ({outputs}, {}): input {:?}", self.inputs, x.dims());
+            return Err(Error::Compute(candle_core::Error::Msg(message)));
+        }
+        let (weight, bias) = match &self.way {
+            Way::Kernels { weight, bias } => (weight, bias.as_deref()),
+            Way::Tensors { weight, bias } => return multiply(x, weight, bias.as_ref(), activation, residual),
+        };
+        let mut out = vec![0.0; rows * outputs];
+        with_values(x, |x| match residual {
+            None => {
+                kernels::linear(x, rows, weight, bias, activation, None, &mut out, threads);
+                Ok(())
+            }
+            Some(residual) => with_values(residual, |residual| {
+                kernels::linear(x, rows, weight, bias, activation, Some(residual), &mut out, threads);
+            }),
+        })??;
+        matrix(out, outputs)
+    }
+}
+
+/// How exactly the kernels multiply.
+fn precision(weights: &Weights) -> kernels::Precision {
+    if weights.dtype() == DType::BF16 { kernels::Precision::Bf16 } else { kernels::Precision::Split }
+}
+
+/// In the type of the weights.
+fn multiply(
+    x: &Tensor,
+    weight: &Derived,
+    bias: Option<&Derived>,
+    activation: kernels::Activation,
+    residual: Option<&Tensor>,
+) -> Result<Tensor> {
+    let weight = weight.get()?;
+    let mut y = x.to_dtype(weight.dtype())?.matmul(&weight.t()?)?;
+    if let Some(bias) = bias {
+        y = y.broadcast_add(&bias.get()?)?;
+    }
+    y = Activation::Fused(activation).forward(&y)?;
+    Ok(match residual {
+        Some(residual) => (y + residual)?,
+        None => y,
+    })
+}

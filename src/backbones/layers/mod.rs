@@ -1,0 +1,112 @@
+//! The operations that backbones and heads are made of. This is the one place that decides how an
+//! operation runs:
+//!
+//! - on the kernels, which write every row with the same operations in the same order whatever stands
+//!   beside it: constants on the processor. Between operations they speak f32;
+//! - with candle's tensor operations: on another device, or where gradients are wanted.
+//!
+//! A layer with weights decides when it is loaded, an operation without weights by the tensor it is given.
+
+use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
+
+use crate::checkpoint::Weights;
+use crate::error::Result;
+use crate::kernels;
+
+mod activation;
+mod attention;
+mod convolution;
+mod embedding;
+mod linear;
+mod norm;
+mod packed;
+mod pooling;
+mod positions;
+mod recurrence;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+pub use activation::{Activation, sigmoid};
+pub use attention::{Attention, Bias, Disentangled, DistanceVectors, Distances, RelativeBias, attend};
+pub use convolution::Convolution;
+pub use embedding::Embedding;
+pub use linear::Linear;
+pub use norm::{LayerNorm, RmsNorm};
+pub(crate) use packed::Packing;
+pub use pooling::{Span, pool, pool_rows};
+pub use positions::{PositionTable, Rotary};
+pub use recurrence::Recurrence;
+pub use rows::{
+    clear_padding, dot_rows, normalize, replace_rows, select_ranges, select_rows, softmax_within, values, weighted_sum,
+};
+
+/// Whether layers with these weights run on the kernels.
+fn kernels_hold(weights: &Weights) -> bool {
+    kernels::enabled() && weights.are_constants_on_processor()
+}
+
+/// Whether an operation on this tensor runs on the kernels.
+fn kernels_take(x: &Tensor) -> bool {
+    kernels::enabled() && x.dtype() == DType::F32 && x.device().is_cpu() && !x.track_op()
+}
+
+/// A tensor of the checkpoint as the operations with these weights take it.
+///
+/// # Errors
+/// It is missing, or has another shape.
+pub fn parameter(weights: &Weights, name: &str, shape: &[usize]) -> Result<Tensor> {
+    if kernels_hold(weights) {
+        return Ok(Tensor::from_vec(weights.vec(name, shape)?, shape, &Device::Cpu)?);
+    }
+    weights.tensor(name, shape)
+}
+
+/// Runs `f` on the values of a contiguous f32 tensor on the processor.
+///
+/// # Errors
+/// The tensor is of another kind.
+pub fn with_values<R>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
+    let (storage, layout) = tensor.storage_and_layout();
+    match (&*storage, layout.contiguous_offsets()) {
+        (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) => Ok(f(&values[start..end])),
+        _ => Err(candle_core::Error::Msg("expected contiguous f32 values on the processor".into()).into()),
+    }
+}
+
+/// A matrix `(values.len() / width, width)` on the processor.
+///
+/// # Errors
+/// The values do not fill whole rows.
+pub fn matrix(values: Vec<f32>, width: usize) -> Result<Tensor> {
+    let rows = values.len() / width.max(1);
+    Ok(Tensor::from_vec(values, (rows, width), &Device::Cpu)?)
+}
+
+/// A matrix of values that were read before, `(values.len() / width, width)`, beside `x`.
+///
+/// # Errors
+/// The values do not fill whole rows, or the device has no room.
+pub fn matrix_beside(x: &Tensor, values: Vec<f32>, width: usize) -> Result<Tensor> {
+    Ok(matrix(values, width)?.to_device(x.device())?)
+}
+
+/// A tensor made of those of the checkpoint: once, or at every use where they are variables, so that it
+/// follows their values and gradients reach them.
+enum Derived {
+    Made(Tensor),
+    Fresh(Box<dyn Fn() -> Result<Tensor> + Send + Sync>),
+}
+
+impl Derived {
+    fn new(weights: &Weights, make: impl Fn() -> Result<Tensor> + Send + Sync + 'static) -> Result<Self> {
+        if weights.are_variables() { Ok(Self::Fresh(Box::new(make))) } else { make().map(Self::Made) }
+    }
+
+    fn get(&self) -> Result<Tensor> {
+        match self {
+            Self::Made(tensor) => Ok(tensor.clone()),
+            Self::Fresh(make) => make(),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Packed rows as padded rectangles, for operations on whole rectangles.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use candle_core::{DType, Device, Tensor};
+
+use crate::error::Result;
+
+/// Sequences share a rectangle while the shortest of them has at least this share of the longest's length.
+const LIKE_LENGTH: f64 = 0.75;
+
+/// Added to scores that do not count: their exponential is 0, and float16 has it.
+const HIDDEN: f64 = -30_000.0;
+
+/// Ranges of rows side by side: `(ranges, longest, width)`, shorter ones filled up.
+#[derive(Debug)]
+pub(super) struct Rectangle {
+    pub(super) count: usize,
+    pub(super) length: usize,
+    /// The row of the matrix at each place; none where the rectangle is the matrix's rows from `first` on.
+    gather: Option<Tensor>,
+    first: usize,
+    /// The place of each row of each range, in order; none where the rectangle is full.
+    scatter: Option<Tensor>,
+    /// 1 at rows and 0 at filling, `(count, length)` in f32; none where the rectangle is full.
+    present: Option<Tensor>,
+}
+
+impl Rectangle {
+    pub(super) fn new(ranges: &[Range<usize>], device: &Device) -> Result<Self> {
+        let count = ranges.len();
+        let length = ranges.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
+        let first = ranges.iter().find(|range| !range.is_empty()).map_or(0, |range| range.start);
+        let full = ranges.iter().all(|range| range.len() == length);
+        let adjoining = ranges.windows(2).all(|pair| pair[0].end == pair[1].start);
+        let gather = (!full || !adjoining).then(|| {
+            // Filling repeats a row that is there.
+            let places = ranges
+                .iter()
+                .flat_map(|range| (0..length).map(|at| if at < range.len() { range.start + at } else { first } as u32));
+            Tensor::from_iter(places, device)
+        });
+        let scatter = (!full).then(|| {
+            let places = ranges.iter().enumerate();
+            let places = places.flat_map(|(i, range)| (0..range.len()).map(move |at| (i * length + at) as u32));
+            Tensor::from_iter(places, device)
+        });
+        let present = (!full).then(|| {
+            let places = ranges.iter().flat_map(|range| (0..length).map(|at| f32::from(at < range.len())));
+            Tensor::from_iter(places, device)?.reshape((count, length))
+        });
+        Ok(Self {
+            count,
+            length,
+            gather: gather.transpose()?,
+            first,
+            scatter: scatter.transpose()?,
+            present: present.transpose()?,
+        })
+    }
+
+    /// `(rows, width)` to `(count, length, width)`.
+    pub(super) fn fill(&self, x: &Tensor) -> Result<Tensor> {
+        let width = x.dim(1)?;
+        let rows = match &self.gather {
+            Some(gather) => x.contiguous()?.index_select(gather, 0)?,
+            None => x.narrow(0, self.first, self.count * self.length)?.contiguous()?,
+        };
+        Ok(rows.reshape((self.count, self.length, width))?)
+    }
+
+    /// `(count, length, width)` to the rows of the ranges, one range after another.
+    pub(super) fn empty(&self, x: &Tensor) -> Result<Tensor> {
+        let rows = x.reshape((self.count * self.length, x.dim(2)?))?;
+        match &self.scatter {
+            Some(scatter) => Ok(rows.index_select(scatter, 0)?),
+            None => Ok(rows),
+        }
+    }
+
+    /// Hides filling when it is added: `(count, length)`; none where there is no filling.
+    pub(super) fn mask(&self, dtype: DType) -> Result<Option<Tensor>> {
+        let mask = |present: &Tensor| present.affine(-HIDDEN, HIDDEN)?.to_dtype(dtype);
+        Ok(self.present.as_ref().map(mask).transpose()?)
+    }
+}
+
+/// How a packed batch lies on a device.
+#[derive(Debug)]
+pub(crate) struct Packing {
+    /// The place of each token in its sequence: `(tokens)`.
+    pub(super) positions: Tensor,
+    /// Neighbouring sequences of like length.
+    pub(super) groups: Vec<Group>,
+}
+
+/// Sequences in one rectangle.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) rectangle: Rectangle,
+    /// Hides the keys that no query sees, in f32: `(count, 1, length)`; none where there are none.
+    hidden: Option<Tensor>,
+    masks: Mutex<BTreeMap<Sight, Vec<Tensor>>>,
+}
+
+/// Which keys a query sees: those within a distance, and only those before it.
+pub(super) type Sight = (Option<usize>, bool);
+
+impl Packing {
+    /// Of the sequences between `bounds`, where some rows are padding and only those of `text` are seen.
+    pub(crate) fn new(bounds: &[usize], text: Option<&[Range<usize>]>, device: &Device) -> Result<Self> {
+        let ranges: Vec<Range<usize>> = bounds.windows(2).map(|pair| pair[0]..pair[1]).collect();
+        let positions = ranges.iter().flat_map(|range| 0..range.len() as u32);
+        let alike = |group: &[Range<usize>], next: &Range<usize>| {
+            let lengths = || group.iter().chain([next]).map(ExactSizeIterator::len);
+            let (shortest, longest) = (lengths().min().unwrap_or(0), lengths().max().unwrap_or(0));
+            shortest as f64 >= longest as f64 * LIKE_LENGTH
+        };
+        let mut groups: Vec<Vec<Range<usize>>> = Vec::new();
+        for range in &ranges {
+            match groups.last_mut() {
+                Some(group) if alike(group, range) => group.push(range.clone()),
+                _ => groups.push(vec![range.clone()]),
+            }
+        }
+        let mut sequence = 0;
+        let group = |ranges: Vec<Range<usize>>| {
+            let rectangle = Rectangle::new(&ranges, device)?;
+            let seen = text.map_or(ranges.as_slice(), |text| &text[sequence..sequence + ranges.len()]);
+            sequence += ranges.len();
+            let hidden = hide_beyond(seen, rectangle.length, device)?;
+            Ok(Group { rectangle, hidden, masks: Mutex::default() })
+        };
+        Ok(Self {
+            positions: Tensor::from_iter(positions, device)?,
+            groups: groups.into_iter().map(group).collect::<Result<_>>()?,
+        })
+    }
+}
+
+/// `(sequences, 1, length)`: hides the places of each sequence beyond the rows that are seen.
+fn hide_beyond(seen: &[Range<usize>], length: usize, device: &Device) -> Result<Option<Tensor>> {
+    if seen.iter().all(|seen| seen.len() == length) {
+        return Ok(None);
+    }
+    let places = seen.iter().flat_map(|seen| (0..length).map(|at| if at < seen.len() { 0.0 } else { HIDDEN as f32 }));
+    Ok(Some(Tensor::from_iter(places, device)?.reshape((seen.len(), 1, length))?))
+}
+
+impl Group {
+    /// What is added to scores `(.., sequences, length, length)` to hide keys; each is broadcast.
+    pub(super) fn masks(&self, sight: Sight, dtype: DType, device: &Device) -> Result<Vec<Tensor>> {
+        let mut masks = self.masks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(masks) = masks.get(&sight) {
+            return Ok(masks.clone());
+        }
+        let mut made = Vec::new();
+        if let Some(mask) = &self.hidden {
+            made.push(mask.to_dtype(dtype)?);
+        }
+        let length = self.rectangle.length;
+        let (window, causal) = sight;
+        if causal || window.is_some_and(|window| window + 1 < length) {
+            let window = window.unwrap_or(length);
+            let seen = |i: usize, j: usize| i.abs_diff(j) <= window && (j <= i || !causal);
+            let places =
+                (0..length).flat_map(|i| (0..length).map(move |j| if seen(i, j) { 0.0 } else { HIDDEN as f32 }));
+            made.push(Tensor::from_iter(places, device)?.reshape((1, length, length))?.to_dtype(dtype)?);
+        }
+        masks.insert(sight, made.clone());
+        Ok(made)
+    }
+}

@@ -1,0 +1,198 @@
+//! Where a token stands in its sequence: learned tables and rotary angles.
+
+use std::sync::OnceLock;
+
+use candle_core::{DType, Device, Tensor};
+
+use super::{kernels_hold, kernels_take, matrix, with_values};
+use crate::backbones::Sequences;
+use crate::checkpoint::Weights;
+use crate::error::{Error, Result};
+
+/// Learned absolute positions, counted from an offset.
+pub struct PositionTable {
+    /// Rows before that of the first position; the last of them is that of all padding.
+    offset: usize,
+    positions: usize,
+    width: usize,
+    way: Way,
+}
+
+enum Way {
+    /// All rows.
+    Kernels(Vec<f32>),
+    /// All rows, and the row that is added to each of them.
+    Tensors(Tensor, Option<Tensor>),
+}
+
+impl PositionTable {
+    /// Loads `weight` `(positions, width)`; the first position of a sequence is row `offset`.
+    ///
+    /// # Errors
+    /// A missing tensor or one of another shape.
+    pub fn load(weights: &Weights, positions: usize, width: usize, offset: usize) -> Result<Self> {
+        let offset = offset.min(positions);
+        let shape = [positions, width];
+        let way = if kernels_hold(weights) {
+            Way::Kernels(weights.vec("weight", &shape)?)
+        } else {
+            Way::Tensors(weights.tensor("weight", &shape)?, None)
+        };
+        Ok(Self { offset, positions: positions - offset, width, way })
+    }
+
+    /// Adds the first row of another table to every position: the token type of a single sequence.
+    ///
+    /// # Errors
+    /// A missing tensor or one of another width.
+    pub fn add_first_row(&mut self, weights: &Weights) -> Result<()> {
+        let kinds = weights.stored("weight")?.shape().first().copied().unwrap_or(0);
+        let shape = [kinds, self.width];
+        match &mut self.way {
+            Way::Kernels(rows) => {
+                let mut first = vec![0.0; self.width];
+                weights.shaped("weight", &shape)?.read(0, &mut first);
+                rows.chunks_exact_mut(self.width).for_each(|row| add(row, &first));
+            }
+            Way::Tensors(_, first) => *first = Some(weights.tensor("weight", &shape)?.narrow(0, 0, 1)?),
+        }
+        Ok(())
+    }
+
+    /// How many positions there are.
+    #[allow(clippy::len_without_is_empty)] // a model without positions has no table
+    pub fn len(&self) -> usize {
+        self.positions
+    }
+
+    /// `x` `(tokens, width)` plus the position of each token in its sequence.
+    ///
+    /// # Errors
+    /// A sequence is longer than the table.
+    pub fn add_to(&self, x: &Tensor, sequences: &Sequences) -> Result<Tensor> {
+        if let Some(range) = sequences.ranges().find(|range| range.len() > self.len()) {
+            return Err(Error::Record(format!("{} tokens, but the model has {} positions", range.len(), self.len())));
+        }
+        match &self.way {
+            Way::Kernels(table) => {
+                let mut out = with_values(x, <[f32]>::to_vec)?;
+                for (x, row) in out.chunks_exact_mut(self.width).zip(self.rows(sequences)) {
+                    add(x, &table[row * self.width..]);
+                }
+                matrix(out, self.width)
+            }
+            Way::Tensors(table, first) => {
+                let rows = Tensor::from_iter(self.rows(sequences).map(|row| row as u32), x.device())?;
+                let sum = (x + table.index_select(&rows, 0)?)?;
+                Ok(match first {
+                    Some(first) => sum.broadcast_add(first)?,
+                    None => sum,
+                })
+            }
+        }
+    }
+
+    /// The row of the table for each token.
+    fn rows(&self, sequences: &Sequences) -> impl Iterator<Item = usize> {
+        let offset = self.offset;
+        sequences.ranges().zip(sequences.padding()).flat_map(move |(range, padding)| {
+            range.clone().map(move |token| match offset.checked_sub(1) {
+                Some(row) if padding.contains(&token) => row,
+                _ => offset + token - range.start,
+            })
+        })
+    }
+}
+
+fn add(x: &mut [f32], y: &[f32]) {
+    x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
+}
+
+/// Rotary positions on the queries and keys of a joined `(tokens, 3 * hidden)` matrix.
+///
+/// Source: `apply_rotary_pos_emb` of transformers: the two halves of a head turn together.
+pub struct Rotary {
+    /// `(positions, head_dim / 2)`.
+    cos: Vec<f32>,
+    sin: Vec<f32>,
+    half: usize,
+    heads: usize,
+    /// The same on the device where it was first used.
+    tensors: OnceLock<[Tensor; 2]>,
+}
+
+impl Rotary {
+    /// Angles `position * theta^(-2 i / head_dim)`, in f32 as the reference computes them.
+    pub fn new(theta: f32, head_dim: usize, heads: usize, positions: usize) -> Self {
+        Self::from_frequencies(&Self::frequencies(theta, head_dim), heads, positions)
+    }
+
+    /// What a position is multiplied with: `theta^(-2 i / head_dim)`.
+    pub fn frequencies(theta: f32, head_dim: usize) -> Vec<f32> {
+        (0..head_dim / 2).map(|i| 1.0 / theta.powf((2 * i) as f32 / head_dim as f32)).collect()
+    }
+
+    /// Angles `position * frequency`, for frequencies of any kind.
+    pub fn from_frequencies(frequencies: &[f32], heads: usize, positions: usize) -> Self {
+        let half = frequencies.len();
+        let angles = || (0..positions).flat_map(|p| frequencies.iter().map(move |f| p as f32 * f));
+        let tensors = OnceLock::new();
+        Self { cos: angles().map(f32::cos).collect(), sin: angles().map(f32::sin).collect(), half, heads, tensors }
+    }
+
+    /// Turns queries and keys by their positions; values stay.
+    ///
+    /// # Errors
+    /// `x` is no matrix.
+    pub fn forward(&self, x: Tensor, sequences: &Sequences) -> Result<Tensor> {
+        let (_, width) = x.dims2()?;
+        if !kernels_take(&x) {
+            return self.turn(&x, width, sequences);
+        }
+        let mut values = with_values(&x, <[f32]>::to_vec)?;
+        for range in sequences.ranges() {
+            let rows = values[range.start * width..range.end * width].chunks_exact_mut(width);
+            for (position, row) in rows.enumerate() {
+                let at = position * self.half..(position + 1) * self.half;
+                let (cos, sin) = (&self.cos[at.clone()], &self.sin[at]);
+                for head in row[..width / 3 * 2].chunks_exact_mut(2 * self.half).take(2 * self.heads) {
+                    let (first, second) = head.split_at_mut(self.half);
+                    for i in 0..self.half {
+                        let (a, b) = (first[i], second[i]);
+                        first[i] = a * cos[i] - b * sin[i];
+                        second[i] = b * cos[i] + a * sin[i];
+                    }
+                }
+            }
+        }
+        matrix(values, width)
+    }
+
+    fn turn(&self, x: &Tensor, width: usize, sequences: &Sequences) -> Result<Tensor> {
+        let tokens = sequences.tokens();
+        let turned = width / 3 * 2;
+        let positions = &sequences.packing(x.device())?.positions;
+        let [cos, sin] = self.tensors(x.device(), x.dtype())?;
+        let angle = |table: &Tensor| table.index_select(positions, 0)?.unsqueeze(1);
+        let (cos, sin) = (angle(cos)?, angle(sin)?);
+        let heads = x.narrow(1, 0, turned)?.contiguous()?.reshape((tokens, 2 * self.heads, 2 * self.half))?;
+        let (a, b) = (heads.narrow(2, 0, self.half)?, heads.narrow(2, self.half, self.half)?);
+        let first = (a.broadcast_mul(&cos)? - b.broadcast_mul(&sin)?)?;
+        let second = (b.broadcast_mul(&cos)? + a.broadcast_mul(&sin)?)?;
+        let heads = Tensor::cat(&[first, second], 2)?.reshape((tokens, turned))?;
+        Ok(Tensor::cat(&[&heads, &x.narrow(1, turned, width - turned)?], 1)?)
+    }
+
+    fn tensors(&self, device: &Device, dtype: DType) -> Result<&[Tensor; 2]> {
+        if let Some(tensors) = self.tensors.get() {
+            return Ok(tensors);
+        }
+        let tensor = |values: &[f32]| {
+            Tensor::from_slice(values, (values.len() / self.half, self.half), &Device::Cpu)?
+                .to_dtype(dtype)?
+                .to_device(device)
+        };
+        let tensors = [tensor(&self.cos)?, tensor(&self.sin)?];
+        Ok(self.tensors.get_or_init(|| tensors))
+    }
+}

@@ -1,0 +1,124 @@
+//! Where a model computes, and in which type.
+
+use candle_core::{DType, Device as Hardware};
+
+use super::Precision;
+use crate::error::{Error, Result};
+use crate::kernels;
+
+/// The device that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Device {
+    /// A GPU that this build can use, where there is one; else the processor.
+    #[default]
+    Auto,
+    /// The processor.
+    Cpu,
+    /// The NVIDIA GPU with this number.
+    Cuda(usize),
+    /// The GPU of a Mac.
+    Metal,
+}
+
+/// What a wish came to.
+pub(super) struct Place {
+    pub(super) hardware: Hardware,
+    /// The arithmetic of the encoder.
+    pub(super) dtype: DType,
+    /// Both, for people.
+    pub(super) description: String,
+}
+
+impl Place {
+    /// Finds the device and says how it computes.
+    ///
+    /// # Errors
+    /// The device is not there, or this build cannot use it.
+    pub(super) fn find(wish: Device, precision: Precision) -> Result<Self> {
+        let hardware = match wish {
+            Device::Cpu => Hardware::Cpu,
+            Device::Cuda(number) => cuda(number)?,
+            Device::Metal => metal()?,
+            Device::Auto => cuda(0).or_else(|_| metal()).unwrap_or(Hardware::Cpu),
+        };
+        let isa = kernels::isa().map_err(Error::Usage)?;
+        if hardware.is_cpu() && kernels::enabled() {
+            let (dtype, product) = match precision {
+                Precision::Bf16 => (DType::BF16, kernels::Precision::Bf16),
+                _ => (DType::F32, kernels::Precision::Split),
+            };
+            let description =
+                format!("processor, kernels: {}, arithmetic: {}", isa.name(), kernels::arithmetic(product));
+            return Ok(Self { hardware, dtype, description });
+        }
+        let dtype = match precision {
+            Precision::Auto | Precision::F32 => DType::F32,
+            Precision::Bf16 => DType::BF16,
+            Precision::F16 => DType::F16,
+        };
+        let name = match &hardware {
+            Hardware::Cpu => "processor without kernels",
+            Hardware::Cuda(_) => "CUDA GPU",
+            Hardware::Metal(_) => "Metal GPU",
+        };
+        let description = format!("{name}, arithmetic: {}", dtype.as_str());
+        Ok(Self { hardware, dtype, description })
+    }
+}
+
+/// The NVIDIA GPU with this number.
+#[cfg(feature = "cuda")]
+fn cuda(number: usize) -> Result<Hardware> {
+    // A stream of its own, and not the one of each thread: batches come from several threads.
+    Hardware::new_cuda_with_stream(number).map_err(|error| {
+        Error::Usage(format!(
+            "CUDA GPU {number} does not answer: {error}; `nvidia-smi` lists the GPUs that the driver sees, \
+             --device cpu computes on the processor"
+        ))
+    })
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda(_: usize) -> Result<Hardware> {
+    Err(not_built("cuda"))
+}
+
+/// The GPU of a Mac.
+#[cfg(feature = "metal")]
+fn metal() -> Result<Hardware> {
+    Hardware::new_metal(0).map_err(|error| {
+        Error::Usage(format!("the Metal GPU does not answer: {error}; --device cpu computes on the processor"))
+    })
+}
+
+#[cfg(not(feature = "metal"))]
+fn metal() -> Result<Hardware> {
+    Err(not_built("metal"))
+}
+
+#[cfg(not(all(feature = "cuda", feature = "metal")))]
+fn not_built(feature: &str) -> Error {
+    Error::Usage(format!(
+        "this build cannot compute on a {feature} device: use --device cpu, or build with `--features {feature}`"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(not(feature = "cuda"))]
+    fn a_device_that_this_build_cannot_use_is_refused_and_auto_takes_another() {
+        let error = Place::find(Device::Cuda(1), Precision::Auto).err().map(|error| error.to_string());
+        assert!(error.is_some_and(|error| error.contains("--features cuda") && error.contains("--device cpu")));
+        assert!(Place::find(Device::Auto, Precision::Auto).is_ok());
+    }
+
+    #[test]
+    fn the_processor_takes_bf16_products_when_asked() {
+        let dtype = |precision| Place::find(Device::Cpu, precision).map(|place| place.dtype).ok();
+        assert_eq!(dtype(Precision::Bf16), Some(DType::BF16));
+        assert_eq!(dtype(Precision::Auto), Some(DType::F32));
+    }
+}

@@ -1,0 +1,83 @@
+//! The program without its kernels: every model by candle's operations, as on a GPU.
+
+use serde_json::{Value, json};
+
+use crate::harness::Sandbox;
+use crate::parity::{cases, folders, share_of_tolerance};
+
+fn logits(line: &str, labels: &Value) -> Vec<f32> {
+    let line: Value = serde_json::from_str(line).unwrap();
+    let predictions = line["predictions"].as_array().unwrap_or_else(|| panic!("no predictions: {line}"));
+    let logit = |label: &Value| predictions.iter().find(|found| found["label"] == *label).unwrap()["logit"].as_f64();
+    labels.as_array().unwrap().iter().map(|label| logit(label).unwrap() as f32).collect()
+}
+
+#[test]
+fn all_checkpoints_give_the_logits_of_the_reference() {
+    let sandbox = Sandbox::new();
+    for folder in folders() {
+        let cases = cases(&folder);
+        let records: Vec<String> = cases.iter().map(Value::to_string).collect();
+        let model = folder.to_str().unwrap();
+        let run = sandbox
+            .gliclass(["batch", "--all-scores", "--logits", "-m", model])
+            .env("GLICLASS_KERNEL", "candle")
+            .input(records.join("\n"))
+            .run()
+            .ends_with(0);
+        for (case, line) in cases.iter().zip(run.stdout.lines()) {
+            let labels = case.get("flat_labels").unwrap_or(&case["labels"]);
+            let share = share_of_tolerance(case, &logits(line, labels));
+            assert!(share <= 1.0, "{}: {share:.2} times the tolerance", folder.display());
+        }
+    }
+}
+
+#[cfg(feature = "builtin")]
+#[test]
+fn sixteen_bits_keep_the_scores_within_two_hundredths() {
+    let sandbox = Sandbox::new();
+    let records: Vec<String> = [
+        "The match ended two to one after extra time.",
+        "We flew to Lisbon and walked along the coast.",
+        "The telescope found a planet around a distant star, and the minister was glad to hear of it.",
+    ]
+    .map(|text| json!({"text": text, "labels": ["travel", "sport", "politics", "science"]}).to_string())
+    .into();
+    let scores = |dtype: &str| -> Vec<f64> {
+        let run = sandbox
+            .gliclass(["batch", "--all-scores", "--hierarchical", "-v", "--dtype", dtype])
+            .env("GLICLASS_KERNEL", "candle")
+            .input(records.join("\n"))
+            .run()
+            .ends_with(0)
+            .says(&[&format!("arithmetic: {dtype}")]);
+        let lines = run.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines
+            .flat_map(|line| {
+                let scores = line["predictions"].as_object().unwrap().clone();
+                scores.into_iter().map(|(_, score)| score.as_f64().unwrap())
+            })
+            .collect()
+    };
+    let exact = scores("f32");
+    assert_eq!(exact.len(), 12);
+    for dtype in ["bf16", "f16"] {
+        for (exact, found) in exact.iter().zip(scores(dtype)) {
+            assert!((exact - found).abs() < 0.02, "{dtype}: {found}, in 32 bits {exact}");
+        }
+    }
+}
+
+#[test]
+fn a_device_that_this_build_cannot_use_is_an_error() {
+    let device = if cfg!(feature = "cuda") { "metal" } else { "cuda:1" };
+    let run = Sandbox::new().gliclass(["classify", "-l", "a,b", "--device", device, "text"]).run();
+    run.ends_with(2).says(&["this build cannot compute on", "--device cpu"]);
+}
+
+#[test]
+fn an_unknown_kernel_is_an_error_that_lists_the_known_ones() {
+    let run = Sandbox::new().gliclass(["classify", "-l", "a,b", "text"]).env("GLICLASS_KERNEL", "abacus").run();
+    run.ends_with(2).says(&["abacus", "candle", "portable"]);
+}
