@@ -15,6 +15,7 @@ pub mod backbones;
 pub mod checkpoint;
 pub mod classifier;
 pub mod cli;
+pub mod digest;
 pub mod encode;
 pub mod error;
 pub mod heads;

@@ -109,13 +109,20 @@ impl ModelArgs {
     /// # Errors
     /// The model is not there, is damaged, or needs what this build or machine does not have.
     pub fn load(&self, single_label: bool) -> anyhow::Result<Model> {
-        let source = self.source()?;
+        self.load_from(&self.source()?, single_label)
+    }
+
+    /// Loads the model that was found.
+    ///
+    /// # Errors
+    /// The model is damaged, or needs what this build or machine does not have.
+    pub fn load_from(&self, source: &Source, single_label: bool) -> anyhow::Result<Model> {
         let options = Options {
             device: self.device,
             precision: self.dtype.into(),
             max_length: self.max_length.get(),
             notify: if self.verbosity.quiet { |_| () } else { terminal::say },
-            label_model: self.label_model(&source)?,
+            label_model: self.label_model(source)?,
             pieces: Pieces {
                 overflow: self.on_overflow.into(),
                 overlap: self.chunk_overlap,
@@ -123,7 +130,7 @@ impl ModelArgs {
                 single_label,
             },
         };
-        let model = Model::load(&source, &options).with_context(|| format!("cannot load the model {}", self.model))?;
+        let model = Model::load(source, &options).with_context(|| format!("cannot load the model {}", self.model))?;
         if self.verbosity.verbose {
             model.describe().iter().for_each(|line| terminal::say(&terminal::escaped(line)));
         }
@@ -141,7 +148,11 @@ impl ModelArgs {
         self.model == "builtin"
     }
 
-    fn source(&self) -> anyhow::Result<Source> {
+    /// Finds the model, and fetches it from the Hub where need be.
+    ///
+    /// # Errors
+    /// There is no such folder or repository, or it cannot be reached.
+    pub fn source(&self) -> anyhow::Result<Source> {
         if let Some(folder) = folder(&self.model) {
             if !folder.is_dir() {
                 bail!("model folder {} does not exist", folder.display());
@@ -155,7 +166,10 @@ impl ModelArgs {
     }
 
     /// The folder of a bi-encoder's label tokenizer, where it lies in a repository of its own.
-    fn label_model(&self, source: &Source) -> anyhow::Result<Option<PathBuf>> {
+    ///
+    /// # Errors
+    /// It is not there and cannot be fetched.
+    pub fn label_model(&self, source: &Source) -> anyhow::Result<Option<PathBuf>> {
         let Source::Folder(folder) = source else { return Ok(None) };
         Ok(hub::fetch_label_tokenizer(folder, self.offline, &Shown::new(self.verbosity.quiet))?)
     }

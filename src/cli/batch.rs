@@ -1,22 +1,34 @@
 //! `gliclass batch`: records in, the same records out with their labels.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
+use self::forms::{Csv, Form, Jsonl};
+use self::resume::Keeper;
+use self::writer::Writer;
 use super::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs};
 use super::terminal::{self, Progress};
-use crate::error::{Error, Result};
-use crate::records::csv::{self, Columns, Row};
-use crate::records::jsonl::{self, Line, json_string};
-use crate::records::{Defaults, Entry, LabelSet};
-use crate::runner::{Classified, Limits, Runner, Sink};
-use crate::scores::{self, Decision};
+use crate::classifier::Classifier;
+use crate::digest::hex;
+use crate::error::Error;
+use crate::records::input::{Input, Packing};
+use crate::records::output::{Existing, Output};
+use crate::records::shard::{Shard, Until};
+use crate::records::{Defaults, LabelSet, Source, csv, jsonl};
+use crate::runner::{Limits, Runner};
+use crate::{kernels, model};
+
+pub(super) mod forms;
+mod resume;
+pub mod shard;
+mod writer;
 
 /// Stream JSONL, CSV or TSV and write every record back with its labels
 ///
@@ -29,6 +41,8 @@ use crate::scores::{self, Decision};
 /// `predicted_scores`, then, with --on-error keep, `error`.
 ///
 /// Line N of the output belongs to line N of the input. Memory does not grow with the input.
+///
+/// Files whose names end in .gz or .zst are packed and unpacked on the way; so is packed standard input.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -53,6 +67,8 @@ pub struct Args {
     #[arg(long, value_name = "MODE", default_value = "keep")]
     on_error: OnError,
     #[command(flatten)]
+    run: RunArgs,
+    #[command(flatten)]
     labels: LabelArgs,
     #[command(flatten)]
     decision: DecisionArgs,
@@ -62,10 +78,35 @@ pub struct Args {
     model: ModelArgs,
 }
 
+/// How a long run survives, and grows past one machine.
+#[derive(Debug, Clone, Copy, clap::Args)]
+#[command(next_help_heading = "Long runs")]
+struct RunArgs {
+    /// Go on where a run with the same command stopped, or begin one that can be gone on with
+    ///
+    /// The state is kept beside the output, in OUTPUT.resume: killed at any instant and run again, the
+    /// output is what one uninterrupted run writes. Another input, model, option or version is refused.
+    /// A run that is done already does nothing.
+    #[arg(long, requires = "output", conflicts_with = "force")]
+    resume: bool,
+    /// Overwrite an output that is there already
+    #[arg(long)]
+    force: bool,
+    /// Only one part of the input: I of N, from 0; or `auto`, or `auto/N`, in a job of Slurm or Kubernetes
+    ///
+    /// The parts are contiguous and about equal in bytes: the outputs put behind one another in order, as
+    /// with `cat`, are that of one run. Of CSV and TSV only part 0 has the header.
+    #[arg(long, env = "GLICLASS_SHARD", value_name = "I/N")]
+    shard: Option<shard::Choice>,
+}
+
 const EXAMPLES: &str = "\
 Examples:
   gliclass batch reviews.jsonl -o labelled.jsonl --labels praise,complaint,question
   gliclass batch mails.csv -o sorted.csv --text-field body --labels-file labels.txt --single-label
+  gliclass batch all.jsonl.zst -o out.jsonl.zst --labels-file labels.txt --resume
+  for i in 0 1 2 3; do gliclass batch in.jsonl -o out.$i --labels a,b --shard $i/4; done
+  cat out.0 out.1 out.2 out.3 > out.jsonl
   tail -f log.jsonl | gliclass batch --labels error,warning,other | jq -c .predictions
 
 Exit status: 0 done; 1 some records failed; 2 wrong usage or a model or file that cannot be used;
@@ -83,7 +124,9 @@ enum Format {
 }
 
 impl Format {
+    /// By the ending of the name, in front of that of an archive.
     fn of(path: &Path) -> Option<Self> {
+        let path = if Packing::of(path).is_some() { path.file_stem()?.as_ref() } else { path };
         let ending = path.extension()?.to_str()?.to_ascii_lowercase();
         match ending.as_str() {
             "jsonl" | "ndjson" => Some(Self::Jsonl),
@@ -105,19 +148,120 @@ enum OnError {
     Fail,
 }
 
+/// A model that is named and not loaded yet.
+pub trait Candidate {
+    /// What it becomes.
+    type Model: Classifier;
+
+    /// What tells it from another model.
+    ///
+    /// # Errors
+    /// It is not there.
+    fn fingerprint(&self) -> anyhow::Result<String>;
+
+    /// Loads it.
+    ///
+    /// # Errors
+    /// It is damaged, or this build or machine cannot run it.
+    fn load(self) -> anyhow::Result<Self::Model>;
+}
+
+/// The model of the command line.
+struct Named {
+    args: ModelArgs,
+    source: model::Source,
+    single_label: bool,
+}
+
+impl Candidate for Named {
+    type Model = model::Model;
+
+    fn fingerprint(&self) -> anyhow::Result<String> {
+        let labels = self.args.label_model(&self.source)?.map(model::Source::Folder);
+        let parts = std::iter::once(&self.source).chain(&labels).map(model::fingerprint);
+        Ok(parts.collect::<crate::Result<Vec<_>>>()?.join(" "))
+    }
+
+    fn load(self) -> anyhow::Result<model::Model> {
+        self.args.load_from(&self.source, self.single_label)
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// Wrong usage, or a model or file that cannot be used.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let single_label = args.decision.single_label;
+    run_with(args, |args| Ok(Named { args: args.clone(), source: args.source()?, single_label }))
+}
+
+/// Runs the command with a model found by `find`, which is not asked where there is nothing to do.
+///
+/// # Errors
+/// Wrong usage, or a model or file that cannot be used.
+pub fn run_with<C: Candidate>(
+    args: Args,
+    find: impl FnOnce(&ModelArgs) -> anyhow::Result<C>,
+) -> anyhow::Result<ExitCode> {
     args.check()?;
     let defaults = args.labels.defaults()?;
-    let input = Input::open(args.input.as_deref())?;
-    let output = Output::open(args.output.as_deref(), &input)?;
+    let shard = args.run.shard.map(|choice| choice.shard(|name| std::env::var(name).ok())).transpose()?;
+    let mut input = Input::open(args.input.as_deref())?;
+    let output = Output::open(args.output.as_deref(), args.run.existing(), &input)?;
+    if args.run.force {
+        args.output.as_deref().map_or(Ok(()), resume::forget)?;
+    }
+    let may_be_cut = args.run.force || output.size()?.unwrap_or(0) == 0;
+    if !terminal::is_awaited(args.input.as_deref()) && may_be_cut && input.is_empty()? {
+        output.begin(0)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let range = shard.map(|shard| part(shard, &input)).transpose()?;
+    let candidate = find(&args.model)?;
+    let keeper = args.keeper(&candidate, &defaults, shard, &input, &output)?;
+    let size = range.as_ref().map_or(input.size()?, |range| Some(range.end - range.start));
+    let stage = Stage { candidate, output, keeper, range, size, has_header: shard.is_none_or(Shard::is_first) };
     match args.format() {
-        Format::Jsonl => args.run_jsonl(defaults, input, output),
-        Format::Csv => args.run_csv(b',', defaults, input, output),
-        Format::Tsv => args.run_csv(b'\t', defaults, input, output),
+        Format::Jsonl => {
+            let reading = jsonl::Reading { text_field: args.text_field.clone(), defaults };
+            let source = jsonl::Reader::new(input.stream, &input.name, reading);
+            args.stream(Jsonl::new(&args), source, stage)
+        }
+        format => {
+            let delimiter = if format == Format::Csv { b',' } else { b'\t' };
+            let labels = defaults.labels.clone().context("no labels: CSV and TSV need --labels or --labels-file")?;
+            let source = csv::Reader::new(input.stream, &input.name, delimiter, &args.text_field, defaults)?;
+            args.stream(Csv::new(&args, &labels, &source)?, source, stage)
+        }
+    }
+}
+
+/// The bytes of the input in which the records of a shard begin.
+fn part(shard: Shard, input: &Input) -> anyhow::Result<Range<u64>> {
+    let size = input.measured_size()?;
+    let name = input.name.display();
+    Ok(shard.range(size.with_context(|| format!("{name}: --shard needs a file, whose size is known"))?))
+}
+
+/// What a run is made of, beside its records.
+struct Stage<C> {
+    candidate: C,
+    output: Output,
+    keeper: Option<Keeper>,
+    range: Option<Range<u64>>,
+    /// The bytes that are to be done, where that is known.
+    size: Option<u64>,
+    has_header: bool,
+}
+
+impl RunArgs {
+    fn existing(self) -> Existing {
+        match self {
+            Self { resume: true, .. } => Existing::Continue,
+            Self { force: true, .. } => Existing::Replace,
+            _ => Existing::Refuse,
+        }
     }
 }
 
@@ -140,309 +284,122 @@ impl Args {
         Ok(())
     }
 
-    fn run_jsonl(self, defaults: Defaults, input: Input, output: Output) -> anyhow::Result<ExitCode> {
-        let reading = jsonl::Reading { text_field: self.text_field.clone(), defaults };
-        let source = jsonl::Reader::new(input.reader, &input.name, reading);
-        let form =
-            Jsonl { output_field: self.output_field.clone(), decision: self.decision.decision(), shape: self.shape };
-        self.stream(form, source, input.name, input.bytes, output)
+    /// The state of a run that can be gone on with, if that is wanted.
+    fn keeper(
+        &self,
+        candidate: &impl Candidate,
+        defaults: &Defaults,
+        shard: Option<Shard>,
+        input: &Input,
+        output: &Output,
+    ) -> anyhow::Result<Option<Keeper>> {
+        let Some(path) = self.output.as_deref().filter(|_| self.run.resume) else { return Ok(None) };
+        let size = output.size()?.with_context(|| format!("{}: --resume needs a file as --output", path.display()))?;
+        let mut run = self.settings(defaults);
+        run.insert("--shard".into(), shard.map(|shard| shard.to_string()).into());
+        run.insert("the input".into(), input.fingerprint()?);
+        run.insert("the model".into(), candidate.fingerprint()?.into());
+        run.insert("the version of gliclass".into(), env!("CARGO_PKG_VERSION").into());
+        let kernels = kernels::isa().map_err(Error::Usage)?.name();
+        let keeper = Keeper::open(path, size, run, kernels.into())?;
+        if keeper.kernels() != kernels {
+            let before = keeper.kernels();
+            self.say(&format!(
+                "warning: begun with {before} kernels, now {kernels}: scores may differ in the last digits"
+            ));
+        }
+        Ok(Some(keeper))
     }
 
-    fn run_csv(self, delimiter: u8, defaults: Defaults, input: Input, output: Output) -> anyhow::Result<ExitCode> {
-        let labels = defaults.labels.clone().context("no labels: CSV and TSV need --labels or --labels-file")?;
-        let source = csv::Reader::new(input.reader, &input.name, delimiter, &self.text_field, defaults)?;
-        let form = Csv::new(&self, &labels, &source)?;
-        self.stream(form, source, input.name, input.bytes, output)
+    /// Every option that the output depends on, with its value.
+    fn settings(&self, defaults: &Defaults) -> Map<String, Value> {
+        let digest = |text: String| hex(Sha256::new_with_prefix(text));
+        let shaped = |labels: &LabelSet| {
+            let names: Vec<Value> = labels.names().iter().map(|name| name.as_str().into()).collect();
+            if self.shape.hierarchical { labels.shaped(&names) } else { Value::Array(names) }
+        };
+        let settings = json!({
+            "--input-format": format!("{:?}", self.format()),
+            "--text-field": self.text_field,
+            "--output-field": self.output_field,
+            "--list-separator": self.list_separator,
+            "--on-error": format!("{:?}", self.on_error),
+            "--labels": defaults.labels.as_deref().map(shaped),
+            "--label-separator": defaults.label_separator,
+            "--prompt": defaults.prompt.as_deref(),
+            "--examples": digest(format!("{:?}", defaults.examples)),
+            "--rac-examples": digest(format!("{:?}", defaults.rac_examples)),
+            "--single-label": self.decision.single_label,
+            "--threshold": self.decision.threshold.to_string(),
+            "--top-k": self.decision.top_k,
+            "--all-scores": self.decision.all_scores,
+            "--logits": self.shape.logits,
+            "--hierarchical": self.shape.hierarchical,
+            "--dtype": format!("{:?}", self.model.dtype),
+            "--max-length": self.model.max_length,
+            "--on-overflow": format!("{:?}", self.model.on_overflow),
+            "--chunk-overlap": self.model.chunk_overlap,
+            "--labels-chunk-size": self.model.labels_chunk_size,
+        });
+        let Value::Object(settings) = settings else { unreachable!("an object was written above") };
+        settings
+    }
+
+    fn say(&self, line: &str) {
+        if !self.model.verbosity.quiet {
+            terminal::say(&terminal::escaped(line));
+        }
     }
 
     fn stream<F: Form>(
-        self,
+        &self,
         form: F,
-        source: impl Iterator<Item = Result<Entry<F::Raw>>> + Send + 'static,
-        input_name: PathBuf,
-        input_bytes: Option<u64>,
-        output: Output,
+        mut source: impl Source<Raw = F::Raw>,
+        stage: Stage<impl Candidate>,
     ) -> anyhow::Result<ExitCode> {
-        let model = self.model.load(self.decision.single_label)?;
+        let Stage { candidate, output, mut keeper, range, size, has_header } = stage;
+        let (start, end) = range.map_or((0, None), |range| (range.start, Some(range.end)));
+        source.seek_record(start)?;
+        let mut before = None;
+        if let Some(keeper) = &mut keeper {
+            keeper.take_up(&mut source)?;
+            before = Some(keeper.done().clone()).filter(|done| done.records > 0 || done.complete);
+        }
+        let errors_before = before.as_ref().map_or(0, |done| done.errors);
+        if let Some(done) = &before {
+            let what = if done.complete { "nothing to do, all done already:" } else { "going on after" };
+            self.say(&format!("{what} {} records", done.records));
+            if done.complete {
+                return Ok(if errors_before > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+            }
+        }
+        let model = candidate.load()?;
         let interrupted = terminal::listen_for_interrupt()?;
-        let progress = Progress::new(input_bytes, self.model.verbosity.quiet);
-        let mut writer = Writer { form, output: output.begin()?, input_name, on_error: self.on_error, progress };
-        writer.begin()?;
+        let progress = Progress::new(size, self.model.verbosity.quiet);
+        if let Some(done) = &before {
+            progress.begin_at(done.input.byte.saturating_sub(start));
+        }
+        let written = keeper.as_ref().map_or(0, |keeper| keeper.done().output);
+        let input_name = source.name().to_owned();
+        let output = output.begin(written)?;
+        let mut writer = Writer { form, output, keeper, input_name, on_error: self.on_error, progress };
+        writer.begin(has_header && written == 0)?;
         let runner = Runner { threads: self.model.threads(), limits: Limits::default(), interrupted };
-        let result = runner.run(&model, source, &mut writer);
+        let result = runner.run(&model, Until::new(source, end), &mut writer);
+        let was_interrupted = interrupted.load(Ordering::Relaxed);
+        // Where the run failed, what can still be written is; the first error is the one to tell.
+        let ended = writer.end(result.is_ok() && !was_interrupted);
+        let result = result.and(ended);
         writer.progress.finish();
         match result {
             Err(error @ Error::Record(_)) => {
                 terminal::say(&format!("error: {}", terminal::escaped(&error.to_string())));
-                Ok(ExitCode::from(1))
+                Ok(ExitCode::FAILURE)
             }
             Err(error) => Err(error.into()),
-            Ok(()) if interrupted.load(Ordering::Relaxed) => Ok(ExitCode::from(130)),
-            Ok(()) if writer.progress.errors() > 0 => Ok(ExitCode::from(1)),
+            Ok(()) if was_interrupted => Ok(ExitCode::from(terminal::INTERRUPT_STATUS)),
+            Ok(()) if errors_before + writer.progress.errors() > 0 => Ok(ExitCode::FAILURE),
             Ok(()) => Ok(ExitCode::SUCCESS),
         }
     }
-}
-
-/// Where records come from.
-struct Input {
-    reader: Box<dyn BufRead + Send>,
-    name: PathBuf,
-    /// Its size, where it has one.
-    bytes: Option<u64>,
-}
-
-impl Input {
-    fn open(path: Option<&Path>) -> Result<Self> {
-        let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
-            let reader = Box::new(BufReader::new(std::io::stdin()));
-            return Ok(Self { reader, name: "standard input".into(), bytes: None });
-        };
-        let file = File::open(path).map_err(|error| Error::io(path, error))?;
-        let metadata = file.metadata().map_err(|error| Error::io(path, error))?;
-        if metadata.is_dir() {
-            return Err(Error::Usage(format!("{}: is a folder, not a file of records", path.display())));
-        }
-        let bytes = metadata.is_file().then_some(metadata.len());
-        Ok(Self { reader: Box::new(BufReader::with_capacity(1 << 18, file)), name: path.to_owned(), bytes })
-    }
-}
-
-/// Where records go. A file is opened before the model is loaded and emptied only after.
-struct Output {
-    file: Option<File>,
-    name: PathBuf,
-}
-
-impl Output {
-    fn open(path: Option<&Path>, input: &Input) -> Result<Self> {
-        let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
-            return Ok(Self { file: None, name: "standard output".into() });
-        };
-        let same = |real: PathBuf| input.name.canonicalize().is_ok_and(|input| input == real);
-        if path.canonicalize().is_ok_and(same) {
-            return Err(Error::Usage(format!("{}: is the input, too: write to another file", path.display())));
-        }
-        let file = File::options().write(true).create(true).truncate(false).open(path);
-        Ok(Self { file: Some(file.map_err(|error| Error::io(path, error))?), name: path.to_owned() })
-    }
-
-    fn begin(self) -> Result<Sheet> {
-        let out: Box<dyn Write> = match self.file {
-            None => Box::new(std::io::stdout().lock()),
-            Some(file) => {
-                empty(&file).map_err(|error| Error::io(&self.name, error))?;
-                Box::new(file)
-            }
-        };
-        Ok(Sheet { out: BufWriter::with_capacity(1 << 16, out), name: self.name, record: Vec::new() })
-    }
-}
-
-/// Empties a file; a pipe or a device has nothing to empty.
-fn empty(file: &File) -> std::io::Result<()> {
-    if file.metadata()?.is_file() { file.set_len(0) } else { Ok(()) }
-}
-
-/// The output as it is written: a record at a time, so that none is ever there in part.
-struct Sheet {
-    out: BufWriter<Box<dyn Write>>,
-    name: PathBuf,
-    record: Vec<u8>,
-}
-
-impl Sheet {
-    fn write(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
-        self.record.clear();
-        fill(&mut self.record);
-        self.out.write_all(&self.record).map_err(|error| Error::io(&self.name, error))
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        self.out.flush().map_err(|error| Error::io(&self.name, error))
-    }
-}
-
-/// How records of one form are written back.
-trait Form {
-    type Raw: Send + 'static;
-
-    /// What stands before the first record.
-    fn header(&self, _out: &mut Vec<u8>) {}
-    /// A record with what was found.
-    fn good(&self, raw: &Self::Raw, found: &Classified, out: &mut Vec<u8>);
-    /// A record with what is wrong with it.
-    fn bad(&self, raw: &Self::Raw, message: &str, out: &mut Vec<u8>);
-    /// What is no record and goes through as it is.
-    fn passes(&self, _raw: &Self::Raw, _out: &mut Vec<u8>) -> bool {
-        false
-    }
-    /// The line of the input.
-    fn line(&self, raw: &Self::Raw) -> u64;
-    /// Its size in the input, about.
-    fn bytes(&self, raw: &Self::Raw) -> usize;
-}
-
-/// Writes results back and counts them.
-struct Writer<F> {
-    form: F,
-    output: Sheet,
-    input_name: PathBuf,
-    on_error: OnError,
-    progress: Progress,
-}
-
-impl<F: Form> Writer<F> {
-    fn begin(&mut self) -> Result<()> {
-        self.output.write(|out| self.form.header(out))
-    }
-
-    fn bad(&mut self, raw: &F::Raw, error: &Error) -> Result<()> {
-        let place = format!("{}:{}", self.input_name.display(), self.form.line(raw));
-        match self.on_error {
-            OnError::Keep => {
-                self.progress.failed();
-                self.output.write(|out| self.form.bad(raw, &error.to_string(), out))
-            }
-            OnError::Skip => {
-                self.progress.failed();
-                self.progress.say(&terminal::escaped(&format!("warning: {place}: {error}: left out")));
-                Ok(())
-            }
-            OnError::Fail => Err(Error::Record(format!("{place}: {error}"))),
-        }
-    }
-}
-
-impl<F: Form> Sink<F::Raw> for Writer<F> {
-    fn write(&mut self, raw: F::Raw, outcome: Result<Classified>) -> Result<()> {
-        self.progress.advance(self.form.bytes(&raw));
-        let mut passed = false;
-        self.output.write(|out| passed = self.form.passes(&raw, out))?;
-        match outcome {
-            _ if passed => Ok(()),
-            Ok(found) => {
-                self.progress.classified(found.tokens, found.truncated);
-                self.output.write(|out| self.form.good(&raw, &found, out))
-            }
-            Err(error) => self.bad(&raw, &error),
-        }
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        self.output.flush()
-    }
-}
-
-/// JSONL: fields set in the line.
-struct Jsonl {
-    output_field: String,
-    decision: Decision,
-    shape: ShapeArgs,
-}
-
-impl Form for Jsonl {
-    type Raw = Line;
-
-    fn good(&self, raw: &Line, found: &Classified, out: &mut Vec<u8>) {
-        let mut fields = vec![(self.output_field.as_str(), self.shape.json(&self.decision, found))];
-        if found.truncated {
-            fields.push(("truncated", "true".into()));
-        }
-        raw.write(&fields, out);
-    }
-
-    fn bad(&self, raw: &Line, message: &str, out: &mut Vec<u8>) {
-        raw.write(&[("error", json_string(message))], out);
-    }
-
-    fn passes(&self, raw: &Line, out: &mut Vec<u8>) -> bool {
-        if raw.is_blank() {
-            raw.write_unchanged(out);
-        }
-        raw.is_blank()
-    }
-
-    fn line(&self, raw: &Line) -> u64 {
-        raw.number
-    }
-
-    fn bytes(&self, raw: &Line) -> usize {
-        raw.size()
-    }
-}
-
-/// CSV and TSV: columns behind the row's own.
-struct Csv {
-    columns: Columns,
-    decision: Decision,
-    list_separator: String,
-    /// How many columns hold predictions; one more holds the error, where errors are kept.
-    predicted: usize,
-    keeps_errors: bool,
-}
-
-impl Csv {
-    fn new<B: BufRead>(args: &Args, labels: &LabelSet, source: &csv::Reader<B>) -> anyhow::Result<Self> {
-        let separator = &args.list_separator;
-        if let Some(label) = labels.names().iter().find(|label| label.contains(separator.as_str())) {
-            bail!("label {label:?} holds the separator {separator:?} of lists: give another --list-separator");
-        }
-        let decision = args.decision.decision();
-        let mut added: Vec<String> = if decision.all_scores {
-            labels.names().iter().map(|label| format!("score:{label}")).collect()
-        } else {
-            vec!["predicted_labels".into(), "predicted_scores".into()]
-        };
-        let predicted = added.len();
-        let keeps_errors = args.on_error == OnError::Keep;
-        if keeps_errors {
-            added.push("error".into());
-        }
-        let columns = Columns::new(source.header(), &added, source.dialect());
-        Ok(Self { columns, decision, list_separator: separator.clone(), predicted, keeps_errors })
-    }
-
-    fn write(&self, row: &Row, mut values: Vec<String>, error: &str, out: &mut Vec<u8>) {
-        values.resize(self.predicted, String::new());
-        if self.keeps_errors {
-            values.push(error.to_owned());
-        }
-        self.columns.write(row, &values, out);
-    }
-}
-
-impl Form for Csv {
-    type Raw = Row;
-
-    fn header(&self, out: &mut Vec<u8>) {
-        self.columns.write_header(out);
-    }
-
-    fn good(&self, raw: &Row, found: &Classified, out: &mut Vec<u8>) {
-        self.write(raw, csv_values(found, &self.decision, &self.list_separator), "", out);
-    }
-
-    fn bad(&self, raw: &Row, message: &str, out: &mut Vec<u8>) {
-        self.write(raw, Vec::new(), message, out);
-    }
-
-    fn line(&self, raw: &Row) -> u64 {
-        raw.number
-    }
-
-    fn bytes(&self, raw: &Row) -> usize {
-        raw.size()
-    }
-}
-
-/// The values of the predictions' columns: every score, or the labels that hold and their scores.
-pub(super) fn csv_values(found: &Classified, decision: &Decision, list_separator: &str) -> Vec<String> {
-    if decision.all_scores {
-        return scores::scores(&found.logits, decision.single_label).iter().map(f32::to_string).collect();
-    }
-    let predictions = scores::decide(&found.logits, decision);
-    let labels: Vec<&str> = predictions.iter().map(|prediction| prediction.name(&found.labels)).collect();
-    let scores: Vec<String> = predictions.iter().map(|prediction| prediction.score.to_string()).collect();
-    vec![labels.join(list_separator), scores.join(list_separator)]
 }

@@ -8,7 +8,7 @@ use anyhow::bail;
 use clap::ValueEnum;
 
 use super::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs};
-use super::batch::csv_values;
+use super::batch::forms::csv_values;
 use super::terminal;
 use crate::error::{Error, Result};
 use crate::records::csv::{Dialect, write_row};

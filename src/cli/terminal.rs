@@ -2,14 +2,21 @@
 
 use std::fmt::Write as _;
 use std::io::IsTerminal;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 
 /// Draws of the progress bar each second.
 const DRAWS: u8 = 10;
+
+/// The exit status of a run that was interrupted.
+pub const INTERRUPT_STATUS: u8 = 130;
 
 /// Says a line on standard error.
 #[allow(clippy::print_stderr)] // the one place where messages end
@@ -42,18 +49,23 @@ pub fn is_lively(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && !refused && !dumb
 }
 
-/// Listens for Ctrl-C: the first sets the flag that is returned, the second ends the program.
+/// Whether somebody at a terminal is to type the input: then nothing may wait for its first line.
+pub fn is_awaited(input: Option<&Path>) -> bool {
+    input.is_none_or(|path| path.as_os_str() == "-") && std::io::stdin().is_terminal()
+}
+
+/// Listens for Ctrl-C and SIGTERM: the first sets the flag that is returned, the second ends the program.
 ///
 /// # Errors
 /// The system does not let us.
 pub fn listen_for_interrupt() -> anyhow::Result<&'static AtomicBool> {
-    static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-    ctrlc::set_handler(|| {
-        if INTERRUPTED.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-    })
-    .context("cannot listen for Ctrl-C")?;
+    static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first signal finds the flag unset.
+        flag::register_conditional_shutdown(signal, INTERRUPT_STATUS.into(), Arc::clone(&INTERRUPTED))
+            .and_then(|_| flag::register(signal, Arc::clone(&INTERRUPTED)))
+            .context("cannot listen for Ctrl-C")?;
+    }
     Ok(&INTERRUPTED)
 }
 
@@ -84,6 +96,12 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
         Self { bar, quiet, start: Instant::now(), records: 0, errors: 0, truncated: 0, tokens: 0 }
+    }
+
+    /// So many bytes of the input were done before this run.
+    pub fn begin_at(&self, bytes: u64) {
+        self.bar.set_position(bytes);
+        self.bar.reset_eta();
     }
 
     /// One record was classified.

@@ -3,6 +3,21 @@
 use super::Files;
 use crate::error::Result;
 
+#[cfg(feature = "builtin")]
+static WEIGHTS: &[u8] = include_bytes!("../../assets/builtin/model.safetensors");
+#[cfg(feature = "builtin")]
+static CONFIG: &str = include_str!("../../assets/builtin/config.json");
+#[cfg(feature = "builtin")]
+static TOKENIZER: &str = include_str!("../../assets/builtin/tokenizer.json");
+
+/// All that the scores of the built-in model depend on.
+pub(super) fn contents() -> [&'static [u8]; 3] {
+    #[cfg(feature = "builtin")]
+    return [CONFIG.as_bytes(), TOKENIZER.as_bytes(), WEIGHTS];
+    #[cfg(not(feature = "builtin"))]
+    [b"", b"", b""]
+}
+
 /// The files of the built-in model.
 ///
 /// # Errors
@@ -10,10 +25,9 @@ use crate::error::Result;
 #[cfg(feature = "builtin")]
 pub(crate) fn files() -> Result<Files> {
     const NAME: &str = "builtin";
-    static WEIGHTS: &[u8] = include_bytes!("../../assets/builtin/model.safetensors");
     Ok(Files {
-        config: include_str!("../../assets/builtin/config.json").to_owned(),
-        tokenizer: include_str!("../../assets/builtin/tokenizer.json").to_owned(),
+        config: CONFIG.to_owned(),
+        tokenizer: TOKENIZER.to_owned(),
         weights: crate::checkpoint::Weights::from_static(NAME, WEIGHTS)?,
         folder: NAME.into(),
     })

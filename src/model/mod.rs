@@ -14,6 +14,7 @@ use crate::records::Record;
 
 pub mod builtin;
 pub mod device;
+mod fingerprint;
 pub mod hub;
 pub mod pieces;
 
@@ -25,6 +26,8 @@ mod memory;
 
 pub use device::Device;
 use device::Place;
+
+pub use fingerprint::fingerprint;
 
 /// Where a model comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,11 +1,13 @@
 //! CSV and TSV: the columns come out as they went in, with the predictions' columns set behind them.
 
 use std::io::BufRead;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use csv::{ByteRecord, ReaderBuilder, Terminator, WriterBuilder};
+use csv::{ByteRecord, Position, ReaderBuilder, Terminator, WriterBuilder};
+use sha2::{Digest, Sha256};
 
-use super::{Defaults, Entry, Record};
+use super::input::Stream;
+use super::{Defaults, Entry, Place, Raw, Record, Source};
 use crate::error::{Error, Result};
 
 /// How the columns are told apart and the rows end.
@@ -20,15 +22,30 @@ pub struct Dialect {
 /// A row of input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// The line it begins on, from 1.
-    pub number: u64,
+    begin: Place,
+    end: Place,
     fields: ByteRecord,
 }
 
-impl Row {
-    /// How many bytes it takes, about: quotes are gone.
-    pub fn size(&self) -> usize {
+impl Raw for Row {
+    fn begin(&self) -> Place {
+        self.begin
+    }
+
+    fn end(&self) -> Place {
+        self.end
+    }
+
+    /// About: quotes are gone.
+    fn size(&self) -> usize {
         self.fields.as_slice().len() + self.fields.len()
+    }
+
+    fn fingerprint(&self, hash: &mut Sha256) {
+        for field in &self.fields {
+            hash.update((field.len() as u64).to_le_bytes());
+            hash.update(field);
+        }
     }
 }
 
@@ -77,6 +94,16 @@ impl<B: BufRead> Reader<B> {
         self.dialect
     }
 
+    fn row(&mut self) -> Result<Option<Row>> {
+        let begin = place(self.input.position());
+        let mut fields = ByteRecord::new();
+        let found = self.input.read_byte_record(&mut fields).map_err(|error| {
+            let at = format!("{}:{}", self.name.display(), self.input.position().line());
+            failure(at.as_ref(), error)
+        })?;
+        Ok(found.then(|| Row { begin, end: place(self.input.position()), fields }))
+    }
+
     fn record(&self, fields: &ByteRecord) -> Result<Record> {
         if fields.len() != self.header.len() {
             let (found, expected) = (fields.len(), self.header.len());
@@ -94,21 +121,44 @@ impl<B: BufRead> Iterator for Reader<B> {
     type Item = Result<Entry<Row>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let mut fields = ByteRecord::new();
-        match self.input.read_byte_record(&mut fields) {
-            Ok(false) => None,
-            Ok(true) => {
-                let number = fields.position().map_or(0, csv::Position::line);
-                let record = self.record(&fields);
-                let raw = Row { number, fields };
-                Some(Ok(Entry { bytes: raw.size(), raw, record }))
-            }
-            Err(error) => Some(Err(failure(&self.name, error))),
-        }
+        let row = self.row().transpose()?;
+        Some(row.map(|raw| Entry { bytes: raw.size(), record: self.record(&raw.fields), raw }))
     }
 }
 
-fn failure(name: &std::path::Path, error: csv::Error) -> Error {
+impl Source for Reader<Stream> {
+    type Raw = Row;
+
+    fn name(&self) -> &Path {
+        &self.name
+    }
+
+    fn pass_over(&mut self) -> Result<Option<Row>> {
+        self.row()
+    }
+
+    fn is_seekable(&self) -> bool {
+        self.input.get_ref().is_seekable()
+    }
+
+    fn seek(&mut self, place: Place) -> Result<()> {
+        let mut position = Position::new();
+        position.set_byte(place.byte).set_line(place.line);
+        self.input.seek(position).map_err(|error| failure(&self.name, error))
+    }
+
+    /// Reads from the start: a line end may lie inside quotes.
+    fn seek_record(&mut self, byte: u64) -> Result<()> {
+        while self.input.position().byte() < byte && self.row()?.is_some() {}
+        Ok(())
+    }
+}
+
+fn place(position: &Position) -> Place {
+    Place { line: position.line(), byte: position.byte() }
+}
+
+fn failure(name: &Path, error: csv::Error) -> Error {
     let text = error.to_string();
     match error.into_kind() {
         csv::ErrorKind::Io(source) => Error::io(name, source),

@@ -7,14 +7,16 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::{BufRead, Read};
-use std::path::PathBuf;
+use std::io::{BufRead, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::de::{DeserializeOwned, Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 
-use super::{Defaults, Entry, LabelSet, Record};
+use super::input::Stream;
+use super::{Defaults, Entry, LabelSet, Place, Raw, Record, Source};
 use crate::error::{Error, Result};
 
 /// A line longer than this is no JSONL, but a file without lines.
@@ -25,18 +27,30 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// A line of input, as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Its number, from 1.
-    pub number: u64,
+    place: Place,
     /// All its bytes, the line end too.
     bytes: Vec<u8>,
 }
 
-impl Line {
-    /// How many bytes it takes.
-    pub fn size(&self) -> usize {
+impl Raw for Line {
+    fn begin(&self) -> Place {
+        self.place
+    }
+
+    fn end(&self) -> Place {
+        Place { line: self.place.line + 1, byte: self.place.byte + self.bytes.len() as u64 }
+    }
+
+    fn size(&self) -> usize {
         self.bytes.len()
     }
 
+    fn fingerprint(&self, hash: &mut Sha256) {
+        hash.update(&self.bytes);
+    }
+}
+
+impl Line {
     /// Whether there is nothing on it. It is written back as it is, and is no record.
     pub fn is_blank(&self) -> bool {
         self.bytes.trim_ascii().is_empty()
@@ -73,7 +87,8 @@ impl Line {
 
     /// Byte order mark, content, line end.
     fn parts(&self) -> (&[u8], &[u8], &[u8]) {
-        let mark = if self.number == 1 && self.bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+        let mark =
+            if self.place.byte == 0 && self.bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
         let (mark, rest) = self.bytes.split_at(mark);
         let end = match rest {
             [.., b'\r', b'\n'] => 2,
@@ -186,7 +201,8 @@ pub struct Reader<B> {
     input: B,
     name: PathBuf,
     reading: Reading,
-    number: u64,
+    /// Where the next line begins.
+    place: Place,
     /// The labels of the last record that had its own: the next often has the same.
     labels: Option<(String, Arc<LabelSet>)>,
 }
@@ -194,19 +210,22 @@ pub struct Reader<B> {
 impl<B: BufRead> Reader<B> {
     /// A reader of `input`, which is called `name` in messages.
     pub fn new(input: B, name: impl Into<PathBuf>, reading: Reading) -> Self {
-        Self { input, name: name.into(), reading, number: 0, labels: None }
+        Self { input, name: name.into(), reading, place: Place::START, labels: None }
     }
 
     fn line(&mut self) -> Result<Option<Line>> {
+        let place = self.place;
+        let failed = |error| Error::io(format!("{}:{}", self.name.display(), place.line), error);
         let mut bytes = Vec::new();
         let mut limited = self.input.by_ref().take(LONGEST_LINE);
-        let read = limited.read_until(b'\n', &mut bytes).map_err(|error| Error::io(&self.name, error))?;
-        self.number += 1;
+        let read = limited.read_until(b'\n', &mut bytes).map_err(failed)?;
         if read as u64 == LONGEST_LINE && !bytes.ends_with(b"\n") {
-            let (name, number) = (self.name.display(), self.number);
+            let (name, number) = (self.name.display(), place.line);
             return Err(Error::Usage(format!("{name}:{number}: longer than 1 GiB: is this JSONL, one object a line?")));
         }
-        Ok((read > 0).then_some(Line { number: self.number, bytes }))
+        let line = Line { place, bytes };
+        self.place = line.end();
+        Ok((read > 0).then_some(line))
     }
 
     fn record(&mut self, line: &Line) -> Result<Record> {
@@ -252,6 +271,41 @@ impl<B: BufRead> Iterator for Reader<B> {
     fn next(&mut self) -> Option<Self::Item> {
         let line = self.line().transpose()?;
         Some(line.map(|raw| Entry { bytes: raw.bytes.len(), record: self.record(&raw), raw }))
+    }
+}
+
+impl Source for Reader<Stream> {
+    type Raw = Line;
+
+    fn name(&self) -> &Path {
+        &self.name
+    }
+
+    fn pass_over(&mut self) -> Result<Option<Line>> {
+        self.line()
+    }
+
+    fn is_seekable(&self) -> bool {
+        self.input.is_seekable()
+    }
+
+    fn seek(&mut self, place: Place) -> Result<()> {
+        self.input.seek(SeekFrom::Start(place.byte)).map_err(|error| Error::io(&self.name, error))?;
+        self.place = place;
+        Ok(())
+    }
+
+    /// A file is read only around that byte. Lines are counted from there, and the input's name says so.
+    fn seek_record(&mut self, byte: u64) -> Result<()> {
+        if byte > 0 && self.is_seekable() {
+            // A line that begins right here is seen by the line end before it.
+            self.seek(Place { line: 0, byte: byte - 1 })?;
+            self.line()?;
+            self.name = format!("{} from byte {}", self.name.display(), self.place.byte).into();
+            self.place.line = 1;
+        }
+        while self.place.byte < byte && self.line()?.is_some() {}
+        Ok(())
     }
 }
 

@@ -1,11 +1,17 @@
 //! What is classified: texts, their candidate labels, and where they come from.
 
+use std::path::Path;
 use std::sync::Arc;
 
 pub mod csv;
+pub mod input;
 pub mod jsonl;
 pub mod labelled;
 pub mod labels;
+pub mod output;
+pub mod shard;
+
+use sha2::Sha256;
 
 use crate::error::{Error, Result};
 
@@ -35,6 +41,62 @@ pub struct Entry<R> {
     pub bytes: usize,
     /// The record, or why there is none.
     pub record: Result<Record>,
+}
+
+/// A point between two records of an input: the next one begins here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Place {
+    /// The line, from 1.
+    pub line: u64,
+    /// The byte, from 0, of the input as it is once unpacked.
+    pub byte: u64,
+}
+
+impl Place {
+    /// Where an input begins.
+    pub const START: Self = Self { line: 1, byte: 0 };
+}
+
+/// What was read at one place of the input.
+pub trait Raw: Send + 'static {
+    /// Where it begins.
+    fn begin(&self) -> Place;
+    /// Where the next one begins.
+    fn end(&self) -> Place;
+    /// How much memory it takes, in bytes.
+    fn size(&self) -> usize;
+    /// Adds all it holds to a fingerprint.
+    fn fingerprint(&self, hash: &mut Sha256);
+}
+
+/// The records of an input, which can be taken up in the middle.
+pub trait Source: Iterator<Item = Result<Entry<Self::Raw>>> + Send + 'static {
+    /// What is read at each place.
+    type Raw: Raw;
+
+    /// What the input is called in messages.
+    fn name(&self) -> &Path;
+
+    /// Reads what comes next without looking for a record in it; none at the end.
+    ///
+    /// # Errors
+    /// The input cannot be read.
+    fn pass_over(&mut self) -> Result<Option<Self::Raw>>;
+
+    /// Whether [`Source::seek`] works.
+    fn is_seekable(&self) -> bool;
+
+    /// Goes on at `place`, which must lie between two records.
+    ///
+    /// # Errors
+    /// The input cannot be read there.
+    fn seek(&mut self, place: Place) -> Result<()>;
+
+    /// Goes on at the first record that begins at `byte` or after it.
+    ///
+    /// # Errors
+    /// The input cannot be read.
+    fn seek_record(&mut self, byte: u64) -> Result<()>;
 }
 
 /// What the command line says about every record; a record's own fields come first.

@@ -48,7 +48,7 @@ fn an_output_stays_where_the_model_cannot_be_loaded() {
     let sandbox = Sandbox::new();
     sandbox.write("in.jsonl", "{\"text\":\"a\"}\n");
     sandbox.write("out.jsonl", "precious\n");
-    let arguments = ["batch", "in.jsonl", "-o", "out.jsonl", "-l", "a", "--model", "./nothing"];
+    let arguments = ["batch", "in.jsonl", "-o", "out.jsonl", "--force", "-l", "a", "--model", "./nothing"];
     sandbox.gliclass(arguments).run().ends_with(2).says(&["./nothing"]);
     assert_eq!(std::fs::read_to_string(sandbox.path("out.jsonl")).unwrap(), "precious\n");
 }

@@ -13,6 +13,7 @@ use ureq::http::header::CONTENT_RANGE;
 use super::cache::create_parent;
 use super::remote::{Answer, Failure, Hub, Remote};
 use super::{Progress, names};
+use crate::digest;
 use crate::error::{Error, Result};
 
 /// Attempts in a row that bring nothing new.
@@ -167,18 +168,10 @@ fn begins_at(response: &ureq::http::Response<ureq::Body>, have: u64) -> bool {
 
 /// The SHA-256 of a file, in hexadecimal.
 pub(super) fn sha256(path: &Path) -> Result<String> {
-    let mut file = File::open(path).map_err(|error| Error::io(path, error))?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1024 * 1024];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => hasher.update(&buffer[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Error::io(path, error)),
-        }
-    }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    let failed = |error| Error::io(path, error);
+    let mut hash = Sha256::new();
+    digest::add_all(File::open(path).map_err(failed)?, &mut hash).map_err(failed)?;
+    Ok(digest::hex(hash))
 }
 
 fn incomplete(blob: &Path) -> PathBuf {

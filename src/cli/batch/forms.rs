@@ -1,0 +1,132 @@
+//! How records of each form are written back.
+
+use std::io::BufRead;
+
+use anyhow::bail;
+
+use super::{Args, OnError};
+use crate::cli::args::ShapeArgs;
+use crate::records::csv::{self, Columns, Row};
+use crate::records::jsonl::{Line, json_string};
+use crate::records::{LabelSet, Raw};
+use crate::runner::Classified;
+use crate::scores::{self, Decision};
+
+/// How records of one form are written back.
+pub(super) trait Form {
+    type Raw: Raw;
+
+    /// What stands before the first record.
+    fn header(&self, _out: &mut Vec<u8>) {}
+    /// A record with what was found.
+    fn good(&self, raw: &Self::Raw, found: &Classified, out: &mut Vec<u8>);
+    /// A record with what is wrong with it.
+    fn bad(&self, raw: &Self::Raw, message: &str, out: &mut Vec<u8>);
+    /// Whether it is no record and goes through as it is.
+    fn passes(&self, _raw: &Self::Raw, _out: &mut Vec<u8>) -> bool {
+        false
+    }
+}
+
+/// JSONL: fields set in the line.
+pub(super) struct Jsonl {
+    output_field: String,
+    decision: Decision,
+    shape: ShapeArgs,
+}
+
+impl Jsonl {
+    pub(super) fn new(args: &Args) -> Self {
+        Self { output_field: args.output_field.clone(), decision: args.decision.decision(), shape: args.shape }
+    }
+}
+
+impl Form for Jsonl {
+    type Raw = Line;
+
+    fn good(&self, raw: &Line, found: &Classified, out: &mut Vec<u8>) {
+        let mut fields = vec![(self.output_field.as_str(), self.shape.json(&self.decision, found))];
+        if found.truncated {
+            fields.push(("truncated", "true".into()));
+        }
+        raw.write(&fields, out);
+    }
+
+    fn bad(&self, raw: &Line, message: &str, out: &mut Vec<u8>) {
+        raw.write(&[("error", json_string(message))], out);
+    }
+
+    fn passes(&self, raw: &Line, out: &mut Vec<u8>) -> bool {
+        if raw.is_blank() {
+            raw.write_unchanged(out);
+        }
+        raw.is_blank()
+    }
+}
+
+/// CSV and TSV: columns behind the row's own.
+pub(super) struct Csv {
+    columns: Columns,
+    decision: Decision,
+    list_separator: String,
+    /// How many columns hold predictions; one more holds the error, where errors are kept.
+    predicted: usize,
+    keeps_errors: bool,
+}
+
+impl Csv {
+    pub(super) fn new<B: BufRead>(args: &Args, labels: &LabelSet, source: &csv::Reader<B>) -> anyhow::Result<Self> {
+        let separator = &args.list_separator;
+        if let Some(label) = labels.names().iter().find(|label| label.contains(separator.as_str())) {
+            bail!("label {label:?} holds the separator {separator:?} of lists: give another --list-separator");
+        }
+        let decision = args.decision.decision();
+        let mut added: Vec<String> = if decision.all_scores {
+            labels.names().iter().map(|label| format!("score:{label}")).collect()
+        } else {
+            vec!["predicted_labels".into(), "predicted_scores".into()]
+        };
+        let predicted = added.len();
+        let keeps_errors = args.on_error == OnError::Keep;
+        if keeps_errors {
+            added.push("error".into());
+        }
+        let columns = Columns::new(source.header(), &added, source.dialect());
+        Ok(Self { columns, decision, list_separator: separator.clone(), predicted, keeps_errors })
+    }
+
+    fn write(&self, row: &Row, mut values: Vec<String>, error: &str, out: &mut Vec<u8>) {
+        values.resize(self.predicted, String::new());
+        if self.keeps_errors {
+            values.push(error.to_owned());
+        }
+        self.columns.write(row, &values, out);
+    }
+}
+
+impl Form for Csv {
+    type Raw = Row;
+
+    fn header(&self, out: &mut Vec<u8>) {
+        self.columns.write_header(out);
+    }
+
+    fn good(&self, raw: &Row, found: &Classified, out: &mut Vec<u8>) {
+        self.write(raw, csv_values(found, &self.decision, &self.list_separator), "", out);
+    }
+
+    fn bad(&self, raw: &Row, message: &str, out: &mut Vec<u8>) {
+        self.write(raw, Vec::new(), message, out);
+    }
+}
+
+/// The values of the predictions' columns: every score, or the labels that hold and their scores.
+pub(in crate::cli) fn csv_values(found: &Classified, decision: &Decision, list_separator: &str) -> Vec<String> {
+    if decision.all_scores {
+        return scores::scores(&found.logits, decision.single_label).iter().map(f32::to_string).collect();
+    }
+    let predictions = scores::decide(&found.logits, decision);
+    let labels: Vec<&str> = predictions.iter().map(|prediction| prediction.name(&found.labels)).collect();
+    let scores: Vec<String> = predictions.iter().map(|prediction| prediction.score.to_string()).collect();
+    vec![labels.join(list_separator), scores.join(list_separator)]
+}

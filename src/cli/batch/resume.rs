@@ -1,0 +1,285 @@
+//! The state of a run beside its output, so that the run can go on after a crash at any instant.
+//!
+//! `OUTPUT.resume` says what the run is and how far it came. It is replaced in one step, and only after
+//! the output it speaks of has reached the disk: what it says is always true, and the output may only
+//! have more. Going on means to cut that off.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::Sha256;
+
+use crate::digest::hex;
+use crate::error::{Error, Result};
+use crate::records::{Place, Raw, Source};
+
+/// The least time from one state to the next: what a crash may cost.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// A slow disk is asked less often: saving takes at most one part in so many of the time.
+const LEAST_SHARE: u32 = 50;
+
+/// Digits of the longest value that a message shows.
+const SHOWN: usize = 60;
+
+/// What the file holds.
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
+    /// What the run is: everything that the output depends on, by name.
+    run: Map<String, Value>,
+    /// What the scores may depend on in their last digits.
+    kernels: String,
+    done: Done,
+}
+
+/// How far a run came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Done {
+    /// Places of the input that were passed, records or not.
+    pub(super) records: u64,
+    /// Those of them that could not be classified.
+    pub(super) errors: u64,
+    /// Where the next one begins.
+    pub(super) input: Place,
+    /// The fingerprint of what was read, where it must be read again to go on.
+    read: Option<String>,
+    /// The size of the output that holds them.
+    pub(super) output: u64,
+    /// Whether that was all.
+    pub(super) complete: bool,
+}
+
+/// Keeps the state.
+pub(super) struct Keeper {
+    path: PathBuf,
+    state: State,
+    /// Of what was read, where the input cannot be gone back in.
+    hash: Option<Sha256>,
+    saved: Instant,
+    pause: Duration,
+}
+
+impl Keeper {
+    /// The file beside an output.
+    pub(super) fn path(output: &Path) -> PathBuf {
+        let mut path = output.as_os_str().to_owned();
+        path.push(".resume");
+        path.into()
+    }
+
+    /// Reads the state of `run` beside `output`, or begins one.
+    ///
+    /// # Errors
+    /// The state is of another run, or does not fit the output, which is `size` bytes long.
+    pub(super) fn open(output: &Path, size: u64, run: Map<String, Value>, kernels: String) -> anyhow::Result<Self> {
+        let path = Self::path(output);
+        let name = output.display();
+        let state = match fs::read(&path) {
+            Ok(bytes) => {
+                let state: State = serde_json::from_slice(&bytes)
+                    .with_context(|| format!("{}: no state of a run: --force begins again", path.display()))?;
+                let differences = differences(&state.run, &run);
+                if !differences.is_empty() {
+                    let differences = differences.join("; ");
+                    bail!(
+                        "{name}: cannot go on, it was begun otherwise: {differences}. Give what it was begun with, or --force to begin again"
+                    );
+                }
+                if size < state.done.output {
+                    let expected = state.done.output;
+                    bail!("{name}: {size} bytes where its state knows {expected}: --force begins again");
+                }
+                state
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                if size > 0 {
+                    bail!(
+                        "{name}: was not begun with --resume, so that nobody knows how far it came: --force begins again"
+                    );
+                }
+                let input = Place::START;
+                let done = Done { records: 0, errors: 0, input, read: None, output: 0, complete: false };
+                State { run, kernels, done }
+            }
+            Err(error) => return Err(Error::io(path, error).into()),
+        };
+        Ok(Self { path, state, hash: None, saved: Instant::now(), pause: INTERVAL })
+    }
+
+    /// How far the run came.
+    pub(super) fn done(&self) -> &Done {
+        &self.state.done
+    }
+
+    /// What the scores were computed with when the run was begun.
+    pub(super) fn kernels(&self) -> &str {
+        &self.state.kernels
+    }
+
+    /// Brings `source`, which stands at the first record of the run, to where the run came.
+    ///
+    /// A file is gone on with at its byte; of anything else every record is read again, and must be the same.
+    ///
+    /// # Errors
+    /// The input cannot be read, or is another.
+    pub(super) fn take_up(&mut self, source: &mut impl Source) -> Result<()> {
+        let done = &self.state.done;
+        if source.is_seekable() {
+            return if done.records > 0 { source.seek(done.input) } else { Ok(()) };
+        }
+        let mut hash = Sha256::default();
+        for _ in 0..done.records {
+            let Some(raw) = source.pass_over()? else { break };
+            raw.fingerprint(&mut hash);
+        }
+        if done.read.as_ref().is_some_and(|read| *read != hex(hash.clone())) {
+            let (name, records) = (source.name().display(), done.records);
+            return Err(Error::Usage(format!(
+                "{name}: not the input that the run was begun with: its first {records} records differ, --force begins again"
+            )));
+        }
+        self.hash = Some(hash);
+        Ok(())
+    }
+
+    /// One more place of the input is in the output.
+    pub(super) fn pass(&mut self, raw: &impl Raw, failed: bool) {
+        let done = &mut self.state.done;
+        done.records += 1;
+        done.errors += u64::from(failed);
+        done.input = raw.end();
+        if let Some(hash) = &mut self.hash {
+            raw.fingerprint(hash);
+        }
+    }
+
+    /// Whether it is time to save.
+    pub(super) fn is_due(&self) -> bool {
+        self.saved.elapsed() >= self.pause
+    }
+
+    /// Saves that all which was passed is in the first `output` bytes, once `sync` has brought them to the disk.
+    ///
+    /// # Errors
+    /// The state, or the output, cannot be written.
+    pub(super) fn save(&mut self, output: u64, sync: impl FnOnce() -> Result<()>) -> Result<()> {
+        let start = Instant::now();
+        sync()?;
+        self.state.done.output = output;
+        self.state.done.read = self.hash.clone().map(hex);
+        let text = serde_json::to_vec(&self.state).expect("a state is JSON; this is a bug");
+        replace(&self.path, &text).map_err(|error| Error::io(&self.path, error))?;
+        self.saved = Instant::now();
+        self.pause = INTERVAL.max(LEAST_SHARE * start.elapsed());
+        Ok(())
+    }
+
+    /// Saves that the run has come to its end.
+    ///
+    /// # Errors
+    /// As [`Keeper::save`].
+    pub(super) fn complete(&mut self, output: u64, sync: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.state.done.complete = true;
+        self.save(output, sync)
+    }
+}
+
+/// Takes the state of an output away that is begun again.
+///
+/// # Errors
+/// It is there and cannot be removed.
+pub(super) fn forget(output: &Path) -> Result<()> {
+    let path = Keeper::path(output);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(path, error)),
+        _ => Ok(()),
+    }
+}
+
+/// Replaces a file in one step that survives a loss of power.
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let mut file = File::create(&new)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    // Elsewhere a folder cannot be opened, and a rename is on the disk at once.
+    #[cfg(unix)]
+    {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// What is not as it was, in words.
+fn differences(was: &Map<String, Value>, is: &Map<String, Value>) -> Vec<String> {
+    let names = was.keys().chain(is.keys().filter(|name| !was.contains_key(*name)));
+    let differ = names.filter(|name| was.get(*name) != is.get(*name));
+    differ
+        .map(|name| {
+            let [was, is] = [was, is].map(|run| run.get(name).unwrap_or(&Value::Null).to_string());
+            if was.len().max(is.len()) > SHOWN {
+                format!("{name} differs")
+            } else {
+                format!("{name} was {was} and is {is}")
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn run(threshold: f32) -> Map<String, Value> {
+        let Value::Object(run) = json!({ "--threshold": threshold, "model": "0".repeat(64) }) else { unreachable!() };
+        run
+    }
+
+    fn open(folder: &Path, size: u64, threshold: f32) -> anyhow::Result<Keeper> {
+        Keeper::open(&folder.join("out"), size, run(threshold), "portable".into())
+    }
+
+    #[test]
+    fn what_was_saved_is_there_again_and_only_for_the_same_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut keeper = open(folder.path(), 0, 0.5).unwrap();
+        keeper.save(7, || Ok(())).unwrap();
+        let mut again = open(folder.path(), 9, 0.5).unwrap();
+        assert_eq!(again.done(), keeper.done());
+        let error = open(folder.path(), 9, 0.25).err().unwrap().to_string();
+        assert!(error.contains("--threshold was 0.5 and is 0.25. "), "{error}");
+        assert!(open(folder.path(), 6, 0.5).err().unwrap().to_string().contains("6 bytes where its state knows 7"));
+        again.complete(7, || Ok(())).unwrap();
+        assert!(open(folder.path(), 7, 0.5).unwrap().done().complete);
+        forget(&folder.path().join("out")).unwrap();
+        assert!(open(folder.path(), 7, 0.5).err().unwrap().to_string().contains("not begun with --resume"));
+    }
+
+    #[test]
+    fn nothing_is_saved_of_an_output_that_did_not_reach_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut keeper = open(folder.path(), 0, 0.5).unwrap();
+        assert!(keeper.save(7, || Err(Error::Usage("no disk".into()))).is_err());
+        assert!(!Keeper::path(&folder.path().join("out")).exists());
+    }
+
+    #[test]
+    fn long_values_are_named_but_not_shown() {
+        let (mut was, mut is) = (run(0.5), run(0.5));
+        was.insert("model".into(), "1".repeat(64).into());
+        assert_eq!(differences(&was, &is), ["model differs"]);
+        is.clear();
+        assert_eq!(differences(&was, &is)[0], "--threshold was 0.5 and is null");
+    }
+}

@@ -1,0 +1,93 @@
+//! Writes results back in the order of the input, counts them, and keeps the state of the run.
+
+use std::path::PathBuf;
+
+use super::OnError;
+use super::forms::Form;
+use super::resume::Keeper;
+use crate::cli::terminal::{self, Progress};
+use crate::error::{Error, Result};
+use crate::records::Raw;
+use crate::records::output::Sheet;
+use crate::runner::{Classified, Sink};
+
+/// Writes results back.
+pub(super) struct Writer<F> {
+    pub(super) form: F,
+    pub(super) output: Sheet,
+    pub(super) keeper: Option<Keeper>,
+    pub(super) input_name: PathBuf,
+    pub(super) on_error: OnError,
+    pub(super) progress: Progress,
+}
+
+impl<F: Form> Writer<F> {
+    /// Writes what stands before the first record, unless it is there or is another's to write.
+    pub(super) fn begin(&mut self, wants_header: bool) -> Result<()> {
+        self.save()?;
+        if wants_header { self.output.write(|out| self.form.header(out)) } else { Ok(()) }
+    }
+
+    /// Ends a run: what was written is whole, and the state says how far it came.
+    pub(super) fn end(&mut self, complete: bool) -> Result<()> {
+        self.save()?;
+        self.output.finish()?;
+        match (&mut self.keeper, self.output.settle()?) {
+            (Some(keeper), Some(size)) if complete => keeper.complete(size, || self.output.sync()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Saves how far the run came, if the output is at a point where it can be gone on with.
+    fn save(&mut self) -> Result<()> {
+        let Some(keeper) = &mut self.keeper else { return Ok(()) };
+        match self.output.settle()? {
+            Some(size) => keeper.save(size, || self.output.sync()),
+            None => Ok(()),
+        }
+    }
+
+    fn put(&mut self, raw: &F::Raw, outcome: Result<Classified>) -> Result<()> {
+        let mut passed = false;
+        self.output.write(|out| passed = self.form.passes(raw, out))?;
+        match outcome {
+            _ if passed => Ok(()),
+            Ok(found) => {
+                self.progress.classified(found.tokens, found.truncated);
+                self.output.write(|out| self.form.good(raw, &found, out))
+            }
+            Err(error) => self.bad(raw, &error),
+        }
+    }
+
+    fn bad(&mut self, raw: &F::Raw, error: &Error) -> Result<()> {
+        let place = format!("{}:{}", self.input_name.display(), raw.begin().line);
+        match self.on_error {
+            OnError::Keep => {
+                self.progress.failed();
+                self.output.write(|out| self.form.bad(raw, &error.to_string(), out))
+            }
+            OnError::Skip => {
+                self.progress.failed();
+                self.progress.say(&terminal::escaped(&format!("warning: {place}: {error}: left out")));
+                Ok(())
+            }
+            OnError::Fail => Err(Error::Record(format!("{place}: {error}"))),
+        }
+    }
+}
+
+impl<F: Form> Sink<F::Raw> for Writer<F> {
+    fn write(&mut self, raw: F::Raw, outcome: Result<Classified>) -> Result<()> {
+        self.progress.advance(raw.size());
+        let errors = self.progress.errors();
+        self.put(&raw, outcome)?;
+        let Some(keeper) = &mut self.keeper else { return Ok(()) };
+        keeper.pass(&raw, self.progress.errors() > errors);
+        if keeper.is_due() { self.save() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.output.flush()
+    }
+}

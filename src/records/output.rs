@@ -1,0 +1,290 @@
+//! Where records go: whole records only, so that a file is right at every moment and a cut never splits one.
+//!
+//! A packed output is a row of gzip members or Zstandard frames. They end where the content says, never where
+//! the clock does: a run that was interrupted and resumed writes the same bytes as one that was not.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::input::{Input, Packing};
+use crate::error::{Error, Result};
+
+/// Bytes of whole records that are written, or packed, at once. More would pack a little better, but it is
+/// also what is computed again where a run with a packed output is resumed.
+const BLOCK: usize = 1 << 17;
+
+/// What becomes of a file that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// It is refused, unless it is empty.
+    Refuse,
+    /// It is overwritten.
+    Replace,
+    /// It is gone on with.
+    Continue,
+}
+
+/// An output that is open and locked, and still as it was.
+pub struct Output {
+    file: Option<File>,
+    name: PathBuf,
+    packing: Option<Packing>,
+}
+
+impl Output {
+    /// Opens a file; standard output without a name or with `-`.
+    ///
+    /// # Errors
+    /// The file cannot be opened, is the input too, is there already, or another run writes to it.
+    pub fn open(path: Option<&Path>, existing: Existing, input: &Input) -> Result<Self> {
+        let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
+            return Ok(Self { file: None, name: "standard output".into(), packing: None });
+        };
+        let refused = |what: &str| Err(Error::Usage(format!("{}: {what}", path.display())));
+        let same = |real: PathBuf| input.name.canonicalize().is_ok_and(|input| input == real);
+        if path.canonicalize().is_ok_and(same) {
+            return refused("is the input, too: write to another file");
+        }
+        let file = File::options().write(true).create(true).truncate(false).open(path);
+        let file = file.map_err(|error| Error::io(path, error))?;
+        let metadata = file.metadata().map_err(|error| Error::io(path, error))?;
+        if metadata.is_file() {
+            // Where the file system knows no locks, there is nobody to ask.
+            if let Err(TryLockError::WouldBlock) = file.try_lock() {
+                return refused("another run is writing to it");
+            }
+            if existing == Existing::Refuse && metadata.len() > 0 {
+                return refused("is there already: --force overwrites it, --resume goes on with what it began");
+            }
+        }
+        Ok(Self { file: Some(file), name: path.to_owned(), packing: Packing::of(path) })
+    }
+
+    /// Its size, where it is a file that can be cut.
+    ///
+    /// # Errors
+    /// It cannot be looked at.
+    pub fn size(&self) -> Result<Option<u64>> {
+        let Some(file) = &self.file else { return Ok(None) };
+        let metadata = file.metadata().map_err(|error| Error::io(&self.name, error))?;
+        Ok(metadata.is_file().then_some(metadata.len()))
+    }
+
+    /// Cuts a file to its first `size` bytes, and goes on there.
+    ///
+    /// # Errors
+    /// The file cannot be cut.
+    pub fn begin(self, size: u64) -> Result<Sheet> {
+        let failed = |error| Error::io(&self.name, error);
+        let is_file = self.size()?.is_some();
+        let target = match self.file {
+            None => Target::Stream(Box::new(io::stdout().lock())),
+            Some(file) if !is_file => Target::Stream(Box::new(file)),
+            Some(file) => {
+                cut(&file, size).map_err(failed)?;
+                Target::File(file)
+            }
+        };
+        Ok(Sheet { target, name: self.name, packing: self.packing, pending: Vec::new(), written: size })
+    }
+}
+
+fn cut(mut file: &File, size: u64) -> io::Result<()> {
+    file.set_len(size)?;
+    file.seek(SeekFrom::Start(size)).map(drop)
+}
+
+enum Target {
+    File(File),
+    Stream(Box<dyn Write>),
+}
+
+impl Target {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.write_all(bytes),
+            Self::Stream(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+        }
+    }
+}
+
+/// The output as it is written.
+pub struct Sheet {
+    target: Target,
+    name: PathBuf,
+    packing: Option<Packing>,
+    /// Whole records that are not written yet.
+    pending: Vec<u8>,
+    /// The size of the file; it ends with a whole record.
+    written: u64,
+}
+
+impl Sheet {
+    /// Writes one record: what `fill` appends.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
+        fill(&mut self.pending);
+        if self.pending.len() < BLOCK { Ok(()) } else { self.put() }
+    }
+
+    /// Shows what was written so far, where that does not change what the file will be: not if it is packed.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn flush(&mut self) -> Result<()> {
+        if self.packing.is_none() { self.put() } else { Ok(()) }
+    }
+
+    /// Writes all there is; a packed file is whole then.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn finish(&mut self) -> Result<()> {
+        self.put()
+    }
+
+    /// Flushes, and says how large the file is if it holds every record now.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn settle(&mut self) -> Result<Option<u64>> {
+        self.flush()?;
+        Ok(self.pending.is_empty().then_some(self.written))
+    }
+
+    /// Waits until all that was written would survive a loss of power.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub fn sync(&self) -> Result<()> {
+        let Target::File(file) = &self.target else { return Ok(()) };
+        file.sync_data().map_err(|error| Error::io(&self.name, error))
+    }
+
+    fn put(&mut self) -> Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let result = match self.packing {
+            None => self.target.write(&self.pending).map(|()| self.pending.len()),
+            Some(packing) => {
+                pack(packing, &self.pending).and_then(|block| self.target.write(&block).map(|()| block.len()))
+            }
+        };
+        self.pending.clear();
+        match result {
+            Ok(size) => self.written += size as u64,
+            Err(error) => {
+                // A full disk takes a part of a record: none is left behind. The first error is the one to tell.
+                if let Target::File(file) = &self.target {
+                    drop(cut(file, self.written));
+                }
+                return Err(Error::io(&self.name, error));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn pack(packing: Packing, content: &[u8]) -> io::Result<Vec<u8>> {
+    match packing {
+        Packing::Gzip => {
+            let mut encoder = GzEncoder::new(Vec::with_capacity(content.len() / 4), Compression::default());
+            encoder.write_all(content)?;
+            encoder.finish()
+        }
+        Packing::Zstd => zstd::bulk::compress(content, zstd::DEFAULT_COMPRESSION_LEVEL),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    struct Folder(tempfile::TempDir);
+
+    impl Folder {
+        fn new() -> Self {
+            let folder = Self(tempfile::tempdir().unwrap());
+            std::fs::write(folder.path("in.jsonl"), "{}\n").unwrap();
+            folder
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        fn open(&self, name: &str, existing: Existing) -> Result<Output> {
+            let input = Input::open(Some(&self.path("in.jsonl"))).unwrap();
+            Output::open(Some(&self.path(name)), existing, &input)
+        }
+    }
+
+    #[test]
+    fn what_is_there_is_refused_unless_it_is_empty_or_given_up() {
+        let folder = Folder::new();
+        std::fs::write(folder.path("empty"), "").unwrap();
+        assert!(folder.open("empty", Existing::Refuse).is_ok());
+        std::fs::write(folder.path("full"), "precious").unwrap();
+        let error = folder.open("full", Existing::Refuse).err().unwrap();
+        assert!(error.to_string().contains("--force"), "{error}");
+        let output = folder.open("full", Existing::Replace).unwrap();
+        assert_eq!(std::fs::read(folder.path("full")).unwrap(), b"precious");
+        drop(output.begin(0).unwrap());
+        assert_eq!(std::fs::read(folder.path("full")).unwrap(), b"");
+    }
+
+    #[test]
+    fn two_runs_never_write_to_one_file() {
+        let folder = Folder::new();
+        let first = folder.open("out", Existing::Replace).unwrap();
+        let error = folder.open("out", Existing::Replace).err().unwrap();
+        assert!(error.to_string().contains("another run"), "{error}");
+        drop(first);
+        assert!(folder.open("out", Existing::Replace).is_ok());
+    }
+
+    #[test]
+    fn blocks_end_where_the_content_says_whatever_is_flushed() {
+        for name in ["out.gz", "out.zst", "out"] {
+            let folder = Folder::new();
+            let written = |flush_every: usize| {
+                let mut sheet = folder.open(name, Existing::Replace).unwrap().begin(0).unwrap();
+                for number in 1..40_000 {
+                    sheet.write(|out| out.extend_from_slice(format!("record {number}\n").as_bytes())).unwrap();
+                    if number % flush_every == 0 {
+                        sheet.flush().unwrap();
+                    }
+                }
+                sheet.finish().unwrap();
+                std::fs::read(folder.path(name)).unwrap()
+            };
+            let expected = written(1_000_000);
+            assert_eq!(written(7), expected, "{name}");
+            let mut content = String::new();
+            io::Read::read_to_string(&mut Input::open(Some(&folder.path(name))).unwrap().stream, &mut content).unwrap();
+            assert_eq!(content.lines().count(), 39_999);
+        }
+    }
+
+    #[test]
+    fn a_settled_file_holds_every_record() {
+        let folder = Folder::new();
+        for name in ["out", "out.gz"] {
+            let mut sheet = folder.open(name, Existing::Refuse).unwrap().begin(0).unwrap();
+            sheet.write(|out| out.extend_from_slice(b"one\n")).unwrap();
+            let settled = sheet.settle().unwrap();
+            assert_eq!(settled, (name == "out").then_some(4));
+            sheet.write(|out| out.extend(std::iter::repeat_n(b'x', BLOCK))).unwrap();
+            let size = std::fs::metadata(folder.path(name)).unwrap().len();
+            assert_eq!(sheet.settle().unwrap(), Some(size));
+        }
+    }
+}
