@@ -7,7 +7,7 @@
 //! answer to a line appears as soon as it is computed.
 
 use std::any::Any;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -19,6 +19,13 @@ use crate::records::{Entry, LabelSet};
 
 /// How often a waiting thread looks whether it was interrupted.
 const INTERRUPT_POLL: Duration = Duration::from_millis(100);
+
+/// How long the writer waits for more before it shows what is there: too short for anybody to see, and long
+/// enough to write many records at once where they come fast.
+const BREATH: Duration = Duration::from_millis(1);
+
+/// Outcomes that the writer takes at once.
+const HANDFUL: usize = 256;
 
 /// What the model said about one record.
 #[derive(Debug, Clone)]
@@ -155,19 +162,24 @@ struct Shared<R> {
 struct State<R> {
     /// Read, not yet taken by a worker.
     inbox: VecDeque<(u64, Entry<R>)>,
-    /// The place after the last one that was read.
-    end: u64,
     /// Nothing more will be read.
     closed: bool,
     /// Cut, not yet taken by a worker.
     batches: VecDeque<Vec<Job<R>>>,
     /// Workers that have a task.
     busy: usize,
-    /// Done, not yet written.
-    done: BTreeMap<u64, Outcome<R>>,
-    /// The bytes of each place that is held, from the next to be written on.
-    held: VecDeque<usize>,
-    held_bytes: usize,
+    /// Workers that wait for one.
+    idle: usize,
+    /// The reader waits for room.
+    reader_waits: bool,
+    /// The writer waits for an outcome.
+    writer_waits: bool,
+    /// What the writer has not taken yet: the bytes of each place, and its outcome once it is known.
+    slots: VecDeque<(usize, Option<Outcome<R>>)>,
+    /// The place of the first of them.
+    next: u64,
+    /// What was read and is not written yet.
+    held: Held,
     /// Everybody goes home.
     stop: bool,
 }
@@ -176,39 +188,79 @@ impl<R> Default for State<R> {
     fn default() -> Self {
         Self {
             inbox: VecDeque::new(),
-            end: 0,
             closed: false,
             batches: VecDeque::new(),
             busy: 0,
-            done: BTreeMap::new(),
-            held: VecDeque::new(),
-            held_bytes: 0,
+            idle: 0,
+            reader_waits: false,
+            writer_waits: false,
+            slots: VecDeque::new(),
+            next: 0,
+            held: Held::default(),
             stop: false,
         }
     }
 }
 
-impl<R> State<R> {
-    fn has_room(&self, bytes: usize, limits: &Limits) -> bool {
-        self.held.is_empty() || (self.held.len() < limits.records && self.held_bytes + bytes <= limits.bytes)
+/// How many records are held, and their bytes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Held {
+    records: usize,
+    bytes: usize,
+}
+
+impl Held {
+    fn has_room(self, bytes: usize, limits: &Limits) -> bool {
+        self.records == 0 || (self.records < limits.records && self.bytes + bytes <= limits.bytes)
     }
 
+    fn add(&mut self, bytes: usize) {
+        self.records += 1;
+        self.bytes += bytes;
+    }
+}
+
+impl<R> State<R> {
     /// Takes a place in the order of the output.
-    fn take_place(&mut self, bytes: usize) -> u64 {
-        self.held.push_back(bytes);
-        self.held_bytes += bytes;
-        self.end += 1;
-        self.end - 1
+    fn take_place(&mut self, bytes: usize, outcome: Option<Outcome<R>>) -> u64 {
+        self.held.add(bytes);
+        self.slots.push_back((bytes, outcome));
+        self.next + self.slots.len() as u64 - 1
     }
 
     /// Reads no more, and forgets what no worker has begun.
     fn interrupt(&mut self) {
         self.closed = true;
         if let Some((first, _)) = self.inbox.front() {
-            self.end = *first;
+            self.slots.truncate((first - self.next) as usize);
             self.inbox.clear();
         }
     }
+
+    /// The next outcomes in order, as far as they are known.
+    fn handful(&mut self) -> Handful<R> {
+        let (mut outcomes, mut held) = (Vec::new(), Held::default());
+        while outcomes.len() < HANDFUL
+            && let Some((bytes, outcome)) = self.slots.front_mut()
+            && let Some(outcome) = outcome.take()
+        {
+            held.add(*bytes);
+            outcomes.push(outcome);
+            self.slots.pop_front();
+            self.next += 1;
+        }
+        Handful { outcomes, held, is_last: self.closed && self.slots.is_empty(), came_late: false }
+    }
+}
+
+/// What the writer takes at once.
+struct Handful<R> {
+    outcomes: Vec<Outcome<R>>,
+    held: Held,
+    /// Nothing comes after it.
+    is_last: bool,
+    /// The writer's patience ended before there was anything.
+    came_late: bool,
 }
 
 impl<R> Shared<R> {
@@ -230,15 +282,20 @@ impl<R> Shared<R> {
     /// Takes in what was read, once there is room. False where nothing more is wanted.
     fn admit(&self, entry: Entry<R>) -> bool {
         let mut state = self.lock();
-        while !state.closed && !state.stop && !state.has_room(entry.bytes, &self.limits) {
+        while !state.closed && !state.stop && !state.held.has_room(entry.bytes, &self.limits) {
+            state.reader_waits = true;
             state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         if state.closed || state.stop {
             return false;
         }
-        let place = state.take_place(entry.bytes);
+        let place = state.take_place(entry.bytes, None);
         state.inbox.push_back((place, entry));
-        self.work.notify_one();
+        let wake = state.idle > 0;
+        drop(state);
+        if wake {
+            self.work.notify_one();
+        }
         true
     }
 
@@ -246,8 +303,7 @@ impl<R> Shared<R> {
     fn close(&self, error: Option<Error>) {
         let mut state = self.lock();
         if let Some(error) = error.filter(|_| !state.closed) {
-            let place = state.take_place(0);
-            state.done.insert(place, Err(error));
+            state.take_place(0, Some(Err(error)));
         }
         state.closed = true;
         self.output.notify_one();
@@ -270,7 +326,9 @@ impl<R> Shared<R> {
                 let wanted = state.busy + state.batches.len();
                 return Some(Task::Compute(batch, (self.threads / wanted).max(1)));
             }
+            state.idle += 1;
             state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
         }
     }
 
@@ -285,37 +343,44 @@ impl<R> Shared<R> {
         let mut state = self.lock();
         state.busy -= 1;
         state.batches.extend(batches);
-        state.done.extend(outcomes);
-        self.work.notify_all();
-        self.output.notify_one();
-    }
-
-    /// The outcome of a place, if it is there.
-    fn take(&self, place: u64) -> Option<Outcome<R>> {
-        let mut state = self.lock();
-        let outcome = state.done.remove(&place)?;
-        state.held_bytes -= state.held.pop_front().unwrap_or_default();
-        self.room.notify_one();
-        Some(outcome)
-    }
-
-    /// Waits for the outcome of a place; none where the input has ended before it.
-    fn wait_for(&self, place: u64, interrupted: &AtomicBool) -> Option<Outcome<R>> {
-        loop {
-            if let Some(outcome) = self.take(place) {
-                return Some(outcome);
-            }
-            let mut state = self.lock();
-            if interrupted.load(Ordering::Relaxed) {
-                state.interrupt();
-            }
-            if state.closed && place >= state.end {
-                return None;
-            }
-            if !state.done.contains_key(&place) {
-                drop(self.output.wait_timeout(state, INTERRUPT_POLL));
+        let next = state.next;
+        for (place, outcome) in outcomes {
+            // What was forgotten at an interrupt has no slot.
+            if let Some((_, slot)) = state.slots.get_mut((place - next) as usize) {
+                *slot = Some(outcome);
             }
         }
+        let (worker, writer) = (state.idle > 0, state.writer_waits);
+        drop(state);
+        if worker {
+            self.work.notify_all();
+        }
+        if writer {
+            self.output.notify_one();
+        }
+    }
+
+    /// Gives the room of `written` back and takes the next outcomes; waits for the first at most for `patience`.
+    fn handful(&self, written: Held, patience: Duration, interrupted: &AtomicBool) -> Handful<R> {
+        let mut state = self.lock();
+        state.held.records -= written.records;
+        state.held.bytes -= written.bytes;
+        if std::mem::take(&mut state.reader_waits) {
+            self.room.notify_one();
+        }
+        if interrupted.load(Ordering::Relaxed) {
+            state.interrupt();
+        }
+        let mut handful = state.handful();
+        if handful.outcomes.is_empty() && !handful.is_last {
+            state.writer_waits = true;
+            let waited = self.output.wait_timeout(state, patience);
+            let (mut state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            state.writer_waits = false;
+            handful = state.handful();
+            handful.came_late = timeout.timed_out();
+        }
+        handful
     }
 }
 
@@ -357,27 +422,28 @@ fn work<R>(classifier: &impl Classifier, shared: &Shared<R>) {
 }
 
 fn write<R>(shared: &Shared<R>, interrupted: &AtomicBool, sink: &mut impl Sink<R>) -> Result<()> {
-    for place in 0.. {
-        let ready = if interrupted.load(Ordering::Relaxed) { None } else { shared.take(place) };
-        let outcome = match ready {
-            Some(outcome) => Some(outcome),
-            None => {
-                sink.flush()?;
-                shared.wait_for(place, interrupted)
+    let (mut written, mut shown) = (Held::default(), true);
+    loop {
+        let patience = if shown { INTERRUPT_POLL } else { BREATH };
+        let handful = shared.handful(written, patience, interrupted);
+        written = handful.held;
+        for outcome in handful.outcomes {
+            shown = false;
+            let result = outcome.and_then(|(raw, result)| sink.write(raw, result));
+            if result.is_err() {
+                // What came before is whole and true; the first error is the one to tell.
+                drop(sink.flush());
+                return result;
             }
-        };
-        let written = match outcome {
-            None => return Ok(()),
-            Some(Ok((raw, result))) => sink.write(raw, result),
-            Some(Err(error)) => Err(error),
-        };
-        if written.is_err() {
-            // What came before is whole and true; the first error is the one to tell.
-            drop(sink.flush());
-            return written;
+        }
+        if handful.is_last {
+            return sink.flush();
+        }
+        if handful.came_late && !shown {
+            sink.flush()?;
+            shown = true;
         }
     }
-    Ok(())
 }
 
 /// Encodes a window; what cannot be encoded has its outcome at once.

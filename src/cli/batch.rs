@@ -403,3 +403,66 @@ impl Args {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::Result;
+    use crate::classifier::Encoded;
+    use crate::records::Record;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    /// A model with a bug.
+    struct Panics;
+
+    impl Classifier for Panics {
+        fn encode(&self, record: &Record) -> Result<Encoded> {
+            let tokens = vec![u32::from(record.text == "panic")];
+            Ok(Encoded { tokens, labels: record.labels.clone(), truncated: false })
+        }
+
+        fn logits(&self, batch: &[Encoded], _threads: usize) -> Result<Vec<Vec<f32>>> {
+            assert!(batch.iter().all(|one| one.tokens == [0]), "a worker panics");
+            Ok(batch.iter().map(|one| vec![1.0; one.labels.len()]).collect())
+        }
+    }
+
+    impl Candidate for Panics {
+        type Model = Self;
+
+        fn fingerprint(&self) -> anyhow::Result<String> {
+            Ok("panics".into())
+        }
+
+        fn load(self) -> anyhow::Result<Self> {
+            Ok(self)
+        }
+    }
+
+    #[test]
+    fn a_panic_of_a_worker_ends_the_run_with_whole_records_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let good: String = (0..5000).map(|number| format!("{{\"text\":\"{number}\"}}\n")).collect();
+        std::fs::write(path("in.jsonl"), good.clone() + "{\"text\":\"panic\"}\n" + &good).unwrap();
+        let (input, output) = (path("in.jsonl"), path("out.jsonl"));
+        let line =
+            ["batch", input.to_str().unwrap(), "-o", output.to_str().unwrap(), "-q", "--labels", "a", "--resume"];
+        for _ in 0..2 {
+            let error = run_with(Cli::parse_from(line).args, |_| Ok(Panics)).unwrap_err();
+            assert!(format!("{error:#}").contains("a worker panics (this is a bug"), "{error:#}");
+            let written = std::fs::read_to_string(&output).unwrap();
+            let lines = written.lines().count();
+            // What shared a batch with the culprit is lost with it.
+            assert!(lines > 3000 && lines <= 5000 && written.ends_with("}]}\n"), "{lines}");
+        }
+    }
+}

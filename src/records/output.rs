@@ -89,7 +89,7 @@ impl Output {
                 Target::File(file)
             }
         };
-        Ok(Sheet { target, name: self.name, packing: self.packing, pending: Vec::new(), written: size })
+        Ok(Sheet { target, name: self.name, packing: self.packing, pending: Vec::new(), written: size, failed: false })
     }
 }
 
@@ -121,6 +121,8 @@ pub struct Sheet {
     pending: Vec<u8>,
     /// The size of the file; it ends with a whole record.
     written: u64,
+    /// Records were lost: nothing more can be said of what is written.
+    failed: bool,
 }
 
 impl Sheet {
@@ -149,13 +151,14 @@ impl Sheet {
         self.put()
     }
 
-    /// Flushes, and says how large the file is if it holds every record now.
+    /// Flushes, and says how large the file is if it holds every record now: not in the middle of a packed
+    /// block, and never again after an error.
     ///
     /// # Errors
     /// It cannot be written.
     pub fn settle(&mut self) -> Result<Option<u64>> {
         self.flush()?;
-        Ok(self.pending.is_empty().then_some(self.written))
+        Ok((self.pending.is_empty() && !self.failed).then_some(self.written))
     }
 
     /// Waits until all that was written would survive a loss of power.
@@ -181,6 +184,7 @@ impl Sheet {
         match result {
             Ok(size) => self.written += size as u64,
             Err(error) => {
+                self.failed = true;
                 // A full disk takes a part of a record: none is left behind. The first error is the one to tell.
                 if let Target::File(file) = &self.target {
                     drop(cut(file, self.written));

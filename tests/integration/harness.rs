@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::{env, fs};
 
 use tempfile::TempDir;
@@ -65,6 +65,28 @@ impl Program {
         self
     }
 
+    /// Nothing of the environment reaches the program.
+    pub fn without_environment(mut self) -> Self {
+        self.command.env_clear();
+        self
+    }
+
+    /// Runs it from a shell that has done `preparation`.
+    #[cfg(target_os = "linux")]
+    pub fn under(self, preparation: &str) -> Self {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("{preparation}; exec \"$0\" \"$@\""));
+        command.arg(self.command.get_program()).args(self.command.get_args());
+        command.current_dir(self.command.get_current_dir().unwrap());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        Self { command, input: self.input }
+    }
+
     /// Runs to the end.
     pub fn run(mut self) -> Outcome {
         let streams = self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -75,6 +97,66 @@ impl Program {
         let output = child.wait_with_output().unwrap();
         feeder.join().unwrap();
         Outcome::new(format!("{:?}", self.command), &output)
+    }
+}
+
+impl Program {
+    /// Starts without waiting; standard input brings nothing until it is written to.
+    pub fn start(mut self) -> Running {
+        let streams = self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        Running(streams.spawn().unwrap())
+    }
+}
+
+/// The program as it runs; killed when the test is done with it.
+pub struct Running(Child);
+
+impl Running {
+    /// Writes to its standard input.
+    pub fn send(&mut self, input: &[u8]) {
+        let stdin = self.0.stdin.as_mut().unwrap();
+        stdin.write_all(input).and_then(|()| stdin.flush()).unwrap();
+    }
+
+    /// Its standard output; whoever drops it closes it.
+    pub fn output(&mut self) -> ChildStdout {
+        self.0.stdout.take().unwrap()
+    }
+
+    /// Sends it a signal by name, such as `TERM`.
+    #[cfg(unix)]
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.0.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Kills it: no handler runs.
+    pub fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// Waits for its end, and closes its input if `ends_input`.
+    pub fn code(&mut self, ends_input: bool) -> Option<i32> {
+        if ends_input {
+            drop(self.0.stdin.take());
+        }
+        let input = self.0.stdin.take();
+        let code = self.0.wait().unwrap().code();
+        drop(input);
+        code
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_some()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
     }
 }
 

@@ -1,0 +1,270 @@
+//! Runs that are killed, interrupted or out of disk, and go on as if nothing had been.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::time::{Duration, Instant};
+
+use crate::harness::{Program, Sandbox};
+
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference/uni-electra");
+
+fn batch(sandbox: &Sandbox, arguments: &[&str]) -> Program {
+    sandbox.gliclass(["batch", "-q", "--model", MODEL, "--labels", "a,b"].iter().chain(arguments))
+}
+
+fn text(number: usize) -> String {
+    let words = ["the", "world", "football", "politics and science", "a much longer \"sentence\", about hôtels"];
+    (0..=number % 12).map(|place| words[(number * 7 + place) % 5]).collect::<Vec<_>>().join(" ")
+}
+
+fn jsonl(records: usize) -> Vec<u8> {
+    let record = |number| serde_json::json!({ "id": number, "text": text(number) }).to_string() + "\n";
+    (0..records).map(record).collect::<String>().into_bytes()
+}
+
+fn csv(records: usize) -> Vec<u8> {
+    let row = |number| format!("{number},\"{}\n\"\r\n", text(number).replace('"', "\"\""));
+    ("id,text\r\n".to_owned() + &(0..records).map(row).collect::<String>()).into_bytes()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// How often each form is killed: a few times, or as often as the environment says.
+fn kills() -> u32 {
+    std::env::var("GLICLASS_TEST_KILLS").map_or(2, |kills| kills.parse().unwrap())
+}
+
+/// Numbers that look random, other ones in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn new() -> Self {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        Self(now.as_nanos() as u64 | 1)
+    }
+
+    fn below(&mut self, limit: Duration) -> Duration {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        limit.mul_f64((self.0 % 10_000) as f64 / 10_000.0)
+    }
+}
+
+/// Kills a run at a random instant of its time, resumes it, and compares; again and again.
+fn survives(input: (&str, &[u8]), output: &str) {
+    let sandbox = Sandbox::new();
+    sandbox.write(input.0, input.1);
+    let start = Instant::now();
+    let whole = output.replacen("out", "whole", 1);
+    batch(&sandbox, &[input.0, "-o", &whole]).run().ends_with(0);
+    let duration = start.elapsed();
+    let expected = fs::read(sandbox.path(&whole)).unwrap();
+    let (mut dice, mut midway) = (Dice::new(), 0);
+    for round in 0..kills() {
+        let arguments = [input.0, "-o", output, "--resume"];
+        let mut running = batch(&sandbox, &arguments).start();
+        std::thread::sleep(dice.below(duration));
+        let ended = running.has_ended();
+        running.kill();
+        midway += u32::from(!ended);
+        batch(&sandbox, &arguments).run().ends_with(0);
+        assert!(fs::read(sandbox.path(output)).unwrap() == expected, "{output} differs after kill {round}");
+        fs::remove_file(sandbox.path(output)).unwrap();
+        fs::remove_file(sandbox.path(&format!("{output}.resume"))).unwrap();
+    }
+    println!("{output}: {} of {} equal, {midway} were killed before their end", kills(), kills());
+}
+
+#[test]
+fn jsonl_survives_being_killed_at_any_instant() {
+    survives(("in.jsonl", &jsonl(4000)), "out.jsonl");
+}
+
+#[test]
+fn csv_survives_being_killed_at_any_instant() {
+    survives(("in.csv", &csv(4000)), "out.csv");
+}
+
+#[test]
+fn gzip_survives_being_killed_at_any_instant() {
+    survives(("in.jsonl.gz", &gzip(&jsonl(4000))), "out.jsonl.gz");
+}
+
+#[test]
+fn zstandard_survives_being_killed_at_any_instant() {
+    survives(("in.csv.zst", &zstd::bulk::compress(&csv(4000), 1).unwrap()), "out.csv.zst");
+}
+
+/// Waits until the run has written and saved something.
+fn wait_for_state(sandbox: &Sandbox, output: &str) {
+    let state = sandbox.path(&format!("{output}.resume"));
+    let begun = || fs::read_to_string(&state).is_ok_and(|state| !state.contains("\"records\":0,"));
+    while !begun() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_signal_ends_a_run_with_whole_records_and_it_can_be_gone_on_with() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.jsonl", jsonl(6000));
+    for output in ["out.jsonl", "out.jsonl.gz"] {
+        batch(&sandbox, &["in.jsonl", "-o", output]).run().ends_with(0);
+        let expected = fs::read(sandbox.path(output)).unwrap();
+        fs::remove_file(sandbox.path(output)).unwrap();
+        for signal in ["INT", "TERM"] {
+            let mut running = batch(&sandbox, &["in.jsonl", "-o", output, "--resume"]).start();
+            wait_for_state(&sandbox, output);
+            running.signal(signal);
+            assert_eq!(running.code(true), Some(130));
+            // What is there can be read, and ends with a whole record.
+            let read = batch(&sandbox, &[output, "--output-field", "again"]).run().ends_with(0);
+            assert!(read.stdout.lines().count() > 0);
+            batch(&sandbox, &["in.jsonl", "-o", output, "--resume"]).run().ends_with(0);
+            assert!(fs::read(sandbox.path(output)).unwrap() == expected, "{output} after SIG{signal}");
+            fs::remove_file(sandbox.path(output)).unwrap();
+            fs::remove_file(sandbox.path(&format!("{output}.resume"))).unwrap();
+        }
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_signal_ends_a_run_whose_input_stalls() {
+    let sandbox = Sandbox::new();
+    let mut running = batch(&sandbox, &[]).start();
+    running.send(b"{\"text\":\"One\"}\n{\"text\":\"Tw");
+    let mut output = BufReader::new(running.output());
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    assert!(line.contains("predictions"), "{line}");
+    running.signal("TERM");
+    assert_eq!(running.code(false), Some(130));
+    line.clear();
+    assert_eq!(output.read_line(&mut line).unwrap(), 0, "{line}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_leaves_whole_records_and_the_run_can_be_gone_on_with() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.jsonl", jsonl(4000));
+    let arguments = ["in.jsonl", "-o", "out.jsonl", "--resume"];
+    // A limit on the size of files is as good as a disk that is full: 64 blocks of 1 or 0.5 KiB.
+    let outcome = batch(&sandbox, &arguments).under("trap '' XFSZ; ulimit -f 64").run().ends_with(2);
+    outcome.says(&["error: out.jsonl: "]);
+    let written = fs::read(sandbox.path("out.jsonl")).unwrap();
+    assert!(written.is_empty() || written.ends_with(b"}\n"));
+    batch(&sandbox, &arguments).run().ends_with(0);
+    let resumed = fs::read(sandbox.path("out.jsonl")).unwrap();
+    batch(&sandbox, &["in.jsonl", "-o", "whole.jsonl"]).run().ends_with(0);
+    assert!(resumed == fs::read(sandbox.path("whole.jsonl")).unwrap());
+    batch(&sandbox, &["in.jsonl", "-o", "/dev/full"]).run().ends_with(2).says(&["error: /dev/full: No space left"]);
+}
+
+#[test]
+fn an_output_that_is_there_is_not_touched_unless_it_is_given_up() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.jsonl", jsonl(3));
+    sandbox.write("out.jsonl", "precious\n");
+    batch(&sandbox, &["in.jsonl", "-o", "out.jsonl"]).run().ends_with(2).says(&["--force", "--resume"]);
+    batch(&sandbox, &["in.jsonl", "-o", "out.jsonl", "--resume"]).run().ends_with(2).says(&["not begun with --resume"]);
+    assert_eq!(fs::read(sandbox.path("out.jsonl")).unwrap(), b"precious\n");
+    batch(&sandbox, &["in.jsonl", "-o", "out.jsonl", "--force"]).run().ends_with(0);
+    assert_eq!(fs::read_to_string(sandbox.path("out.jsonl")).unwrap().lines().count(), 3);
+}
+
+#[test]
+fn two_runs_do_not_write_to_one_output() {
+    let sandbox = Sandbox::new();
+    let mut first = batch(&sandbox, &["-o", "out.jsonl"]).start();
+    first.send(b"{\"text\":\"One\"}\n");
+    while fs::metadata(sandbox.path("out.jsonl")).map_or(0, |file| file.len()) == 0 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    for mode in ["--force", "--resume"] {
+        let second = batch(&sandbox, &["-o", "out.jsonl", mode]).input("{\"text\":\"Two\"}\n").run().ends_with(2);
+        second.says(&["another run is writing to it"]);
+    }
+    assert_eq!(first.code(true), Some(0));
+    assert!(fs::read_to_string(sandbox.path("out.jsonl")).unwrap().contains("One"));
+}
+
+#[test]
+fn a_run_goes_on_only_as_it_was_begun() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.jsonl", jsonl(3));
+    let run = |more: &[&str]| batch(&sandbox, &[&["in.jsonl", "-o", "out.jsonl", "--resume"], more].concat()).run();
+    run(&[]).ends_with(0);
+    run(&["-j", "1"]).ends_with(0);
+    run(&["--threshold", "0.25"]).ends_with(2).says(&["--threshold was \"0.5\" and is \"0.25\""]);
+    run(&["--labels", "c"]).ends_with(2).says(&["--labels was [\"a\",\"b\"] and is [\"a\",\"b\",\"c\"]"]);
+    run(&["--max-length", "64", "--on-error", "skip"]).ends_with(2).says(&["--max-length was", "--on-error was"]);
+    let other = ["in.jsonl", "-o", "out.jsonl", "--resume", "--labels", "a,b"];
+    let other = sandbox.gliclass(["batch", "--model", &MODEL.replace("electra", "deberta-lstm")].iter().chain(&other));
+    other.run().ends_with(2).says(&["the model differs"]);
+    sandbox.write("in.jsonl", jsonl(4));
+    run(&[]).ends_with(2).says(&["the input differs"]);
+    assert_eq!(fs::read_to_string(sandbox.path("out.jsonl")).unwrap().lines().count(), 3);
+    sandbox.write("in.jsonl", jsonl(3));
+    sandbox.write("out.jsonl", "");
+    run(&[]).ends_with(2).says(&["its state knows"]);
+}
+
+#[test]
+fn a_stream_is_gone_on_with_if_it_brings_the_same_again() {
+    let sandbox = Sandbox::new();
+    let (input, arguments) = (jsonl(3000), ["-o", "out.jsonl", "--resume"]);
+    let mut running = batch(&sandbox, &arguments).start();
+    running.send(&input[..input.len() / 2]);
+    wait_for_state(&sandbox, "out.jsonl");
+    running.kill();
+    let mut other = input.clone();
+    other[20] ^= 1;
+    batch(&sandbox, &arguments).input(other).run().ends_with(2).says(&["standard input: not the input"]);
+    batch(&sandbox, &arguments).input(input.clone()).run().ends_with(0);
+    let resumed = fs::read_to_string(sandbox.path("out.jsonl")).unwrap();
+    assert!(batch(&sandbox, &[]).input(input).run().ends_with(0).stdout == resumed);
+}
+
+#[test]
+fn a_run_that_is_done_does_nothing_and_says_again_how_it_ended() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.jsonl", "{\"text\":\"One\"}\nnot json\n");
+    let arguments = ["in.jsonl", "-o", "out.jsonl", "--resume"];
+    batch(&sandbox, &arguments).run().ends_with(1);
+    let first = fs::read(sandbox.path("out.jsonl")).unwrap();
+    batch(&sandbox, &arguments).run().ends_with(1);
+    assert_eq!(fs::read(sandbox.path("out.jsonl")).unwrap(), first);
+}
+
+#[test]
+fn resume_needs_a_file() {
+    let sandbox = Sandbox::new();
+    batch(&sandbox, &["--resume"]).run().ends_with(2).says(&["--output"]);
+    batch(&sandbox, &["--resume", "-o", "-"]).input("{}").run().ends_with(2).says(&["--resume needs a file"]);
+    let nowhere = ["--resume", "-o", "nowhere/out.jsonl"];
+    batch(&sandbox, &nowhere).input("{}").run().ends_with(2).says(&["nowhere/out.jsonl"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_folder_that_cannot_be_written_to_is_refused_before_any_work() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let sandbox = Sandbox::new();
+    sandbox.write("in.jsonl", jsonl(3));
+    sandbox.write("closed/note", "");
+    fs::set_permissions(sandbox.path("closed"), fs::Permissions::from_mode(0o555)).unwrap();
+    // Nothing is closed to the superuser but what the kernel holds itself.
+    let is_closed = fs::write(sandbox.path("closed/probe"), "").is_err();
+    let output = if is_closed { "closed/out.jsonl" } else { "/proc/out.jsonl" };
+    let arguments = ["batch", "in.jsonl", "-o", output, "--labels", "a", "--model", "./nothing"];
+    sandbox.gliclass(arguments).run().ends_with(2).says(&[output]);
+}
