@@ -7,6 +7,7 @@ mod command_line;
 mod eval;
 #[cfg(feature = "hub")]
 mod fake_hub;
+mod fuzz;
 mod generated;
 mod harness;
 #[cfg(feature = "hub")]
