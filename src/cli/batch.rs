@@ -110,7 +110,7 @@ Examples:
   tail -f log.jsonl | gliclass batch --labels error,warning,other | jq -c .predictions
 
 Exit status: 0 done; 1 some records failed; 2 wrong usage or a model or file that cannot be used;
-130 interrupted.";
+130 interrupted (Ctrl-C or SIGTERM; the second one stops at once).";
 
 /// The form of a file of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
