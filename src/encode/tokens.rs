@@ -15,6 +15,9 @@ use crate::error::{Error, Result};
 /// Labels whose tokens are kept; beyond that the store is emptied.
 const KEPT_LABELS: usize = 1 << 16;
 
+/// Bytes of a long text that are looked at first: most models have read all they can long before.
+const LONG_TEXT: usize = 1 << 16;
+
 /// A prompt as tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tokens {
@@ -179,12 +182,27 @@ impl Encoder {
         let Run { text, holds_body, leads } = std::mem::take(run);
         let start = tokens.len();
         if !text.is_empty() {
-            tokens.extend(ids(if leads { &self.tokenizer } else { self.following() }, &text)?);
+            let tokenizer = if leads { &self.tokenizer } else { self.following() };
+            tokens.extend(if holds_body { self.first_ids(tokenizer, &text)? } else { ids(tokenizer, &text)? });
         }
         if holds_body {
             *body = Some(start..tokens.len());
         }
         Ok(())
+    }
+
+    /// Tokens of a text of any size: all of them, or more than can be kept, of whole words of its beginning.
+    fn first_ids(&self, tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>> {
+        let mut size = LONG_TEXT;
+        while size < text.len() {
+            let end = text[..text.floor_char_boundary(size)].rfind(char::is_whitespace).unwrap_or(0);
+            let first = ids(tokenizer, &text[..end])?;
+            if first.len() > self.max_length {
+                return Ok(first);
+            }
+            size *= 4;
+        }
+        ids(tokenizer, text)
     }
 
     fn following(&self) -> &Tokenizer {

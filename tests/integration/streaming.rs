@@ -74,6 +74,45 @@ fn a_text_that_is_cut_says_so() {
 }
 
 #[test]
+fn a_text_of_any_size_has_the_answer_of_what_is_read_of_it() {
+    let sandbox = Sandbox::new();
+    let words = "football and politics, ".repeat(5_000_000 / 23);
+    let scores = |text: &str| {
+        let input = serde_json::json!({ "text": text }).to_string();
+        let answer = batch(&sandbox, &["--all-scores", "--logits"]).input(input).run().ends_with(0).stdout;
+        serde_json::from_str::<Value>(&answer).unwrap()["predictions"].clone()
+    };
+    let whole = scores(&words);
+    assert_eq!(scores(&words[..60_000]), whole);
+    // Nowhere to part it: it is one word of no meaning.
+    let endless = scores(&"x".repeat(200_000));
+    assert_ne!(endless, whole);
+}
+
+#[test]
+fn odd_lines_of_every_kind_pass() {
+    let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    let good = [
+        format!("{{\"text\":\"a\",\"x\":{}}}", nested(100_000)),
+        format!("{{\"text\":\"a\",\"x\":\"{}\"}}", "x".repeat(100_000_000)),
+        "{\"text\":\"a\",\"n\":1e999,\"m\":-1e-999,\"k\":123456789012345678901234567890}".to_owned(),
+        "{\"text\":\"a\",\"text\":\"b\"}".to_owned(),
+        "{\"text\":\"a\\u0000b\"}\r".to_owned(),
+    ];
+    let bad =
+        ["\0".to_owned(), format!("{{\"text\":\"a\",\"labels\":{}}}", nested(100_000)), "{\"text\":\"\0\"}".into()];
+    let input = "\u{feff}".to_owned() + &good.join("\n") + "\n" + &bad.join("\n");
+    let outcome = batch(&Sandbox::new(), &["-q"]).input(input).run().ends_with(1);
+    let lines: Vec<&str> = outcome.stdout.split('\n').collect();
+    assert_eq!(lines.len(), good.len() + bad.len() + 1);
+    for (line, good) in lines.iter().zip(&good) {
+        let good = good.trim_end_matches('\r').trim_end_matches('}');
+        assert!(line.trim_start_matches('\u{feff}').starts_with(good) && line.contains("\"predictions\":["));
+    }
+    assert!(lines[good.len()..].iter().take(bad.len()).all(|line| line.contains("\"error\":")));
+}
+
+#[test]
 fn csv_comes_back_with_columns_behind() {
     let sandbox = Sandbox::new();
     sandbox.write("in.csv", "id,body\r\n007,\"One, two\"\r\n8\r\n");
