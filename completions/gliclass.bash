@@ -73,7 +73,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__batch)
-            opts="-o -l -t -k -m -j -q -v -h -V --output --input-format --text-field --output-field --list-separator --on-error --labels --labels-file --label-separator --prompt --examples --rac-examples --single-label --threshold --top-k --all-scores --logits --hierarchical --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
+            opts="-o -l -t -k -m -j -q -v -h -V --output --input-format --text-field --output-field --list-separator --on-error --resume --force --shard --labels --labels-file --label-separator --prompt --examples --rac-examples --single-label --threshold --top-k --all-scores --logits --hierarchical --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -105,6 +105,10 @@ _gliclass() {
                     ;;
                 --on-error)
                     COMPREPLY=($(compgen -W "keep skip fail" -- "${cur}"))
+                    return 0
+                    ;;
+                --shard)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --labels)

@@ -78,6 +78,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l list-separat
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l on-error -d 'What becomes of a record that cannot be classified' -r -f -a "keep\t'Written back with a field `error`; the exit status is 1 at the end'
 skip\t'Left out, with a line on standard error; the exit status is 1 at the end'
 fail\t'The run ends there; all records before it are written'"
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l shard -d 'Only one part of the input: I of N, from 0; or `auto`, or `auto/N`, in a job of Slurm or Kubernetes' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s l -l labels -d 'Candidate labels, comma-separated; may be given several times' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l labels-file -d 'Candidate labels from a file: one a line, or JSON' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l label-separator -d 'Joins the levels of a hierarchy of labels' -r
@@ -100,6 +101,8 @@ chunk\t'It is read in pieces; a label\'s score is the best of all pieces'
 error\t'It is an error of the record'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l chunk-overlap -d 'With --on-overflow chunk: tokens that a piece has in common with the one before' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l labels-chunk-size -d 'Read at most N labels at once, and long lists of labels in pieces [default: all]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l resume -d 'Go on where a run with the same command stopped, or begin one that can be gone on with'
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l force -d 'Overwrite an output that is there already'
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l single-label -d 'Exactly one label for a text (softmax), instead of every label that fits (sigmoid)'
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l all-scores -d 'Every label with its score, whatever the threshold'
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l logits -d 'Add `logit`, the model\'s answer before sigmoid or softmax, to each prediction'

@@ -27,7 +27,13 @@ struct Free;
 impl Classifier for Free {
     fn encode(&self, record: &Record) -> Result<Encoded> {
         let tokens = record.text.split(' ').map(|word| word.len() as u32).collect();
-        Ok(Encoded { tokens, labels: record.labels.clone(), truncated: false })
+        Ok(Encoded {
+            tokens,
+            label_tokens: Vec::new(),
+            labels: record.labels.clone(),
+            truncated: false,
+            pieces: Vec::new(),
+        })
     }
 
     fn logits(&self, batch: &[Encoded], _threads: usize) -> Result<Vec<Vec<f32>>> {

@@ -426,7 +426,13 @@ mod tests {
     impl Classifier for Panics {
         fn encode(&self, record: &Record) -> Result<Encoded> {
             let tokens = vec![u32::from(record.text == "panic")];
-            Ok(Encoded { tokens, labels: record.labels.clone(), truncated: false })
+            Ok(Encoded {
+                tokens,
+                label_tokens: Vec::new(),
+                labels: record.labels.clone(),
+                truncated: false,
+                pieces: Vec::new(),
+            })
         }
 
         fn logits(&self, batch: &[Encoded], _threads: usize) -> Result<Vec<Vec<f32>>> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use gliclass::checkpoint::{Config, Weights};
 use gliclass::classifier::Classifier;
-use gliclass::model::{Model, Options, Precision, Source};
+use gliclass::model::{Model, Options, Source};
 use gliclass::records::{Defaults, LabelSet, csv, jsonl, labels};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -121,7 +121,7 @@ fn checkpoint(name: &str, file: &str, size: usize, damages: &[Damage]) -> TempDi
 
 /// Loads a model, if it is one, and asks it something.
 fn ask(folder: &Path) {
-    let options = Options { precision: Precision::Auto, max_length: 64 };
+    let options = Options { max_length: 64, ..Options::default() };
     let Ok(model) = Model::load(&Source::Folder(folder.to_owned()), &options) else { return };
     let record = defaults().record("One day I will see the world".into()).unwrap();
     if let Ok(encoded) = model.encode(&record) {
