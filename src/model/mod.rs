@@ -16,18 +16,16 @@ pub mod builtin;
 pub mod device;
 mod fingerprint;
 pub mod hub;
+mod memory;
 pub mod pieces;
 
+pub use device::Device;
+use device::Place;
+pub use fingerprint::fingerprint;
 pub use pieces::{Overflow, Pieces};
 
 /// Pieces of one record that are computed together: what a batch holds does not grow with the text.
 const PIECES_AT_ONCE: usize = 4;
-mod memory;
-
-pub use device::Device;
-use device::Place;
-
-pub use fingerprint::fingerprint;
 
 /// Where a model comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
