@@ -11,6 +11,7 @@ use super::features::{Markers, TextRows, label_features, rows_of_labels, text_fe
 use super::{Logits, Network};
 use crate::backbones::layers::Embedding;
 use crate::backbones::{self, Backbone, Sequences};
+use crate::checkpoint::config::Pooling;
 use crate::checkpoint::{Config, Weights};
 use crate::classifier::Encoded;
 use crate::encode::{Encoder, Prompt, Tokens};
@@ -115,6 +116,19 @@ impl UniEncoder {
         states.pop().ok_or_else(|| candle_core::Error::Msg("the encoder gave no hidden state".into()).into())
     }
 
+    /// The rows of the last hidden state that the heads read, rising, where that is not nearly all of it.
+    fn rows_read(&self, texts: &[TextRows], labels: &[Vec<Range<usize>>]) -> Option<Vec<usize>> {
+        let last = self.layer_index() == Some(self.backbone.layers()) && self.layer_attention.is_none();
+        if !last || self.lstm.is_some() || self.config.pooling_strategy != Pooling::First {
+            return None;
+        }
+        let firsts = texts.iter().filter(|text| !text.rows.is_empty()).map(|text| text.rows.start);
+        let mut read: Vec<usize> = labels.iter().flatten().cloned().flatten().chain(firsts).collect();
+        read.sort_unstable();
+        read.dedup();
+        Some(read)
+    }
+
     /// The rows of a record's text: where the model extracts them, those from `<<SEP>>` on.
     fn text_rows(&self, tokens: &[u32], rows: Range<usize>) -> TextRows {
         let start = self.markers.text_start(tokens).filter(|_| self.config.extract_text_features).unwrap_or(0);
@@ -139,12 +153,17 @@ impl Network for UniEncoder {
     }
 
     fn forward(&self, batch: &[Encoded], threads: usize) -> Result<Logits> {
-        let sequences = Sequences::new(batch.iter().map(|record| record.tokens.len()), threads);
-        let hidden = self.hidden(self.embed(batch)?, &sequences)?;
+        let mut sequences = Sequences::new(batch.iter().map(|record| record.tokens.len()), threads);
         let (mut texts, mut labels) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
         for (record, rows) in batch.iter().zip(sequences.ranges()) {
             labels.push(self.markers.label_rows(&self.config, &record.tokens, rows.start));
             texts.push(self.text_rows(&record.tokens, rows));
+        }
+        sequences.read = self.rows_read(&texts, &labels).filter(|read| 2 * read.len() < sequences.tokens());
+        let hidden = self.hidden(self.embed(batch)?, &sequences)?;
+        if let Some(read) = sequences.read.filter(|read| hidden.dim(0).is_ok_and(|rows| rows == read.len())) {
+            texts.iter_mut().for_each(|text| text.rows = place_among(&read, &text.rows));
+            labels.iter_mut().flatten().for_each(|rows| *rows = place_among(&read, rows));
         }
         let (text, text_rows) =
             text_features(&hidden, &texts, self.config.pooling_strategy, self.lstm.as_ref(), threads)?;
@@ -156,6 +175,13 @@ impl Network for UniEncoder {
         let rows = rows_of_labels(&features.label_rows, batch.iter().map(|record| record.labels.len()));
         Ok(Logits { values: self.head.logits(&features, threads)?, rows })
     }
+}
+
+/// Where rows that begin with one of the rising `read` lie among them; of a text only the first need be there.
+fn place_among(read: &[usize], rows: &Range<usize>) -> Range<usize> {
+    let start = read.partition_point(|&row| row < rows.start);
+    let end = read.partition_point(|&row| row < rows.end);
+    start..end
 }
 
 fn load_layer_attention(weights: &Weights, backbone: &dyn Backbone) -> Result<LayerAttention> {

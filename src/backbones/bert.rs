@@ -9,7 +9,7 @@ use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::layers::{Activation, Attention, Bias, Embedding, LayerNorm, Linear, PositionTable, RelativeBias};
+use super::layers::{self, Activation, Attention, Bias, Embedding, LayerNorm, Linear, PositionTable, RelativeBias};
 use super::relative::Buckets;
 use super::{Backbone, Sequences, Visit};
 use crate::checkpoint::Weights;
@@ -217,10 +217,11 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x: &Tensor, sequences: &Sequences, bias: Bias<'_>) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, sequences: &Sequences, bias: Bias<'_>, read: Option<&[usize]>) -> Result<Tensor> {
         let query_key_value = self.query_key_value.forward(x, sequences.threads)?;
         let context = self.attention.forward_biased(&query_key_value, sequences, bias)?;
-        let x = self.attention_norm.forward(&self.attention_output.forward_add(&context, x, sequences.threads)?)?;
+        let [context, x] = layers::read_rows([&context, x], read)?;
+        let x = self.attention_norm.forward(&self.attention_output.forward_add(&context, &x, sequences.threads)?)?;
         let inner = self.up.forward_activated(&x, self.activation, sequences.threads)?;
         self.norm.forward(&self.down.forward_add(&inner, &x, sequences.threads)?)
     }
@@ -253,7 +254,7 @@ impl Backbone for Bert {
             if !visit(index, &x)? {
                 return Ok(());
             }
-            x = layer.forward(&x, sequences, bias)?;
+            x = layer.forward(&x, sequences, bias, sequences.read_after(index, self.layers.len()))?;
         }
         visit(self.layers.len(), &x).map(|_| ())
     }

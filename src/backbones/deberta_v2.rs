@@ -240,11 +240,14 @@ impl Encoder {
             if !visit(number, &x)? {
                 return Ok(());
             }
-            let mut y = layer.forward(&x, sequences, &distances)?;
-            if let Some(conv) = self.conv.as_ref().filter(|_| number == 0) {
-                y = conv.forward(&x, &y, sequences)?;
-            }
-            x = y;
+            let conv = self.conv.as_ref().filter(|_| number == 0);
+            // The convolution adds all rows of its input.
+            let read = sequences.read_after(number, self.layers.len()).filter(|_| conv.is_none());
+            let y = layer.forward(&x, sequences, &distances, read)?;
+            x = match conv {
+                Some(conv) => conv.forward(&x, &y, sequences)?,
+                None => y,
+            };
         }
         visit(self.layers.len(), &x).map(|_| ())
     }
@@ -336,7 +339,13 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x: &Tensor, sequences: &Sequences, distances: &layers::Distances) -> Result<Tensor> {
+    fn forward(
+        &self,
+        x: &Tensor,
+        sequences: &Sequences,
+        distances: &layers::Distances,
+        read: Option<&[usize]>,
+    ) -> Result<Tensor> {
         let threads = sequences.threads;
         let bias = match (&self.position_keys, &self.position_queries) {
             (None, None) => Bias::None,
@@ -345,7 +354,8 @@ impl Layer {
         let query_key_value = self.query_key_value.forward(x, threads)?;
         let context = self.attention.forward_biased(&query_key_value, sequences, bias)?;
         let context = blind_padding(context, &query_key_value, sequences)?;
-        let x = self.attention_norm.forward(&self.attention_output.forward_add(&context, x, threads)?)?;
+        let [context, x] = layers::read_rows([&context, x], read)?;
+        let x = self.attention_norm.forward(&self.attention_output.forward_add(&context, &x, threads)?)?;
         let inner = self.up.forward_activated(&x, self.activation, threads)?;
         self.norm.forward(&self.down.forward_add(&inner, &x, threads)?)
     }

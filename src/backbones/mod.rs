@@ -28,6 +28,9 @@ pub struct Sequences {
     /// The rows of each sequence that are text, where some are padding: no token sees those, but the
     /// reference's pooling of a bi-encoder's labels counts them.
     pub text: Option<Vec<Range<usize>>>,
+    /// The rows of the last hidden state that anybody reads, rising, where those are few: a backbone may
+    /// leave the others out of it.
+    pub read: Option<Vec<usize>>,
     /// Threads that one operation may use.
     pub threads: usize,
     /// How they lie on the device, from the first operation on that asks.
@@ -42,7 +45,7 @@ impl Sequences {
             *end += length;
             Some(*end)
         }));
-        Self { bounds, text: None, threads, packing: OnceLock::new() }
+        Self { bounds, text: None, read: None, threads, packing: OnceLock::new() }
     }
 
     /// Sequences of these lengths, each followed by padding up to `length`.
@@ -50,6 +53,11 @@ impl Sequences {
         let rows = lengths.into_iter().enumerate().map(|(i, own)| i * length..i * length + own);
         let text: Vec<Range<usize>> = rows.collect();
         Self { text: Some(text.clone()), ..Self::new(text.iter().map(|_| length), threads) }
+    }
+
+    /// The rows that layer `index` of `layers` may leave it at after its attention, which sees all.
+    fn read_after(&self, index: usize, layers: usize) -> Option<&[usize]> {
+        self.read.as_deref().filter(|_| index + 1 == layers)
     }
 
     /// The rows of padding behind each text.

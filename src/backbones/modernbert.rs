@@ -6,7 +6,7 @@ use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::layers::{Activation, Attention, Embedding, LayerNorm, Linear, Rotary};
+use super::layers::{self, Activation, Attention, Embedding, LayerNorm, Linear, Rotary};
 use super::{Backbone, Sequences, Visit};
 use crate::checkpoint::Weights;
 use crate::error::Result;
@@ -163,13 +163,14 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x: &Tensor, sequences: &Sequences) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, sequences: &Sequences, read: Option<&[usize]>) -> Result<Tensor> {
         let threads = sequences.threads;
         let normed = self.attention_norm.as_ref().map(|norm| norm.forward(x)).transpose()?;
         let query_key_value = self.query_key_value.forward(normed.as_ref().unwrap_or(x), threads)?;
         let query_key_value = self.rotary.forward(query_key_value, sequences)?;
         let context = self.attention.forward(&query_key_value, sequences)?;
-        let x = self.attention_output.forward_add(&context, x, threads)?;
+        let [context, x] = layers::read_rows([&context, x], read)?;
+        let x = self.attention_output.forward_add(&context, &x, threads)?;
         let gated = self.activation.gate(&self.up.forward(&self.mlp_norm.forward(&x)?, threads)?)?;
         self.down.forward_add(&gated, &x, threads)
     }
@@ -198,7 +199,7 @@ impl Backbone for ModernBert {
             if !visit(index, &x)? {
                 return Ok(());
             }
-            x = layer.forward(&x, sequences)?;
+            x = layer.forward(&x, sequences, sequences.read_after(index, self.layers.len()))?;
         }
         visit(self.layers.len(), &self.final_norm.forward(&x)?).map(|_| ())
     }

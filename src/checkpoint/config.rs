@@ -256,6 +256,12 @@ mod defaults {
 }
 
 impl Config {
+    /// Whether the heads turn the last bits of the encoder into more than a thousandth of a logit: the `hopfield`
+    /// scorer does, whose softmax over unscaled products is sharp.
+    pub fn magnifies_rounding(&self) -> bool {
+        self.scorer_type == ScorerType::Hopfield
+    }
+
     /// Reads the text of `config.json`; `file` is only named in errors.
     ///
     /// # Errors

@@ -142,6 +142,8 @@ struct Placement {
     device: Device,
     /// Of the encoder; everything else is in f32.
     dtype: DType,
+    /// Whether the encoder's products are f32 to the last bits, too.
+    exact: bool,
     /// The tensors handed out so far by their full names, where they are variables.
     variables: Option<Mutex<BTreeMap<String, Var>>>,
 }
@@ -154,6 +156,8 @@ pub struct Weights {
     placement: Arc<Placement>,
     /// The type of the tensors that are handed out.
     dtype: DType,
+    /// Whether products with them are f32 to the last bits.
+    exact: bool,
 }
 
 impl Weights {
@@ -232,21 +236,35 @@ impl Weights {
             }
         }
         let store = Store { file: file.to_owned(), tensors, used: Mutex::default() };
-        let placement = Placement { device: Device::Cpu, dtype: DType::F32, variables: None };
-        Ok(Self { store: Arc::new(store), prefix: String::new(), placement: Arc::new(placement), dtype: DType::F32 })
+        let placement = Placement { device: Device::Cpu, dtype: DType::F32, exact: false, variables: None };
+        Ok(Self {
+            store: Arc::new(store),
+            prefix: String::new(),
+            placement: Arc::new(placement),
+            dtype: DType::F32,
+            exact: true,
+        })
     }
 
     /// The same weights for a model that computes on `device`, its encoder in `dtype`.
     pub fn on(self, device: Device, dtype: DType) -> Self {
-        Self { placement: Arc::new(Placement { device, dtype, variables: None }), ..self }
+        Self { placement: Arc::new(Placement { device, dtype, exact: false, variables: None }), ..self }
+    }
+
+    /// The same weights for a model whose heads magnify the encoder's rounding.
+    pub fn exact_throughout(self) -> Self {
+        let Placement { device, dtype, .. } = &*self.placement;
+        let placement = Placement { device: device.clone(), dtype: *dtype, exact: true, variables: None };
+        Self { placement: Arc::new(placement), ..self }
     }
 
     /// The same weights for a model that learns: its tensors are variables, to be had from
     /// [`Weights::variables`] once the model is loaded.
     pub fn trainable(self) -> Self {
-        let Placement { device, dtype, .. } = &*self.placement;
+        let Placement { device, dtype, exact, .. } = &*self.placement;
         let variables = Some(Mutex::default());
-        Self { placement: Arc::new(Placement { device: device.clone(), dtype: *dtype, variables }), ..self }
+        let placement = Placement { device: device.clone(), dtype: *dtype, exact: *exact, variables };
+        Self { placement: Arc::new(placement), ..self }
     }
 
     /// The variables of a model that learns, by their names in the checkpoint.
@@ -274,9 +292,15 @@ impl Weights {
         self.dtype
     }
 
+    /// Whether products with these weights are f32 to the last bits, where they are in f32 at all. In the encoder, where
+    /// nearly all the time goes, the last bits may be given up for speed.
+    pub fn are_exact(&self) -> bool {
+        self.exact
+    }
+
     /// The same weights in the encoder's type.
     pub fn for_encoder(&self) -> Self {
-        Self { dtype: self.placement.dtype, ..self.clone() }
+        Self { dtype: self.placement.dtype, exact: self.placement.exact, ..self.clone() }
     }
 
     /// The weights below `name`.

@@ -44,7 +44,8 @@ impl Place {
         let isa = kernels::isa().map_err(Error::Usage)?;
         if hardware.is_cpu() && kernels::enabled() {
             let (dtype, product) = match precision {
-                Precision::Bf16 => (DType::BF16, kernels::Precision::Bf16),
+                // The processor's 16-bit products are of bfloat16.
+                Precision::Bf16 | Precision::F16 => (DType::BF16, kernels::Precision::Bf16),
                 _ => (DType::F32, kernels::Precision::Split),
             };
             let description =

@@ -133,6 +133,9 @@ impl Model {
         };
         files.weights = files.weights.on(place.hardware.clone(), place.dtype);
         let config = Config::parse(&files.config, &files.folder.join("config.json"))?;
+        if config.magnifies_rounding() {
+            files.weights = files.weights.exact_throughout();
+        }
         let kind = config.encoder_config["model_type"].as_str().unwrap_or("deberta-v2").to_owned();
         let architecture = config.architecture_type;
         let label_tokenizer = load_label_tokenizer(&config, &files.folder, options)?;

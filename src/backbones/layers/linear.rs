@@ -176,7 +176,11 @@ impl Linear {
 
 /// How exactly the kernels multiply.
 fn precision(weights: &Weights) -> kernels::Precision {
-    if weights.dtype() == DType::BF16 { kernels::Precision::Bf16 } else { kernels::Precision::Split }
+    match weights.dtype() {
+        DType::BF16 => kernels::Precision::Bf16,
+        _ if weights.are_exact() => kernels::Precision::F32,
+        _ => kernels::Precision::Split,
+    }
 }
 
 /// In the type of the weights.

@@ -28,6 +28,20 @@ pub fn select_rows(x: &Tensor, indices: &[usize]) -> Result<Tensor> {
     Ok(x.index_select(&Tensor::from_iter(indices.iter().map(|&row| row as u32), x.device())?, 0)?)
 }
 
+/// The rows that are read, of matrices that go on together; all of them where nothing is said.
+///
+/// # Errors
+/// An index outside a matrix.
+pub fn read_rows<const N: usize>(x: [&Tensor; N], read: Option<&[usize]>) -> Result<[Tensor; N]> {
+    let mut rows = x.map(Tensor::clone);
+    if let Some(read) = read {
+        for x in &mut rows {
+            *x = select_rows(x, read)?;
+        }
+    }
+    Ok(rows)
+}
+
 /// The rows of these ranges, one range after another.
 ///
 /// # Errors
