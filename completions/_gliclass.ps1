@@ -28,6 +28,7 @@ Register-ArgumentCompleter -Native -CommandName 'gliclass' -ScriptBlock {
             [CompletionResult]::new('classify', 'classify', [CompletionResultType]::ParameterValue, 'Classify the texts given, or one text a line from standard input')
             [CompletionResult]::new('batch', 'batch', [CompletionResultType]::ParameterValue, 'Stream JSONL, CSV or TSV and write every record back with its labels')
             [CompletionResult]::new('eval', 'eval', [CompletionResultType]::ParameterValue, 'Classify labelled records and print quality figures')
+            [CompletionResult]::new('embed', 'embed', [CompletionResultType]::ParameterValue, 'Write the vectors of texts and labels that the model compares, as JSONL')
             [CompletionResult]::new('download', 'download', [CompletionResultType]::ParameterValue, 'Fetches a checkpoint into the Hugging Face cache and prints its folder')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completion script of a shell')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -167,6 +168,39 @@ Register-ArgumentCompleter -Native -CommandName 'gliclass' -ScriptBlock {
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             break
         }
+        'gliclass;embed' {
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Where the records go [default: standard output]')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Where the records go [default: standard output]')
+            [CompletionResult]::new('--text-field', '--text-field', [CompletionResultType]::ParameterName, 'The field that holds the text')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Candidate labels, comma-separated; may be given several times')
+            [CompletionResult]::new('--labels', '--labels', [CompletionResultType]::ParameterName, 'Candidate labels, comma-separated; may be given several times')
+            [CompletionResult]::new('--labels-file', '--labels-file', [CompletionResultType]::ParameterName, 'Candidate labels from a file: one a line, or JSON')
+            [CompletionResult]::new('--label-separator', '--label-separator', [CompletionResultType]::ParameterName, 'Joins the levels of a hierarchy of labels')
+            [CompletionResult]::new('--prompt', '--prompt', [CompletionResultType]::ParameterName, 'What the task is, in words; the model reads it before the text')
+            [CompletionResult]::new('--examples', '--examples', [CompletionResultType]::ParameterName, 'Few-shot examples: a JSON array or JSONL of {"text": "...", "labels": ["..."]}')
+            [CompletionResult]::new('--rac-examples', '--rac-examples', [CompletionResultType]::ParameterName, 'Retrieved examples: a JSON array or JSONL of {"text", "all_labels", "true_labels"}')
+            [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub')
+            [CompletionResult]::new('--model', '--model', [CompletionResultType]::ParameterName, 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub')
+            [CompletionResult]::new('--revision', '--revision', [CompletionResultType]::ParameterName, 'Branch, tag or commit of a Hub repository [default: main]')
+            [CompletionResult]::new('--device', '--device', [CompletionResultType]::ParameterName, 'Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`')
+            [CompletionResult]::new('--dtype', '--dtype', [CompletionResultType]::ParameterName, 'The arithmetic of the encoder')
+            [CompletionResult]::new('-j', '-j', [CompletionResultType]::ParameterName, 'Processor threads [default: all there are]')
+            [CompletionResult]::new('--threads', '--threads', [CompletionResultType]::ParameterName, 'Processor threads [default: all there are]')
+            [CompletionResult]::new('--max-length', '--max-length', [CompletionResultType]::ParameterName, 'Tokens a text may have with its labels; a longer text is cut, labels never are')
+            [CompletionResult]::new('--on-overflow', '--on-overflow', [CompletionResultType]::ParameterName, 'What becomes of a text that does not fit')
+            [CompletionResult]::new('--chunk-overlap', '--chunk-overlap', [CompletionResultType]::ParameterName, 'With --on-overflow chunk: tokens that a piece has in common with the one before')
+            [CompletionResult]::new('--labels-chunk-size', '--labels-chunk-size', [CompletionResultType]::ParameterName, 'Read at most N labels at once, and long lists of labels in pieces [default: all]')
+            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Never touch the network: use what is in the cache, or stop with an error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but errors: no progress, no summary, no hints')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but errors: no progress, no summary, no hints')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more: what was loaded, how large it is, how it runs')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more: what was loaded, how large it is, how it runs')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
         'gliclass;download' {
             [CompletionResult]::new('--revision', '--revision', [CompletionResultType]::ParameterName, 'Branch, tag or commit [default: main]')
             [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Never touch the network: print the folder if the model is in the cache, or stop with an error')
@@ -191,6 +225,7 @@ Register-ArgumentCompleter -Native -CommandName 'gliclass' -ScriptBlock {
             [CompletionResult]::new('classify', 'classify', [CompletionResultType]::ParameterValue, 'Classify the texts given, or one text a line from standard input')
             [CompletionResult]::new('batch', 'batch', [CompletionResultType]::ParameterValue, 'Stream JSONL, CSV or TSV and write every record back with its labels')
             [CompletionResult]::new('eval', 'eval', [CompletionResultType]::ParameterValue, 'Classify labelled records and print quality figures')
+            [CompletionResult]::new('embed', 'embed', [CompletionResultType]::ParameterValue, 'Write the vectors of texts and labels that the model compares, as JSONL')
             [CompletionResult]::new('download', 'download', [CompletionResultType]::ParameterValue, 'Fetches a checkpoint into the Hugging Face cache and prints its folder')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completion script of a shell')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -203,6 +238,9 @@ Register-ArgumentCompleter -Native -CommandName 'gliclass' -ScriptBlock {
             break
         }
         'gliclass;help;eval' {
+            break
+        }
+        'gliclass;help;embed' {
             break
         }
         'gliclass;help;download' {

@@ -25,6 +25,7 @@ set edit:completion:arg-completer[gliclass] = {|@words|
             cand classify 'Classify the texts given, or one text a line from standard input'
             cand batch 'Stream JSONL, CSV or TSV and write every record back with its labels'
             cand eval 'Classify labelled records and print quality figures'
+            cand embed 'Write the vectors of texts and labels that the model compares, as JSONL'
             cand download 'Fetches a checkpoint into the Hugging Face cache and prints its folder'
             cand completions 'Print the completion script of a shell'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -160,6 +161,38 @@ set edit:completion:arg-completer[gliclass] = {|@words|
             cand -V 'Print version'
             cand --version 'Print version'
         }
+        &'gliclass;embed'= {
+            cand -o 'Where the records go [default: standard output]'
+            cand --output 'Where the records go [default: standard output]'
+            cand --text-field 'The field that holds the text'
+            cand -l 'Candidate labels, comma-separated; may be given several times'
+            cand --labels 'Candidate labels, comma-separated; may be given several times'
+            cand --labels-file 'Candidate labels from a file: one a line, or JSON'
+            cand --label-separator 'Joins the levels of a hierarchy of labels'
+            cand --prompt 'What the task is, in words; the model reads it before the text'
+            cand --examples 'Few-shot examples: a JSON array or JSONL of {"text": "...", "labels": ["..."]}'
+            cand --rac-examples 'Retrieved examples: a JSON array or JSONL of {"text", "all_labels", "true_labels"}'
+            cand -m 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub'
+            cand --model 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub'
+            cand --revision 'Branch, tag or commit of a Hub repository [default: main]'
+            cand --device 'Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`'
+            cand --dtype 'The arithmetic of the encoder'
+            cand -j 'Processor threads [default: all there are]'
+            cand --threads 'Processor threads [default: all there are]'
+            cand --max-length 'Tokens a text may have with its labels; a longer text is cut, labels never are'
+            cand --on-overflow 'What becomes of a text that does not fit'
+            cand --chunk-overlap 'With --on-overflow chunk: tokens that a piece has in common with the one before'
+            cand --labels-chunk-size 'Read at most N labels at once, and long lists of labels in pieces [default: all]'
+            cand --offline 'Never touch the network: use what is in the cache, or stop with an error'
+            cand -q 'Say nothing but errors: no progress, no summary, no hints'
+            cand --quiet 'Say nothing but errors: no progress, no summary, no hints'
+            cand -v 'Say more: what was loaded, how large it is, how it runs'
+            cand --verbose 'Say more: what was loaded, how large it is, how it runs'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
         &'gliclass;download'= {
             cand --revision 'Branch, tag or commit [default: main]'
             cand --offline 'Never touch the network: print the folder if the model is in the cache, or stop with an error'
@@ -182,6 +215,7 @@ set edit:completion:arg-completer[gliclass] = {|@words|
             cand classify 'Classify the texts given, or one text a line from standard input'
             cand batch 'Stream JSONL, CSV or TSV and write every record back with its labels'
             cand eval 'Classify labelled records and print quality figures'
+            cand embed 'Write the vectors of texts and labels that the model compares, as JSONL'
             cand download 'Fetches a checkpoint into the Hugging Face cache and prints its folder'
             cand completions 'Print the completion script of a shell'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -191,6 +225,8 @@ set edit:completion:arg-completer[gliclass] = {|@words|
         &'gliclass;help;batch'= {
         }
         &'gliclass;help;eval'= {
+        }
+        &'gliclass;help;embed'= {
         }
         &'gliclass;help;download'= {
         }

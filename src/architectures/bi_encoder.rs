@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
-use super::features::{Markers, TextRows, rows_of_labels, text_features};
+use super::features::{self, Markers, TextRows, text_features};
 use super::label_encoder::{LabelEncoder, LabelTokenizer};
-use super::{Logits, Network};
+use super::{Logits, Network, Vectors};
 use crate::backbones::layers::{matrix_beside, replace_rows, select_rows};
 use crate::backbones::{self, Backbone, Sequences};
 use crate::checkpoint::config::Architecture;
@@ -64,6 +64,34 @@ impl BiEncoder {
         let places = self.markers.labels(tokens).into_iter().zip(0..vectors.dim(0)?);
         replace_rows(words, places, &vectors)
     }
+
+    /// What the scorer compares.
+    fn features(&self, batch: &[Encoded], threads: usize) -> Result<Features> {
+        let sequences = Sequences::new(batch.iter().map(|record| record.tokens.len()), threads);
+        let tokens: Vec<u32> = batch.iter().flat_map(|record| record.tokens.iter().copied()).collect();
+        let mut vectors = Vec::new();
+        for record in batch {
+            vectors.extend_from_slice(&self.labels.vectors(&record.labels, &self.head, threads)?);
+        }
+        let mut words = self.backbone.embed(&tokens)?;
+        if self.is_fused() {
+            words = self.with_labels(&words, &tokens, std::mem::take(&mut vectors))?;
+        }
+        let hidden = self.backbone.last(words, &sequences)?;
+        let texts = TextRows::all(&sequences);
+        let (text, text_rows) = text_features(&hidden, &texts, self.config.pooling_strategy, None, threads)?;
+        let labels = if self.is_fused() {
+            select_rows(&hidden, &self.markers.labels(&tokens))?
+        } else {
+            matrix_beside(&text, vectors, self.backbone.hidden_size())?
+        };
+        Ok(Features {
+            text: self.head.text(&text, threads)?,
+            text_rows,
+            labels,
+            label_rows: consecutive(batch.iter().map(|record| record.labels.len())),
+        })
+    }
 }
 
 impl Network for BiEncoder {
@@ -89,32 +117,11 @@ impl Network for BiEncoder {
     }
 
     fn forward(&self, batch: &[Encoded], threads: usize) -> Result<Logits> {
-        let sequences = Sequences::new(batch.iter().map(|record| record.tokens.len()), threads);
-        let tokens: Vec<u32> = batch.iter().flat_map(|record| record.tokens.iter().copied()).collect();
-        let mut vectors = Vec::new();
-        for record in batch {
-            vectors.extend_from_slice(&self.labels.vectors(&record.labels, &self.head, threads)?);
-        }
-        let mut words = self.backbone.embed(&tokens)?;
-        if self.is_fused() {
-            words = self.with_labels(&words, &tokens, std::mem::take(&mut vectors))?;
-        }
-        let hidden = self.backbone.last(words, &sequences)?;
-        let texts = TextRows::all(&sequences);
-        let (text, text_rows) = text_features(&hidden, &texts, self.config.pooling_strategy, None, threads)?;
-        let labels = if self.is_fused() {
-            select_rows(&hidden, &self.markers.labels(&tokens))?
-        } else {
-            matrix_beside(&text, vectors, self.backbone.hidden_size())?
-        };
-        let features = Features {
-            text: self.head.text(&text, threads)?,
-            text_rows,
-            labels,
-            label_rows: consecutive(batch.iter().map(|record| record.labels.len())),
-        };
-        let rows = rows_of_labels(&features.label_rows, batch.iter().map(|record| record.labels.len()));
-        Ok(Logits { values: self.head.logits(&features, threads)?, rows })
+        features::logits(&self.head, &self.features(batch, threads)?, batch, threads)
+    }
+
+    fn vectors(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vectors>> {
+        features::vectors(&self.features(batch, threads)?, batch)
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use candle_core::{DType, Tensor};
 use serde_json::{Value, json};
 
-use super::{Logits, Network};
+use super::{Logits, Network, Vectors, features};
 use crate::backbones::layers::{Linear, replace_rows, select_ranges, select_rows, values};
 use crate::backbones::{self, Backbone, Sequences, deberta_v2};
 use crate::checkpoint::config::ProblemType;
@@ -103,6 +103,11 @@ impl DecoderKv {
 
     /// A logit for each `<<LABEL>>`, from a state of the labels `(tokens, hidden)`: `(rows)`.
     fn score(&self, state: &Tensor, sections: &Sections) -> Result<Tensor> {
+        self.scorer.forward(&self.features(state, sections)?, sections.sequences.threads)
+    }
+
+    /// What the scorer compares, from such a state.
+    fn features(&self, state: &Tensor, sections: &Sections) -> Result<Features> {
         let threads = sections.sequences.threads;
         let mut text = self.text_projector.forward(&select_rows(state, &sections.separators)?, threads)?;
         let mut labels = self.label_projector.forward(&select_rows(state, &sections.markers)?, threads)?;
@@ -111,8 +116,21 @@ impl DecoderKv {
             labels = normalize(&labels)?;
         }
         let text_rows = (0..sections.separators.len()).map(|record| record..record + 1).collect();
-        let features = Features { text, text_rows, labels, label_rows: sections.marker_rows.clone() };
-        self.scorer.forward(&features, threads)
+        Ok(Features { text, text_rows, labels, label_rows: sections.marker_rows.clone() })
+    }
+
+    /// The logits of a batch, and the last state of the labels: that of each record where it is one alone.
+    fn run(&self, batch: &[Encoded], threads: usize) -> Result<(Tensor, Tensor, Sections)> {
+        let sequences = Sequences::new(batch.iter().map(|record| record.tokens.len()), threads);
+        let hidden = self.hidden(batch, &sequences)?;
+        let sections = self.sections(batch, &sequences);
+        let state = self.encode_labels(part(&hidden, &sections.labels)?, &sections)?;
+        let logits = self.score(&state, &sections)?;
+        let (logits, state) = match &self.recurrence {
+            Some(recurrence) => self.reason(recurrence, &hidden, &sections, state, logits)?,
+            None => (logits, state),
+        };
+        Ok((logits, state, sections))
     }
 
     /// Looks again until no record's probabilities move, or there are no steps left.
@@ -123,7 +141,7 @@ impl DecoderKv {
         sections: &Sections,
         mut state: Tensor,
         mut logits: Tensor,
-    ) -> Result<Tensor> {
+    ) -> Result<(Tensor, Tensor)> {
         let cell = &recurrence.cell;
         let inputs = cell.normalize(&part(hidden, &sections.labels)?)?;
         let memory = cell.memory(hidden, &sections.text, sections.sequences.threads)?;
@@ -140,7 +158,7 @@ impl DecoderKv {
                 break;
             }
         }
-        Ok(logits)
+        Ok((logits, state))
     }
 
     fn sections(&self, batch: &[Encoded], sequences: &Sequences) -> Sections {
@@ -196,16 +214,18 @@ impl Network for DecoderKv {
     }
 
     fn forward(&self, batch: &[Encoded], threads: usize) -> Result<Logits> {
-        let sequences = Sequences::new(batch.iter().map(|record| record.tokens.len()), threads);
-        let hidden = self.hidden(batch, &sequences)?;
-        let sections = self.sections(batch, &sequences);
-        let state = self.encode_labels(part(&hidden, &sections.labels)?, &sections)?;
-        let logits = self.score(&state, &sections)?;
-        let values = match &self.recurrence {
-            Some(recurrence) => self.reason(recurrence, &hidden, &sections, state, logits)?,
-            None => logits,
-        };
+        let (values, _, sections) = self.run(batch, threads)?;
         Ok(Logits { values, rows: sections.marker_rows })
+    }
+
+    fn vectors(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vectors>> {
+        let mut vectors = Vec::with_capacity(batch.len());
+        // One by one: records of a batch halt at different steps.
+        for record in batch.chunks(1) {
+            let (_, state, sections) = self.run(record, threads)?;
+            vectors.extend(features::vectors(&self.features(&state, &sections)?, record)?);
+        }
+        Ok(vectors)
     }
 }
 

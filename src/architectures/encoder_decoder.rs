@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-use super::features::{Markers, TextRows, label_features, rows_of_labels, text_features};
-use super::{Logits, Network};
+use super::features::{self, Markers, TextRows, label_features, text_features};
+use super::{Logits, Network, Vectors};
 use crate::backbones::{self, Packed};
 use crate::checkpoint::config::{Architecture, Pooling};
 use crate::checkpoint::{Config, Weights};
@@ -52,27 +52,9 @@ impl EncoderDecoder {
     fn decodes_text(&self) -> bool {
         self.config.architecture_type == Architecture::EncoderDecoderCls
     }
-}
 
-impl Network for EncoderDecoder {
-    fn max_positions(&self) -> Option<usize> {
-        self.backbone.max_positions()
-    }
-
-    fn encode(&self, record: &Record, encoder: &Encoder) -> Result<Encoded> {
-        let text = encoder.encode(&Prompt::text(record))?;
-        let labels = encoder.encode(&Prompt::labels(record))?;
-        let truncated = text.truncated;
-        Ok(Encoded {
-            tokens: text.ids,
-            label_tokens: labels.ids,
-            labels: Arc::clone(&record.labels),
-            truncated,
-            pieces: Vec::new(),
-        })
-    }
-
-    fn forward(&self, batch: &[Encoded], threads: usize) -> Result<Logits> {
+    /// What the scorer compares.
+    fn features(&self, batch: &[Encoded], threads: usize) -> Result<Features> {
         let texts = Packed::new(batch.iter().map(|record| &record.tokens[..]), threads);
         let labels = Packed::new(batch.iter().map(|record| &record.label_tokens[..]), threads);
         let (text_hidden, label_hidden) = if self.decodes_text() {
@@ -95,8 +77,33 @@ impl Network for EncoderDecoder {
         let slots = |labels| if across { self.config.label_slots(labels) } else { labels };
         let (labels, label_rows) = label_features(&label_hidden, &spans, slots)?;
         let (text, labels) = (self.head.text(&text, threads)?, self.head.labels(&labels, threads)?);
-        let features = Features { text, text_rows, labels, label_rows };
-        let rows = rows_of_labels(&features.label_rows, batch.iter().map(|record| record.labels.len()));
-        Ok(Logits { values: self.head.logits(&features, threads)?, rows })
+        Ok(Features { text, text_rows, labels, label_rows })
+    }
+}
+
+impl Network for EncoderDecoder {
+    fn max_positions(&self) -> Option<usize> {
+        self.backbone.max_positions()
+    }
+
+    fn encode(&self, record: &Record, encoder: &Encoder) -> Result<Encoded> {
+        let text = encoder.encode(&Prompt::text(record))?;
+        let labels = encoder.encode(&Prompt::labels(record))?;
+        let truncated = text.truncated;
+        Ok(Encoded {
+            tokens: text.ids,
+            label_tokens: labels.ids,
+            labels: Arc::clone(&record.labels),
+            truncated,
+            pieces: Vec::new(),
+        })
+    }
+
+    fn forward(&self, batch: &[Encoded], threads: usize) -> Result<Logits> {
+        features::logits(&self.head, &self.features(batch, threads)?, batch, threads)
+    }
+
+    fn vectors(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vectors>> {
+        features::vectors(&self.features(batch, threads)?, batch)
     }
 }

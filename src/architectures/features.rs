@@ -6,13 +6,16 @@ use std::ops::Range;
 
 use candle_core::Tensor;
 
+use super::{Logits, Vectors};
 use crate::backbones::Sequences;
-use crate::backbones::layers::{Span, pool, select_ranges};
+use crate::backbones::layers::{Span, pool, select_ranges, values};
 use crate::checkpoint::Config;
 use crate::checkpoint::config::Pooling;
+use crate::classifier::Encoded;
 use crate::error::Result;
-use crate::heads::Lstm;
 use crate::heads::pooling::label_spans;
+use crate::heads::scorer::Features;
+use crate::heads::{Head, Lstm};
 
 /// Token ids that a model looks for.
 #[derive(Debug, Clone, Copy)]
@@ -113,7 +116,24 @@ pub(super) fn one_row_each(records: usize) -> Vec<Range<usize>> {
     (0..records).map(|record| record..record + 1).collect()
 }
 
-/// The rows of each record's labels, of which `labels` says how many there are; the rest are empty slots.
-pub(super) fn rows_of_labels(label_rows: &[Range<usize>], labels: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
-    label_rows.iter().zip(labels).map(|(rows, labels)| rows.start..rows.start + labels).collect()
+/// The logits of each record, without those of the empty slots behind its labels.
+pub(super) fn logits(head: &Head, features: &Features, batch: &[Encoded], threads: usize) -> Result<Logits> {
+    Ok(Logits { values: head.logits(features, threads)?, rows: rows_of_labels(features, batch) })
+}
+
+/// The features of each record as vectors, without the empty slots behind its labels.
+pub(super) fn vectors(features: &Features, batch: &[Encoded]) -> Result<Vec<Vectors>> {
+    let all = |tensor: &Tensor| -> Result<Vec<Vec<f32>>> {
+        let (_, width) = tensor.dims2()?;
+        Ok(values(tensor)?.chunks_exact(width).map(<[f32]>::to_vec).collect())
+    };
+    let (text, labels) = (all(&features.text)?, all(&features.labels)?);
+    let rows = features.text_rows.iter().cloned().zip(rows_of_labels(features, batch));
+    Ok(rows.map(|(texts, rows)| Vectors { text: text[texts].to_vec(), labels: labels[rows].to_vec() }).collect())
+}
+
+/// The rows of each record's labels; the rest are empty slots.
+fn rows_of_labels(features: &Features, batch: &[Encoded]) -> Vec<Range<usize>> {
+    let rows = features.label_rows.iter().zip(batch);
+    rows.map(|(rows, record)| rows.start..rows.start + record.labels.len()).collect()
 }

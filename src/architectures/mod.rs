@@ -42,6 +42,39 @@ pub trait Network: Send + Sync {
     /// # Errors
     /// The computation failed.
     fn forward(&self, batch: &[Encoded], threads: usize) -> Result<Logits>;
+
+    /// The vectors of text and labels that the scorer compares, for each record.
+    ///
+    /// # Errors
+    /// The computation failed.
+    fn vectors(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vectors>>;
+}
+
+/// The vectors of one record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vectors {
+    /// Of the text: one, or one for each token where the scorer looks at all of them.
+    pub text: Vec<Vec<f32>>,
+    /// Of each label, in order.
+    pub labels: Vec<Vec<f32>>,
+}
+
+impl Vectors {
+    /// All numbers as one list, for ways that carry one for each record: how many vectors the text has, then
+    /// those of the text and the labels.
+    pub fn to_list(&self) -> Vec<f32> {
+        let vectors = self.text.iter().chain(&self.labels).flatten().copied();
+        std::iter::once(self.text.len() as f32).chain(vectors).collect()
+    }
+
+    /// From such a list; none where it is not one for so many labels.
+    pub fn from_list(list: &[f32], labels: usize) -> Option<Self> {
+        let (&texts, numbers) = list.split_first()?;
+        let texts = texts as usize;
+        let width = numbers.len() / (texts + labels).max(1);
+        let mut vectors: Vec<Vec<f32>> = numbers.chunks_exact(width.max(1)).map(<[f32]>::to_vec).collect();
+        (vectors.len() == texts + labels).then(|| Self { labels: vectors.split_off(texts), text: vectors })
+    }
 }
 
 /// The logits of a batch.

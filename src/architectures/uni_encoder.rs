@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
-use super::features::{Markers, TextRows, label_features, rows_of_labels, text_features};
-use super::{Logits, Network};
+use super::features::{self, Markers, TextRows, label_features, text_features};
+use super::{Logits, Network, Vectors};
 use crate::backbones::layers::Embedding;
 use crate::backbones::{self, Backbone, Sequences};
 use crate::checkpoint::config::Pooling;
@@ -134,6 +134,29 @@ impl UniEncoder {
         let start = self.markers.text_start(tokens).filter(|_| self.config.extract_text_features).unwrap_or(0);
         TextRows { rows: rows.start + start..rows.end, zero_rows: start }
     }
+
+    /// What the scorer compares.
+    fn features(&self, batch: &[Encoded], threads: usize) -> Result<Features> {
+        let mut sequences = Sequences::new(batch.iter().map(|record| record.tokens.len()), threads);
+        let (mut texts, mut labels) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
+        for (record, rows) in batch.iter().zip(sequences.ranges()) {
+            labels.push(self.markers.label_rows(&self.config, &record.tokens, rows.start));
+            texts.push(self.text_rows(&record.tokens, rows));
+        }
+        sequences.read = self.rows_read(&texts, &labels).filter(|read| 2 * read.len() < sequences.tokens());
+        let hidden = self.hidden(self.embed(batch)?, &sequences)?;
+        if let Some(read) = sequences.read.filter(|read| hidden.dim(0).is_ok_and(|rows| rows == read.len())) {
+            texts.iter_mut().for_each(|text| text.rows = place_among(&read, &text.rows));
+            labels.iter_mut().flatten().for_each(|rows| *rows = place_among(&read, rows));
+        }
+        let (text, text_rows) =
+            text_features(&hidden, &texts, self.config.pooling_strategy, self.lstm.as_ref(), threads)?;
+        let across = self.head.looks_across_labels();
+        let slots = |labels| if across { self.config.label_slots(labels) } else { labels };
+        let (labels, label_rows) = label_features(&hidden, &labels, slots)?;
+        let (text, labels) = (self.head.text(&text, threads)?, self.head.labels(&labels, threads)?);
+        Ok(Features { text, text_rows, labels, label_rows })
+    }
 }
 
 impl Network for UniEncoder {
@@ -153,27 +176,11 @@ impl Network for UniEncoder {
     }
 
     fn forward(&self, batch: &[Encoded], threads: usize) -> Result<Logits> {
-        let mut sequences = Sequences::new(batch.iter().map(|record| record.tokens.len()), threads);
-        let (mut texts, mut labels) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
-        for (record, rows) in batch.iter().zip(sequences.ranges()) {
-            labels.push(self.markers.label_rows(&self.config, &record.tokens, rows.start));
-            texts.push(self.text_rows(&record.tokens, rows));
-        }
-        sequences.read = self.rows_read(&texts, &labels).filter(|read| 2 * read.len() < sequences.tokens());
-        let hidden = self.hidden(self.embed(batch)?, &sequences)?;
-        if let Some(read) = sequences.read.filter(|read| hidden.dim(0).is_ok_and(|rows| rows == read.len())) {
-            texts.iter_mut().for_each(|text| text.rows = place_among(&read, &text.rows));
-            labels.iter_mut().flatten().for_each(|rows| *rows = place_among(&read, rows));
-        }
-        let (text, text_rows) =
-            text_features(&hidden, &texts, self.config.pooling_strategy, self.lstm.as_ref(), threads)?;
-        let across = self.head.looks_across_labels();
-        let slots = |labels| if across { self.config.label_slots(labels) } else { labels };
-        let (labels, label_rows) = label_features(&hidden, &labels, slots)?;
-        let (text, labels) = (self.head.text(&text, threads)?, self.head.labels(&labels, threads)?);
-        let features = Features { text, text_rows, labels, label_rows };
-        let rows = rows_of_labels(&features.label_rows, batch.iter().map(|record| record.labels.len()));
-        Ok(Logits { values: self.head.logits(&features, threads)?, rows })
+        features::logits(&self.head, &self.features(batch, threads)?, batch, threads)
+    }
+
+    fn vectors(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vectors>> {
+        features::vectors(&self.features(batch, threads)?, batch)
     }
 }
 

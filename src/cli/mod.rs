@@ -9,6 +9,7 @@ pub mod batch;
 pub mod classify;
 pub mod completions;
 pub mod download;
+pub mod embed;
 pub mod eval;
 pub mod terminal;
 
@@ -36,6 +37,7 @@ enum Command {
     Classify(classify::Args),
     Batch(batch::Args),
     Eval(eval::Args),
+    Embed(embed::Args),
     Download(download::Args),
     Completions(completions::Args),
 }
@@ -56,6 +58,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Classify(args) => classify::run(args),
         Command::Batch(args) => batch::run(args),
         Command::Eval(args) => eval::run(args),
+        Command::Embed(args) => embed::run(args),
         Command::Download(args) => download::run(args),
         Command::Completions(args) => completions::run(args),
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, Once, PoisonError};
 
-use crate::architectures::{self, LabelTokenizer, Network};
+use crate::architectures::{self, LabelTokenizer, Network, Vectors};
 use crate::checkpoint::config::Architecture;
 use crate::checkpoint::{Config, Weights};
 use crate::classifier::{Classifier, Encoded};
@@ -215,6 +215,29 @@ impl Model {
             logits.extend(self.compute(pieces, threads)?);
         }
         Ok(self.pieces.join(logits, record.labels.len()))
+    }
+}
+
+/// A model whose answers are vectors instead of logits: for each record a [`Vectors::to_list`].
+pub struct Embedder(Model);
+
+impl From<Model> for Embedder {
+    fn from(model: Model) -> Self {
+        Self(model)
+    }
+}
+
+impl Classifier for Embedder {
+    /// A text that does not fit is cut: it has one vector, whatever [`Pieces`] say.
+    fn encode(&self, record: &Record) -> Result<Encoded> {
+        self.0.network.encode(record, &self.0.encoder)
+    }
+
+    fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.0.network.vectors(batch, threads)?.iter().map(Vectors::to_list).collect())
     }
 }
 

@@ -286,6 +286,35 @@ fn a_label_model_in_a_folder_of_the_repository_comes_with_its_tokenizer() {
 }
 
 #[test]
+fn a_label_model_in_a_repository_of_its_own_gives_its_tokenizer_and_no_more() {
+    let sandbox = Sandbox::new();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference/bi-bert-bert-avg-norm-mlp");
+    for file in ["tokenizer.json", "model.safetensors"] {
+        sandbox.write(&format!("model/{file}"), fs::read(fixture.join(file)).unwrap());
+    }
+    let config = fs::read_to_string(fixture.join("config.json")).unwrap();
+    let named = "\"label_model_name\": \"label_model\"";
+    assert!(config.contains(named));
+    sandbox.write("model/config.json", config.replace(named, "\"label_model_name\": \"org/model\""));
+    let labels = |name| fs::read(fixture.join("label_model").join(name)).unwrap();
+    let (tokenizer, settings) = (labels("tokenizer.json"), labels("tokenizer_config.json"));
+    let files = [CONFIG, (TOKENIZER.0, &tokenizer), (TOKENIZER_CONFIG.0, &settings), WEIGHTS];
+    let hub = FakeHub::with(&files);
+    let classify = |folder: &Path, more: &[&str]| {
+        let folder = folder.display().to_string();
+        let arguments = ["classify", "-m", &folder, "-l", "travel,very long dreams", "One day", "--all-scores"];
+        sandbox.gliclass(arguments.iter().chain(more)).env("HF_ENDPOINT", &hub.endpoint).run()
+    };
+    let folder = sandbox.path("model");
+    classify(&folder, &["--offline"]).ends_with(2).says(&["org/model", "network is off"]);
+    let fetched = classify(&folder, &["-q"]).ends_with(0);
+    assert_eq!(fetched.stdout, classify(&fixture, &["-q"]).ends_with(0).stdout);
+    assert!(hub.asked().iter().all(|line| !line.contains(WEIGHTS.0)));
+    assert_eq!(classify(&folder, &["-q", "--offline"]).ends_with(0).stdout, fetched.stdout);
+    assert!(hub.asked().is_empty());
+}
+
+#[test]
 fn a_repository_without_weights_or_tokenizer_says_what_it_lacks() {
     let sandbox = Sandbox::new();
     let outcome = download(&sandbox, &FakeHub::with(&[CONFIG, WEIGHTS]), &["org/model"]).run().ends_with(2);

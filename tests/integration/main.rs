@@ -4,6 +4,7 @@
 #[cfg(feature = "builtin")]
 mod builtin;
 mod command_line;
+mod embed;
 mod eval;
 #[cfg(feature = "hub")]
 mod fake_hub;

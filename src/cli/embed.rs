@@ -1,0 +1,132 @@
+//! `gliclass embed`: the vectors of texts and labels.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+
+use anyhow::bail;
+
+use super::args::{LabelArgs, ModelArgs, OnOverflow};
+use super::terminal::{self, Progress};
+use crate::architectures::Vectors;
+use crate::error::Result;
+use crate::model::Embedder;
+use crate::records::input::Input;
+use crate::records::jsonl::{self, Line, json_string};
+use crate::records::output::{Existing, Output, Sheet};
+use crate::records::{LabelSet, Raw};
+use crate::runner::{Classified, Limits, Runner, Sink};
+
+/// Write the vectors of texts and labels that the model compares, as JSONL
+///
+/// A record comes out as it went in, with two fields more: "text_embedding": [0.12, ...] and
+/// "class_embeddings": {"travel": [0.07, ...], ...}, numbers of 32 bits. They are the vectors behind the
+/// projectors, which the scorer sees. Where the model reads labels and text together, as a uni-encoder does,
+/// both change with the labels. A model whose scorer looks at every token gives a vector for each of them.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The records, as JSONL; standard input with `-` or nothing
+    input: Option<PathBuf>,
+    /// Where the records go [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Replace the output file if it is there
+    #[arg(long)]
+    force: bool,
+    /// The field that holds the text
+    #[arg(long, value_name = "NAME", default_value = "text")]
+    text_field: String,
+    #[command(flatten)]
+    labels: LabelArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  gliclass embed reviews.jsonl -o vectors.jsonl --labels praise,complaint
+  echo '{\"text\": \"One day I will see the world!\"}' | gliclass embed -l travel | jq .text_embedding
+
+Exit status: 0 done; 1 some records failed; 2 wrong usage or a model or file that cannot be used;
+130 interrupted.";
+
+/// Runs the command.
+///
+/// # Errors
+/// Wrong usage, or a model or file that cannot be used.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    if args.model.on_overflow == OnOverflow::Chunk || args.model.labels_chunk_size.is_some() {
+        bail!("--on-overflow chunk and --labels-chunk-size: a record has one vector, it cannot be read in pieces");
+    }
+    let reading = jsonl::Reading { text_field: args.text_field.clone(), defaults: args.labels.defaults()? };
+    let input = Input::open(args.input.as_deref())?;
+    let existing = if args.force { Existing::Replace } else { Existing::Refuse };
+    let output = Output::open(args.output.as_deref(), existing, &input)?;
+    let size = input.size()?;
+    let model = Embedder::from(args.model.load(false)?);
+    let mut writer = Writer { output: output.begin(0)?, progress: Progress::new(size, args.model.verbosity.quiet) };
+    let interrupted = terminal::listen_for_interrupt()?;
+    let runner = Runner { threads: args.model.threads(), limits: Limits::default(), interrupted };
+    let result = runner.run(&model, jsonl::Reader::new(input.stream, &input.name, reading), &mut writer);
+    writer.progress.finish();
+    result?;
+    writer.output.finish()?;
+    Ok(match (interrupted.load(Ordering::Relaxed), writer.progress.errors()) {
+        (true, _) => ExitCode::from(130),
+        (_, 0) => ExitCode::SUCCESS,
+        _ => ExitCode::from(1),
+    })
+}
+
+/// The output as it is written.
+struct Writer {
+    output: Sheet,
+    progress: Progress,
+}
+
+impl Sink<Line> for Writer {
+    fn write(&mut self, line: Line, outcome: Result<Classified>) -> Result<()> {
+        self.progress.advance(line.size());
+        match outcome {
+            _ if line.is_blank() => self.output.write(|out| line.write_unchanged(out)),
+            Ok(found) => {
+                self.progress.classified(found.tokens, found.truncated);
+                self.output.write(|out| line.write(&fields(&found), out))
+            }
+            Err(error) => {
+                self.progress.failed();
+                self.output.write(|out| line.write(&[("error", json_string(&error.to_string()))], out))
+            }
+        }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.output.flush()
+    }
+}
+
+/// The fields that a record gets.
+fn fields(found: &Classified) -> Vec<(&'static str, String)> {
+    let vectors = Vectors::from_list(&found.logits, found.labels.len())
+        .expect("an embedder answers with a list of vectors: this is a bug");
+    let text = match &vectors.text[..] {
+        [one] => json(one),
+        all => json(all),
+    };
+    let mut fields = vec![("text_embedding", text), ("class_embeddings", by_label(&found.labels, &vectors.labels))];
+    if found.truncated {
+        fields.push(("truncated", "true".into()));
+    }
+    fields
+}
+
+fn by_label(labels: &LabelSet, vectors: &[Vec<f32>]) -> String {
+    let pairs =
+        labels.names().iter().zip(vectors).map(|(name, vector)| format!("{}:{}", json_string(name), json(vector)));
+    format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
+}
+
+fn json(value: &(impl serde::Serialize + ?Sized)) -> String {
+    serde_json::to_string(value).expect("lists of numbers are JSON: this is a bug")
+}

@@ -1,0 +1,57 @@
+//! The vectors of `gliclass embed`, on small checkpoints with recorded answers.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::harness::Sandbox;
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference").join(name)
+}
+
+fn embed(model: &str, input: &str, more: &[&str]) -> crate::harness::Outcome {
+    let folder = folder(model).display().to_string();
+    let arguments = ["embed", "-q", "-m", &folder];
+    Sandbox::new().gliclass(arguments.iter().chain(more)).input(input).run()
+}
+
+fn assert_near(found: &Value, expected: &Value, what: &str) {
+    match (found, expected) {
+        (Value::Array(found), Value::Array(expected)) => {
+            assert_eq!(found.len(), expected.len(), "{what}");
+            found.iter().zip(expected).for_each(|(found, expected)| assert_near(found, expected, what));
+        }
+        _ => {
+            let (found, expected) = (found.as_f64().unwrap(), expected.as_f64().unwrap());
+            assert!((found - expected).abs() <= 1e-4 + 1e-4 * expected.abs(), "{what}: {found} {expected}");
+        }
+    }
+}
+
+#[test]
+fn vectors_are_those_of_the_reference() {
+    let cases: Value = serde_json::from_slice(&fs::read(folder("embeddings.json")).unwrap()).unwrap();
+    for case in cases.as_array().unwrap() {
+        let model = case["checkpoint"].as_str().unwrap();
+        let record = json!({"id": 7, "text": case["text"], "labels": case["labels"]}).to_string();
+        let answer: Value = serde_json::from_str(&embed(model, &record, &[]).ends_with(0).stdout).unwrap();
+        assert_eq!(answer["id"], 7);
+        assert_near(&answer["text_embedding"], &case["text_embedding"], model);
+        let labels = case["labels"].as_array().unwrap();
+        assert_eq!(answer["class_embeddings"].as_object().unwrap().len(), labels.len());
+        for (label, expected) in labels.iter().zip(case["class_embeddings"].as_array().unwrap()) {
+            assert_near(&answer["class_embeddings"][label.as_str().unwrap()], expected, model);
+        }
+    }
+}
+
+#[test]
+fn a_bad_record_keeps_its_place_and_a_record_has_no_pieces() {
+    let lines = "{\"text\": \"one\"}\n{\"text\": 1}\n{\"text\": \"two\"}\n";
+    let outcome = embed("uni-electra", lines, &["-l", "a,b"]).ends_with(1);
+    let fields: Vec<Value> = outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(fields[1]["error"].is_string() && fields[2]["text_embedding"].is_array());
+    embed("uni-electra", lines, &["-l", "a", "--on-overflow", "chunk"]).ends_with(2).says(&["one vector"]);
+}
