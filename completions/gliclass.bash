@@ -351,7 +351,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__embed)
-            opts="-o -l -m -j -q -v -h -V --output --text-field --labels --labels-file --label-separator --prompt --examples --rac-examples --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
+            opts="-o -l -m -j -q -v -h -V --output --force --text-field --labels --labels-file --label-separator --prompt --examples --rac-examples --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -166,7 +166,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l examples -d 
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l rac-examples -d 'Retrieved examples: a JSON array or JSONL of {"text", "all_labels", "true_labels"}' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l device -d 'Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l device -d 'Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
 bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
@@ -178,6 +178,7 @@ chunk\t'It is read in pieces; a label\'s score is the best of all pieces'
 error\t'It is an error of the record'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l chunk-overlap -d 'With --on-overflow chunk: tokens that a piece has in common with the one before' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l labels-chunk-size -d 'Read at most N labels at once, and long lists of labels in pieces [default: all]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l force -d 'Replace the output file if it is there'
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l offline -d 'Never touch the network: use what is in the cache, or stop with an error'
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s q -l quiet -d 'Say nothing but errors: no progress, no summary, no hints'
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s v -l verbose -d 'Say more: what was loaded, how large it is, how it runs'
