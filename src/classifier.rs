@@ -29,13 +29,18 @@ impl Encoded {
 
 /// A model as the runner sees it: records become tokens one at a time, tokens become logits in batches.
 ///
-/// The logits of a record do not depend on its neighbours in a batch, to the last bit.
+/// The logits of a record do not depend on its neighbours in a batch: on the kernels to the last bit.
 pub trait Classifier: Sync {
     /// Writes the model's input for one record and cuts it into tokens.
     ///
     /// # Errors
     /// The labels alone do not fit the model.
     fn encode(&self, record: &Record) -> Result<Encoded>;
+
+    /// Tokens of a batch, where the device is busy only with more than a processor is.
+    fn batch_tokens(&self) -> Option<usize> {
+        None
+    }
 
     /// One logit for each label of each record, in order. Runs on the calling thread when the batch
     /// is one of many; `threads` says how many threads it may use.

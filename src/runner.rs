@@ -76,6 +76,14 @@ pub struct Limits {
     pub batch_tokens: usize,
 }
 
+impl Limits {
+    /// The same with batches of so many tokens, and windows that fill several of them.
+    fn with_batches_of(self, tokens: usize) -> Self {
+        let growth = (tokens / self.batch_tokens.max(1)).clamp(1, 8);
+        Self { window: self.window * growth, records: self.records * growth, batch_tokens: tokens, ..self }
+    }
+}
+
 impl Default for Limits {
     /// A window sorts well and is still finished soon after Ctrl-C; two more fill up meanwhile. A batch
     /// keeps the products of a layer large enough to be fast and its activations in the cache.
@@ -108,7 +116,8 @@ impl Runner<'_> {
         source: impl Iterator<Item = Result<Entry<R>>> + Send + 'static,
         sink: &mut impl Sink<R>,
     ) -> Result<()> {
-        let shared = Arc::new(Shared::new(self.limits, self.threads));
+        let limits = classifier.batch_tokens().map_or(self.limits, |tokens| self.limits.with_batches_of(tokens));
+        let shared = Arc::new(Shared::new(limits, self.threads));
         // Not a scoped thread: it may wait for input for ever, and the run may end before.
         let reader = Arc::clone(&shared);
         std::thread::Builder::new()
@@ -581,6 +590,14 @@ mod tests {
         };
         let result = Runner { threads, limits, interrupted: &NEVER }.run(&Fake, source.into_iter(), &mut sink);
         (lines, result)
+    }
+
+    #[test]
+    fn larger_batches_come_from_larger_windows() {
+        let limits = Limits { window: 4, records: 8, bytes: 64, batch_tokens: 16 };
+        let larger = limits.with_batches_of(40);
+        assert_eq!((larger.window, larger.records, larger.bytes, larger.batch_tokens), (8, 16, 64, 40));
+        assert_eq!(limits.with_batches_of(8).window, 4);
     }
 
     fn small() -> Limits {

@@ -24,6 +24,9 @@ use device::Place;
 pub use fingerprint::fingerprint;
 pub use pieces::{Overflow, Pieces};
 
+/// Tokens of a batch on a GPU: some gigabytes of activations. Where there is less memory, batches are halved.
+const GPU_BATCH_TOKENS: usize = 1 << 14;
+
 /// Pieces of one record that are computed together: what a batch holds does not grow with the text.
 const PIECES_AT_ONCE: usize = 4;
 
@@ -244,6 +247,10 @@ impl Classifier for Embedder {
 impl Classifier for Model {
     fn encode(&self, record: &Record) -> Result<Encoded> {
         pieces::Writer { network: &*self.network, encoder: &self.encoder, pieces: self.pieces }.encode(record)
+    }
+
+    fn batch_tokens(&self) -> Option<usize> {
+        self.turn.is_some().then_some(GPU_BATCH_TOKENS)
     }
 
     fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
