@@ -157,6 +157,17 @@ fn a_signal_ends_a_run_whose_input_stalls() {
 }
 
 #[test]
+fn a_reader_that_has_seen_enough_ends_the_run_quietly() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.jsonl", jsonl(4000));
+    let mut running = batch(&sandbox, &["in.jsonl"]).start();
+    let mut line = String::new();
+    BufReader::new(running.output()).read_line(&mut line).unwrap();
+    assert!(line.ends_with("}\n"), "{line}");
+    assert_eq!(running.code(false), Some(0));
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn a_full_disk_leaves_whole_records_and_the_run_can_be_gone_on_with() {
     let sandbox = Sandbox::new();
