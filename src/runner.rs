@@ -85,10 +85,10 @@ impl Limits {
 }
 
 impl Default for Limits {
-    /// A window sorts well and is still finished soon after Ctrl-C; two more fill up meanwhile. A batch
-    /// keeps the products of a layer large enough to be fast and its activations in the cache.
+    /// A window fills several batches, and little work is lost with it at Ctrl-C; more fill up meanwhile. A
+    /// batch keeps the products of a layer large enough to be fast and its activations in the cache.
     fn default() -> Self {
-        Self { window: 512, records: 2048, bytes: 64 << 20, batch_tokens: 1024 }
+        Self { window: 128, records: 2048, bytes: 64 << 20, batch_tokens: 1024 }
     }
 }
 
@@ -240,9 +240,13 @@ impl<R> State<R> {
     /// Reads no more, and forgets what no worker has begun.
     fn interrupt(&mut self) {
         self.closed = true;
-        if let Some((first, _)) = self.inbox.front() {
+        let read = self.inbox.front().map(|(place, _)| *place);
+        let first = self.batches.iter().flatten().map(|job| job.place).chain(read).min();
+        if let Some(first) = first {
+            // What is known beyond the first gap is given up: the output has none.
             self.slots.truncate((first - self.next) as usize);
             self.inbox.clear();
+            self.batches.clear();
         }
     }
 
@@ -742,6 +746,37 @@ mod tests {
         runner.run(&Fake, source.into_iter(), &mut sink).unwrap();
         assert_eq!(seen, ["one"]);
         drop(questions);
+    }
+
+    #[test]
+    fn an_interrupt_waits_only_for_what_is_being_computed() {
+        static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+        struct Slow(AtomicUsize);
+        impl Classifier for Slow {
+            fn encode(&self, record: &Record) -> Result<Encoded> {
+                Fake.encode(record)
+            }
+            fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
+                self.0.fetch_add(1, Ordering::Relaxed);
+                INTERRUPTED.store(true, Ordering::Relaxed);
+                // Longer than the writer goes without a look at the flag.
+                std::thread::sleep(10 * INTERRUPT_POLL);
+                Fake.logits(batch, threads)
+            }
+        }
+        let slow = Slow(AtomicUsize::new(0));
+        let source = (0..100).map(|number| Ok(entry(&format!("a text of sixteen bytes, {number:03}"))));
+        let mut seen = Vec::new();
+        let mut sink = |raw: String, _: Result<Classified>| {
+            seen.push(raw);
+            Ok(())
+        };
+        Runner { threads: 1, limits: small(), interrupted: &INTERRUPTED }.run(&slow, source, &mut sink).unwrap();
+        assert!(slow.0.into_inner() < 4, "what no worker had begun was computed");
+        assert!(
+            seen.len() < 4 && seen.iter().enumerate().all(|(at, raw)| raw.ends_with(&format!("{at:03}"))),
+            "{seen:?}"
+        );
     }
 
     #[test]
