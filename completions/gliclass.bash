@@ -79,7 +79,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__batch)
-            opts="-o -l -t -k -m -j -q -v -h -V --output --input-format --text-field --output-field --list-separator --on-error --resume --force --shard --labels --labels-file --label-separator --prompt --examples --rac-examples --single-label --threshold --top-k --all-scores --logits --hierarchical --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
+            opts="-o -l -t -k -m -j -q -v -h -V --output --input-format --text-field --output-field --list-separator --on-error --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --single-label --threshold --thresholds --abstain-below --top-k --all-scores --logits --hierarchical --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -111,10 +111,6 @@ _gliclass() {
                     ;;
                 --on-error)
                     COMPREPLY=($(compgen -W "keep skip fail" -- "${cur}"))
-                    return 0
-                    ;;
-                --shard)
-                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --labels)
@@ -150,6 +146,14 @@ _gliclass() {
                     return 0
                     ;;
                 -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --thresholds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --abstain-below)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -213,7 +217,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__classify)
-            opts="-l -t -k -m -j -q -v -h -V --format --labels --labels-file --label-separator --prompt --examples --rac-examples --single-label --threshold --top-k --all-scores --logits --hierarchical --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
+            opts="-l -t -k -m -j -q -v -h -V --format --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --single-label --threshold --thresholds --abstain-below --top-k --all-scores --logits --hierarchical --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -256,6 +260,14 @@ _gliclass() {
                     return 0
                     ;;
                 -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --thresholds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --abstain-below)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -449,7 +461,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__eval)
-            opts="-l -t -k -m -j -q -v -h -V --text-field --label-field --list-separator --labels --labels-file --label-separator --prompt --examples --rac-examples --single-label --threshold --top-k --all-scores --logits --hierarchical --report --predictions --min-accuracy --min-micro-f1 --min-macro-f1 --min-weighted-f1 --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
+            opts="-l -t -k -m -j -q -v -h -V --text-field --label-field --list-separator --predictions-from --compare --output-field --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --single-label --threshold --thresholds --abstain-below --top-k --all-scores --logits --hierarchical --report --predictions --errors --plots --html --bootstrap --seed --label-order-trials --fit --fit-for --min-accuracy --min-micro-f1 --min-macro-f1 --min-weighted-f1 --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -464,6 +476,18 @@ _gliclass() {
                     return 0
                     ;;
                 --list-separator)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --predictions-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compare)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output-field)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -503,6 +527,14 @@ _gliclass() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --thresholds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --abstain-below)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --top-k)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -516,6 +548,38 @@ _gliclass() {
                     return 0
                     ;;
                 --predictions)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --errors)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --plots)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --html)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bootstrap)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label-order-trials)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fit-for)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

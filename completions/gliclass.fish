@@ -28,8 +28,7 @@ complete -c gliclass -n "__fish_gliclass_needs_command" -s h -l help -d 'Print h
 complete -c gliclass -n "__fish_gliclass_needs_command" -s V -l version -d 'Print version'
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "classify" -d 'Classify the texts given, or one text a line from standard input'
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "batch" -d 'Stream JSONL, CSV or TSV and write every record back with its labels'
-complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "eval" -d 'Classify labelled records and print quality figures'
-complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "embed" -d 'Write the vectors of texts and labels that the model compares, as JSONL'
+complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "eval" -d 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong'
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "download" -d 'Fetches a checkpoint into the Hugging Face cache and prints its folder'
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -44,11 +43,13 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l label-sep
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l prompt -d 'What the task is, in words; the model reads it before the text' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l examples -d 'Few-shot examples: a JSON array or JSONL of {"text": "...", "labels": ["..."]}' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l rac-examples -d 'Retrieved examples: a JSON array or JSONL of {"text", "all_labels", "true_labels"}' -r -F
-complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s t -l threshold -d 'The least score of a label that holds, from 0 to 1; unused with --single-label' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s t -l threshold -d 'The least score of a label that holds, from 0 to 1; unused with --single-label [default: 0.5]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l thresholds -d 'Thresholds and temperature from a file of `eval --fit`; a label that is not in it is an error' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l abstain-below -d 'No label for a text whose best score is lower, from 0 to 1' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s k -l top-k -d 'At most N labels for a text, the best ones' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l device -d 'Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l device -d 'Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
 bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
@@ -60,6 +61,7 @@ chunk\t'It is read in pieces; a label\'s score is the best of all pieces'
 error\t'It is an error of the record'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l chunk-overlap -d 'With --on-overflow chunk: tokens that a piece has in common with the one before' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l labels-chunk-size -d 'Read at most N labels at once, and long lists of labels in pieces [default: all]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l wordings -d 'The lists in --labels-file are wordings of one label, not levels of a hierarchy'
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l single-label -d 'Exactly one label for a text (softmax), instead of every label that fits (sigmoid)'
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l all-scores -d 'Every label with its score, whatever the threshold'
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l logits -d 'Add `logit`, the model\'s answer before sigmoid or softmax, to each prediction'
@@ -79,18 +81,19 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l list-separat
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l on-error -d 'What becomes of a record that cannot be classified' -r -f -a "keep\t'Written back with a field `error`; the exit status is 1 at the end'
 skip\t'Left out, with a line on standard error; the exit status is 1 at the end'
 fail\t'The run ends there; all records before it are written'"
-complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l shard -d 'Only one part of the input: I of N, from 0; or `auto`, or `auto/N`, in a job of Slurm or Kubernetes' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s l -l labels -d 'Candidate labels, comma-separated; may be given several times' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l labels-file -d 'Candidate labels from a file: one a line, or JSON' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l label-separator -d 'Joins the levels of a hierarchy of labels' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l prompt -d 'What the task is, in words; the model reads it before the text' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l examples -d 'Few-shot examples: a JSON array or JSONL of {"text": "...", "labels": ["..."]}' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l rac-examples -d 'Retrieved examples: a JSON array or JSONL of {"text", "all_labels", "true_labels"}' -r -F
-complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s t -l threshold -d 'The least score of a label that holds, from 0 to 1; unused with --single-label' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s t -l threshold -d 'The least score of a label that holds, from 0 to 1; unused with --single-label [default: 0.5]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l thresholds -d 'Thresholds and temperature from a file of `eval --fit`; a label that is not in it is an error' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l abstain-below -d 'No label for a text whose best score is lower, from 0 to 1' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s k -l top-k -d 'At most N labels for a text, the best ones' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l device -d 'Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l device -d 'Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
 bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
@@ -102,8 +105,7 @@ chunk\t'It is read in pieces; a label\'s score is the best of all pieces'
 error\t'It is an error of the record'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l chunk-overlap -d 'With --on-overflow chunk: tokens that a piece has in common with the one before' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l labels-chunk-size -d 'Read at most N labels at once, and long lists of labels in pieces [default: all]' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l resume -d 'Go on where a run with the same command stopped, or begin one that can be gone on with'
-complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l force -d 'Overwrite an output that is there already'
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l wordings -d 'The lists in --labels-file are wordings of one label, not levels of a hierarchy'
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l single-label -d 'Exactly one label for a text (softmax), instead of every label that fits (sigmoid)'
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l all-scores -d 'Every label with its score, whatever the threshold'
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l logits -d 'Add `logit`, the model\'s answer before sigmoid or softmax, to each prediction'
@@ -116,26 +118,39 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s V -l version
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l text-field -d 'The field or column with the text' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l label-field -d 'The field or column with the true labels [default: true_labels, or label]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l list-separator -d 'Stands between the labels in a cell of CSV or TSV' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l predictions-from -d 'Judge outputs of `batch` or of --predictions, without a model' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l compare -d 'Set these predictions of the same records beside the ones that are judged' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l output-field -d 'The field with the predictions in them' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s l -l labels -d 'Candidate labels, comma-separated; may be given several times' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l labels-file -d 'Candidate labels from a file: one a line, or JSON' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l label-separator -d 'Joins the levels of a hierarchy of labels' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l prompt -d 'What the task is, in words; the model reads it before the text' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l examples -d 'Few-shot examples: a JSON array or JSONL of {"text": "...", "labels": ["..."]}' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l rac-examples -d 'Retrieved examples: a JSON array or JSONL of {"text", "all_labels", "true_labels"}' -r -F
-complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s t -l threshold -d 'The least score of a label that holds, from 0 to 1; unused with --single-label' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s t -l threshold -d 'The least score of a label that holds, from 0 to 1; unused with --single-label [default: 0.5]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l thresholds -d 'Thresholds and temperature from a file of `eval --fit`; a label that is not in it is an error' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l abstain-below -d 'No label for a text whose best score is lower, from 0 to 1' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s k -l top-k -d 'At most N labels for a text, the best ones' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l report -d 'How the figures are printed' -r -f -a "text\t'A table as scikit-learn prints it'
 json\t'One JSON object, every digit kept'
 markdown\t'A Markdown table'
 csv\t'One row a label and an average, every digit kept'"
-complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l predictions -d 'Write every record with its true labels and its predictions to a file, as JSON lines' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l predictions -d 'Write every record with its predictions to a file as `batch` does, as JSON lines' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l errors -d 'Show the N most confident errors of each label' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l plots -d 'Write the plots to a folder, as SVG' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l html -d 'Write one page with figures, plots and the most confident errors, to open in a browser or to send' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l bootstrap -d 'How often records are drawn anew for the 95 % intervals; 0 for none' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l seed -d 'Where random numbers begin: the same seed gives the same figures' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l label-order-trials -d 'Ask again N times with the labels shuffled, and say how many predictions change' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l fit -d 'Fit thresholds and a temperature to these records and write them to a file for --thresholds' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l fit-for -d 'What thresholds are fitted for: f1, f0.5, f2, precision=0.9 (with the most recall) or recall=0.9' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l min-accuracy -d 'The least accuracy; for several labels a record, the least subset accuracy' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l min-micro-f1 -d 'The least micro-averaged F1' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l min-macro-f1 -d 'The least macro-averaged F1' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l min-weighted-f1 -d 'The least F1 averaged by support' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l device -d 'Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l device -d 'Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
 bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
@@ -147,6 +162,7 @@ chunk\t'It is read in pieces; a label\'s score is the best of all pieces'
 error\t'It is an error of the record'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l chunk-overlap -d 'With --on-overflow chunk: tokens that a piece has in common with the one before' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l labels-chunk-size -d 'Read at most N labels at once, and long lists of labels in pieces [default: all]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l wordings -d 'The lists in --labels-file are wordings of one label, not levels of a hierarchy'
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l single-label -d 'Exactly one label for a text (softmax), instead of every label that fits (sigmoid)'
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l all-scores -d 'Every label with its score, whatever the threshold'
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l logits -d 'Add `logit`, the model\'s answer before sigmoid or softmax, to each prediction'
@@ -156,34 +172,6 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s q -l quiet -d
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s v -l verbose -d 'Say more: what was loaded, how large it is, how it runs'
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s V -l version -d 'Print version'
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s o -l output -d 'Where the records go [default: standard output]' -r -F
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l text-field -d 'The field that holds the text' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s l -l labels -d 'Candidate labels, comma-separated; may be given several times' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l labels-file -d 'Candidate labels from a file: one a line, or JSON' -r -F
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l label-separator -d 'Joins the levels of a hierarchy of labels' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l prompt -d 'What the task is, in words; the model reads it before the text' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l examples -d 'Few-shot examples: a JSON array or JSONL of {"text": "...", "labels": ["..."]}' -r -F
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l rac-examples -d 'Retrieved examples: a JSON array or JSONL of {"text", "all_labels", "true_labels"}' -r -F
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l device -d 'Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
-f32\t'32 bits'
-bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
-f16\t'float16 where the device has it: less exact'"
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s j -l threads -d 'Processor threads [default: all there are]' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
-chunk\t'It is read in pieces; a label\'s score is the best of all pieces'
-error\t'It is an error of the record'"
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l chunk-overlap -d 'With --on-overflow chunk: tokens that a piece has in common with the one before' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l labels-chunk-size -d 'Read at most N labels at once, and long lists of labels in pieces [default: all]' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l force -d 'Replace the output file if it is there'
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l offline -d 'Never touch the network: use what is in the cache, or stop with an error'
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s q -l quiet -d 'Say nothing but errors: no progress, no summary, no hints'
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s v -l verbose -d 'Say more: what was loaded, how large it is, how it runs'
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s V -l version -d 'Print version'
 complete -c gliclass -n "__fish_gliclass_using_subcommand download" -l revision -d 'Branch, tag or commit [default: main]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand download" -l offline -d 'Never touch the network: print the folder if the model is in the cache, or stop with an error'
 complete -c gliclass -n "__fish_gliclass_using_subcommand download" -s q -l quiet -d 'Say nothing but errors: no progress, no summary, no hints'
@@ -192,10 +180,9 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand download" -s h -l help
 complete -c gliclass -n "__fish_gliclass_using_subcommand download" -s V -l version -d 'Print version'
 complete -c gliclass -n "__fish_gliclass_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c gliclass -n "__fish_gliclass_using_subcommand completions" -s V -l version -d 'Print version'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed download completions help" -f -a "classify" -d 'Classify the texts given, or one text a line from standard input'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed download completions help" -f -a "batch" -d 'Stream JSONL, CSV or TSV and write every record back with its labels'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed download completions help" -f -a "eval" -d 'Classify labelled records and print quality figures'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed download completions help" -f -a "embed" -d 'Write the vectors of texts and labels that the model compares, as JSONL'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed download completions help" -f -a "download" -d 'Fetches a checkpoint into the Hugging Face cache and prints its folder'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed download completions help" -f -a "completions" -d 'Print the completion script of a shell'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed download completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval download completions help" -f -a "classify" -d 'Classify the texts given, or one text a line from standard input'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval download completions help" -f -a "batch" -d 'Stream JSONL, CSV or TSV and write every record back with its labels'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval download completions help" -f -a "eval" -d 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval download completions help" -f -a "download" -d 'Fetches a checkpoint into the Hugging Face cache and prints its folder'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval download completions help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval download completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -10,6 +10,7 @@
 //! Imports run one way: `cli -> runner -> model -> architectures -> heads, backbones -> kernels`;
 //! `records`, `encode` and `scores` know only data types and [`error`]; nobody knows `cli`.
 
+pub mod adapted;
 pub mod architectures;
 pub mod backbones;
 pub mod checkpoint;

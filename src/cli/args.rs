@@ -14,7 +14,7 @@ use crate::model::hub::{self, Request};
 use crate::model::{Device, Model, Options, Overflow, Pieces, Precision, Source};
 use crate::records::{Defaults, LabelSet, labels};
 use crate::runner::Classified;
-use crate::scores::{self, Decision};
+use crate::scores::{self, Decision, Thresholds};
 
 /// How much is said on standard error.
 #[derive(Debug, Clone, Copy, Args)]
@@ -247,6 +247,11 @@ pub struct LabelArgs {
     /// travel.hotels and sport.football.
     #[arg(long, value_name = "FILE", conflicts_with = "labels")]
     pub labels_file: Option<PathBuf>,
+    /// The lists in --labels-file are wordings of one label, not levels of a hierarchy
+    ///
+    /// {"sport": ["sport", "sports news"]} then has the label sport, whose score is that of its best wording.
+    #[arg(long, requires = "labels_file")]
+    pub wordings: bool,
     /// Joins the levels of a hierarchy of labels
     #[arg(long, value_name = "S", default_value = ".")]
     pub label_separator: String,
@@ -268,7 +273,7 @@ impl LabelArgs {
     /// The file cannot be read, or a label is empty or given twice.
     pub fn labels(&self) -> anyhow::Result<Option<Arc<LabelSet>>> {
         let labels = match &self.labels_file {
-            Some(path) => labels::from_file(path, &self.label_separator)?,
+            Some(path) => labels::from_file(path, &self.label_separator, self.wordings)?,
             None if self.labels.is_empty() => return Ok(None),
             None => labels::from_options(&self.labels).context("--labels")?,
         };
@@ -297,9 +302,15 @@ pub struct DecisionArgs {
     /// Exactly one label for a text (softmax), instead of every label that fits (sigmoid)
     #[arg(long)]
     pub single_label: bool,
-    /// The least score of a label that holds, from 0 to 1; unused with --single-label
-    #[arg(short, long, value_name = "F", default_value_t = 0.5, value_parser = threshold)]
-    pub threshold: f32,
+    /// The least score of a label that holds, from 0 to 1; unused with --single-label [default: 0.5]
+    #[arg(short, long, value_name = "F", value_parser = threshold)]
+    pub threshold: Option<f32>,
+    /// Thresholds and temperature from a file of `eval --fit`; a label that is not in it is an error
+    #[arg(long, value_name = "FILE", conflicts_with = "threshold")]
+    pub thresholds: Option<PathBuf>,
+    /// No label for a text whose best score is lower, from 0 to 1
+    #[arg(long, value_name = "F", value_parser = threshold)]
+    pub abstain_below: Option<f32>,
     /// At most N labels for a text, the best ones
     #[arg(short = 'k', long, value_name = "N")]
     pub top_k: Option<NonZeroUsize>,
@@ -309,14 +320,29 @@ pub struct DecisionArgs {
 }
 
 impl DecisionArgs {
-    /// What was typed, as the decision that it means.
-    pub fn decision(&self) -> Decision {
-        Decision {
+    /// What was typed, as the decision that it means, about `labels` if they are known.
+    ///
+    /// # Errors
+    /// The file of thresholds cannot be used, or not for these labels.
+    pub fn decision(&self, labels: Option<&LabelSet>) -> anyhow::Result<Decision> {
+        let fitted = self.thresholds.as_deref().map(Thresholds::read).transpose()?.map(Arc::new);
+        if let (Some(fitted), Some(path)) = (&fitted, &self.thresholds)
+            && fitted.single_label != self.single_label
+        {
+            let (with, remedy) = if fitted.single_label { ("with", "add it") } else { ("without", "leave it out") };
+            bail!("{}: fitted {with} --single-label: {remedy}", path.display());
+        }
+        if let (Some(fitted), Some(labels)) = (&fitted, labels) {
+            fitted.cover(labels)?;
+        }
+        Ok(Decision {
             single_label: self.single_label,
-            threshold: self.threshold,
+            threshold: self.threshold.unwrap_or(Decision::default().threshold),
+            abstain_below: self.abstain_below.or_else(|| fitted.as_ref()?.abstain_below),
+            fitted,
             top_k: self.top_k.map(NonZeroUsize::get),
             all_scores: self.all_scores,
-        }
+        })
     }
 }
 
@@ -336,9 +362,9 @@ impl ShapeArgs {
     /// The predictions of one record as JSON.
     pub fn json(self, decision: &Decision, found: &Classified) -> String {
         if self.hierarchical {
-            return scores::to_json_shaped(&found.logits, &found.labels, decision.single_label);
+            return scores::to_json_shaped(&found.logits, &found.labels, decision);
         }
-        scores::to_json(&scores::decide(&found.logits, decision), &found.labels, self.logits)
+        scores::to_json(&scores::decide(&found.logits, &found.labels, decision), &found.labels, self.logits)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, bail};
@@ -15,6 +16,7 @@ use self::resume::Keeper;
 use self::writer::Writer;
 use super::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs};
 use super::terminal::{self, Progress};
+use crate::adapted::Adapted;
 use crate::classifier::Classifier;
 use crate::digest::hex;
 use crate::error::Error;
@@ -23,6 +25,7 @@ use crate::records::output::{Existing, Output};
 use crate::records::shard::{Shard, Until};
 use crate::records::{Defaults, LabelSet, Source, csv, jsonl};
 use crate::runner::{Limits, Runner};
+use crate::scores::{Decision, Thresholds};
 use crate::{kernels, model};
 
 pub(super) mod forms;
@@ -206,6 +209,7 @@ pub fn run_with<C: Candidate>(
 ) -> anyhow::Result<ExitCode> {
     args.check()?;
     let defaults = args.labels.defaults()?;
+    let decision = args.decision.decision(defaults.labels.as_deref())?;
     let shard = args.run.shard.map(|choice| choice.shard(|name| std::env::var(name).ok())).transpose()?;
     let mut input = Input::open(args.input.as_deref())?;
     let output = Output::open(args.output.as_deref(), args.run.existing(), &input)?;
@@ -219,20 +223,21 @@ pub fn run_with<C: Candidate>(
     }
     let range = shard.map(|shard| part(shard, &input)).transpose()?;
     let candidate = find(&args.model)?;
-    let keeper = args.keeper(&candidate, &defaults, shard, &input, &output)?;
+    let keeper = args.keeper(&candidate, args.settings(&defaults, &decision), shard, &input, &output)?;
     let size = range.as_ref().map_or(input.size()?, |range| Some(range.end - range.start));
-    let stage = Stage { candidate, output, keeper, range, size, has_header: shard.is_none_or(Shard::is_first) };
+    let fitted = decision.fitted.clone();
+    let stage = Stage { candidate, fitted, output, keeper, range, size, has_header: shard.is_none_or(Shard::is_first) };
     match args.format() {
         Format::Jsonl => {
             let reading = jsonl::Reading { text_field: args.text_field.clone(), defaults };
             let source = jsonl::Reader::new(input.stream, &input.name, reading);
-            args.stream(Jsonl::new(&args), source, stage)
+            args.stream(Jsonl::new(&args, decision), source, stage)
         }
         format => {
             let delimiter = if format == Format::Csv { b',' } else { b'\t' };
             let labels = defaults.labels.clone().context("no labels: CSV and TSV need --labels or --labels-file")?;
             let source = csv::Reader::new(input.stream, &input.name, delimiter, &args.text_field, defaults)?;
-            args.stream(Csv::new(&args, &labels, &source)?, source, stage)
+            args.stream(Csv::new(&args, decision, &labels, &source)?, source, stage)
         }
     }
 }
@@ -247,6 +252,7 @@ fn part(shard: Shard, input: &Input) -> anyhow::Result<Range<u64>> {
 /// What a run is made of, beside its records.
 struct Stage<C> {
     candidate: C,
+    fitted: Option<Arc<Thresholds>>,
     output: Output,
     keeper: Option<Keeper>,
     range: Option<Range<u64>>,
@@ -284,18 +290,17 @@ impl Args {
         Ok(())
     }
 
-    /// The state of a run that can be gone on with, if that is wanted.
+    /// The state of a run with these settings that can be gone on with, if that is wanted.
     fn keeper(
         &self,
         candidate: &impl Candidate,
-        defaults: &Defaults,
+        mut run: Map<String, Value>,
         shard: Option<Shard>,
         input: &Input,
         output: &Output,
     ) -> anyhow::Result<Option<Keeper>> {
         let Some(path) = self.output.as_deref().filter(|_| self.run.resume) else { return Ok(None) };
         let size = output.size()?.with_context(|| format!("{}: --resume needs a file as --output", path.display()))?;
-        let mut run = self.settings(defaults);
         run.insert("--shard".into(), shard.map(|shard| shard.to_string()).into());
         run.insert("the input".into(), input.fingerprint()?);
         run.insert("the model".into(), candidate.fingerprint()?.into());
@@ -312,7 +317,7 @@ impl Args {
     }
 
     /// Every option that the output depends on, with its value.
-    fn settings(&self, defaults: &Defaults) -> Map<String, Value> {
+    fn settings(&self, defaults: &Defaults, decision: &Decision) -> Map<String, Value> {
         let digest = |text: String| hex(Sha256::new_with_prefix(text));
         let shaped = |labels: &LabelSet| {
             let names: Vec<Value> = labels.names().iter().map(|name| name.as_str().into()).collect();
@@ -330,7 +335,10 @@ impl Args {
             "--examples": digest(format!("{:?}", defaults.examples)),
             "--rac-examples": digest(format!("{:?}", defaults.rac_examples)),
             "--single-label": self.decision.single_label,
-            "--threshold": self.decision.threshold.to_string(),
+            "--threshold": decision.threshold.to_string(),
+            "--thresholds": decision.fitted.as_ref().map(|fitted| digest(format!("{fitted:?}"))),
+            "--abstain-below": decision.abstain_below.map(|least| least.to_string()),
+            "--wordings": defaults.labels.as_ref().and_then(|labels| Some(digest(format!("{:?}", labels.wordings()?)))),
             "--top-k": self.decision.top_k,
             "--all-scores": self.decision.all_scores,
             "--logits": self.shape.logits,
@@ -357,7 +365,7 @@ impl Args {
         mut source: impl Source<Raw = F::Raw>,
         stage: Stage<impl Candidate>,
     ) -> anyhow::Result<ExitCode> {
-        let Stage { candidate, output, mut keeper, range, size, has_header } = stage;
+        let Stage { candidate, fitted, output, mut keeper, range, size, has_header } = stage;
         let (start, end) = range.map_or((0, None), |range| (range.start, Some(range.end)));
         source.seek_record(start)?;
         let mut before = None;
@@ -373,7 +381,7 @@ impl Args {
                 return Ok(if errors_before > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS });
             }
         }
-        let model = candidate.load()?;
+        let model = Adapted::new(candidate.load()?, fitted);
         let interrupted = terminal::listen_for_interrupt()?;
         let progress = Progress::new(size, self.model.verbosity.quiet);
         if let Some(done) = &before {

@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use super::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs};
 use super::batch::forms::csv_values;
 use super::terminal;
+use crate::adapted::Adapted;
 use crate::error::{Error, Result};
 use crate::records::csv::{Dialect, write_row};
 use crate::records::jsonl::json_string;
@@ -82,7 +83,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             "The built-in model is small; a larger one labels better: --model knowledgator/gliclass-base-v3.0",
         );
     }
-    let model = args.model.load(args.decision.single_label)?;
+    let model = Adapted::new(args.model.load(args.decision.single_label)?, form.decision.fitted.clone());
     let interrupted = terminal::listen_for_interrupt()?;
     let mut sheet = Sheet { form, out: BufWriter::new(std::io::stdout().lock()), count: 0, errors: 0 };
     let source = texts(args.texts, quiet).map(move |text| text.map(|text| entry(text, &defaults)));
@@ -111,7 +112,7 @@ impl Args {
         if self.shape.logits && !json {
             bail!("--logits needs JSON: add --format json or --format jsonl");
         }
-        let decision = self.decision.decision();
+        let decision = self.decision.decision(Some(labels))?;
         let scores = labels.names().iter().map(|label| format!("score:{label}")).collect();
         let columns =
             if decision.all_scores { scores } else { vec!["predicted_labels".into(), "predicted_scores".into()] };
@@ -184,16 +185,25 @@ impl Form {
     }
 
     fn plain(&self, found: &Classified) -> String {
-        let predictions = decide(&found.logits, &self.decision);
+        let predictions = decide(&found.logits, &found.labels, &self.decision);
         let pairs = predictions.iter().map(|p| format!("{}\t{}", terminal::escaped(p.name(&found.labels)), p.score));
         pairs.collect::<Vec<_>>().join("\t") + "\n"
+    }
+
+    /// Why there is no label.
+    fn nothing(&self) -> String {
+        match (self.decision.abstain_below, &self.decision.fitted) {
+            (Some(least), _) => format!("no label is sure enough: none reaches {least}, or its threshold"),
+            (None, Some(_)) => "no label reaches its threshold".into(),
+            (None, None) => format!("no label reaches {}", self.decision.threshold),
+        }
     }
 
     fn table(&self, text: &str, found: &Classified) -> String {
         let (bold, bar_colour, plain) = if self.colour { ("\x1b[1m", "\x1b[32m", "\x1b[0m") } else { ("", "", "") };
         let cut = if found.truncated { " (cut to fit --max-length)" } else { "" };
         let mut table = format!("{bold}{}{plain}{cut}\n", terminal::escaped(text));
-        let predictions = decide(&found.logits, &self.decision);
+        let predictions = decide(&found.logits, &found.labels, &self.decision);
         let rows: Vec<_> = predictions.iter().map(|p| (terminal::escaped(p.name(&found.labels)), p.score)).collect();
         let width = rows.iter().map(|(label, _)| label.chars().count()).max().unwrap_or_default();
         for (label, score) in &rows {
@@ -201,7 +211,7 @@ impl Form {
             table += &format!("  {label:width$}  {bar_colour}{bar:BAR$}{plain}  {score:.3}\n");
         }
         if rows.is_empty() {
-            table += &format!("  no label reaches {} (--all-scores shows them)\n", self.decision.threshold);
+            table += &format!("  {} (--all-scores shows them)\n", self.nothing());
         }
         table
     }

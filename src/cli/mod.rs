@@ -36,7 +36,7 @@ Examples:
 enum Command {
     Classify(classify::Args),
     Batch(batch::Args),
-    Eval(eval::Args),
+    Eval(Box<eval::Args>),
     Embed(embed::Args),
     Download(download::Args),
     Completions(completions::Args),
@@ -57,7 +57,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Classify(args) => classify::run(args),
         Command::Batch(args) => batch::run(args),
-        Command::Eval(args) => eval::run(args),
+        Command::Eval(args) => eval::run(*args),
         Command::Embed(args) => embed::run(args),
         Command::Download(args) => download::run(args),
         Command::Completions(args) => completions::run(args),

@@ -1,25 +1,24 @@
-//! Precision, recall and F1 of every label and their averages.
+//! All figures of a set of records.
 //!
-//! The numbers are those of scikit-learn's `classification_report` with `labels` set to all the
+//! The numbers are those of scikit-learn, its `classification_report` with `labels` set to all the
 //! candidate labels and `zero_division=0`: a label that never occurs counts in the macro average,
 //! and a quotient without a denominator is 0.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use super::Outcome;
+use super::bootstrap::{Interval, Resampling, intervals, once};
+use super::calibration::Calibration;
+use super::confusion::Confusion;
+use super::counts::{Counts, Figures, Tally, mean};
+use super::digest::{Digest, Scores};
+use super::judged::{Candidate, Judged};
+use super::ranking::{label_ranking_average_precision, top_k_accuracy};
+use super::{Task, ratio};
 
-/// Precision, recall and F1 of a label or of an average.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Figures {
-    /// The share of the predicted that is true.
-    pub precision: f64,
-    /// The share of the true that was predicted.
-    pub recall: f64,
-    /// The harmonic mean of the two.
-    pub f1: f64,
-    /// How often the label is true; for an average, how often any label is.
-    pub support: usize,
-}
+/// Top-k accuracy is said for these k, where there are more labels.
+const TOP: [usize; 3] = [2, 3, 5];
 
 /// The figures of one label.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -29,16 +28,27 @@ pub struct LabelFigures {
     /// Its figures.
     #[serde(flatten)]
     pub figures: Figures,
+    /// The area under its precision-recall curve, where its scores are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub average_precision: Option<f64>,
 }
 
-/// Which of the two questions was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Task {
-    /// Each record has exactly one true and one predicted label.
-    SingleLabel,
-    /// Each record has any number of both.
-    MultiLabel,
+/// The figures of scores.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ScoreFigures {
+    /// The share of records whose true label is among the k best, for some k; only where one label is true.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub top_k_accuracy: BTreeMap<usize, f64>,
+    /// The mean over labels of their average precision.
+    pub mean_average_precision: f64,
+    /// The mean over records of how many of the labels ranked at or above a true one are true.
+    pub label_ranking_average_precision: f64,
+    /// In nats; of the true label, or, where any number is true, of every decision.
+    pub log_loss: f64,
+    /// Squared error, over all labels of a record (halved for two labels) or of every decision.
+    pub brier_score: f64,
+    /// Whether scores are what they say.
+    pub calibration: Calibration,
 }
 
 /// How good the predictions were.
@@ -48,11 +58,14 @@ pub struct Report {
     pub task: Task,
     /// How many records were counted.
     pub records: usize,
+    /// Of how many no label was said; `None` where that is an answer like any other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub abstained: Option<usize>,
     /// One entry for each label, in the order of the names.
     pub labels: Vec<LabelFigures>,
     /// The share of records whose predicted labels are exactly the true ones (multi-label: subset accuracy).
     pub accuracy: f64,
-    /// Of all decisions counted together. Its F1 is the accuracy where the task is single-label.
+    /// Of all decisions counted together. Its F1 is the accuracy where every record has one label and one answer.
     pub micro_average: Figures,
     /// The mean over labels, each counting the same.
     pub macro_average: Figures,
@@ -61,126 +74,109 @@ pub struct Report {
     /// The mean over records; only where the task is multi-label.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub samples_average: Option<Figures>,
+    /// The share of decisions that are wrong.
+    pub hamming_loss: f64,
+    /// Agreement beyond chance; multi-label: of all decisions together.
+    pub cohen_kappa: f64,
+    /// The correlation of truth and prediction; multi-label: of all decisions together.
+    pub matthews_correlation: f64,
+    /// Of scores, where all are known.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub scores: Option<ScoreFigures>,
+    /// The main figures and how sure they are.
+    pub intervals: Vec<Interval>,
+    /// How they were drawn.
+    pub bootstrap: Resampling,
+    /// Which labels are taken for which.
+    pub confusion: Confusion,
 }
 
 impl Report {
-    /// Counts `outcomes` over the labels `names`.
-    ///
-    /// With `single_label`, the task is single-label if every record has exactly one true and one
-    /// predicted label; otherwise it is multi-label. No outcomes at all make every figure 0.
-    ///
-    /// # Panics
-    /// An outcome has a label that `names` does not have.
-    pub fn new(outcomes: &[Outcome], names: &[String], single_label: bool) -> Self {
-        let one_each = |outcome: &Outcome| outcome.truth.len() == 1 && outcome.predicted.len() == 1;
-        let single = single_label && outcomes.iter().all(one_each);
-        let counts = count(outcomes, names.len());
-        let figures: Vec<Figures> = counts.iter().map(Counts::figures).collect();
-        let total = counts.iter().fold(Counts::default(), Counts::plus);
-        let support = total.support;
-        let exact = outcomes.iter().filter(|outcome| outcome.truth == outcome.predicted).count();
+    /// Counts `judged`. No records at all make every figure 0.
+    pub fn new(judged: &Judged, resampling: Resampling) -> Self {
+        let task = judged.task();
+        let tally = tally(judged);
+        let figures: Vec<Figures> = tally.labels.iter().map(Counts::figures).collect();
+        let support = tally.total().support;
+        let scores = Scores::new(judged);
+        let weights = once(judged.records());
+        let precisions = scores.as_ref().map(|scores| {
+            let precisions = scores.rankings.iter().map(|ranking| ranking.average_precision(&weights)[0]);
+            precisions.collect::<Vec<f64>>()
+        });
+        let names = judged.names().iter().zip(figures.iter().copied()).enumerate();
         Self {
-            task: if single { Task::SingleLabel } else { Task::MultiLabel },
-            records: outcomes.len(),
-            accuracy: ratio(exact as f64, outcomes.len() as f64),
-            micro_average: total.figures(),
+            task,
+            records: tally.records,
+            abstained: (task == Task::SingleLabel).then(|| tally.records - tally.total().predicted),
+            accuracy: tally.accuracy(),
+            micro_average: tally.total().figures(),
             macro_average: mean(&figures, |_| 1.0, support),
             weighted_average: mean(&figures, |one| one.support as f64, support),
-            samples_average: (!single).then(|| samples_average(outcomes, support)),
+            samples_average: (task == Task::MultiLabel).then(|| samples_average(judged, support)),
+            hamming_loss: tally.hamming_loss(),
+            cohen_kappa: tally.cohen_kappa(task),
+            matthews_correlation: tally.matthews_correlation(task),
             labels: names
-                .iter()
-                .zip(figures)
-                .map(|(label, figures)| LabelFigures { label: label.clone(), figures })
+                .map(|(place, (label, figures))| LabelFigures {
+                    label: label.clone(),
+                    figures,
+                    average_precision: precisions.as_ref().map(|precisions| precisions[place]),
+                })
                 .collect(),
+            scores: scores
+                .as_ref()
+                .zip(precisions.as_deref())
+                .map(|(scores, precisions)| ScoreFigures::new(judged, scores, precisions)),
+            intervals: intervals(&Digest::with(judged, scores), resampling),
+            bootstrap: resampling,
+            confusion: Confusion::new(judged),
         }
     }
 }
 
-/// What is counted of a label, or of a record.
-#[derive(Debug, Clone, Copy, Default)]
-struct Counts {
-    hits: usize,
-    predicted: usize,
-    support: usize,
-}
-
-impl Counts {
-    fn plus(self, other: &Self) -> Self {
+impl ScoreFigures {
+    fn new(judged: &Judged, scores: &Scores, precisions: &[f64]) -> Self {
+        let weights = once(judged.records());
+        let [(log_loss, brier_score)] = scores.losses.means(&weights);
+        let [calibration] = scores.confidences.calibration(&weights);
+        let top = TOP.into_iter().filter(|&k| judged.task() == Task::SingleLabel && k < judged.names().len());
         Self {
-            hits: self.hits + other.hits,
-            predicted: self.predicted + other.predicted,
-            support: self.support + other.support,
-        }
-    }
-
-    fn figures(&self) -> Figures {
-        let hits = self.hits as f64;
-        Figures {
-            precision: ratio(hits, self.predicted as f64),
-            recall: ratio(hits, self.support as f64),
-            f1: ratio(2.0 * hits, (self.predicted + self.support) as f64),
-            support: self.support,
+            top_k_accuracy: top.map(|k| (k, top_k_accuracy(judged, k))).collect(),
+            mean_average_precision: ratio(precisions.iter().sum(), precisions.len() as f64),
+            label_ranking_average_precision: label_ranking_average_precision(judged),
+            log_loss,
+            brier_score,
+            calibration,
         }
     }
 }
 
-fn count(outcomes: &[Outcome], labels: usize) -> Vec<Counts> {
-    let mut counts = vec![Counts::default(); labels];
-    for outcome in outcomes {
-        for &label in &outcome.truth {
-            counts[label].support += 1;
-        }
-        for label in &outcome.predicted {
-            counts[*label].predicted += 1;
-            counts[*label].hits += usize::from(outcome.truth.contains(label));
-        }
-    }
-    counts
-}
-
-fn samples_average(outcomes: &[Outcome], support: usize) -> Figures {
-    let of_record = |outcome: &Outcome| Counts {
-        hits: outcome.truth.intersection(&outcome.predicted).count(),
-        predicted: outcome.predicted.len(),
-        support: outcome.truth.len(),
+/// Counts every record once.
+pub fn tally(judged: &Judged) -> Tally {
+    let mut tally = Tally {
+        records: judged.records(),
+        decisions: judged.decisions(),
+        labels: vec![Counts::default(); judged.names().len()],
+        ..Tally::default()
     };
-    let figures: Vec<Figures> = outcomes.iter().map(|outcome| of_record(outcome).figures()).collect();
+    for record in judged.iter() {
+        tally.exact += usize::from(record.iter().all(|one| one.truth == one.predicted));
+        for one in record {
+            tally.labels[one.label as usize].add(one.truth, one.predicted, 1);
+        }
+    }
+    tally
+}
+
+fn samples_average(judged: &Judged, support: usize) -> Figures {
+    let of_record = |record: &[Candidate]| {
+        let mut counts = Counts::default();
+        record.iter().for_each(|one| counts.add(one.truth, one.predicted, 1));
+        counts.figures()
+    };
+    let figures: Vec<Figures> = judged.iter().map(of_record).collect();
     mean(&figures, |_| 1.0, support)
-}
-
-/// The mean of each figure, each of `figures` counting by its weight.
-fn mean(figures: &[Figures], weight: impl Fn(&Figures) -> f64, support: usize) -> Figures {
-    let sum = |value: &dyn Fn(&Figures) -> f64| pairwise_sum(&figures.iter().map(value).collect::<Vec<f64>>());
-    let weights = sum(&|one| weight(one));
-    let mean_of = |figure: fn(&Figures) -> f64| ratio(sum(&|one| figure(one) * weight(one)), weights);
-    Figures {
-        precision: mean_of(|one| one.precision),
-        recall: mean_of(|one| one.recall),
-        f1: mean_of(|one| one.f1),
-        support,
-    }
-}
-
-/// Adds in the order in which NumPy does, so that a mean halfway between two printed numbers falls to
-/// the same side: eight running sums up to 128 values, halves above that.
-fn pairwise_sum(values: &[f64]) -> f64 {
-    if values.len() > 128 {
-        let half = values.len() / 2;
-        let (left, right) = values.split_at(half - half % 8);
-        return pairwise_sum(left) + pairwise_sum(right);
-    }
-    let (eights, rest) = values.as_chunks::<8>();
-    let mut s = [0.0; 8];
-    for eight in eights {
-        s.iter_mut().zip(eight).for_each(|(sum, value)| *sum += value);
-    }
-    let sum = ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
-    rest.iter().fold(sum, |sum, value| sum + value)
-}
-
-/// A quotient that is 0 where there is nothing to divide by.
-fn ratio(part: f64, whole: f64) -> f64 {
-    if whole == 0.0 { 0.0 } else { part / whole }
 }
 
 #[cfg(test)]
@@ -189,7 +185,11 @@ mod tests {
     use serde_json::Value;
 
     use super::super::Layout;
+    use super::super::digest::Main;
+    use super::super::judged::fixtures;
     use super::*;
+
+    const NO_ROUNDS: Resampling = Resampling { rounds: 0, seed: 0 };
 
     /// One of the sets that `tests/fixtures/metrics/make.py` recorded.
     #[derive(serde::Deserialize)]
@@ -206,10 +206,8 @@ mod tests {
 
     impl Case {
         fn report(&self) -> Report {
-            let set = |labels: &Vec<usize>| labels.iter().copied().collect();
-            let outcome = |(t, p)| Outcome { truth: set(t), predicted: set(p) };
-            let outcomes: Vec<Outcome> = self.r#true.iter().zip(&self.predicted).map(outcome).collect();
-            Report::new(&outcomes, &self.names, self.single_label)
+            let judged = fixtures::judged(&self.names, self.single_label, &self.r#true, &self.predicted);
+            Report::new(&judged, NO_ROUNDS)
         }
     }
 
@@ -254,24 +252,177 @@ mod tests {
     #[test]
     fn the_table_is_laid_out_as_scikit_learn_lays_it_out() {
         for case in cases() {
-            let text = Layout::Text.render(&case.report());
+            let text = Layout::Text.render(&case.report().into());
             assert!(text.contains(&case.table), "{text}\nscikit-learn says\n{}", case.table);
         }
     }
 
+    /// One of the sets that `tests/fixtures/metrics/make_scores.py` recorded.
+    #[derive(serde::Deserialize)]
+    struct ScoreCase {
+        single_label: bool,
+        r#true: Vec<Vec<usize>>,
+        scores: Vec<Vec<f32>>,
+        average_precision: Vec<f64>,
+        mean_average_precision: f64,
+        lrap: f64,
+        #[serde(default)]
+        top_k: BTreeMap<usize, f64>,
+        log_loss: f64,
+        brier: f64,
+        ece: f64,
+        bins: Vec<(f64, f64, u64)>,
+        kappa: f64,
+        mcc: f64,
+        accuracy: f64,
+        hamming_loss: f64,
+    }
+
+    impl ScoreCase {
+        fn judged(&self) -> Judged {
+            let names: Vec<String> = (0..self.scores[0].len()).map(|label| label.to_string()).collect();
+            let mut judged = Judged::new(names, self.single_label);
+            for (truth, scores) in self.r#true.iter().zip(&self.scores) {
+                let candidate = |(label, &score): (usize, &f32)| Candidate {
+                    label: label as u32,
+                    score,
+                    truth: truth.contains(&label),
+                    predicted: !self.single_label && score >= 0.5,
+                };
+                let mut candidates: Vec<Candidate> = scores.iter().enumerate().map(candidate).collect();
+                let best = super::super::ranking::best(&candidates).map(|one| one.label as usize);
+                candidates[best.unwrap()].predicted |= self.single_label;
+                judged.push(candidates);
+            }
+            judged
+        }
+    }
+
+    fn score_cases() -> Vec<ScoreCase> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/metrics/scores.json");
+        let recorded: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        serde_json::from_value(recorded["cases"].clone()).unwrap()
+    }
+
     #[test]
-    fn no_outcomes_make_every_figure_zero() {
-        let report = Report::new(&[], &["a".into()], false);
+    fn every_figure_of_scores_is_the_one_scikit_learn_computes() {
+        let cases = score_cases();
+        assert!(cases.len() >= 30);
+        for (number, case) in cases.iter().enumerate() {
+            let report = Report::new(&case.judged(), NO_ROUNDS);
+            let scores = report.scores.unwrap();
+            let near = |found, expected, what: &str| assert_near(found, expected, &format!("case {number}: {what}"));
+            for (label, expected) in report.labels.iter().zip(&case.average_precision) {
+                near(label.average_precision.unwrap(), *expected, "average precision");
+            }
+            near(scores.mean_average_precision, case.mean_average_precision, "mean average precision");
+            near(scores.label_ranking_average_precision, case.lrap, "label ranking average precision");
+            near(scores.log_loss, case.log_loss, "log loss");
+            near(scores.brier_score, case.brier, "Brier score");
+            near(scores.calibration.expected_calibration_error, case.ece, "expected calibration error");
+            near(report.cohen_kappa, case.kappa, "kappa");
+            near(report.matthews_correlation, case.mcc, "Matthews correlation");
+            near(report.accuracy, case.accuracy, "accuracy");
+            near(report.hamming_loss, case.hamming_loss, "Hamming loss");
+            assert_eq!(scores.calibration.points.len(), case.bins.len(), "case {number}");
+            for (point, (score, share, count)) in scores.calibration.points.iter().zip(&case.bins) {
+                near(point.score, *score, "score of a bin");
+                near(point.share_true, *share, "share of a bin");
+                assert_eq!(point.count, *count, "case {number}");
+            }
+            if case.single_label {
+                let found: Vec<usize> = scores.top_k_accuracy.keys().copied().collect();
+                assert_eq!(found, case.top_k.keys().copied().collect::<Vec<usize>>());
+                case.top_k.iter().for_each(|(k, expected)| near(scores.top_k_accuracy[k], *expected, "top k"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_that_counts_twice_counts_as_two() {
+        for case in score_cases() {
+            let judged = case.judged();
+            let weights: Vec<[u8; 2]> = (0..judged.records()).map(|record| [1, ((record + 2) % 3) as u8]).collect();
+            let copies = weights.iter().enumerate().flat_map(|(record, count)| vec![record; count[1].into()]);
+            let copied = judged.selected(copies);
+            if copied.records() == 0 || copied.task() != judged.task() {
+                continue;
+            }
+            let [plain, weighted] = Digest::new(&judged).values(&weights);
+            assert_eq!(plain, Digest::new(&judged).plain_values());
+            let expected = Digest::new(&copied).plain_values();
+            weighted.iter().zip(&expected).for_each(|(found, expected)| assert_near(*found, *expected, "weighted"));
+        }
+    }
+
+    #[test]
+    fn the_main_figures_are_those_of_the_report() {
+        for case in score_cases() {
+            let report = Report::new(&case.judged(), NO_ROUNDS);
+            let scores = report.scores.as_ref().unwrap();
+            for interval in &report.intervals {
+                let expected = match interval.figure {
+                    Main::Accuracy => report.accuracy,
+                    Main::MicroF1 => report.micro_average.f1,
+                    Main::MacroF1 => report.macro_average.f1,
+                    Main::WeightedF1 => report.weighted_average.f1,
+                    Main::SamplesF1 => report.samples_average.unwrap().f1,
+                    Main::CohenKappa => report.cohen_kappa,
+                    Main::MatthewsCorrelation => report.matthews_correlation,
+                    Main::MeanAveragePrecision => scores.mean_average_precision,
+                    Main::LogLoss => scores.log_loss,
+                    Main::BrierScore => scores.brier_score,
+                    Main::ExpectedCalibrationError => scores.calibration.expected_calibration_error,
+                };
+                assert_near(interval.value, expected, interval.figure.name(report.task));
+            }
+        }
+    }
+
+    #[test]
+    fn intervals_are_the_same_on_any_number_of_threads() {
+        let judged = score_cases().last().map(ScoreCase::judged).unwrap();
+        let of = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| Report::new(&judged, Resampling { rounds: 50, seed: 7 }).intervals)
+        };
+        assert_eq!(of(1), of(3));
+    }
+
+    #[test]
+    fn an_interval_of_a_share_is_near_the_textbook_one() {
+        // 400 records, 0.7 right: 1.96 standard errors are 0.045.
+        let truth = vec![vec![0]; 400];
+        let said: Vec<Vec<usize>> = (0..400).map(|record| vec![usize::from(record % 10 >= 7)]).collect();
+        let judged = fixtures::judged(&["a".into(), "b".into()], true, &truth, &said);
+        let report = Report::new(&judged, Resampling { rounds: 2000, seed: 1 });
+        let accuracy = report.intervals[0];
+        assert_near(accuracy.value, 0.7, "accuracy");
+        assert!((accuracy.low - 0.655).abs() < 0.01, "{accuracy:?}");
+        assert!((accuracy.high - 0.745).abs() < 0.01, "{accuracy:?}");
+    }
+
+    #[test]
+    fn no_records_make_every_figure_zero() {
+        let report = Report::new(&Judged::new(vec!["a".into()], false), Resampling { rounds: 3, seed: 0 });
         assert_eq!((report.records, report.accuracy, report.macro_average.f1), (0, 0.0, 0.0));
         assert_eq!(report.samples_average.unwrap().f1, 0.0);
+        assert!(report.intervals.iter().all(|interval| interval.value == 0.0), "{:?}", report.intervals);
     }
 
     #[test]
     fn one_record_with_two_true_labels_makes_the_task_multi_label() {
-        let one = Outcome { truth: [0].into(), predicted: [0].into() };
-        let two = Outcome { truth: [0, 1].into(), predicted: [0].into() };
         let names = ["a".into(), "b".into()];
-        assert_eq!(Report::new(std::slice::from_ref(&one), &names, true).task, Task::SingleLabel);
-        assert_eq!(Report::new(&[one, two], &names, true).task, Task::MultiLabel);
+        let task = |truth: &[Vec<usize>], said: &[Vec<usize>]| fixtures::judged(&names, true, truth, said).task();
+        assert_eq!(task(&[vec![0]], &[vec![1]]), Task::SingleLabel);
+        assert_eq!(task(&[vec![0]], &[vec![]]), Task::SingleLabel);
+        assert_eq!(task(&[vec![0], vec![0, 1]], &[vec![0], vec![0]]), Task::MultiLabel);
+    }
+
+    #[test]
+    fn withheld_answers_count_as_wrong_and_are_counted() {
+        let judged = fixtures::judged(&["a".into(), "b".into()], true, &[vec![0], vec![1]], &[vec![0], vec![]]);
+        let report = Report::new(&judged, NO_ROUNDS);
+        assert_eq!((report.accuracy, report.abstained), (0.5, Some(1)));
     }
 }

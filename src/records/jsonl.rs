@@ -51,6 +51,11 @@ impl Raw for Line {
 }
 
 impl Line {
+    /// A JSON object on one line, without a line end.
+    pub fn of_object(object: String) -> Self {
+        Self { place: Place::START, bytes: object.into_bytes() }
+    }
+
     /// Whether there is nothing on it. It is written back as it is, and is no record.
     pub fn is_blank(&self) -> bool {
         self.bytes.trim_ascii().is_empty()
@@ -107,12 +112,12 @@ pub fn json_string(text: &str) -> String {
 
 /// The fields of a JSON object, where they stand in its text.
 #[derive(Default)]
-struct Object<'a> {
+pub(super) struct Object<'a> {
     fields: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
 
 impl<'a> Object<'a> {
-    fn parse(text: &'a str) -> serde_json::Result<Self> {
+    pub(super) fn parse(text: &'a str) -> serde_json::Result<Self> {
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let fields = deserializer.deserialize_map(Fields)?;
         deserializer.end()?;
@@ -120,12 +125,12 @@ impl<'a> Object<'a> {
     }
 
     /// The last field of this name that is not null.
-    fn get(&self, name: &str) -> Option<&'a RawValue> {
+    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
         let (_, value) = self.fields.iter().rev().find(|(key, _)| key == name)?;
         (value.get() != "null").then_some(*value)
     }
 
-    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
+    pub(super) fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
         let value = self.get(name).map(|value| serde_json::from_str(value.get())).transpose();
         value.map_err(|error| Error::Record(format!("field {name:?}: {}", without_place(&error))))
     }

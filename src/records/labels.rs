@@ -13,6 +13,33 @@ use crate::error::{Error, Result};
 pub struct LabelSet {
     names: Vec<String>,
     tree: Option<Value>,
+    wordings: Option<Wordings>,
+}
+
+/// The wordings of labels that have several.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wordings {
+    all: Arc<LabelSet>,
+    /// How many each label has.
+    counts: Vec<usize>,
+}
+
+impl Wordings {
+    /// All wordings, those of the first label first.
+    pub fn all(&self) -> &Arc<LabelSet> {
+        &self.all
+    }
+
+    /// Of the values of all wordings, the best for each label.
+    pub fn best(&self, values: &[f32]) -> Vec<f32> {
+        let mut rest = values;
+        let mut next = |&count: &usize| {
+            let (own, after) = rest.split_at(count);
+            rest = after;
+            own.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+        };
+        self.counts.iter().map(&mut next).collect()
+    }
 }
 
 impl LabelSet {
@@ -22,7 +49,7 @@ impl LabelSet {
     /// No label at all, an empty one, or one given twice.
     pub fn flat(names: Vec<String>) -> Result<Self> {
         check(&names)?;
-        Ok(Self { names, tree: None })
+        Ok(Self { names, tree: None, wordings: None })
     }
 
     /// Labels from JSON: an array of strings, or a nested object whose leaves are strings or
@@ -35,7 +62,54 @@ impl LabelSet {
         flatten(value, "", separator, &mut names)?;
         check(&names)?;
         let tree = value.is_object().then(|| value.clone());
-        Ok(Self { names, tree })
+        Ok(Self { names, tree, wordings: None })
+    }
+
+    /// Labels with their wordings from a JSON object: `{"sport": ["sport", "sports news"], "travel": "travel"}`.
+    ///
+    /// # Errors
+    /// Any other form; a label or a wording is empty, or a wording is given twice.
+    pub fn worded(value: &Value) -> Result<Self> {
+        let Value::Object(labels) = value else {
+            return Err(Error::Usage("wordings must be an object: {\"label\": [\"wording\", \"another\"]}".into()));
+        };
+        let (mut all, mut counts) = (Vec::new(), Vec::new());
+        for (label, wordings) in labels {
+            let before = all.len();
+            if wordings.is_object() {
+                return Err(Error::Usage(format!("the wordings of {label:?} must be a list of strings")));
+            }
+            flatten(wordings, "", "", &mut all)?;
+            if all.len() == before {
+                return Err(Error::Usage(format!("label {label:?} has no wording: give at least one")));
+            }
+            counts.push(all.len() - before);
+        }
+        let wordings = Wordings { all: Arc::new(Self::flat(all)?), counts };
+        Ok(Self { wordings: Some(wordings), ..Self::flat(labels.keys().cloned().collect())? })
+    }
+
+    /// Their wordings, where the labels are not asked for by their names.
+    pub fn wordings(&self) -> Option<&Wordings> {
+        self.wordings.as_ref()
+    }
+
+    /// The same labels in another order: first the one that is now at `order[0]`. Hierarchies lose their shape.
+    ///
+    /// # Panics
+    /// `order` does not have every place once.
+    pub fn reordered(&self, order: &[usize]) -> Self {
+        assert_eq!(order.len(), self.names.len(), "an order of all labels: this is a bug");
+        let names = order.iter().map(|&place| self.names[place].clone()).collect();
+        let wordings = self.wordings.as_ref().map(|wordings| {
+            let start = |place: usize| wordings.counts[..place].iter().sum::<usize>();
+            let places = order.iter().flat_map(|&place| start(place)..start(place) + wordings.counts[place]);
+            Wordings {
+                all: Arc::new(wordings.all.reordered(&places.collect::<Vec<usize>>())),
+                counts: order.iter().map(|&place| wordings.counts[place]).collect(),
+            }
+        });
+        Self { names, tree: None, wordings }
     }
 
     /// The flat labels.
@@ -76,16 +150,19 @@ pub fn from_options(options: &[String]) -> Result<LabelSet> {
     LabelSet::flat(names)
 }
 
-/// The labels of a file: JSON (an array, or a nested object), or one label a line.
+/// The labels of a file: JSON (an array, or a nested object), or one label a line. With `wordings`, the object's
+/// lists are wordings of its labels.
 ///
 /// # Errors
 /// The file cannot be read, or a label is empty or given twice. Empty lines are passed over.
-pub fn from_file(path: &Path, separator: &str) -> Result<LabelSet> {
+pub fn from_file(path: &Path, separator: &str, wordings: bool) -> Result<LabelSet> {
     let text = read(path)?;
-    let labels = if text.trim_start().starts_with(['[', '{']) {
-        serde_json::from_str(&text)
-            .map_err(|error| Error::Usage(format!("not JSON: {error}")))
-            .and_then(|value| LabelSet::from_json(&value, separator))
+    let labels = if wordings || text.trim_start().starts_with(['[', '{']) {
+        let value = serde_json::from_str(&text).map_err(|error| Error::Usage(format!("not JSON: {error}")));
+        value.and_then(|value| match wordings {
+            true => LabelSet::worded(&value),
+            false => LabelSet::from_json(&value, separator),
+        })
     } else {
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         LabelSet::flat(lines.map(str::to_owned).collect())
@@ -166,4 +243,39 @@ fn shape(tree: &Value, values: &mut impl Iterator<Item = Value>) -> Value {
         _ => Map::new(),
     };
     Value::Object(object)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn wordings_belong_to_their_label_in_any_order() {
+        let labels = LabelSet::worded(&json!({"a": ["a1", "a2"], "b": "b1"})).unwrap();
+        assert_eq!(
+            (labels.names(), labels.wordings().unwrap().all().names()),
+            (&["a", "b"].map(String::from)[..], &["a1", "a2", "b1"].map(String::from)[..])
+        );
+        let turned = labels.reordered(&[1, 0]);
+        assert_eq!(turned.names(), ["b", "a"]);
+        assert_eq!(turned.wordings().unwrap().all().names(), ["b1", "a1", "a2"]);
+        assert_eq!(turned.wordings().unwrap().best(&[1.0, 2.0, 3.0]), [1.0, 3.0]);
+    }
+
+    #[test]
+    fn what_is_no_list_of_wordings_is_refused() {
+        for (value, message) in [
+            (json!(["a"]), "wordings must be an object"),
+            (json!({"a": []}), "label \"a\" has no wording"),
+            (json!({"a": {"b": ["c"]}}), "the wordings of \"a\" must be a list"),
+            (json!({"a": ["x"], "b": ["x"]}), "label \"x\" is given twice"),
+            (json!({"a": [1]}), "a label must be a string"),
+        ] {
+            let error = LabelSet::worded(&value).unwrap_err().to_string();
+            assert!(error.starts_with(message), "{error}");
+        }
+    }
 }

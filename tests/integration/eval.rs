@@ -88,7 +88,7 @@ fn figures_go_to_standard_output_and_the_form_to_standard_error() {
     let sandbox = Sandbox::new();
     sandbox.write("d.csv", TOPICS);
     let finished = sandbox.gliclass(["eval", "d.csv", "--single-label"]).run().ends_with(0);
-    let finished = finished.says(&["read 2 records as CSV; 2 labels"]);
+    let finished = finished.says(&["read 2 records as CSV, true labels from \"label\"; 2 labels"]);
     let headings: Vec<&str> =
         finished.stdout.lines().filter_map(|line| line.split("  ").find(|s| !s.is_empty())).collect();
     assert_eq!(headings[0], "records: 2");
@@ -121,4 +121,196 @@ fn predictions_are_written_a_line_a_record_in_order() {
     assert_eq!(records.len(), 2);
     assert_eq!(records[1]["true_labels"], serde_json::json!(["weather"]));
     assert_eq!(records[1]["predictions"].as_array().map(Vec::len), Some(2));
+}
+
+/// Ready predictions with all scores: `right` records of ten say what is true.
+fn ready(right: usize) -> String {
+    let line = |record: usize| {
+        let truth = ["a", "b"][record % 2];
+        let score = if record < right { 0.9 - record as f64 / 100.0 } else { 0.4 - record as f64 / 100.0 };
+        let (a, b) = if truth == "a" { (score, 1.0 - score) } else { (1.0 - score, score) };
+        format!(
+            r#"{{"text": "text {record}", "label": "{truth}", "predictions": [{{"label": "a", "score": {a}}}, {{"label": "b", "score": {b}}}]}}"#
+        ) + "\n"
+    };
+    (0..10).map(line).collect()
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn ready_predictions_are_judged_without_a_model_whatever_their_order() {
+    let sandbox = Sandbox::new();
+    let lines = ready(7);
+    let (even, odd): (Vec<_>, Vec<_>) = lines.lines().enumerate().partition(|(place, _)| place % 2 == 0);
+    for (name, shard) in [("0.jsonl", even), ("1.jsonl", odd)] {
+        sandbox.write(name, shard.iter().map(|(_, line)| format!("{line}\n")).collect::<String>());
+    }
+    sandbox.write("all.jsonl", &lines);
+    let judge = |files: &[&str]| {
+        let mut arguments = vec!["eval", "--single-label", "--report", "json", "--model", "none/there"];
+        arguments.push("--predictions-from");
+        arguments.extend(files);
+        let mut report = json(&sandbox.gliclass(arguments).run().ends_with(0).stdout);
+        // Records are drawn by their place: of another order others are drawn.
+        report["intervals"] = report["intervals"].as_array().unwrap().iter().map(|one| one["value"].clone()).collect();
+        report
+    };
+    let report = judge(&["all.jsonl"]);
+    assert_eq!((&report["accuracy"], &report["records"]), (&0.7.into(), &10.into()));
+    assert_eq!(judge(&["0.jsonl", "1.jsonl"])["accuracy"], report["accuracy"]);
+    assert_eq!(judge(&["0.jsonl", "1.jsonl"])["confusion"], report["confusion"]);
+}
+
+#[test]
+fn fitted_thresholds_decide_and_are_told_where_they_were_fitted() {
+    let sandbox = Sandbox::new();
+    sandbox.write("p.jsonl", ready(10));
+    let fitted = sandbox.gliclass(["eval", "--predictions-from", "p.jsonl", "--fit", "t.json"]).run().ends_with(0);
+    let fitted = fitted.says(&["warning: thresholds are fitted and judged on the same records"]);
+    assert!(fitted.stdout.contains("fitted for f1 on these records; \"unseen\" is 5-fold"), "{}", fitted.stdout);
+    let thresholds = json(&std::fs::read_to_string(sandbox.path("t.json")).unwrap());
+    assert_eq!(thresholds["fitted"]["records"], 10);
+    for label in ["a", "b"] {
+        let threshold = thresholds["labels"][label].as_f64().unwrap();
+        assert!(threshold > 0.0 && threshold < 1.0, "{thresholds}");
+    }
+    let seen = ["eval", "--predictions-from", "p.jsonl", "--thresholds", "t.json"];
+    sandbox.gliclass(seen).run().ends_with(0).says(&["the thresholds were fitted on these very records"]);
+    let others = std::fs::read_to_string(sandbox.path("p.jsonl")).unwrap().replace("text ", "other ");
+    sandbox.write("o.jsonl", others);
+    let unseen =
+        sandbox.gliclass(["eval", "--predictions-from", "o.jsonl", "--thresholds", "t.json"]).run().ends_with(0);
+    assert!(!unseen.stderr.contains("these very records"), "{}", unseen.stderr);
+}
+
+#[test]
+fn a_label_without_a_fitted_threshold_is_refused_before_any_work() {
+    let sandbox = Sandbox::new();
+    sandbox.write("t.json", r#"{"labels": {"a": 0.3}}"#);
+    for command in [&["classify", "text"][..], &["batch"]] {
+        let arguments = command.iter().chain(&["--labels", "a,b", "--thresholds", "t.json", "--model", "./none"]);
+        sandbox.gliclass(arguments).run().ends_with(2).says(&["label \"b\" is not in the file of --thresholds"]);
+    }
+}
+
+#[test]
+fn files_that_hold_no_usable_thresholds_are_refused() {
+    let sandbox = Sandbox::new();
+    for (content, message) in [
+        ("{", "t.json: not a file of thresholds: EOF"),
+        (r#"{"labels": {"a": 1.5}}"#, "t.json: the threshold of \"a\" is 1.5: it must be from 0 to 1"),
+        (r#"{"temperature": 0}"#, "t.json: the temperature is 0: it must be above 0"),
+        (r#"{"use": "all"}"#, "t.json: \"use\" is \"all\", and there is no \"threshold\""),
+        (r#"{"threshhold": 0.5}"#, "unknown field `threshhold`"),
+        (r#"{"single_label": true}"#, "t.json: fitted with --single-label: add it"),
+    ] {
+        sandbox.write("t.json", content);
+        let arguments = ["classify", "text", "--labels", "a", "--thresholds", "t.json"];
+        sandbox.gliclass(arguments).run().ends_with(2).says(&[message]);
+    }
+}
+
+#[test]
+fn two_sets_of_predictions_are_set_side_by_side() {
+    let sandbox = Sandbox::new();
+    sandbox.write("better.jsonl", ready(9));
+    let turned: Vec<String> = ready(4).lines().rev().map(|line| format!("{line}\n")).collect();
+    sandbox.write("worse.jsonl", turned.concat());
+    let arguments = ["eval", "--predictions-from", "better.jsonl", "--compare", "worse.jsonl", "--single-label"];
+    let found = sandbox.gliclass(arguments.into_iter().chain(["--report", "json"])).run().ends_with(0);
+    let comparison = json(&found.stdout)["comparison"].clone();
+    assert_eq!(
+        comparison["exactly_right"],
+        serde_json::json!({"both": 4, "only_this": 5, "only_other": 0, "neither": 1})
+    );
+    assert_eq!(comparison["mcnemar_p"], 0.0625);
+    assert_eq!(comparison["differences"][0]["difference"], 0.5);
+    let shown = sandbox.gliclass(arguments).run().ends_with(0);
+    assert!(shown.stdout.contains("McNemar's exact test: p = 0.0625"), "{}", shown.stdout);
+}
+
+#[test]
+fn predictions_of_other_records_are_not_compared() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.jsonl", ready(9));
+    sandbox.write("b.jsonl", ready(9).replace("text 3", "text 33"));
+    sandbox.write("c.jsonl", ready(9).replacen("\"label\": \"a\"", "\"label\": \"b\"", 1));
+    for (other, message) in [
+        ("b.jsonl", "cannot compare with b.jsonl: other records: 1 of 10 are not there"),
+        ("c.jsonl", "cannot compare with c.jsonl: other labels are true there of line 1 (text 0)"),
+    ] {
+        let arguments = ["eval", "--predictions-from", "a.jsonl", "--compare", other];
+        sandbox.gliclass(arguments).run().ends_with(2).says(&[message]);
+    }
+}
+
+#[test]
+fn options_that_need_all_scores_say_so() {
+    let sandbox = Sandbox::new();
+    sandbox.write("p.jsonl", "{\"text\": \"x\", \"label\": \"a\", \"predictions\": []}\n");
+    for option in [["--threshold", "0.3"], ["--abstain-below", "0.3"], ["--fit", "t.json"]] {
+        let arguments = ["eval", "--predictions-from", "p.jsonl"].into_iter().chain(option);
+        sandbox.gliclass(arguments).run().ends_with(2).says(&["--all-scores"]);
+    }
+    sandbox.gliclass(["eval", "--predictions-from", "p.jsonl"]).run().ends_with(0);
+}
+
+#[test]
+fn errors_are_shown_by_label_with_their_line() {
+    let sandbox = Sandbox::new();
+    sandbox.write("p.jsonl", ready(9));
+    let arguments = ["eval", "--predictions-from", "p.jsonl", "--single-label", "--errors", "2"];
+    let shown = sandbox.gliclass(arguments).run().ends_with(0).stdout;
+    assert!(shown.contains("  a\n    0.690  said, true: b (line 10)\n           text 9\n"), "{shown}");
+}
+
+#[cfg(feature = "builtin")]
+#[test]
+fn an_output_of_batch_is_judged_as_eval_judges_the_records() {
+    let sandbox = Sandbox::new();
+    sandbox.write("d.csv", TOPICS);
+    let lines = "{\"text\": \"The striker scored twice in the final.\", \"label\": \"sport\"}\n\
+                 {\"text\": \"Heavy rain and wind all day.\", \"label\": \"weather\"}\n";
+    sandbox.write("d.jsonl", lines);
+    let labels = ["--labels", "sport,weather", "--single-label"];
+    let figures = |arguments: &[&str]| {
+        let arguments = ["eval", "--report", "json"].iter().chain(arguments).chain(&labels);
+        let mut report = json(&sandbox.gliclass(arguments).run().ends_with(0).stdout);
+        report.as_object_mut().unwrap().retain(|name, _| name != "bootstrap");
+        report
+    };
+    for (data, output) in [("d.jsonl", "p.jsonl"), ("d.csv", "p.csv")] {
+        let arguments = ["batch", data, "-o", output, "--all-scores"];
+        sandbox.gliclass(arguments.iter().chain(&labels)).run().ends_with(0);
+        assert_eq!(figures(&["--predictions-from", output]), figures(&[data]), "{output}");
+    }
+}
+
+#[cfg(feature = "builtin")]
+#[test]
+fn shuffled_labels_are_asked_again_and_changes_are_counted() {
+    let sandbox = Sandbox::new();
+    sandbox.write("d.csv", TOPICS);
+    let arguments = ["eval", "d.csv", "--label-order-trials", "2", "--report", "json"];
+    let report = json(&sandbox.gliclass(arguments).run().ends_with(0).stdout);
+    assert_eq!(
+        (&report["label_order"]["trials"], report["label_order"]["changed"].as_array().unwrap().len()),
+        (&2.into(), 2)
+    );
+}
+
+#[cfg(feature = "builtin")]
+#[test]
+fn a_label_in_several_wordings_is_one_label() {
+    let sandbox = Sandbox::new();
+    sandbox.write("w.json", r#"{"sport": ["football", "a sports match"], "weather": "weather"}"#);
+    let arguments = ["classify", "The striker scored twice.", "--labels-file", "w.json", "--wordings", "--all-scores"];
+    let worded = json(&sandbox.gliclass(arguments).run().ends_with(0).stdout);
+    let mut labels: Vec<&str> =
+        worded["predictions"].as_array().unwrap().iter().map(|one| one["label"].as_str().unwrap()).collect();
+    labels.sort_unstable();
+    assert_eq!(labels, ["sport", "weather"]);
 }

@@ -166,7 +166,8 @@ proptest! {
         let path = folder.path().join("labels");
         let good = if text { "travel\n sport\r\n\n\u{feff}dreams" } else { LABELS };
         fs::write(&path, damaged(good.into(), usize::MAX, &damages)).unwrap();
-        drop(labels::from_file(&path, "."));
+        drop(labels::from_file(&path, ".", false));
+        drop(labels::from_file(&path, ".", true));
         if let Ok(text) = fs::read_to_string(&path) {
             drop(labels::from_options(&[text]));
         }

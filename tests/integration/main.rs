@@ -16,6 +16,7 @@ mod hub;
 mod learning;
 mod operations;
 mod packed;
+mod page;
 mod parity;
 mod pieces;
 mod resume;

@@ -36,8 +36,8 @@ pub(super) struct Jsonl {
 }
 
 impl Jsonl {
-    pub(super) fn new(args: &Args) -> Self {
-        Self { output_field: args.output_field.clone(), decision: args.decision.decision(), shape: args.shape }
+    pub(super) fn new(args: &Args, decision: Decision) -> Self {
+        Self { output_field: args.output_field.clone(), decision, shape: args.shape }
     }
 }
 
@@ -75,12 +75,16 @@ pub(super) struct Csv {
 }
 
 impl Csv {
-    pub(super) fn new<B: BufRead>(args: &Args, labels: &LabelSet, source: &csv::Reader<B>) -> anyhow::Result<Self> {
+    pub(super) fn new<B: BufRead>(
+        args: &Args,
+        decision: Decision,
+        labels: &LabelSet,
+        source: &csv::Reader<B>,
+    ) -> anyhow::Result<Self> {
         let separator = &args.list_separator;
         if let Some(label) = labels.names().iter().find(|label| label.contains(separator.as_str())) {
             bail!("label {label:?} holds the separator {separator:?} of lists: give another --list-separator");
         }
-        let decision = args.decision.decision();
         let mut added: Vec<String> = if decision.all_scores {
             labels.names().iter().map(|label| format!("score:{label}")).collect()
         } else {
@@ -123,9 +127,9 @@ impl Form for Csv {
 /// The values of the predictions' columns: every score, or the labels that hold and their scores.
 pub(in crate::cli) fn csv_values(found: &Classified, decision: &Decision, list_separator: &str) -> Vec<String> {
     if decision.all_scores {
-        return scores::scores(&found.logits, decision.single_label).iter().map(f32::to_string).collect();
+        return decision.scores(&found.logits).iter().map(f32::to_string).collect();
     }
-    let predictions = scores::decide(&found.logits, decision);
+    let predictions = scores::decide(&found.logits, &found.labels, decision);
     let labels: Vec<&str> = predictions.iter().map(|prediction| prediction.name(&found.labels)).collect();
     let scores: Vec<String> = predictions.iter().map(|prediction| prediction.score.to_string()).collect();
     vec![labels.join(list_separator), scores.join(list_separator)]

@@ -1,6 +1,6 @@
 //! The lines of fastText: `__label__a __label__b text`.
 
-use super::{Found, Truth, flaw};
+use super::{Found, Own, Truth, flaw};
 use crate::error::Result;
 
 /// Begins every label.
@@ -25,6 +25,7 @@ fn read_line(number: usize, line: &str) -> Result<Found> {
     if rest.is_empty() {
         return Err(flaw(number, None, "no text after the labels"));
     }
-    let truth = Truth { field: PREFIX.to_owned(), labels };
-    Ok(Found { line: number, text: rest.to_owned(), candidates: None, truth })
+    let source = serde_json::json!({"text": rest}).to_string();
+    let truth = Truth { field: PREFIX.to_owned(), labels, restate: true };
+    Ok(Found { line: number, text: rest.to_owned(), candidates: None, truth, own: Own::default(), source })
 }

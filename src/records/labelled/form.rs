@@ -26,7 +26,10 @@ impl Form {
     /// # Errors
     /// Neither does.
     pub fn detect(name: &str, text: &str) -> Result<Self> {
-        let ending = Path::new(name).extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+        let ending = |name: &Path| name.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+        let name = Path::new(name);
+        let packed = matches!(ending(name).as_deref(), Some("gz" | "zst"));
+        let ending = ending(if packed { Path::new(name.file_stem().unwrap_or_default()) } else { name });
         match ending.as_deref() {
             Some("jsonl" | "ndjson") => Ok(Self::JsonLines),
             // JSON lines are often named .json.

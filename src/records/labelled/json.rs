@@ -1,9 +1,12 @@
 //! JSON lines, and the JSON array that GLiClass is trained with.
 
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{CANDIDATES_FIELD, Found, LABEL_FIELDS, Layout, Lines, Truth, flaw};
+use super::{CANDIDATES_FIELDS, Found, LABEL_FIELDS, Layout, Lines, Own, Truth, flaw};
 use crate::error::Result;
 use crate::records::LabelSet;
 
@@ -31,20 +34,40 @@ fn read_record(line: usize, json: &str, layout: &Layout) -> Result<Found> {
     };
     let text =
         read_text(&mut fields, &layout.text_field).map_err(|message| flaw(line, Some(&layout.text_field), &message))?;
-    let field = label_field(&fields, layout);
+    let field = label_field(|name| fields.contains_key(name), layout);
     let truth = fields.get(&field).ok_or_else(|| missing("--label-field")).and_then(read_truth);
     let labels = truth.map_err(|message| flaw(line, Some(&field), &message))?;
-    let candidates = fields
-        .get(CANDIDATES_FIELD)
-        .filter(|_| layout.labels.is_none())
-        .map(|value| LabelSet::from_json(value, &layout.label_separator))
-        .transpose()
-        .map_err(|error| flaw(line, Some(CANDIDATES_FIELD), &error.to_string()))?;
-    Ok(Found { line, text, candidates, truth: Truth { field, labels } })
+    let restate = !LABEL_FIELDS.contains(&field.as_str());
+    let candidates = candidates_field(&field, |name| fields.contains_key(name)).filter(|_| layout.labels.is_none());
+    let candidates = candidates
+        .map(|name| {
+            LabelSet::from_json(&fields[name], &layout.label_separator)
+                .map_err(|error| flaw(line, Some(name), &error.to_string()))
+        })
+        .transpose()?;
+    let own = Own {
+        prompt: own::<String>(&mut fields, "prompt", line)?.map(Arc::from),
+        examples: own::<Vec<_>>(&mut fields, "examples", line)?.map(Arc::from),
+        rac_examples: own::<Vec<_>>(&mut fields, "rac_examples", line)?.map(Arc::from),
+    };
+    // Between the parts of JSON a line break is a blank like any other; inside strings there is none.
+    let source = json.replace(['\n', '\r'], " ");
+    Ok(Found { line, text, candidates, truth: Truth { field, labels, restate }, own, source })
 }
 
-fn label_field(fields: &Map<String, Value>, layout: &Layout) -> String {
-    let usual = || LABEL_FIELDS.into_iter().find(|field| fields.contains_key(*field)).unwrap_or(LABEL_FIELDS[0]);
+/// The field with the candidate labels, if there is one.
+pub(super) fn candidates_field(label_field: &str, is_there: impl Fn(&str) -> bool) -> Option<&'static str> {
+    CANDIDATES_FIELDS.into_iter().find(|&name| name != label_field && is_there(name))
+}
+
+/// What a record says itself; null is nothing.
+fn own<T: DeserializeOwned>(fields: &mut Map<String, Value>, name: &str, line: usize) -> Result<Option<T>> {
+    let value = fields.get_mut(name).map(Value::take).unwrap_or_default();
+    serde_json::from_value(value).map_err(|error| flaw(line, Some(name), &error.to_string()))
+}
+
+pub(super) fn label_field(is_there: impl Fn(&str) -> bool, layout: &Layout) -> String {
+    let usual = || LABEL_FIELDS.into_iter().find(|field| is_there(field)).unwrap_or(LABEL_FIELDS[0]);
     layout.label_field.clone().unwrap_or_else(|| usual().to_owned())
 }
 
@@ -57,7 +80,7 @@ fn read_text(fields: &mut Map<String, Value>, field: &str) -> std::result::Resul
 }
 
 /// One label, a list of labels, or `{label: weight}`.
-fn read_truth(value: &Value) -> std::result::Result<Vec<String>, String> {
+pub(super) fn read_truth(value: &Value) -> std::result::Result<Vec<String>, String> {
     match value {
         Value::Array(labels) => labels.iter().map(read_label).collect(),
         Value::Object(weights) => {
@@ -80,18 +103,18 @@ fn read_label(value: &Value) -> std::result::Result<String, String> {
     }
 }
 
-fn missing(option: &str) -> String {
+pub(super) fn missing(option: &str) -> String {
     format!("missing: add it, or name another with {option}")
 }
 
 /// serde_json's message without its place, which counts from the record, not from the file.
-fn not_json(error: &serde_json::Error) -> String {
+pub(super) fn not_json(error: &serde_json::Error) -> String {
     let message = error.to_string();
     let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
     format!("not JSON: {message}")
 }
 
-fn kind(value: &Value) -> &'static str {
+pub(super) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "true or false",

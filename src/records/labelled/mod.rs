@@ -5,15 +5,17 @@
 mod fasttext;
 mod form;
 mod json;
+mod ready;
 mod table;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::records::LabelSet;
+use crate::records::{Defaults, Example, LabelSet, RacExample, Record};
 
 pub use form::Form;
+pub use ready::{Place, Ready, ReadyRecord, align};
 
 /// What the reader is told about the data.
 #[derive(Debug, Clone)]
@@ -32,8 +34,8 @@ pub struct Layout {
 
 /// The fields with the true labels, where none is named: the first that is there.
 const LABEL_FIELDS: [&str; 2] = ["true_labels", "label"];
-/// The field with a record's own candidate labels.
-const CANDIDATES_FIELD: &str = "all_labels";
+/// The fields with a record's own candidate labels: the first that is there and does not hold the true ones.
+const CANDIDATES_FIELDS: [&str; 2] = ["all_labels", "labels"];
 
 /// Labelled records of one file.
 #[derive(Debug, Clone)]
@@ -42,6 +44,8 @@ pub struct Dataset {
     pub name: String,
     /// The form they were read in.
     pub form: Form,
+    /// Where the true labels were found.
+    pub truth: String,
     /// Every candidate label of any record, in order of first appearance.
     pub labels: Vec<String>,
     /// The records, never none.
@@ -59,6 +63,36 @@ pub struct Labelled {
     pub labels: Arc<LabelSet>,
     /// The true labels, each one of the candidates.
     pub truth: Vec<String>,
+    /// What it says beside the text.
+    pub own: Own,
+    /// The whole record as a JSON object on one line.
+    pub source: String,
+    /// Whether the true labels cannot be read from `source` as they are.
+    pub restate: bool,
+}
+
+/// What a record itself says beside its text; it comes before what the command says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Own {
+    /// Task description.
+    pub prompt: Option<Arc<str>>,
+    /// Few-shot examples.
+    pub examples: Option<Arc<[Example]>>,
+    /// Retrieval-augmented examples.
+    pub rac_examples: Option<Arc<[RacExample]>>,
+}
+
+impl Labelled {
+    /// What is asked of a model.
+    pub fn record(&self, defaults: &Defaults) -> Record {
+        Record {
+            text: self.text.clone(),
+            labels: self.labels.clone(),
+            prompt: self.own.prompt.clone().or_else(|| defaults.prompt.clone()),
+            examples: self.own.examples.clone().unwrap_or_else(|| defaults.examples.clone()),
+            rac_examples: self.own.rac_examples.clone().unwrap_or_else(|| defaults.rac_examples.clone()),
+        }
+    }
 }
 
 /// Reads the labelled records of the file `name`.
@@ -83,8 +117,9 @@ fn read_unnamed(name: &str, bytes: &[u8], layout: &Layout) -> Result<Dataset> {
     if found.is_empty() {
         return Err(Error::Record(format!("no records (read as {form})")));
     }
+    let truth = found[0].truth.field.clone();
     let records = resolve(found, layout)?;
-    Ok(Dataset { name: name.to_owned(), form, labels: all_labels(&records), records })
+    Ok(Dataset { name: name.to_owned(), form, truth, labels: all_labels(&records), records })
 }
 
 /// The text of a file, without a byte order mark.
@@ -128,6 +163,8 @@ struct Found {
     text: String,
     candidates: Option<LabelSet>,
     truth: Truth,
+    own: Own,
+    source: String,
 }
 
 /// The true labels as they were written, and where.
@@ -135,6 +172,8 @@ struct Found {
 struct Truth {
     field: String,
     labels: Vec<String>,
+    /// Whether they cannot be read from the record as it is kept.
+    restate: bool,
 }
 
 /// Gives every record its candidate labels and checks the true ones against them.
@@ -152,10 +191,19 @@ fn resolve(found: Vec<Found>, layout: &Layout) -> Result<Vec<Labelled>> {
                 Some(own) => reuse(&mut previous, own),
                 None => shared.clone().expect("labels are shared where a record has none of its own: this is a bug"),
             };
-            let truth = record.truth.labels.into_iter().map(|label| {
-                named(label, &labels).map_err(|message| flaw(record.line, Some(&record.truth.field), &message))
-            });
-            Ok(Labelled { line: record.line, text: record.text, truth: truth.collect::<Result<_>>()?, labels })
+            let truth: Vec<String> = (record.truth.labels.iter())
+                .map(|label| named(label, &labels))
+                .collect::<std::result::Result<_, String>>()
+                .map_err(|message| flaw(record.line, Some(&record.truth.field), &message))?;
+            Ok(Labelled {
+                line: record.line,
+                text: record.text,
+                restate: record.truth.restate || truth != record.truth.labels,
+                truth,
+                labels,
+                own: record.own,
+                source: record.source,
+            })
         })
         .collect()
 }
@@ -192,9 +240,9 @@ fn distinct<'a>(labels: impl Iterator<Item = &'a String>) -> Vec<String> {
 }
 
 /// The candidate that a true label means: itself, or the one with its number.
-fn named(label: String, labels: &LabelSet) -> std::result::Result<String, String> {
-    if labels.names().contains(&label) {
-        return Ok(label);
+fn named(label: &String, labels: &LabelSet) -> std::result::Result<String, String> {
+    if labels.names().contains(label) {
+        return Ok(label.clone());
     }
     let by_number = label.parse().ok().and_then(|number: usize| labels.names().get(number));
     by_number.cloned().ok_or_else(|| format!("{label:?} is not among the {} candidate labels", labels.len()))

@@ -1,23 +1,25 @@
 //! CSV and TSV under a header.
 
 use csv::{Position, ReaderBuilder, StringRecord};
+use serde_json::{Map, Value};
 
-use super::{CANDIDATES_FIELD, Found, LABEL_FIELDS, Layout, Lines, Truth, flaw, line_at};
+use super::json::{candidates_field, label_field};
+use super::{Found, Layout, Lines, Own, Truth, flaw, line_at};
 use crate::error::{Error, Result};
 use crate::records::LabelSet;
 
 pub(super) fn read(text: &str, delimiter: u8, layout: &Layout) -> Result<Vec<Found>> {
     let unreadable = |error| unreadable(text, &error);
     let mut reader = ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
-    let columns = Columns::find(reader.headers().map_err(unreadable)?, layout)?;
+    let header = reader.headers().map_err(unreadable)?.clone();
     let mut lines = Lines::new(text);
-    reader
-        .records()
-        .map(|row| {
-            let row = row.map_err(unreadable)?;
-            columns.read(lines.at(start(text, row.position())), &row, layout)
-        })
-        .collect()
+    let rows = reader.records().map(|row| {
+        let row = row.map_err(unreadable)?;
+        Ok((lines.at(start(text, row.position())), row))
+    });
+    let rows: Vec<(usize, StringRecord)> = rows.collect::<Result<_>>()?;
+    let columns = Columns::find(&header, &rows, layout)?;
+    rows.iter().map(|(line, row)| columns.read(*line, row, layout)).collect()
 }
 
 /// The byte where a row begins. The csv crate stops between the two bytes of a CRLF, and counts the
@@ -30,44 +32,97 @@ fn start(text: &str, position: Option<&Position>) -> usize {
 
 /// Where in a row things are.
 struct Columns {
+    header: Vec<String>,
     text: usize,
-    truth: usize,
-    truth_name: String,
+    truth: TruthColumns,
     candidates: Option<usize>,
 }
 
+/// Where the true labels are.
+enum TruthColumns {
+    /// In one column, by name or number.
+    Named(usize),
+    /// A column for each label, of 0 and 1.
+    OneHot(Vec<usize>),
+}
+
 impl Columns {
-    fn find(header: &StringRecord, layout: &Layout) -> Result<Self> {
+    fn find(header: &StringRecord, rows: &[(usize, StringRecord)], layout: &Layout) -> Result<Self> {
         let position = |name: &str| header.iter().position(|column| column == name);
         let absent = |name: &str, option: &str| {
             let there: Vec<&str> = header.iter().collect();
             let message = format!("no such column; there are {there:?}: name one with {option}");
             flaw(1, Some(name), &message)
         };
-        let usual = || LABEL_FIELDS.into_iter().find(|name| position(name).is_some()).unwrap_or("label");
-        let truth_name = layout.label_field.clone().unwrap_or_else(|| usual().to_owned());
+        let text = position(&layout.text_field).ok_or_else(|| absent(&layout.text_field, "--text-field"))?;
+        let field = label_field(|name| position(name).is_some(), layout);
+        let truth = match position(&field) {
+            Some(column) => TruthColumns::Named(column),
+            None if layout.label_field.is_some() => return Err(absent(&field, "--label-field")),
+            None => one_hot(header, rows, text, layout).ok_or_else(|| absent("label", "--label-field"))?,
+        };
+        let candidates = candidates_field(&field, |name| position(name).is_some());
         Ok(Self {
-            text: position(&layout.text_field).ok_or_else(|| absent(&layout.text_field, "--text-field"))?,
-            truth: position(&truth_name).ok_or_else(|| absent(&truth_name, "--label-field"))?,
-            truth_name,
-            candidates: position(CANDIDATES_FIELD).filter(|_| layout.labels.is_none()),
+            header: header.iter().map(str::to_owned).collect(),
+            text,
+            truth,
+            candidates: candidates.and_then(position).filter(|_| layout.labels.is_none()),
         })
     }
 
     fn read(&self, line: usize, row: &StringRecord, layout: &Layout) -> Result<Found> {
-        let labels = split(&row[self.truth], &layout.list_separator);
-        let candidates = self
-            .candidates
-            .map(|column| LabelSet::flat(split(&row[column], &layout.list_separator)))
-            .transpose()
-            .map_err(|error| flaw(line, Some(CANDIDATES_FIELD), &error.to_string()))?;
-        let truth = Truth { field: self.truth_name.clone(), labels };
-        Ok(Found { line, text: row[self.text].to_owned(), candidates, truth })
+        let (field, labels) = match &self.truth {
+            TruthColumns::Named(column) => (self.header[*column].clone(), split(&row[*column], &layout.list_separator)),
+            TruthColumns::OneHot(columns) => {
+                let holds = columns.iter().filter(|&&column| is_one(&row[column]) == Some(true));
+                (format!("{} columns of 0 and 1", columns.len()), holds.map(|&c| self.header[c].clone()).collect())
+            }
+        };
+        let own = |&column: &usize| LabelSet::flat(split(&row[column], &layout.list_separator));
+        let candidates = match (&self.candidates, &self.truth) {
+            (Some(column), _) => {
+                Some(own(column).map_err(|error| flaw(line, Some(&self.header[*column]), &error.to_string()))?)
+            }
+            (None, TruthColumns::OneHot(columns)) if layout.labels.is_none() => {
+                Some(LabelSet::flat(columns.iter().map(|&column| self.header[column].clone()).collect())?)
+            }
+            _ => None,
+        };
+        let fields: Map<String, Value> =
+            self.header.iter().cloned().zip(row.iter().map(|cell| Value::from(cell.to_owned()))).collect();
+        let truth = Truth { field, labels, restate: true };
+        let source = Value::Object(fields).to_string();
+        Ok(Found { line, text: row[self.text].to_owned(), candidates, truth, own: Own::default(), source })
+    }
+}
+
+/// The columns that are labels: those of --labels, else all beside the text that hold nothing but 0 and 1,
+/// where there are at least two.
+fn one_hot(
+    header: &StringRecord,
+    rows: &[(usize, StringRecord)],
+    text: usize,
+    layout: &Layout,
+) -> Option<TruthColumns> {
+    let is_flag = |column: &usize| rows.iter().all(|(_, row)| is_one(&row[*column]).is_some());
+    let is_wanted = |column: &usize| match &layout.labels {
+        Some(labels) => labels.names().iter().any(|label| *label == header[*column]),
+        None => *column != text,
+    };
+    let columns: Vec<usize> = (0..header.len()).filter(is_wanted).filter(is_flag).collect();
+    (columns.len() > 1 && !rows.is_empty()).then_some(TruthColumns::OneHot(columns))
+}
+
+fn is_one(cell: &str) -> Option<bool> {
+    match cell.trim() {
+        "1" | "1.0" | "true" | "True" => Some(true),
+        "0" | "0.0" | "false" | "False" => Some(false),
+        _ => None,
     }
 }
 
 /// The labels of a cell; an empty cell has none.
-fn split(cell: &str, separator: &str) -> Vec<String> {
+pub(super) fn split(cell: &str, separator: &str) -> Vec<String> {
     if cell.is_empty() {
         return Vec::new();
     }

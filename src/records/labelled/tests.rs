@@ -120,6 +120,135 @@ fn a_table_may_have_a_column_with_the_labels_of_each_record() {
 }
 
 #[test]
+fn a_table_may_have_a_column_of_0_and_1_for_each_label() {
+    let text = "id,text,red,blue\n7,x,1,0\n8,y,1,1\n9,z,0,0\n";
+    let expected = [
+        r#"2: x = ["red"] of ["red", "blue"]"#,
+        r#"3: y = ["red", "blue"] of ["red", "blue"]"#,
+        r#"4: z = [] of ["red", "blue"]"#,
+    ];
+    assert_read("d.csv", text, &layout(), Form::Csv, &expected);
+    assert_eq!(read_str("d.csv", text).unwrap().truth, "2 columns of 0 and 1");
+    // A column of other numbers is none, and --labels may name some.
+    let expected = [r#"2: x = ["id", "blue"] of ["blue", "id"]"#];
+    assert_read("d.csv", "id,text,red,blue\n1,x,1,1\n", &with_labels(&["blue", "id"]), Form::Csv, &expected);
+}
+
+#[test]
+fn a_field_labels_holds_the_candidates_unless_it_holds_the_truth() {
+    let text = r#"{"text": "x", "labels": ["a", "b"], "label": "b"}"#;
+    assert_read("d.jsonl", text, &layout(), Form::JsonLines, &[r#"1: x = ["b"] of ["a", "b"]"#]);
+    let named = Layout { label_field: Some("labels".into()), ..layout() };
+    assert_read("d.jsonl", text, &named, Form::JsonLines, &[r#"1: x = ["a", "b"] of ["a", "b"]"#]);
+}
+
+#[test]
+fn a_record_is_kept_whole_on_one_line_and_says_what_it_says_itself() {
+    let text = "[{\"id\": 1.50,\n \"text\": \"x\", \"label\": \"a\",\r\n \"prompt\": \"p\", \"examples\": null}]";
+    let data = read_str("d.json", text).unwrap();
+    let record = &data.records[0];
+    assert_eq!(record.source, r#"{"id": 1.50,  "text": "x", "label": "a",   "prompt": "p", "examples": null}"#);
+    assert_eq!((record.own.prompt.as_deref(), record.own.examples.is_none()), (Some("p"), true));
+    assert!(!record.restate);
+    let bad = r#"{"text": "x", "label": "a", "prompt": 7}"#;
+    let expected = "line 1, field \"prompt\": invalid type: integer `7`, expected a string";
+    assert_refused("d.jsonl", bad.as_bytes(), &layout(), expected);
+}
+
+#[test]
+fn true_labels_are_restated_where_the_record_does_not_say_them_by_name() {
+    let restated = |name, text, layout: &Layout| read(name, str::as_bytes(text), layout).unwrap().records[0].restate;
+    assert!(restated("d.csv", "text,label\nx,a\n", &layout()));
+    assert!(restated("d.jsonl", r#"{"text": "x", "label": 1}"#, &with_labels(&["a", "b"])));
+    assert!(!restated("d.jsonl", r#"{"text": "x", "label": "b"}"#, &with_labels(&["a", "b"])));
+}
+
+fn ready(text: &str, layout: &Layout) -> Result<Ready> {
+    Ready::read(&[("p.jsonl".into(), text.into())], layout, "predictions")
+}
+
+#[test]
+fn ready_predictions_of_several_files_are_one_set() {
+    let line = |text: &str, truth: &str, score: f32| {
+        format!(
+            r#"{{"text":"{text}","label":"{truth}","predictions":[{{"label":"b","score":{score}}},{{"label":"a","score":0.1}}]}}"#
+        )
+    };
+    let files = [("0.jsonl".into(), line("x", "a", 0.5).into()), ("1.jsonl".into(), line("y", "b", 0.25).into())];
+    let ready = Ready::read(&files, &layout(), "predictions").unwrap();
+    assert_eq!((&ready.names[..], ready.complete), (&["a".to_owned(), "b".to_owned()][..], true));
+    let second = &ready.records[1];
+    assert_eq!((second.place, &second.truth[..]), (Place { file: 1, line: 1 }, &[1][..]));
+    assert_eq!(second.scores, [(1, 0.25), (0, 0.1)]);
+}
+
+#[test]
+fn ready_predictions_are_read_from_tables_and_from_hierarchies() {
+    let table = "text,label,score:a,score:b,error\nx,a,0.9,0.1,\ny,b,,,too long\n";
+    let read = |name: &str, text: &str| Ready::read(&[(name.into(), text.into())], &layout(), "predictions").unwrap();
+    let scores = read("p.csv", table);
+    assert_eq!((scores.records.len(), scores.failed, scores.complete), (1, 1, true));
+    assert_eq!(scores.records[0].scores, [(0, 0.9), (1, 0.1)]);
+    let listed = read("p.tsv", "text\tlabel\tpredicted_labels\tpredicted_scores\nx\ta\tb|a\t0.9|0.6\ny\tb\t\t\n");
+    assert_eq!((listed.complete, listed.records[1].scores.len()), (false, 0));
+    assert_eq!(listed.records[0].scores, [(1, 0.9), (0, 0.6)]);
+    let shaped = read("p.jsonl", r#"{"text":"x","label":"a.b","predictions":{"a":{"b":0.75,"c":0.25}}}"#);
+    assert_eq!(
+        (shaped.names.join(" "), shaped.records[0].scores.clone()),
+        ("a.b a.c".into(), vec![(0, 0.75), (1, 0.25)])
+    );
+}
+
+#[test]
+fn bad_ready_predictions_are_refused_by_line_and_field() {
+    for (line, expected) in [
+        (
+            r#"{"text":"x","label":"a"}"#,
+            "line 1, field \"predictions\": missing: give an output of batch, or name the field with --output-field",
+        ),
+        (
+            r#"{"text":"x","predictions":[]}"#,
+            "line 1, field \"true_labels\": missing: add it, or name another with --label-field",
+        ),
+        (
+            r#"{"text":"x","label":"a","predictions":[{"label":"a","score":2}]}"#,
+            "line 1, field \"predictions\": the score 2 is not from 0 to 1",
+        ),
+        (
+            r#"{"text":"x","label":"a","predictions":[{"label":"a","score":1},{"label":"a","score":0}]}"#,
+            "line 1, field \"predictions\": a label is given twice",
+        ),
+        (
+            r#"{"text":"x","all_labels":["a"],"label":"a","predictions":[{"label":"b","score":1}]}"#,
+            "line 1, field \"all_labels\": a true or predicted label is not among them: name all with --labels",
+        ),
+        (
+            r#"{"text":"x","label":1,"predictions":[{"label":"a","score":1}]}"#,
+            "the true labels are numbers: name them with --labels, the name of 0 first",
+        ),
+        (r#"{"text":"x","error":"too long"}"#, "no records with predictions (read as JSON lines)"),
+    ] {
+        assert_eq!(ready(line, &layout()).unwrap_err().to_string(), format!("p.jsonl: {expected}"), "{line}");
+    }
+    let foreign = ready(r#"{"text":"x","label":"c","predictions":[]}"#, &with_labels(&["a", "b"]));
+    assert_eq!(foreign.unwrap_err().to_string(), "p.jsonl: line 1: label \"c\" is not among the 2 of --labels");
+}
+
+#[test]
+fn numbers_of_ready_predictions_are_names_of_the_command() {
+    let text = r#"{"text":"x","label":1,"predictions":[{"label":"a","score":1},{"label":"b","score":0}]}"#;
+    let ready = ready(text, &with_labels(&["a", "b"])).unwrap();
+    assert_eq!((ready.records[0].truth.clone(), ready.complete), (vec![1], true));
+}
+
+#[test]
+fn texts_are_found_in_another_order_and_twice() {
+    assert_eq!(align(&["a", "b", "a"], &["b", "a", "a"]).unwrap(), [1, 0, 2]);
+    let error = align(&["a", "b"], &["a", "c", "d"]).unwrap_err().to_string();
+    assert_eq!(error, "other records: 1 of 2 are not there, and 2 are there that are not here");
+}
+
+#[test]
 fn fasttext_lines_may_have_several_labels() {
     let text = "__label__a __label__b  one two \n\n__label__b three __label__c\n";
     let expected = [r#"1: one two = ["a", "b"] of ["a", "b"]"#, r#"3: three __label__c = ["b"] of ["a", "b"]"#];
@@ -233,6 +362,14 @@ proptest! {
     #[test]
     fn no_bytes_make_a_reader_panic(bytes in any::<Vec<u8>>(), ending in "jsonl|json|csv|tsv|txt") {
         let _ = read(&format!("d.{ending}"), &bytes, &layout());
+    }
+
+    #[test]
+    fn no_text_that_looks_like_predictions_makes_a_reader_panic(
+        text in "(\\[|\\{|\\}|\\]|\"|,|:|\n|text|label|predictions|score|1|a| ){0,60}",
+        ending in "jsonl|json|csv|tsv|txt",
+    ) {
+        let _ = Ready::read(&[(format!("p.{ending}"), text.into())], &layout(), "predictions");
     }
 
     #[test]

@@ -1,8 +1,15 @@
-//! A report as text, JSON, Markdown or CSV.
+//! What was found, as text, JSON, Markdown or CSV.
+
+mod text;
+
+pub(crate) use text::{cut, p_value};
 
 use std::fmt::Write;
 
-use super::report::{Figures, Report, Task};
+use super::Task;
+use super::counts::Figures;
+use super::findings::Findings;
+use super::report::Report;
 
 /// How a report is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -19,13 +26,13 @@ pub enum Layout {
 }
 
 impl Layout {
-    /// The report in this layout, ending in a line break.
-    pub fn render(self, report: &Report) -> String {
+    /// What was found in this layout, ending in a line break.
+    pub fn render(self, findings: &Findings) -> String {
         match self {
-            Self::Text => text(report),
-            Self::Json => json(report),
-            Self::Markdown => markdown(report),
-            Self::Csv => csv(report),
+            Self::Text => text::render(findings),
+            Self::Json => json(findings),
+            Self::Markdown => markdown(&findings.report),
+            Self::Csv => csv(&findings.report),
         }
     }
 }
@@ -49,7 +56,11 @@ fn label_rows(report: &Report) -> impl Iterator<Item = Row<'_>> {
 fn average_rows(report: &Report) -> impl Iterator<Item = Row<'_>> {
     let row = |name, figures| Row { name, figures, is_accuracy: false };
     let first = match report.task {
-        Task::SingleLabel => Row { name: "accuracy", figures: report.micro_average, is_accuracy: true },
+        Task::SingleLabel => {
+            // With answers withheld the two differ.
+            let figures = Figures { f1: report.accuracy, ..report.micro_average };
+            Row { name: "accuracy", figures, is_accuracy: true }
+        }
         Task::MultiLabel => row("micro avg", report.micro_average),
     };
     [first, row("macro avg", report.macro_average), row(WEIGHTED, report.weighted_average)]
@@ -57,33 +68,8 @@ fn average_rows(report: &Report) -> impl Iterator<Item = Row<'_>> {
         .chain(report.samples_average.map(|figures| row("samples avg", figures)))
 }
 
-fn text(report: &Report) -> String {
-    let labels: Vec<(String, Row)> = label_rows(report).map(|row| (printable(row.name), row)).collect();
-    let width = labels.iter().map(|(name, _)| name.chars().count()).fold(WEIGHTED.len(), usize::max);
-    let mut lines = vec![format!("records: {}", report.records)];
-    if report.task == Task::MultiLabel {
-        lines.push(format!("subset accuracy: {:.3}", report.accuracy));
-    }
-    lines.push(String::new());
-    let [precision, recall, f1, support] = HEADINGS;
-    lines.push(format!("{:>width$}  {precision:>9} {recall:>9} {f1:>9} {support:>9}", ""));
-    lines.push(String::new());
-    lines.extend(labels.iter().map(|(name, row)| text_row(name, row, width)));
-    lines.push(String::new());
-    lines.extend(average_rows(report).map(|row| text_row(row.name, &row, width)));
-    lines.join("\n") + "\n"
-}
-
-fn text_row(name: &str, row: &Row, width: usize) -> String {
-    let Figures { precision, recall, f1, support } = row.figures;
-    if row.is_accuracy {
-        return format!("{name:>width$}  {:>9} {:>9} {f1:>9.3} {support:>9}", "", "");
-    }
-    format!("{name:>width$}  {precision:>9.3} {recall:>9.3} {f1:>9.3} {support:>9}")
-}
-
-fn json(report: &Report) -> String {
-    serde_json::to_string_pretty(report).expect("a report has string keys only: this is a bug") + "\n"
+fn json(findings: &Findings) -> String {
+    serde_json::to_string_pretty(findings).expect("a report has string keys only: this is a bug") + "\n"
 }
 
 fn markdown(report: &Report) -> String {
@@ -120,6 +106,10 @@ fn csv(report: &Report) -> String {
     let records = report.records.to_string();
     rows.push(["accuracy".into(), name.into(), blank(), blank(), report.accuracy.to_string(), records]);
 
+    for interval in &report.intervals {
+        let name = serde_json::to_string(&interval.figure).unwrap_or_default().replace('"', "");
+        rows.push(["figure".into(), name, blank(), blank(), interval.value.to_string(), report.records.to_string()]);
+    }
     let mut writer = ::csv::Writer::from_writer(Vec::new());
     for row in &rows {
         writer.write_record(row).expect("every row has six fields: this is a bug");
@@ -136,14 +126,13 @@ fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Outcome;
+    use crate::metrics::Resampling;
+    use crate::metrics::judged::fixtures;
 
-    fn report(name: &str, single_label: bool) -> Report {
-        let outcomes = [
-            Outcome { truth: [0].into(), predicted: [0].into() },
-            Outcome { truth: [1].into(), predicted: [0].into() },
-        ];
-        Report::new(&outcomes, &[name.into(), "b".into()], single_label)
+    fn report(name: &str, single_label: bool) -> Findings {
+        let names = [name.into(), "b".into()];
+        let judged = fixtures::judged(&names, single_label, &[vec![0], vec![1]], &[vec![0], vec![0]]);
+        Report::new(&judged, Resampling { rounds: 0, seed: 0 }).into()
     }
 
     #[test]
@@ -171,6 +160,12 @@ label,b,0,0,0,1
 average,macro avg,0.25,0.5,0.3333333333333333,2
 average,weighted avg,0.25,0.5,0.3333333333333333,2
 accuracy,accuracy,,,0.5,2
+figure,accuracy,,,0.5,2
+figure,micro_f1,,,0.5,2
+figure,macro_f1,,,0.3333333333333333,2
+figure,weighted_f1,,,0.3333333333333333,2
+figure,cohen_kappa,,,0,2
+figure,matthews_correlation,,,0,2
 ";
         assert_eq!(Layout::Csv.render(&report("a,\"b\"", true)), expected);
     }

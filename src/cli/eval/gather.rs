@@ -1,0 +1,342 @@
+//! Records with what is true and what was said of them: asked of a model, or read from files of predictions.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::predictions::Predictions;
+use crate::classifier::Classifier;
+use crate::cli::args::ShapeArgs;
+use crate::cli::terminal::Progress;
+use crate::error::{Error, Result};
+use crate::metrics::{Candidate, Judged};
+use crate::records::input::Input;
+use crate::records::labelled::{Dataset, Labelled, Place, Ready, ReadyRecord};
+use crate::records::{Defaults, Entry};
+use crate::runner::{Classified, Runner};
+use crate::scores::{Decision, decide};
+
+/// Judged records, and where they come from.
+pub struct Gathered {
+    /// What is true and what was said.
+    pub judged: Judged,
+    /// The text of each record.
+    pub texts: Vec<String>,
+    /// Where each record was read.
+    pub places: Vec<Place>,
+    /// The files.
+    pub files: Vec<String>,
+}
+
+impl Gathered {
+    /// Where a record was read, for people.
+    pub fn place(&self, record: usize) -> String {
+        let Place { file, line } = self.places[record];
+        if self.files.len() > 1 { format!("{}:{line}", self.files[file]) } else { format!("line {line}") }
+    }
+
+    /// The same for the same texts, in whatever order: tells that thresholds are judged where they were fitted.
+    pub fn fingerprint(&self) -> String {
+        // FNV-1a, of each text; sums have no order.
+        let hash = |text: &String| {
+            text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            })
+        };
+        let sum = self.texts.iter().map(hash).fold(0, u64::wrapping_add);
+        format!("{sum:016x}")
+    }
+}
+
+/// How records are classified, and who hears of it.
+pub struct Asking {
+    /// How scores become labels.
+    pub decision: Decision,
+    /// How predictions are written.
+    pub shape: ShapeArgs,
+    /// What records say that say nothing else.
+    pub defaults: Defaults,
+    /// Where predictions are written.
+    pub predictions: Option<Predictions>,
+    /// Who hears of it.
+    pub progress: Progress,
+}
+
+impl Asking {
+    /// Classifies every record and sets what was said beside what is true. Ends early where it is interrupted.
+    ///
+    /// # Errors
+    /// A record cannot be classified, or the predictions cannot be written.
+    pub fn run(mut self, runner: &Runner, classifier: &impl Classifier, data: Dataset) -> Result<Gathered> {
+        let mut judged = Judged::new(data.labels.clone(), self.decision.single_label);
+        let places: HashMap<&str, u32> = data.labels.iter().map(String::as_str).zip(0..).collect();
+        let (mut texts, mut lines) = (Vec::new(), Vec::new());
+        let defaults = self.defaults.clone();
+        let source = data.records.into_iter().map(move |labelled| Ok(entry(labelled, &defaults)));
+        let mut sink = |labelled: Labelled, classified: Result<Classified>| {
+            let at = |error| Error::Record(format!("{}: line {}: {error}", data.name, labelled.line));
+            let classified = classified.map_err(at)?;
+            self.note(&labelled, &classified)?;
+            judged.push(candidates(&labelled, &classified, &self.decision, &places));
+            texts.push(labelled.text);
+            lines.push(Place { file: 0, line: labelled.line });
+            Ok(())
+        };
+        runner.run(classifier, source, &mut sink)?;
+        self.progress.finish();
+        self.predictions.map_or(Ok(()), Predictions::finish)?;
+        Ok(Gathered { judged, texts, places: lines, files: vec![data.name] })
+    }
+
+    fn note(&mut self, labelled: &Labelled, classified: &Classified) -> Result<()> {
+        self.progress.classified(classified.tokens, classified.truncated);
+        self.progress.advance(labelled.text.len());
+        let Some(file) = &mut self.predictions else { return Ok(()) };
+        file.write(labelled, self.shape.json(&self.decision, classified), classified.truncated)
+    }
+}
+
+fn entry(labelled: Labelled, defaults: &Defaults) -> Entry<Labelled> {
+    let bytes = 2 * labelled.text.len() + labelled.source.len();
+    Entry { bytes, record: Ok(labelled.record(defaults)), raw: labelled }
+}
+
+/// With all scores asked for, every label is listed; said are still those that hold.
+fn candidates(
+    labelled: &Labelled,
+    classified: &Classified,
+    decision: &Decision,
+    places: &HashMap<&str, u32>,
+) -> Vec<Candidate> {
+    let holding = Decision { all_scores: false, ..decision.clone() };
+    let said = decide(&classified.logits, &classified.labels, &holding);
+    let scores = decision.scores(&classified.logits);
+    let candidate = |(place, (name, score)): (usize, (&String, f32))| Candidate {
+        label: places[name.as_str()],
+        score,
+        truth: labelled.truth.contains(name),
+        predicted: said.iter().any(|one| one.label == place),
+    };
+    classified.labels.names().iter().zip(scores).enumerate().map(candidate).collect()
+}
+
+/// Files of predictions and what is in them.
+pub fn read_files(paths: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>> {
+    paths.iter().map(|path| read_file(path)).collect()
+}
+
+/// What is in a file, unpacked, `-` being standard input; and its name.
+pub fn read_file(path: &Path) -> Result<(String, Vec<u8>)> {
+    let mut input = Input::open(Some(path))?;
+    let mut bytes = Vec::new();
+    input.stream.read_to_end(&mut bytes).map_err(|error| Error::io(&input.name, error))?;
+    Ok((input.name.display().to_string(), bytes))
+}
+
+/// Decides about predictions that were read. Where every label has a score, by `decision`; else what is
+/// listed is what was said.
+pub fn judge(ready: Ready, files: Vec<String>, decision: &Decision) -> Gathered {
+    let thresholds: Vec<f32> = ready.names.iter().map(|name| decision.threshold_of(name)).collect();
+    let temperature = decision.fitted.as_ref().map_or(1.0, |fitted| f64::from(fitted.temperature));
+    let mut judged = Judged::new(ready.names.clone(), decision.single_label);
+    let all: Vec<u32> = (0..ready.names.len() as u32).collect();
+    let (mut texts, mut places) = (Vec::with_capacity(ready.records.len()), Vec::with_capacity(ready.records.len()));
+    let holding = Decision { all_scores: false, ..decision.clone() };
+    let mut row = Row::new(ready.names.len());
+    for record in ready.records {
+        row.read(&record);
+        if ready.complete {
+            let mut candidates = row.candidates(record.candidates.as_deref().unwrap_or(&all));
+            crate::metrics::temperature::cool(&mut candidates, decision.single_label, temperature);
+            decide_ready(&mut candidates, &holding, &thresholds);
+            judged.push(candidates);
+        } else {
+            judged.push(row.listed(&record));
+        }
+        row.forget(&record);
+        texts.push(record.text);
+        places.push(record.place);
+    }
+    let judged = if ready.complete { judged } else { judged.without_scores() };
+    Gathered { judged, texts, places, files }
+}
+
+fn decide_ready(candidates: &mut [Candidate], decision: &Decision, thresholds: &[f32]) {
+    let mut found: Vec<usize> = (0..candidates.len()).collect();
+    found.sort_by(|&a, &b| candidates[b].score.total_cmp(&candidates[a].score));
+    let (score, threshold) =
+        (|&one: &usize| candidates[one].score, |&one: &usize| thresholds[candidates[one].label as usize]);
+    decision.keep(&mut found, score, threshold);
+    found.into_iter().for_each(|one| candidates[one].predicted = true);
+}
+
+/// The scores and truths of one record by label, reused for the next.
+struct Row {
+    scores: Vec<f32>,
+    truths: Vec<bool>,
+}
+
+impl Row {
+    fn new(labels: usize) -> Self {
+        Self { scores: vec![f32::NAN; labels], truths: vec![false; labels] }
+    }
+
+    fn read(&mut self, record: &ReadyRecord) {
+        record.truth.iter().for_each(|&label| self.truths[label as usize] = true);
+        record.scores.iter().for_each(|&(label, score)| self.scores[label as usize] = score);
+    }
+
+    fn forget(&mut self, record: &ReadyRecord) {
+        record.truth.iter().for_each(|&label| self.truths[label as usize] = false);
+        record.scores.iter().for_each(|&(label, _)| self.scores[label as usize] = f32::NAN);
+    }
+
+    fn candidates(&self, labels: &[u32]) -> Vec<Candidate> {
+        let candidate = |&label: &u32| Candidate {
+            label,
+            score: self.scores[label as usize],
+            truth: self.truths[label as usize],
+            predicted: false,
+        };
+        labels.iter().map(candidate).collect()
+    }
+
+    /// What is listed, and what is true and is not.
+    fn listed(&self, record: &ReadyRecord) -> Vec<Candidate> {
+        let mut labels: Vec<u32> = record.scores.iter().map(|(label, _)| *label).collect();
+        labels.extend(record.truth.iter().filter(|&&label| self.scores[label as usize].is_nan()));
+        labels.sort_unstable();
+        labels.dedup();
+        let said = |one: Candidate| Candidate { predicted: !one.score.is_nan(), ..one };
+        self.candidates(&labels).into_iter().map(said).collect()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+    use crate::classifier::Encoded;
+    use crate::records::{Record, labelled};
+    use crate::runner::Limits;
+
+    /// Says of each label that it holds if the text, or the prompt, has it in it.
+    struct Contains;
+
+    impl Classifier for Contains {
+        fn encode(&self, record: &Record) -> Result<Encoded> {
+            if record.text.contains("too long") {
+                return Err(Error::Record("the labels do not fit".into()));
+            }
+            let prompt = record.prompt.as_deref().unwrap_or_default();
+            let holds =
+                |name: &String| u32::from(record.text.contains(name.as_str()) || prompt.contains(name.as_str()));
+            let tokens = record.labels.names().iter().map(holds).collect();
+            let truncated = record.text.contains("cut");
+            Ok(Encoded {
+                tokens,
+                label_tokens: Vec::new(),
+                labels: record.labels.clone(),
+                truncated,
+                pieces: Vec::new(),
+            })
+        }
+
+        fn logits(&self, batch: &[Encoded], _threads: usize) -> Result<Vec<Vec<f32>>> {
+            let logit = |&token: &u32| if token == 1 { 2.0 } else { -2.0 };
+            Ok(batch.iter().map(|one| one.tokens.iter().map(logit).collect()).collect())
+        }
+    }
+
+    fn layout() -> labelled::Layout {
+        labelled::Layout {
+            text_field: "text".into(),
+            label_field: None,
+            list_separator: "|".into(),
+            label_separator: ".".into(),
+            labels: None,
+        }
+    }
+
+    fn asked(name: &str, text: &str, decision: &Decision, predictions: Option<Predictions>) -> Result<Gathered> {
+        let data = labelled::read(name, text.as_bytes(), &layout())?;
+        let interrupted = AtomicBool::new(false);
+        let runner = Runner { threads: 2, limits: Limits::default(), interrupted: &interrupted };
+        let shape = ShapeArgs { logits: false, hierarchical: false };
+        let progress = Progress::new(None, true);
+        Asking { decision: decision.clone(), shape, defaults: Defaults::default(), predictions, progress }
+            .run(&runner, &Contains, data)
+    }
+
+    /// Of each record, the labels that are true and those that were said.
+    fn sets(judged: &Judged) -> Vec<(Vec<u32>, Vec<u32>)> {
+        let of = |record: &[Candidate], which: fn(&Candidate) -> bool| {
+            let mut labels: Vec<u32> = record.iter().filter(|one| which(one)).map(|one| one.label).collect();
+            labels.sort_unstable();
+            labels
+        };
+        judged.iter().map(|record| (of(record, |one| one.truth), of(record, |one| one.predicted))).collect()
+    }
+
+    #[test]
+    fn predictions_are_set_beside_the_truth_in_the_order_of_the_data() {
+        let text = "text,label\nred,red\nred blue,blue\nnone,red|blue\n";
+        let gathered = asked("d.csv", text, &Decision::default(), None).unwrap();
+        let expected = [(vec![0], vec![0]), (vec![1], vec![0, 1]), (vec![0, 1], vec![])];
+        assert_eq!(sets(&gathered.judged), expected);
+        assert_eq!(gathered.texts, ["red", "red blue", "none"]);
+        assert_eq!(gathered.place(1), "line 3");
+    }
+
+    #[test]
+    fn labels_of_different_records_are_counted_by_name() {
+        let text = "text,all_labels,label\nred,blue|red,red\nred,red|green,green\n";
+        let gathered = asked("d.csv", text, &Decision::default(), None).unwrap();
+        assert_eq!(sets(&gathered.judged), [(vec![1], vec![1]), (vec![2], vec![1])]);
+    }
+
+    #[test]
+    fn the_prompt_of_a_record_is_asked_with_it() {
+        let text =
+            "{\"text\": \"x\", \"prompt\": \"red?\", \"label\": \"red\"}\n{\"text\": \"x\", \"label\": \"red\"}\n";
+        let gathered = asked("d.jsonl", text, &Decision::default(), None).unwrap();
+        assert_eq!(sets(&gathered.judged), [(vec![0], vec![0]), (vec![0], vec![])]);
+    }
+
+    #[test]
+    fn all_scores_are_written_but_not_taken_for_decisions_and_read_back_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.jsonl");
+        let all = Decision { all_scores: true, ..Decision::default() };
+        let text = "id,text,label\n7,cut red,red\n8,blue,blue\n";
+        let predictions = Predictions::create(&path).unwrap();
+        let gathered = asked("d.csv", text, &all, Some(predictions)).unwrap();
+        assert_eq!(sets(&gathered.judged), [(vec![0], vec![0]), (vec![1], vec![1])]);
+        let (name, bytes) = read_file(&path).unwrap();
+        let first = r#"{"id":"7","text":"cut red","label":"red","true_labels":["red"],"predictions":[{"label":"red","score":0.880797},{"label":"blue","score":0.11920292}],"truncated":true}"#;
+        assert_eq!(String::from_utf8_lossy(&bytes).lines().next(), Some(first));
+        let ready = Ready::read(&[(name.clone(), bytes)], &layout(), "predictions").unwrap();
+        let back = judge(ready, vec![name], &Decision::default());
+        assert_eq!((back.judged, back.texts), (gathered.judged, gathered.texts));
+    }
+
+    #[test]
+    fn predictions_without_all_scores_are_judged_as_they_are_listed() {
+        let lines = r#"{"text": "x", "label": "a", "predictions": [{"label": "b", "score": 0.2}]}
+{"text": "y", "label": ["a", "c"], "predictions": [{"label": "a", "score": 0.9}]}
+"#;
+        let ready = Ready::read(&[("p.jsonl".into(), lines.into())], &layout(), "predictions").unwrap();
+        assert_eq!((ready.complete, ready.names.join(" ")), (false, "a c b".into()));
+        let gathered = judge(ready, vec!["p.jsonl".into()], &Decision::default());
+        assert_eq!(sets(&gathered.judged), [(vec![0], vec![2]), (vec![0, 1], vec![0])]);
+        assert!(!gathered.judged.is_scored());
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_classified_is_named_by_its_line() {
+        let found = asked("d.csv", "text,label\nred,red\ntoo long,blue\n", &Decision::default(), None);
+        assert_eq!(found.err().unwrap().to_string(), "d.csv: line 3: the labels do not fit");
+    }
+}

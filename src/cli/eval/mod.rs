@@ -1,0 +1,452 @@
+//! `gliclass eval`.
+
+mod fitting;
+mod gather;
+mod order;
+mod predictions;
+mod shown;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+
+use anyhow::{Context, bail};
+
+use self::gather::{Asking, Gathered};
+use self::predictions::Predictions;
+use super::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs};
+use super::terminal::{self, Progress};
+use crate::adapted::Adapted;
+use crate::metrics::comparison::Comparison;
+use crate::metrics::findings::LabelErrors;
+use crate::metrics::goal::Goal;
+use crate::metrics::page::Subject;
+use crate::metrics::{self, Findings, Judged, Report, Resampling};
+use crate::records::Defaults;
+use crate::records::labelled::{self, Dataset, Ready, align};
+use crate::runner::{Limits, Runner};
+use crate::scores::Decision;
+
+/// Judge labels on labelled records: how good, how sure, which threshold, what goes wrong
+///
+/// Reads JSON lines, a JSON array, CSV or TSV with a header (labels in one column, or a column of 0 and 1
+/// for each), or fastText's __label__ lines. Prints precision, recall and F1 for every label and on average,
+/// as scikit-learn's classification_report does; the main figures with 95 % intervals; how honest the
+/// scores are; and what is taken for what.
+///
+/// The candidate labels are those of --labels, else each record's all_labels or labels, else all labels of
+/// the data. A record's own prompt, examples and rac_examples come before the command's.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The labelled records; `-` is standard input
+    #[arg(value_name = "DATA", required_unless_present = "predictions_from", conflicts_with = "predictions_from")]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    fields: FieldArgs,
+    #[command(flatten)]
+    ready: ReadyArgs,
+    #[command(flatten)]
+    labels: LabelArgs,
+    #[command(flatten)]
+    decision: DecisionArgs,
+    #[command(flatten)]
+    shape: ShapeArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    fit: FitArgs,
+    #[command(flatten)]
+    minimums: Minimums,
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  gliclass eval labelled.jsonl
+  gliclass eval topics.csv --single-label --labels-file names.txt --errors 3
+  gliclass eval labelled.jsonl --fit thresholds.json --fit-for precision=0.9
+  gliclass eval other.jsonl --thresholds thresholds.json --report json --min-macro-f1 0.8
+  gliclass eval labelled.jsonl --all-scores --predictions small.jsonl
+  gliclass eval --predictions-from large.jsonl --compare small.jsonl
+
+Exit status: 0 done; 1 a figure is below its minimum; 2 wrong usage, or data or a model that cannot
+be used; 130 interrupted.";
+
+/// Where in the data things are.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Data")]
+struct FieldArgs {
+    /// The field or column with the text
+    #[arg(long, value_name = "NAME", default_value = "text")]
+    text_field: String,
+    /// The field or column with the true labels [default: true_labels, or label]
+    ///
+    /// In JSON it holds a label, a list of labels, or {label: weight}, where a label is true from 0.5 up.
+    /// A label may be a number: that of the name in --labels, counted from 0. A table without such a column
+    /// may have one of 0 and 1 for each label.
+    #[arg(long, value_name = "NAME")]
+    label_field: Option<String>,
+    /// Stands between the labels in a cell of CSV or TSV
+    #[arg(long, value_name = "S", default_value = "|")]
+    list_separator: String,
+}
+
+impl FieldArgs {
+    fn layout(&self, defaults: &Defaults) -> labelled::Layout {
+        labelled::Layout {
+            text_field: self.text_field.clone(),
+            label_field: self.label_field.clone(),
+            list_separator: self.list_separator.clone(),
+            label_separator: defaults.label_separator.clone(),
+            labels: defaults.labels.clone(),
+        }
+    }
+}
+
+/// Predictions that are there already.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Ready predictions")]
+struct ReadyArgs {
+    /// Judge outputs of `batch` or of --predictions, without a model
+    ///
+    /// Several files are one set of records, such as the shards of a run. The true labels are in the records,
+    /// as in DATA. With all scores in them (--all-scores), they are decided anew by the options of this command;
+    /// without, what is listed is what was said.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    predictions_from: Vec<PathBuf>,
+    /// Set these predictions of the same records beside the ones that are judged
+    ///
+    /// Says which figures differ, with paired bootstrap intervals, and McNemar's test. Decided by the same
+    /// options.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    compare: Vec<PathBuf>,
+    /// The field with the predictions in them
+    #[arg(long, value_name = "NAME", default_value = "predictions")]
+    output_field: String,
+}
+
+/// What is written.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Output")]
+struct OutputArgs {
+    /// How the figures are printed
+    #[arg(long, value_name = "LAYOUT", value_enum, default_value_t)]
+    report: metrics::Layout,
+    /// Write every record with its predictions to a file as `batch` does, as JSON lines
+    #[arg(long, value_name = "FILE", conflicts_with = "predictions_from")]
+    predictions: Option<PathBuf>,
+    /// Show the N most confident errors of each label
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    errors: usize,
+    /// Write the plots to a folder, as SVG
+    ///
+    /// The confusion matrix, precision-recall curves, reliability, F1 against the threshold, and coverage against
+    /// accuracy. They follow the reader's light or dark setting.
+    #[arg(long, value_name = "DIR")]
+    plots: Option<PathBuf>,
+    /// Write one page with figures, plots and the most confident errors, to open in a browser or to send
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// How often records are drawn anew for the 95 % intervals; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    bootstrap: u32,
+    /// Where random numbers begin: the same seed gives the same figures
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Ask again N times with the labels shuffled, and say how many predictions change
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, conflicts_with = "predictions_from")]
+    label_order_trials: u32,
+}
+
+/// Fitted thresholds.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Fitting")]
+struct FitArgs {
+    /// Fit thresholds and a temperature to these records and write them to a file for --thresholds
+    ///
+    /// One threshold for all labels and one for each; which of them decide is the file's "use": those that serve
+    /// better in cross-validation. With --single-label, a temperature, and, for a precision, the score below
+    /// which there is no answer.
+    #[arg(long, value_name = "FILE", conflicts_with = "thresholds")]
+    fit: Option<PathBuf>,
+    /// What thresholds are fitted for: f1, f0.5, f2, precision=0.9 (with the most recall) or recall=0.9
+    #[arg(long, value_name = "GOAL", default_value = "f1", requires = "fit")]
+    fit_for: Goal,
+}
+
+/// Figures that must be reached.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Minimums (exit code 1 below)")]
+struct Minimums {
+    /// The least accuracy; for several labels a record, the least subset accuracy
+    #[arg(long, value_name = "F", value_parser = share)]
+    min_accuracy: Option<f64>,
+    /// The least micro-averaged F1
+    #[arg(long, value_name = "F", value_parser = share)]
+    min_micro_f1: Option<f64>,
+    /// The least macro-averaged F1
+    #[arg(long, value_name = "F", value_parser = share)]
+    min_macro_f1: Option<f64>,
+    /// The least F1 averaged by support
+    #[arg(long, value_name = "F", value_parser = share)]
+    min_weighted_f1: Option<f64>,
+}
+
+fn share(text: &str) -> std::result::Result<f64, &'static str> {
+    text.parse().ok().filter(|value| (0.0..=1.0).contains(value)).ok_or("give a number from 0 to 1")
+}
+
+impl Minimums {
+    /// One line for each figure below its minimum.
+    fn missed(&self, report: &Report) -> Vec<String> {
+        let asked = [
+            ("accuracy", "--min-accuracy", report.accuracy, self.min_accuracy),
+            ("micro F1", "--min-micro-f1", report.micro_average.f1, self.min_micro_f1),
+            ("macro F1", "--min-macro-f1", report.macro_average.f1, self.min_macro_f1),
+            ("weighted F1", "--min-weighted-f1", report.weighted_average.f1, self.min_weighted_f1),
+        ];
+        let below = asked.into_iter().filter_map(|(figure, option, value, minimum)| {
+            let minimum = minimum.filter(|minimum| value < *minimum)?;
+            Some(format!("{figure} is {value}, below the minimum {minimum} of {option}"))
+        });
+        below.collect()
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The data or the model cannot be used, a record cannot be classified, or an output cannot be written.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let defaults = args.labels.defaults()?;
+    let decision = args.decision.decision(defaults.labels.as_deref())?;
+    let fit_file = args.fit.fit.as_deref().map(fitting::create).transpose()?;
+    let shown = shown::Shown::create(args.output.plots.as_deref(), args.output.html.as_deref())?;
+    let others = args.read_others(&defaults)?;
+    let Some((gathered, label_order)) = args.gather(&defaults, &decision)? else {
+        terminal::say("interrupted: figures of only some of the records would mislead, so there are none");
+        return Ok(ExitCode::from(terminal::INTERRUPT_STATUS));
+    };
+    args.warn_of_seen(&gathered, &decision);
+    let resampling = Resampling { rounds: args.output.bootstrap, seed: args.output.seed };
+    let report = Report::new(&gathered.judged, resampling);
+    let fit = fit_file.map(|file| args.fit_to(&gathered, file)).transpose()?;
+    let source = |record: usize| (gathered.place(record), gathered.texts[record].clone());
+    let errors = match args.output.errors {
+        0 => Vec::new(),
+        count => LabelErrors::of(&gathered.judged, count, source),
+    };
+    let comparison = others.map(|others| compare(&gathered, others, &decision, resampling)).transpose()?;
+    let findings = Findings { report, fit, label_order, comparison, errors };
+    shown.write(&args.subject(&gathered, &decision), &gathered, &findings)?;
+    print(&args.output.report.render(&findings))?;
+    let missed = args.minimums.missed(&findings.report);
+    missed.iter().for_each(|line| terminal::say(&format!("error: {line}")));
+    Ok(if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Args {
+    /// What the page is about.
+    fn subject(&self, gathered: &Gathered, decision: &Decision) -> Subject {
+        let judged = gathered.judged.is_scored();
+        let decided = match (&self.decision.thresholds, decision.single_label, judged) {
+            (_, _, false) => "labels as they were said".to_owned(),
+            (Some(path), false, _) => format!("thresholds of {}", file_name(&path.to_string_lossy())),
+            (None, false, _) => format!("threshold {}", decision.threshold),
+            (_, true, _) => "the best label".to_owned(),
+        };
+        let withheld = decision.abstain_below.map(|least| format!(", none below {least}")).unwrap_or_default();
+        Subject {
+            data: gathered.files.iter().map(|file| file_name(file)).collect::<Vec<&str>>().join(", "),
+            model: self
+                .data
+                .as_ref()
+                .map_or_else(|| "Ready predictions".to_owned(), |_| format!("Model {}", file_name(&self.model.model))),
+            decision: decided + &withheld,
+        }
+    }
+
+    fn say(&self, line: &str) {
+        if !self.model.verbosity.quiet {
+            terminal::say(&terminal::escaped(line));
+        }
+    }
+
+    /// The records with what was said of them; nothing where it was interrupted.
+    fn gather(
+        &self,
+        defaults: &Defaults,
+        decision: &Decision,
+    ) -> anyhow::Result<Option<(Gathered, Option<metrics::findings::OrderTrials>)>> {
+        let Some(path) = &self.data else {
+            let ready = self.read_ready(&self.ready.predictions_from, defaults)?;
+            return Ok(Some((self.judge(ready, decision)?, None)));
+        };
+        let (name, bytes) = gather::read_file(path)?;
+        let data = labelled::read(&name, &bytes, &self.fields.layout(defaults))?;
+        let (records, labels) = (data.records.len(), data.labels.len());
+        self.say(&format!(
+            "read {records} records as {}, true labels from {:?}; {labels} labels",
+            data.form, data.truth
+        ));
+        let predictions = self.output.predictions.as_deref().map(Predictions::create).transpose()?;
+        let model = Adapted::new(self.model.load(decision.single_label)?, decision.fitted.clone());
+        let interrupted = terminal::listen_for_interrupt()?;
+        let runner = Runner { threads: self.model.threads(), limits: Limits::default(), interrupted };
+        let again = (self.output.label_order_trials > 0).then(|| data.clone());
+        let asking = |data: &Dataset, predictions| Asking {
+            decision: decision.clone(),
+            shape: self.shape,
+            defaults: defaults.clone(),
+            predictions,
+            progress: Progress::new(Some(text_bytes(data)), self.model.verbosity.quiet),
+        };
+        let gathered = asking(&data, predictions).run(&runner, &model, data)?;
+        let mut trials = None;
+        if let Some(data) = again {
+            let mut trial = order::Trials::new(&gathered.judged);
+            for number in 0..self.output.label_order_trials {
+                let shuffled = order::shuffled(&data, self.output.seed.wrapping_add(u64::from(number)));
+                let found = asking(&shuffled, None).run(&runner, &model, shuffled)?;
+                if interrupted.load(Ordering::Relaxed) {
+                    break;
+                }
+                trial.count(&found.judged);
+            }
+            trials = Some(trial.finish());
+        }
+        Ok((!interrupted.load(Ordering::Relaxed)).then_some((gathered, trials)))
+    }
+
+    fn read_ready(&self, paths: &[PathBuf], defaults: &Defaults) -> anyhow::Result<(Ready, Vec<String>)> {
+        let files = gather::read_files(paths)?;
+        let ready = Ready::read(&files, &self.fields.layout(defaults), &self.ready.output_field)?;
+        let (records, labels) = (ready.records.len(), ready.names.len());
+        let scores = if ready.complete { "all scores" } else { "the labels that were said" };
+        self.say(&format!("read {records} records as {} with {scores}; {labels} labels", ready.form));
+        if ready.failed > 0 {
+            self.say(&format!("warning: {} records hold an error and no predictions: left out", ready.failed));
+        }
+        Ok((ready, files.into_iter().map(|(name, _)| name).collect()))
+    }
+
+    fn read_others(&self, defaults: &Defaults) -> anyhow::Result<Option<(Ready, Vec<String>)>> {
+        let paths = &self.ready.compare;
+        if paths.is_empty() { Ok(None) } else { self.read_ready(paths, defaults).map(Some) }
+    }
+
+    fn judge(&self, (ready, files): (Ready, Vec<String>), decision: &Decision) -> anyhow::Result<Gathered> {
+        if !ready.complete {
+            let typed = [
+                ("--threshold", self.decision.threshold.is_some()),
+                ("--thresholds", self.decision.thresholds.is_some()),
+                ("--abstain-below", self.decision.abstain_below.is_some()),
+            ];
+            if let Some((option, _)) = typed.iter().find(|(_, typed)| *typed) {
+                bail!("{}: {option} needs the scores of all labels: write them with --all-scores", files.join(", "));
+            }
+        }
+        if let Some(fitted) = &decision.fitted {
+            fitted.cover(&crate::records::LabelSet::flat(ready.names.clone())?)?;
+        }
+        let gathered = gather::judge(ready, files, decision);
+        let sums_to_one = |record: &[metrics::Candidate]| {
+            (record.iter().map(|one| f64::from(one.score)).sum::<f64>() - 1.0).abs() < 1e-3
+        };
+        if gathered.judged.is_scored() && !decision.single_label && gathered.judged.iter().all(sums_to_one) {
+            self.say(
+                "warning: the scores of every record add up to 1: were they made with --single-label? Add it here, too",
+            );
+        }
+        Ok(gathered)
+    }
+
+    /// Thresholds look better than they are where they were fitted.
+    fn warn_of_seen(&self, gathered: &Gathered, decision: &Decision) {
+        let fitted = decision.fitted.as_ref().and_then(|thresholds| thresholds.fitted.as_ref());
+        if fitted.is_some_and(|fitted| fitted.fingerprint == gathered.fingerprint()) {
+            self.say(
+                "warning: the thresholds were fitted on these very records: expect less on others. \
+                 The figures of eval --fit under \"unseen\" say how much less",
+            );
+        }
+    }
+
+    fn fit_to(
+        &self,
+        gathered: &Gathered,
+        file: fitting::ThresholdsFile,
+    ) -> anyhow::Result<metrics::findings::FitSummary> {
+        let fit = fitting::fit(gathered, self.fit.fit_for, self.output.seed)?;
+        file.write(&fit, gathered)?;
+        self.say(
+            "warning: thresholds are fitted and judged on the same records: of the figures of the fit, \
+             believe those under \"unseen\"",
+        );
+        Ok(metrics::findings::FitSummary::new(&fit, gathered.judged.names()))
+    }
+}
+
+/// Folders are nobody's business whom a page is sent to.
+fn file_name(path: &str) -> &str {
+    std::path::Path::new(path).file_name().and_then(|name| name.to_str()).unwrap_or(path)
+}
+
+fn text_bytes(data: &Dataset) -> u64 {
+    data.records.iter().map(|one| one.text.len() as u64).sum()
+}
+
+/// Sets other predictions of the same records beside these.
+fn compare(
+    this: &Gathered,
+    (other, files): (Ready, Vec<String>),
+    decision: &Decision,
+    resampling: Resampling,
+) -> anyhow::Result<Comparison> {
+    let names = files.join(", ");
+    let other = gather::judge(other, files, decision);
+    let places = align(&texts(this), &texts(&other)).with_context(|| format!("cannot compare with {names}"))?;
+    let mut all = this.judged.names().to_vec();
+    all.extend(other.judged.names().iter().filter(|name| !this.judged.names().contains(name)).cloned());
+    let (mine, theirs) = (this.judged.over(&all), other.judged.selected(places.iter().copied()).over(&all));
+    if let Some(record) = (0..mine.records()).find(|&record| truths(&mine, record) != truths(&theirs, record)) {
+        bail!(
+            "cannot compare with {names}: other labels are true there of {} ({})",
+            this.place(record),
+            terminal::escaped(&metrics::layout::cut(&this.texts[record], 60))
+        );
+    }
+    Ok(Comparison::new(&mine, &theirs, resampling))
+}
+
+fn texts(gathered: &Gathered) -> Vec<&str> {
+    gathered.texts.iter().map(String::as_str).collect()
+}
+
+fn truths(judged: &Judged, record: usize) -> std::collections::BTreeSet<u32> {
+    judged.record(record).iter().filter(|one| one.truth).map(|one| one.label).collect()
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("standard output")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Candidate;
+
+    #[test]
+    fn each_figure_below_its_minimum_is_named_with_both_numbers() {
+        let mut judged = Judged::new(vec!["a".into(), "b".into()], true);
+        let candidate = |label, truth| Candidate { label, score: 0.5, truth, predicted: !truth };
+        judged.push([candidate(0, true), candidate(1, false)]);
+        let report = Report::new(&judged, Resampling { rounds: 0, seed: 0 });
+        let minimums = Minimums { min_accuracy: Some(0.0), min_macro_f1: Some(0.5), ..Minimums::default() };
+        assert_eq!(minimums.missed(&report), ["macro F1 is 0, below the minimum 0.5 of --min-macro-f1"]);
+    }
+}

@@ -1,0 +1,59 @@
+//! `--plots` and `--html`.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::gather::Gathered;
+use crate::error::{Error, Result};
+use crate::metrics::Findings;
+use crate::metrics::findings::LabelErrors;
+use crate::metrics::page::{self, Subject};
+use crate::metrics::plots::{plots, standalone};
+
+/// Errors of a label on the page, where nothing else is asked for.
+const ERRORS: usize = 3;
+
+/// Where plots and the page go; there before any work.
+pub struct Shown {
+    folder: Option<PathBuf>,
+    page: Option<(PathBuf, File)>,
+}
+
+impl Shown {
+    /// Makes the folder and the file.
+    pub fn create(folder: Option<&Path>, page: Option<&Path>) -> Result<Self> {
+        if let Some(folder) = folder {
+            std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
+        }
+        let create = |path: &Path| {
+            let file = File::options().write(true).create(true).truncate(false).open(path);
+            file.map(|file| (path.to_owned(), file)).map_err(|error| Error::io(path, error))
+        };
+        Ok(Self { folder: folder.map(Path::to_owned), page: page.map(create).transpose()? })
+    }
+
+    /// Draws and writes.
+    pub fn write(self, subject: &Subject, gathered: &Gathered, findings: &Findings) -> Result<()> {
+        if self.folder.is_none() && self.page.is_none() {
+            return Ok(());
+        }
+        let plots = plots(&gathered.judged, &findings.report);
+        if let Some(folder) = &self.folder {
+            for plot in &plots {
+                let path = folder.join(plot.name).with_extension("svg");
+                std::fs::write(&path, standalone(&plot.svg)).map_err(|error| Error::io(&path, error))?;
+            }
+        }
+        if let Some((path, mut file)) = self.page {
+            let source = |record: usize| (gathered.place(record), gathered.texts[record].clone());
+            let errors = match &findings.errors[..] {
+                [] => LabelErrors::of(&gathered.judged, ERRORS, source),
+                asked => asked.to_vec(),
+            };
+            let text = page::render(subject, findings, &errors, &plots);
+            file.set_len(0).and_then(|()| file.write_all(text.as_bytes())).map_err(|error| Error::io(&path, error))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! How sure the figures are: records are drawn anew, with replacement, and the figures computed again.
+
+use rand::Rng;
+use rand::SeedableRng;
+use rand_pcg::Pcg64Mcg;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::digest::{Digest, Main};
+
+/// How often is drawn, and from which seed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Resampling {
+    /// Rounds.
+    pub rounds: u32,
+    /// The same seed draws the same records, on any number of threads.
+    pub seed: u64,
+}
+
+/// A figure with its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Interval {
+    /// Which figure.
+    pub figure: Main,
+    /// Its value on the records as they are.
+    pub value: f64,
+    /// The 2.5th percentile of the rounds.
+    pub low: f64,
+    /// The 97.5th percentile of the rounds.
+    pub high: f64,
+}
+
+/// How often each record counts, in each of several rounds: a record that is looked up serves all of them.
+pub type Weights<const L: usize> = [[u8; L]];
+
+/// Rounds that are computed together: the widest vectors that most processors have hold so many sums.
+const LANES: usize = 8;
+
+/// Every record counts once.
+pub fn once(records: usize) -> Vec<[u8; 1]> {
+    vec![[1]; records]
+}
+
+/// The main figures with their percentile intervals; the values alone where there are no rounds.
+pub fn intervals(digest: &Digest, resampling: Resampling) -> Vec<Interval> {
+    let rounds = resampling.map(digest.records(), |weights| digest.values(weights));
+    let interval = |(place, (figure, value)): (usize, (Main, f64))| {
+        let column = sorted(rounds.iter().map(|values| values[place]));
+        let (low, high) = bounds(&column).unwrap_or((value, value));
+        Interval { figure, value, low, high }
+    };
+    digest.figures().into_iter().zip(digest.plain_values()).enumerate().map(interval).collect()
+}
+
+impl Resampling {
+    /// What `figures` says of each round, given how often each of `records` was drawn in it.
+    ///
+    /// Every round has a generator of its own, so that threads do not matter. Of up to 255 records none
+    /// can be drawn more often than a `u8` holds; of more, none ever is: the chance is below 1 in 10^500.
+    pub(super) fn map<T: Send>(self, records: usize, figures: impl Fn(&Weights<LANES>) -> [T; LANES] + Sync) -> Vec<T> {
+        let draw = |(drawn, weights): &mut (Vec<u8>, Vec<[u8; LANES]>), first: u32| {
+            for lane in 0..LANES {
+                let round = u64::from(first) * LANES as u64 + lane as u64;
+                let mut random = Pcg64Mcg::seed_from_u64(self.seed.wrapping_add(round));
+                drawn.fill(0);
+                (0..records).for_each(|_| drawn[random.random_range(0..records as u32) as usize] += 1);
+                weights.iter_mut().zip(drawn.iter()).for_each(|(weight, &drawn)| weight[lane] = drawn);
+            }
+            figures(weights)
+        };
+        let together = (0..self.rounds.div_ceil(LANES as u32)).into_par_iter();
+        let buffers = || (vec![0; records], vec![[0; LANES]; records]);
+        let values: Vec<[T; LANES]> = together.map_init(buffers, draw).collect();
+        values.into_iter().flatten().take(self.rounds as usize).collect()
+    }
+}
+
+/// The 2.5th and 97.5th percentiles of what is sorted.
+pub(super) fn bounds(sorted: &[f64]) -> Option<(f64, f64)> {
+    Some((percentile(sorted, 0.025)?, percentile(sorted, 0.975)?))
+}
+
+pub(super) fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_unstable_by(f64::total_cmp);
+    values
+}
+
+/// Between two values, in proportion.
+fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
+    let place = share * (sorted.len().checked_sub(1)? as f64);
+    let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+    Some(low + (high - low) * place.fract())
+}

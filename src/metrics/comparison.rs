@@ -1,0 +1,176 @@
+//! Two sets of predictions of the same records, side by side.
+
+use serde::Serialize;
+
+use super::Task;
+use super::bootstrap::{Resampling, bounds, sorted};
+use super::digest::{Digest, Main};
+use super::judged::Judged;
+
+/// In how many records each of two was exactly right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Agreement {
+    /// Both were.
+    pub both: u64,
+    /// Only the first.
+    pub only_this: u64,
+    /// Only the second.
+    pub only_other: u64,
+    /// Neither was.
+    pub neither: u64,
+}
+
+/// A figure of both, and how sure the difference is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Difference {
+    /// Which figure.
+    pub figure: Main,
+    /// Of the first.
+    pub this: f64,
+    /// Of the second.
+    pub other: f64,
+    /// The first less the second.
+    pub difference: f64,
+    /// The 2.5th percentile of the difference, the same records drawn for both.
+    pub low: f64,
+    /// The 97.5th percentile.
+    pub high: f64,
+}
+
+impl Difference {
+    /// Whether the interval is all on one side of 0.
+    pub fn is_clear(&self) -> bool {
+        self.low > 0.0 || self.high < 0.0
+    }
+}
+
+/// Two sets of predictions side by side.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparison {
+    /// How many records there are.
+    pub records: usize,
+    /// The task that both show.
+    pub task: Task,
+    /// In how many records each was exactly right.
+    pub exactly_right: Agreement,
+    /// How likely such a difference in them, or a larger one, is by chance: McNemar's exact test.
+    pub mcnemar_p: f64,
+    /// The figures that both have.
+    pub differences: Vec<Difference>,
+}
+
+impl Comparison {
+    /// Compares two judgements of the same records in the same order, over the same labels.
+    ///
+    /// # Panics
+    /// They are not.
+    pub fn new(this: &Judged, other: &Judged, resampling: Resampling) -> Self {
+        assert_eq!((this.records(), this.names()), (other.records(), other.names()), "other records: this is a bug");
+        let exactly_right = agreement(this, other);
+        Self {
+            records: this.records(),
+            task: if other.task() == Task::MultiLabel { Task::MultiLabel } else { this.task() },
+            exactly_right,
+            mcnemar_p: mcnemar(exactly_right.only_this, exactly_right.only_other),
+            differences: differences(&Digest::new(this), &Digest::new(other), resampling),
+        }
+    }
+}
+
+fn agreement(this: &Judged, other: &Judged) -> Agreement {
+    let mut agreement = Agreement::default();
+    for (this, other) in this.iter().zip(other.iter()) {
+        let is_right = |record: &[super::Candidate]| record.iter().all(|one| one.truth == one.predicted);
+        *match (is_right(this), is_right(other)) {
+            (true, true) => &mut agreement.both,
+            (true, false) => &mut agreement.only_this,
+            (false, true) => &mut agreement.only_other,
+            (false, false) => &mut agreement.neither,
+        } += 1;
+    }
+    agreement
+}
+
+/// The exact two-sided p-value: how likely a fair coin falls as unevenly as the records that only one got right.
+fn mcnemar(only_this: u64, only_other: u64) -> f64 {
+    let (fewer, all) = (only_this.min(only_other), only_this + only_other);
+    // Terms as logarithms: the first may be less than any number of 64 bits.
+    let mut term = -(all as f64) * std::f64::consts::LN_2;
+    let mut terms = vec![term];
+    for drawn in 0..fewer {
+        term += ((all - drawn) as f64 / (drawn + 1) as f64).ln();
+        terms.push(term);
+    }
+    // They rise up to the middle: the last is the largest.
+    let sum: f64 = terms.iter().map(|one| (one - term).exp()).sum();
+    (2.0 * (term + sum.ln()).exp()).min(1.0)
+}
+
+fn differences(this: &Digest, other: &Digest, resampling: Resampling) -> Vec<Difference> {
+    let (mine, theirs) = (this.figures(), other.figures());
+    let place = |figures: &[Main], figure| figures.iter().position(|&one| one == figure);
+    let common: Vec<(Main, usize, usize)> =
+        mine.iter().filter_map(|&figure| Some((figure, place(&mine, figure)?, place(&theirs, figure)?))).collect();
+    let rounds = resampling.map(this.records(), |weights| {
+        let (mut mine, mut theirs) = (this.values(weights).into_iter(), other.values(weights).into_iter());
+        std::array::from_fn(|_| (mine.next().unwrap_or_default(), theirs.next().unwrap_or_default()))
+    });
+    let (mine, theirs) = (this.plain_values(), other.plain_values());
+    common
+        .into_iter()
+        .map(|(figure, here, there)| {
+            let (this, other) = (mine[here], theirs[there]);
+            let drawn = sorted(rounds.iter().map(|(mine, theirs)| mine[here] - theirs[there]));
+            let difference = this - other;
+            let (low, high) = bounds(&drawn).unwrap_or((difference, difference));
+            Difference { figure, this, other, difference, low, high }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::judged::fixtures;
+    use super::*;
+
+    #[test]
+    fn the_p_value_is_that_of_the_exact_binomial_test() {
+        // scipy.stats.binomtest(min, min + max).pvalue
+        for (only_this, only_other, expected) in [
+            (0, 0, 1.0),
+            (3, 3, 1.0),
+            (1, 9, 0.021484375),
+            (0, 5, 0.0625),
+            (30, 60, 0.002_060_265_680_963_074_5),
+            (4000, 4200, 0.027_972_423_571_324_654),
+        ] {
+            let found = mcnemar(only_this, only_other);
+            assert!((found - expected).abs() < 1e-9, "{only_this} {only_other}: {found}");
+        }
+    }
+
+    #[test]
+    fn the_same_predictions_do_not_differ() {
+        let names = ["a".into(), "b".into()];
+        let truth: Vec<Vec<usize>> = (0..40).map(|i| vec![i % 2]).collect();
+        let said: Vec<Vec<usize>> = (0..40).map(|i| vec![(i / 3) % 2]).collect();
+        let judged = fixtures::judged(&names, true, &truth, &said);
+        let comparison = Comparison::new(&judged, &judged, Resampling { rounds: 20, seed: 0 });
+        assert_eq!((comparison.mcnemar_p, comparison.exactly_right.only_this), (1.0, 0));
+        assert!(comparison.differences.iter().all(|one| (one.low, one.high) == (0.0, 0.0) && !one.is_clear()));
+    }
+
+    #[test]
+    fn what_is_better_on_every_record_is_clearly_so() {
+        let names = ["a".into(), "b".into()];
+        let truth: Vec<Vec<usize>> = (0..40).map(|i| vec![i % 2]).collect();
+        let right = fixtures::judged(&names, true, &truth, &truth);
+        let half: Vec<Vec<usize>> = (0..40).map(|i| vec![if i % 4 < 2 { i % 2 } else { 1 - i % 2 }]).collect();
+        let half = fixtures::judged(&names, true, &truth, &half);
+        let comparison = Comparison::new(&right, &half, Resampling { rounds: 200, seed: 0 });
+        let accuracy = comparison.differences[0];
+        assert_eq!((accuracy.difference, accuracy.is_clear()), (0.5, true));
+        assert_eq!(comparison.exactly_right, Agreement { both: 20, only_this: 20, only_other: 0, neither: 0 });
+        assert!(comparison.mcnemar_p < 1e-5);
+    }
+}

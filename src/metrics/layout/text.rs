@@ -1,0 +1,305 @@
+//! For people at a terminal: scikit-learn's table, then what it does not say.
+
+use std::fmt::Write;
+
+use super::{HEADINGS, Row, WEIGHTED, average_rows, label_rows, printable};
+use crate::metrics::Task;
+use crate::metrics::calibration::{Bin, Calibration};
+use crate::metrics::comparison::Comparison;
+use crate::metrics::counts::Figures;
+use crate::metrics::findings::{Findings, FitSummary, LabelErrors, OrderTrials, ShownError};
+use crate::metrics::fit::{Scheme, Worth};
+use crate::metrics::mistakes::Kind;
+use crate::metrics::report::Report;
+
+/// More labels than these make no readable matrix of numbers.
+const MATRIX: usize = 12;
+/// Pairs of labels that are shown.
+const PAIRS: usize = 8;
+/// Columns of the reliability diagram.
+const DIAGRAM: usize = 40;
+/// Characters of a text that are shown.
+const EXCERPT: usize = 160;
+/// Characters of a label in a narrow place.
+const SHORT: usize = 28;
+
+pub(super) fn render(findings: &Findings) -> String {
+    let report = &findings.report;
+    let sections = [
+        Some(table(report)),
+        Some(figures(report)),
+        report.scores.as_ref().map(|scores| reliability(&scores.calibration, report.task)),
+        confusion(report),
+        findings.fit.as_ref().map(fit),
+        findings.label_order.as_ref().map(|trials| label_order(trials, report.records)),
+        findings.comparison.as_ref().map(comparison),
+        (!findings.errors.is_empty()).then(|| errors(&findings.errors)),
+    ];
+    sections.into_iter().flatten().collect::<Vec<String>>().join("\n")
+}
+
+fn table(report: &Report) -> String {
+    let labels: Vec<(String, Row)> = label_rows(report).map(|row| (printable(row.name), row)).collect();
+    let width = labels.iter().map(|(name, _)| name.chars().count()).fold(WEIGHTED.len(), usize::max);
+    let mut lines = vec![format!("records: {}", report.records)];
+    if report.task == Task::MultiLabel {
+        lines.push(format!("subset accuracy: {:.3}", report.accuracy));
+    }
+    if let Some(withheld) = report.abstained.filter(|&withheld| withheld > 0) {
+        let answered = report.records - withheld;
+        lines.push(format!("answered: {answered}, of which right: {:.3}", report.micro_average.precision));
+    }
+    lines.push(String::new());
+    let [precision, recall, f1, support] = HEADINGS;
+    lines.push(format!("{:>width$}  {precision:>9} {recall:>9} {f1:>9} {support:>9}", ""));
+    lines.push(String::new());
+    lines.extend(labels.iter().map(|(name, row)| text_row(name, row, width)));
+    lines.push(String::new());
+    lines.extend(average_rows(report).map(|row| text_row(row.name, &row, width)));
+    lines.join("\n") + "\n"
+}
+
+fn text_row(name: &str, row: &Row, width: usize) -> String {
+    let Figures { precision, recall, f1, support } = row.figures;
+    if row.is_accuracy {
+        return format!("{name:>width$}  {:>9} {:>9} {f1:>9.3} {support:>9}", "", "");
+    }
+    format!("{name:>width$}  {precision:>9.3} {recall:>9.3} {f1:>9.3} {support:>9}")
+}
+
+fn figures(report: &Report) -> String {
+    let rounds = report.bootstrap.rounds;
+    let heading = if rounds > 0 { "95 % interval" } else { "" };
+    let mut lines = vec![format!("{:32} {:>7}   {heading}", "", "value").trim_end().to_owned()];
+    for one in &report.intervals {
+        let interval = if rounds > 0 { format!("{:.3} to {:.3}", one.low, one.high) } else { String::new() };
+        lines.push(format!("{:32} {:>7.3}   {interval}", one.figure.name(report.task), one.value));
+    }
+    let plain = |name: &str, value: f64| format!("{name:32} {value:>7.3}");
+    if let Some(scores) = &report.scores {
+        lines.extend(scores.top_k_accuracy.iter().map(|(k, value)| plain(&format!("top-{k} accuracy"), *value)));
+        lines.push(plain("label ranking average precision", scores.label_ranking_average_precision));
+    }
+    lines.push(plain("Hamming loss", report.hamming_loss));
+    if rounds > 0 {
+        lines.push(format!("{rounds} bootstrap rounds over the records, seed {}", report.bootstrap.seed));
+    }
+    if report.scores.is_none() {
+        lines.push("Not every label has a score: figures of scores are left out.".into());
+    }
+    lines.iter().map(|line| line.trim_end().to_owned() + "\n").collect()
+}
+
+/// Each bin a line: a bar where the score is, a dot where the truth is.
+fn reliability(calibration: &Calibration, task: Task) -> String {
+    let of = if task == Task::SingleLabel { "best scores" } else { "scores" };
+    let bins = calibration.bins;
+    let error = calibration.expected_calibration_error;
+    let mut text = format!(
+        "reliability of the {of}: {bins} bins of equal mass, expected calibration error {error:.3}\n\
+         said  true  0{:>width$}\n",
+        "1       count",
+        width = DIAGRAM + 12
+    );
+    for Bin { score, share_true, count } in &calibration.points {
+        let column = |share: f64| (share * DIAGRAM as f64).round() as usize;
+        let (said, truth) = (column(*score), column(*share_true));
+        let between = said.min(truth)..said.max(truth);
+        let line: String = (0..=DIAGRAM)
+            .map(|place| match (place == said, place == truth) {
+                (true, true) => '◆',
+                (true, false) => '│',
+                (false, true) => '●',
+                _ if between.contains(&place) => '─',
+                _ => '·',
+            })
+            .collect();
+        let _ = writeln!(text, "{score:.2}  {share_true:.2}  {line} {count:>12}");
+    }
+    text + "│ said, ● true, ◆ both\n"
+}
+
+fn confusion(report: &Report) -> Option<String> {
+    let pairs = report.confusion.pairs();
+    if pairs.is_empty() {
+        return None;
+    }
+    let name = |label: usize| short(&report.labels[label].label);
+    let mut text = matrix(report);
+    text += "\nmost often confused (true, said instead, records)\n";
+    let shown: Vec<_> = pairs.iter().take(PAIRS).map(|p| (name(p.truth as usize), name(p.said as usize), p)).collect();
+    let width = shown.iter().map(|(truth, ..)| truth.chars().count()).max().unwrap_or_default();
+    let said_width = shown.iter().map(|(_, said, _)| said.chars().count()).max().unwrap_or_default();
+    for (truth, said, pair) in shown {
+        let _ = writeln!(text, "  {truth:width$} → {said:said_width$}  {:>5}", pair.count);
+    }
+    if pairs.len() > PAIRS {
+        let _ = writeln!(text, "  and {} more pairs", pairs.len() - PAIRS);
+    }
+    Some(text)
+}
+
+fn matrix(report: &Report) -> String {
+    let labels = report.confusion.most_confused(report.labels.len(), MATRIX);
+    let names: Vec<String> = labels.iter().map(|&label| short(&report.labels[label].label)).collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
+    let largest = labels.iter().flat_map(|&t| labels.iter().map(move |&s| report.confusion.count(t, s))).max();
+    let cell = largest.unwrap_or_default().to_string().len().max(3);
+    let said = match report.task {
+        Task::SingleLabel => "rows are true, columns said",
+        Task::MultiLabel => "rows are true and missed, columns said instead; the diagonal is right",
+    };
+    let some = match report.labels.len() {
+        all if all > labels.len() => format!("; the {} of {all} labels most confused", labels.len()),
+        _ => String::new(),
+    };
+    let mut text = format!("confusion: {said}{some}\n{:1$}", "", width + 4);
+    (1..=labels.len()).for_each(|number| _ = write!(text, " {number:>cell$}"));
+    text.push('\n');
+    for ((number, &truth), name) in (1..).zip(&labels).zip(&names) {
+        let _ = write!(text, "{number:>3} {name:width$}");
+        for &said in &labels {
+            let _ = match report.confusion.count(truth, said) {
+                0 => write!(text, " {:>cell$}", "·"),
+                count => write!(text, " {count:>cell$}"),
+            };
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn fit(fit: &FitSummary) -> String {
+    let mut text = format!("fitted for {} on these records", fit.goal);
+    if fit.folds > 1 {
+        let _ = write!(text, "; \"unseen\" is {}-fold cross-validation: expect that on other records", fit.folds);
+    }
+    text += "\n";
+    if fit.worth.len() > 1 {
+        let _ = writeln!(
+            text,
+            "{:46} {:>9} {:>7} {:>9} {:>9} {:>9}",
+            "", "precision", "recall", "micro F1", "macro F1", "answered"
+        );
+    }
+    for worth in fit.worth.iter().filter(|_| fit.worth.len() > 1) {
+        let Worth { precision, recall, micro_f1, macro_f1, coverage, .. } = worth;
+        let name = scheme(worth, fit);
+        let _ =
+            writeln!(text, "{name:46} {precision:>9.3} {recall:>7.3} {micro_f1:>9.3} {macro_f1:>9.3} {coverage:>9.3}");
+    }
+    let _ = writeln!(text, "{:46} {:>9} {:>17}", "", "log loss", "calibration error");
+    for honesty in &fit.honesty {
+        let name = match honesty.unseen {
+            None => "scores as they are".to_owned(),
+            Some(false) => format!("at temperature {:.3}", fit.temperature),
+            Some(true) => "  unseen".to_owned(),
+        };
+        let _ = writeln!(text, "{name:46} {:>9.3} {:>17.3}", honesty.log_loss, honesty.expected_calibration_error);
+    }
+    for (labels, what) in [
+        (&fit.unfitted, "never true here, so they have the threshold for all"),
+        (&fit.missed, "do not reach what was asked for, whatever the threshold"),
+    ] {
+        if !labels.is_empty() {
+            let _ = writeln!(text, "{what}: {}", labels.iter().map(|l| printable(l)).collect::<Vec<_>>().join(", "));
+        }
+    }
+    text
+}
+
+fn scheme(worth: &Worth, fit: &FitSummary) -> String {
+    match (worth.unseen, worth.scheme) {
+        (true, _) => "  unseen".to_owned(),
+        (false, Scheme::AsSaid) => "as judged above".to_owned(),
+        (false, Scheme::Labels) => "one threshold for each label".to_owned(),
+        (false, Scheme::All) => match (fit.threshold, fit.abstain_below) {
+            (Some(threshold), _) => format!("one threshold for all, {threshold:.3}"),
+            (None, Some(least)) => format!("no answer below {least:.3}"),
+            (None, None) => "one threshold for all".to_owned(),
+        },
+    }
+}
+
+fn label_order(trials: &OrderTrials, records: usize) -> String {
+    let share = |count: usize| 100.0 * count as f64 / records.max(1) as f64;
+    let mean = trials.changed.iter().sum::<usize>() as f64 / f64::from(trials.trials.max(1));
+    format!(
+        "order of the labels: {} shuffles change what is said of {mean:.1} records each ({:.1} %), of {} in any of \
+         them ({:.1} %); a score changes by {:.4} on average\n",
+        trials.trials,
+        100.0 * mean / records.max(1) as f64,
+        trials.ever_changed,
+        share(trials.ever_changed),
+        trials.mean_score_change
+    )
+}
+
+fn comparison(comparison: &Comparison) -> String {
+    let right = comparison.exactly_right;
+    let mut text = format!(
+        "beside the other predictions\n{:32} {:>7} {:>7} {:>10}   95 % interval of the difference\n",
+        "", "this", "other", "difference"
+    );
+    for one in &comparison.differences {
+        let better = match (one.is_clear(), (one.difference > 0.0) != one.figure.is_loss()) {
+            (false, _) => "",
+            (true, true) => "  this is better",
+            (true, false) => "  the other is better",
+        };
+        let _ = writeln!(
+            text,
+            "{:32} {:>7.3} {:>7.3} {:>+10.3}   {:+.3} to {:+.3}{better}",
+            one.figure.name(comparison.task),
+            one.this,
+            one.other,
+            one.difference,
+            one.low,
+            one.high
+        );
+    }
+    let _ = writeln!(
+        text,
+        "exactly right: both {}, only this {}, only the other {}, neither {}\nMcNemar's exact test: p = {}",
+        right.both,
+        right.only_this,
+        right.only_other,
+        right.neither,
+        p_value(comparison.mcnemar_p)
+    );
+    text
+}
+
+pub(crate) fn p_value(p: f64) -> String {
+    if p < 0.0001 { "less than 0.0001".to_owned() } else { format!("{p:.4}") }
+}
+
+fn errors(labels: &[LabelErrors]) -> String {
+    let mut text = "the most confident errors\n".to_owned();
+    for of_label in labels {
+        let _ = writeln!(text, "\n  {}", printable(&of_label.label));
+        for ShownError { kind, score, place, text: record, true_labels, .. } in &of_label.errors {
+            let score = score.map_or_else(|| "    ?".to_owned(), |score| format!("{score:.3}"));
+            let truth = true_labels.iter().map(|label| printable(label)).collect::<Vec<_>>().join(", ");
+            let what = match kind {
+                Kind::Said if truth.is_empty() => "said, nothing is true".to_owned(),
+                Kind::Said => format!("said, true: {truth}"),
+                Kind::Missed => "true, not said".to_owned(),
+            };
+            let _ = writeln!(text, "    {score}  {what} ({place})\n           {}", printable(&cut(record, EXCERPT)));
+        }
+    }
+    text
+}
+
+fn short(name: &str) -> String {
+    cut(&printable(name), SHORT)
+}
+
+/// The beginning of a text.
+pub(crate) fn cut(text: &str, length: usize) -> String {
+    match text.char_indices().nth(length) {
+        Some(_) => text.chars().take(length - 1).chain(['…']).collect(),
+        None => text.to_owned(),
+    }
+}

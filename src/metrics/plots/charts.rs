@@ -1,0 +1,302 @@
+//! Curves over one axis of scores: reliability, coverage, F1 by threshold.
+
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, VPos};
+
+use super::style::{ACCENT, Drawn, FAINT, INK, LETTERS, MUTED, PAPER, SECOND, drawn, share, text};
+use super::{Plot, ratio};
+use crate::metrics::Task;
+use crate::metrics::calibration::{self, Calibration};
+use crate::metrics::counts::Counts;
+use crate::metrics::judged::Judged;
+use crate::metrics::ranking::best;
+use crate::metrics::report::Report;
+
+const SIZE: (u32, u32) = (800, 640);
+/// Where the vertical axis is.
+const LEFT: i32 = 108;
+/// Points of a curve: more are not seen.
+const POINTS: usize = 400;
+/// Thresholds that are tried, between 0 and 1.
+const STEPS: usize = 200;
+
+type Line = Vec<(f64, f64)>;
+
+/// A curve with its name.
+struct Curve {
+    name: String,
+    line: Line,
+    colour: RGBColor,
+}
+
+/// A place on a curve, and what is said of it where the curve is not.
+struct Mark {
+    place: (f64, f64),
+    label: String,
+    side: Side,
+}
+
+/// Where a curve is not.
+#[derive(Clone, Copy)]
+enum Side {
+    Above,
+    BelowLeft,
+}
+
+/// A chart of shares against shares.
+struct Chart {
+    across: String,
+    up: String,
+    curves: Vec<Curve>,
+    /// A line for comparison, behind the curves.
+    reference: Line,
+    /// What stands out.
+    marks: Vec<Mark>,
+    /// The least share on the vertical axis.
+    floor: f64,
+}
+
+impl Chart {
+    fn svg(&self, decorate: impl FnOnce(&dyn Fn((f64, f64), (f64, f64)) -> Drawn) -> Drawn) -> String {
+        drawn(SIZE, |sheet| {
+            let mut chart = ChartBuilder::on(sheet)
+                .margin_top(64)
+                .margin_right(36)
+                .margin_bottom(8)
+                .margin_left(8)
+                .x_label_area_size(86)
+                .y_label_area_size(LEFT - 8)
+                .build_cartesian_2d(0.0..1.0, self.floor..1.0)?;
+            chart
+                .configure_mesh()
+                .light_line_style(TRANSPARENT)
+                .bold_line_style(FAINT)
+                .axis_style(MUTED)
+                .set_all_tick_mark_size(8)
+                .x_labels(6)
+                .y_labels(6)
+                .x_label_formatter(&share)
+                .y_label_formatter(&share)
+                .label_style(("sans-serif", LETTERS).with_color(MUTED))
+                .axis_desc_style(("sans-serif", LETTERS).with_color(INK))
+                .x_desc(&self.across)
+                .y_desc(&self.up)
+                .draw()?;
+            chart.draw_series(DashedLineSeries::new(self.reference.clone(), 6, 6, MUTED.stroke_width(2)))?;
+            for curve in &self.curves {
+                chart.draw_series(LineSeries::new(thinned(&curve.line), curve.colour.stroke_width(4)))?;
+            }
+            let whisker = |from, to| {
+                sheet.draw(&PathElement::new(
+                    vec![chart.backend_coord(&from), chart.backend_coord(&to)],
+                    MUTED.stroke_width(2),
+                ))
+            };
+            decorate(&whisker)?;
+            for Mark { place, label, side } in &self.marks {
+                let (x, y) = chart.backend_coord(place);
+                sheet.draw(&Circle::new((x, y), 9, PAPER.filled()))?;
+                sheet.draw(&Circle::new((x, y), 7, ACCENT.filled()))?;
+                let (across, aside, below) = match side {
+                    Side::Above => (HPos::Center, 0, -32),
+                    Side::BelowLeft => (HPos::Right, 0, 36),
+                };
+                let half = if matches!(side, Side::Above) { 7 * label.chars().count() as i32 } else { 0 };
+                let x = (x + aside).clamp(LEFT + half, SIZE.0 as i32 - half);
+                sheet.draw(&Text::new(label.clone(), (x, y + below), text(LETTERS, INK, across, VPos::Center)))?;
+            }
+            if self.curves.len() > 1 {
+                let mut x = LEFT;
+                for curve in &self.curves {
+                    sheet.draw(&PathElement::new(vec![(x, 26), (x + 36, 26)], curve.colour.stroke_width(4)))?;
+                    let style = text(LETTERS, INK, HPos::Left, VPos::Center);
+                    sheet.draw(&Text::new(curve.name.clone(), (x + 46, 26), style))?;
+                    x += 46 + 16 * curve.name.chars().count() as i32 + 36;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// No more points than are seen, the last among them.
+fn thinned(line: &Line) -> Line {
+    let step = line.len().div_ceil(POINTS).max(1);
+    let last = line.last().filter(|_| line.len() % step != 1);
+    line.iter().step_by(step).chain(last).copied().collect()
+}
+
+/// What is said against what is true.
+pub fn reliability(calibration: &Calibration, task: Task) -> Plot {
+    let of = match task {
+        Task::SingleLabel => "the best score of each record",
+        Task::MultiLabel => "the score of every decision",
+    };
+    let line: Line = calibration.points.iter().map(|bin| (bin.score, bin.share_true)).collect();
+    let chart = Chart {
+        across: "score".into(),
+        up: "share that is true".into(),
+        curves: vec![Curve { name: String::new(), line: line.clone(), colour: ACCENT }],
+        reference: vec![(0.0, 0.0), (1.0, 1.0)],
+        marks: line.into_iter().map(|place| Mark { place, label: String::new(), side: Side::Above }).collect(),
+        floor: 0.0,
+    };
+    let svg = chart.svg(|whisker| {
+        for bin in &calibration.points {
+            let (low, high) = wilson(bin.share_true, bin.count);
+            whisker((bin.score, low), (bin.score, high))?;
+        }
+        Ok(())
+    });
+    Plot {
+        name: "reliability",
+        title: "Are the scores honest?",
+        caption: format!(
+            "Reliability of {of}, in {} bins of equal mass; whiskers are 95 % intervals. On the dashed line a score is \
+             what it says; below it the model is too sure. Expected calibration error {:.3}.",
+            calibration.bins, calibration.expected_calibration_error
+        ),
+        svg,
+        is_wide: false,
+        panels: Vec::new(),
+    }
+}
+
+/// Wilson's 95 % interval of a share.
+fn wilson(share: f64, count: u64) -> (f64, f64) {
+    let (z, n) = (1.96, count as f64);
+    let centre = (share + z * z / (2.0 * n)) / (1.0 + z * z / n);
+    let half = z / (1.0 + z * z / n) * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
+    ((centre - half).max(0.0), (centre + half).min(1.0))
+}
+
+/// How much is right of what is answered, where the least sure is not.
+pub fn coverage(judged: &Judged, report: &Report) -> Plot {
+    let curve = calibration::coverage(judged);
+    let line: Line = curve.iter().map(|point| (point.coverage, point.accuracy)).collect();
+    let whole = line.last().copied().unwrap_or_default();
+    // The first few records say nothing yet.
+    let least = (report.records / 50).max(5).min(line.len().saturating_sub(1));
+    let line: Line = line[least..].to_vec();
+    let lowest = line.iter().map(|(_, accuracy)| *accuracy).fold(1.0, f64::min);
+    let chart = Chart {
+        across: "share of records that is answered".into(),
+        up: "share of answers that is right".into(),
+        curves: vec![Curve { name: String::new(), line, colour: ACCENT }],
+        reference: vec![(0.0, whole.1), (1.0, whole.1)],
+        marks: vec![Mark { place: whole, label: format!("all answered: {:.3}", whole.1), side: Side::BelowLeft }],
+        // Room for what is said below the last point.
+        floor: ((10.0 * lowest - 2.0).floor() / 10.0).clamp(0.0, 0.8),
+    };
+    Plot {
+        name: "coverage",
+        title: "What does holding back bring?",
+        caption:
+            "The best label of each record, surest first: how often it is right among the records answered, if the \
+                  others are left to a person (--abstain-below)."
+                .into(),
+        svg: chart.svg(|_| Ok(())),
+        is_wide: false,
+        panels: Vec::new(),
+    }
+}
+
+/// F1 of one threshold for all labels.
+pub fn f1_by_threshold(judged: &Judged) -> Plot {
+    let steps = steps(judged);
+    let line = |value: &dyn Fn(&[Counts]) -> f64| -> Line {
+        steps.iter().enumerate().map(|(step, counts)| (step as f64 / STEPS as f64, value(counts))).collect()
+    };
+    let micro = line(&|counts| counts.iter().fold(Counts::default(), Counts::plus).figures().f1);
+    let labels = judged.names().len() as f64;
+    let of_all = line(&|counts| ratio(counts.iter().map(|one| one.figures().f1).sum(), labels));
+    let highest = micro.iter().copied().fold((0.0, 0.0), |best, one| if one.1 > best.1 { one } else { best });
+    let chart = Chart {
+        across: "threshold for all labels".into(),
+        up: "F1".into(),
+        marks: vec![Mark { place: highest, label: format!("{:.3} at {:.2}", highest.1, highest.0), side: Side::Above }],
+        curves: vec![
+            Curve { name: "micro F1".into(), line: micro, colour: ACCENT },
+            Curve { name: "macro F1".into(), line: of_all, colour: SECOND },
+        ],
+        reference: Vec::new(),
+        floor: 0.0,
+    };
+    Plot {
+        name: "f1_by_threshold",
+        title: "Where should the threshold be?",
+        caption:
+            "F1 with one threshold for all labels. The best point is the best of these records: on others expect a \
+                  little less (eval --fit says how much)."
+                .into(),
+        svg: chart.svg(|_| Ok(())),
+        is_wide: false,
+        panels: Vec::new(),
+    }
+}
+
+/// F1 where answers below a score are withheld.
+pub fn f1_by_withholding(judged: &Judged) -> Plot {
+    let withheld = judged.changed(|record| {
+        let said = best(record).map(|one| one.label);
+        // What is not the answer is never said, whatever the threshold.
+        record.iter_mut().filter(|one| Some(one.label) != said).for_each(|one| one.score = -1.0);
+    });
+    let steps = steps(&withheld);
+    let line = |value: &dyn Fn(&[Counts]) -> f64| -> Line {
+        steps.iter().enumerate().map(|(step, counts)| (step as f64 / STEPS as f64, value(counts))).collect()
+    };
+    let labels = judged.names().len() as f64;
+    let macro_f1 = line(&|counts| ratio(counts.iter().map(|one| one.figures().f1).sum(), labels));
+    let answered = line(&|counts| {
+        let said: usize = counts.iter().map(|one| one.predicted).sum();
+        ratio(said as f64, judged.records() as f64)
+    });
+    let chart = Chart {
+        across: "least score that is answered".into(),
+        up: "share".into(),
+        marks: Vec::new(),
+        curves: vec![
+            Curve { name: "macro F1".into(), line: macro_f1, colour: ACCENT },
+            Curve { name: "answered".into(), line: answered, colour: SECOND },
+        ],
+        reference: Vec::new(),
+        floor: 0.0,
+    };
+    Plot {
+        name: "f1_by_threshold",
+        title: "What does a least score cost?",
+        caption:
+            "F1, where a withheld answer is a missed one, and the share of records that still has an answer, by the \
+                  score below which there is none (--abstain-below)."
+                .into(),
+        svg: chart.svg(|_| Ok(())),
+        is_wide: false,
+        panels: Vec::new(),
+    }
+}
+
+/// The counts of every label, if what scores at least each step is said.
+fn steps(judged: &Judged) -> Vec<Vec<Counts>> {
+    let labels = judged.names().len();
+    let mut steps = vec![vec![Counts::default(); labels]; STEPS + 1];
+    for one in judged.candidates() {
+        let label = one.label as usize;
+        steps.iter_mut().take(1).for_each(|first| first[label].support += usize::from(one.truth));
+        if one.score >= 0.0 {
+            let step = ((f64::from(one.score) * STEPS as f64) as usize).min(STEPS);
+            steps[step][label].predicted += 1;
+            steps[step][label].hits += usize::from(one.truth);
+        }
+    }
+    let support: Vec<usize> = steps[0].iter().map(|counts| counts.support).collect();
+    for step in (0..STEPS).rev() {
+        let (before, after) = steps.split_at_mut(step + 1);
+        for (counts, above) in before[step].iter_mut().zip(&after[0]) {
+            counts.predicted += above.predicted;
+            counts.hits += above.hits;
+        }
+    }
+    steps.iter_mut().for_each(|step| step.iter_mut().zip(&support).for_each(|(one, &support)| one.support = support));
+    steps
+}

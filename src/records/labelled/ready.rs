@@ -1,0 +1,438 @@
+//! Labelled records with predictions: what `batch` and `eval --predictions` wrote, read back to be judged.
+//!
+//! Labels are numbers from the start, and lines are read in parallel: a million records with ten scores each
+//! are an everyday size here.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::json::{candidates_field, kind, label_field, missing, not_json, read_truth};
+use super::table::split;
+use super::{Form, Layout, Lines, flaw, utf8};
+use crate::error::{Error, Result};
+use crate::records::LabelSet;
+use crate::records::jsonl::Object;
+
+/// Lines that are read together.
+const CHUNK: usize = 4096;
+/// The columns of `batch`.
+const PREDICTED_LABELS: &str = "predicted_labels";
+const PREDICTED_SCORES: &str = "predicted_scores";
+const SCORE: &str = "score:";
+
+/// Where a record was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Which of the files.
+    pub file: usize,
+    /// The line where it begins, from 1.
+    pub line: usize,
+}
+
+/// A record with what was said of it; labels by their place in the names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadyRecord {
+    /// Where it was read.
+    pub place: Place,
+    /// The text.
+    pub text: String,
+    /// The true labels.
+    pub truth: Vec<u32>,
+    /// Its own candidates; without, all labels are.
+    pub candidates: Option<Arc<[u32]>>,
+    /// The labels that are listed, with their scores.
+    pub scores: Vec<(u32, f32)>,
+}
+
+/// Labelled records with predictions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ready {
+    /// Every label: true ones in order of first appearance, then those that were only said.
+    pub names: Vec<String>,
+    /// The records, never none.
+    pub records: Vec<ReadyRecord>,
+    /// Whether every candidate of every record has a score.
+    pub complete: bool,
+    /// Records with an error instead of predictions, which are left out.
+    pub failed: usize,
+    /// The form of the first file.
+    pub form: Form,
+}
+
+impl Ready {
+    /// Reads files (name and content) that are one set of records, in any order; predictions are in `output_field`.
+    ///
+    /// # Errors
+    /// There are no records, or one of them cannot be used: the message names the file, the line and the field.
+    pub fn read(files: &[(String, Vec<u8>)], layout: &Layout, output_field: &str) -> Result<Self> {
+        let mut chunks = Vec::new();
+        let mut forms = Vec::new();
+        for (number, (name, bytes)) in files.iter().enumerate() {
+            let named = |error| Error::Record(format!("{name}: {error}"));
+            let text = utf8(bytes).map_err(named)?;
+            let form = Form::detect(name, text).map_err(named)?;
+            chunks.extend(read_file(number, form, text, layout, output_field).map_err(named)?);
+            forms.push(form);
+        }
+        let form = forms.first().copied().ok_or_else(|| Error::Usage("no file of predictions".into()))?;
+        let names = files.iter().map(|(name, _)| name.as_str()).collect::<Vec<&str>>().join(", ");
+        Merge::new(layout).merge(chunks, form).map_err(|error| Error::Record(format!("{names}: {error}")))
+    }
+}
+
+fn read_file(file: usize, form: Form, text: &str, layout: &Layout, output_field: &str) -> Result<Vec<Chunk>> {
+    match form {
+        Form::JsonLines => {
+            let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+            read_json(file, &lines.collect::<Vec<_>>(), layout, output_field)
+        }
+        Form::JsonArray => {
+            let records: Vec<&RawValue> =
+                serde_json::from_str(text).map_err(|error| flaw(error.line(), None, &not_json(&error)))?;
+            let mut lines = Lines::new(text);
+            let offset = |part: &str| part.as_ptr().addr() - text.as_ptr().addr();
+            let records: Vec<(usize, &str)> =
+                records.iter().map(|record| (lines.at(offset(record.get())), record.get())).collect();
+            read_json(file, &records, layout, output_field)
+        }
+        Form::Csv => read_table(file, text, b',', layout).map(|chunk| vec![chunk]),
+        Form::Tsv => read_table(file, text, b'\t', layout).map(|chunk| vec![chunk]),
+        Form::FastText => Err(Error::Record(format!("{form} hold no predictions: give an output of batch"))),
+    }
+}
+
+/// Records that were read together; labels by their place in the names of the chunk.
+#[derive(Default)]
+struct Chunk {
+    names: Names,
+    records: Vec<ReadyRecord>,
+    failed: usize,
+}
+
+/// Labels and their numbers.
+#[derive(Default)]
+struct Names {
+    numbers: HashMap<String, u32>,
+    names: Vec<String>,
+}
+
+impl Names {
+    fn number(&mut self, name: &str) -> u32 {
+        if let Some(&number) = self.numbers.get(name) {
+            return number;
+        }
+        let number = self.names.len() as u32;
+        self.numbers.insert(name.to_owned(), number);
+        self.names.push(name.to_owned());
+        number
+    }
+
+    fn numbers<'a>(&mut self, names: impl IntoIterator<Item = &'a String>) -> Vec<u32> {
+        names.into_iter().map(|name| self.number(name)).collect()
+    }
+}
+
+fn read_json(file: usize, lines: &[(usize, &str)], layout: &Layout, output_field: &str) -> Result<Vec<Chunk>> {
+    let read = |lines: &[(usize, &str)]| {
+        let mut reader = JsonReader { layout, output_field, chunk: Chunk::default(), candidates: None };
+        for &(line, json) in lines {
+            reader.read(Place { file, line }, json)?;
+        }
+        Ok(reader.chunk)
+    };
+    let chunks: Vec<Result<Chunk>> = lines.par_chunks(CHUNK).map(read).collect();
+    chunks.into_iter().collect()
+}
+
+/// A prediction as `batch` writes it.
+#[derive(Deserialize)]
+struct Predicted<'a> {
+    #[serde(borrow)]
+    label: Cow<'a, str>,
+    score: f32,
+}
+
+/// Reads records of JSON, which mostly repeat the candidates of the one before.
+struct JsonReader<'a> {
+    layout: &'a Layout,
+    output_field: &'a str,
+    chunk: Chunk,
+    candidates: Option<(&'a str, Arc<[u32]>)>,
+}
+
+impl<'a> JsonReader<'a> {
+    fn read(&mut self, place: Place, json: &'a str) -> Result<()> {
+        let at = |field: &str, message: &str| flaw(place.line, Some(field), message);
+        let object = Object::parse(json).map_err(|error| flaw(place.line, None, &not_json(&error)))?;
+        let Some(predictions) = object.get(self.output_field) else {
+            if object.get("error").is_none() {
+                return Err(at(
+                    self.output_field,
+                    "missing: give an output of batch, or name the field with --output-field",
+                ));
+            }
+            self.chunk.failed += 1;
+            return Ok(());
+        };
+        let is_there = |name: &str| object.get(name).is_some();
+        let field = label_field(is_there, self.layout);
+        let truth = object.get(&field).ok_or_else(|| missing("--label-field"));
+        let truth = truth.and_then(|value| read_truth(&parsed(value)?)).map_err(|message| at(&field, &message))?;
+        let text_field = &self.layout.text_field;
+        let text = object.get(text_field).ok_or_else(|| at(text_field, &missing("--text-field")))?;
+        let text = serde_json::from_str::<String>(text.get()).map_err(|_| at(text_field, "must be a string"))?;
+        let candidates = candidates_field(&field, is_there).filter(|_| self.layout.labels.is_none());
+        let candidates = candidates.map(|name| self.candidates(name, &object, place.line)).transpose()?;
+        let scores = self.scores(predictions).map_err(|message| at(self.output_field, &message))?;
+        let truth = self.chunk.names.numbers(&truth);
+        self.chunk.records.push(ReadyRecord { place, text, truth, candidates, scores });
+        Ok(())
+    }
+
+    fn candidates(&mut self, name: &str, object: &Object<'a>, line: usize) -> Result<Arc<[u32]>> {
+        let raw = object.get(name).map_or("null", RawValue::get);
+        if let Some((_, labels)) = self.candidates.as_ref().filter(|(seen, _)| *seen == raw) {
+            return Ok(labels.clone());
+        }
+        let labels = serde_json::from_str(raw)
+            .map_err(|error| Error::Record(error.to_string()))
+            .and_then(|value| LabelSet::from_json(&value, &self.layout.label_separator))
+            .map_err(|error| flaw(line, Some(name), &error.to_string()))?;
+        let labels: Arc<[u32]> = self.chunk.names.numbers(labels.names()).into();
+        self.candidates = Some((raw, labels.clone()));
+        Ok(labels)
+    }
+
+    fn scores(&mut self, predictions: &'a RawValue) -> std::result::Result<Vec<(u32, f32)>, String> {
+        if predictions.get().starts_with('{') {
+            let mut scores = Vec::new();
+            flatten(&parsed(predictions)?, "", &self.layout.label_separator, &mut scores)?;
+            return Ok(scores.into_iter().map(|(name, score)| (self.chunk.names.number(&name), score)).collect());
+        }
+        let list: Vec<Predicted> = serde_json::from_str(predictions.get())
+            .map_err(|error| format!("must be a list of {{\"label\", \"score\"}}: {}", not_json(&error)))?;
+        Ok(list.iter().map(|one| (self.chunk.names.number(&one.label), one.score)).collect())
+    }
+}
+
+fn parsed(value: &RawValue) -> std::result::Result<Value, String> {
+    serde_json::from_str(value.get()).map_err(|error| not_json(&error))
+}
+
+/// The leaves of `--hierarchical` predictions.
+fn flatten(
+    value: &Value,
+    prefix: &str,
+    separator: &str,
+    scores: &mut Vec<(String, f32)>,
+) -> std::result::Result<(), String> {
+    let Value::Object(levels) = value else {
+        return Err(format!("{prefix:?} must have a score, found {}", kind(value)));
+    };
+    for (key, below) in levels {
+        let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}{separator}{key}") };
+        match below.as_f64() {
+            Some(score) => scores.push((name, score as f32)),
+            None => flatten(below, &name, separator, scores)?,
+        }
+    }
+    Ok(())
+}
+
+fn read_table(file: usize, text: &str, delimiter: u8, layout: &Layout) -> Result<Chunk> {
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
+    let unreadable = |error: csv::Error| Error::Record(error.to_string());
+    let header = reader.headers().map_err(unreadable)?.clone();
+    let position = |name: &str| header.iter().position(|column| column == name);
+    let column = |name: &str, option: &str| position(name).ok_or_else(|| flaw(1, Some(name), &missing(option)));
+    let field = label_field(|name| position(name).is_some(), layout);
+    let (text_column, truth_column) = (column(&layout.text_field, "--text-field")?, column(&field, "--label-field")?);
+    let mut chunk = Chunk::default();
+    let all: Vec<(usize, u32)> = (header.iter().enumerate())
+        .filter_map(|(place, name)| Some((place, chunk.names.number(name.strip_prefix(SCORE)?))))
+        .collect();
+    let listed = position(PREDICTED_LABELS).zip(position(PREDICTED_SCORES));
+    if all.is_empty() && listed.is_none() {
+        let message = format!("no predictions: give an output of batch, with {PREDICTED_LABELS} or {SCORE}LABEL");
+        return Err(flaw(1, None, &message));
+    }
+    let candidates = candidates_field(&field, |name| position(name).is_some()).filter(|_| layout.labels.is_none());
+    let candidates = candidates.and_then(position);
+    let error = position("error");
+    for row in reader.records() {
+        let row = row.map_err(unreadable)?;
+        let line = row.position().map_or(0, |position| position.line() as usize);
+        if error.is_some_and(|column| !row[column].is_empty()) {
+            chunk.failed += 1;
+            continue;
+        }
+        let at = |field: &str, cell: &str| flaw(line, Some(field), &format!("{cell:?} is no score"));
+        let number = |field: &str, cell: &str| cell.parse::<f32>().map_err(|_| at(field, cell));
+        let list = |column: usize| split(&row[column], &layout.list_separator);
+        let scores = match listed {
+            Some((labels, scores)) if all.is_empty() => {
+                let (labels, scores) = (list(labels), list(scores));
+                if labels.len() != scores.len() {
+                    let message = format!("{} scores for {} labels: give --list-separator", scores.len(), labels.len());
+                    return Err(flaw(line, Some(PREDICTED_SCORES), &message));
+                }
+                let pairs = labels.iter().zip(&scores);
+                pairs
+                    .map(|(label, score)| Ok((chunk.names.number(label), number(PREDICTED_SCORES, score)?)))
+                    .collect::<Result<Vec<_>>>()?
+            }
+            _ => all
+                .iter()
+                .map(|&(column, label)| Ok((label, number(&header[column], &row[column])?)))
+                .collect::<Result<Vec<_>>>()?,
+        };
+        let truth = chunk.names.numbers(&list(truth_column));
+        let candidates = candidates.map(|column| chunk.names.numbers(&list(column)).into());
+        let place = Place { file, line };
+        chunk.records.push(ReadyRecord { place, text: row[text_column].to_owned(), truth, candidates, scores });
+    }
+    Ok(chunk)
+}
+
+/// Brings chunks together under one list of names.
+struct Merge {
+    names: Names,
+    /// How many candidates the command names; none where the data say it.
+    given: Option<usize>,
+}
+
+impl Merge {
+    fn new(layout: &Layout) -> Self {
+        let mut names = Names::default();
+        let given = layout.labels.as_ref().map(|labels| names.numbers(labels.names()).len());
+        Self { names, given }
+    }
+
+    fn merge(mut self, mut chunks: Vec<Chunk>, form: Form) -> Result<Ready> {
+        let failed = chunks.iter().map(|chunk| chunk.failed).sum();
+        let mut maps: Vec<Vec<Option<u32>>> = chunks.iter().map(|chunk| vec![None; chunk.names.names.len()]).collect();
+        // First the candidates as they are listed, then what is true, then what was said, as it comes by score.
+        self.number(&chunks, &mut maps, |record| record.candidates.as_deref().unwrap_or_default().to_vec())?;
+        self.number(&chunks, &mut maps, |record| record.truth.clone())?;
+        let true_labels = self.names.names.len();
+        self.number(&chunks, &mut maps, |record| record.scores.iter().map(|(label, _)| *label).collect())?;
+        let is_number = |name: &String| name.parse::<u64>().is_ok();
+        if self.names.names[..true_labels].iter().all(is_number) && !self.names.names.iter().all(is_number) {
+            let message = "the true labels are numbers: name them with --labels, the name of 0 first";
+            return Err(Error::Record(message.into()));
+        }
+        for (chunk, map) in chunks.iter_mut().zip(&maps) {
+            renumber(chunk, map);
+        }
+        let records: Vec<ReadyRecord> = chunks.into_iter().flat_map(|chunk| chunk.records).collect();
+        if records.is_empty() {
+            return Err(Error::Record(format!("no records with predictions (read as {form})")));
+        }
+        let count = self.names.names.len();
+        let complete = records.par_iter().map(|record| is_complete(record, count));
+        let complete: Vec<bool> = complete.collect::<Result<_>>()?;
+        let complete = complete.into_iter().all(|one| one);
+        Ok(Ready { names: self.names.names, records, complete, failed, form })
+    }
+
+    /// Gives numbers to the labels that `labels` finds in each record.
+    fn number(
+        &mut self,
+        chunks: &[Chunk],
+        maps: &mut [Vec<Option<u32>>],
+        labels: impl Fn(&ReadyRecord) -> Vec<u32>,
+    ) -> Result<()> {
+        for (chunk, map) in chunks.iter().zip(maps) {
+            for record in &chunk.records {
+                for local in labels(record) {
+                    if map[local as usize].is_none() {
+                        let name = &chunk.names.names[local as usize];
+                        let number = self.number_of(name).map_err(|message| flaw(record.place.line, None, &message))?;
+                        map[local as usize] = Some(number);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn number_of(&mut self, name: &str) -> std::result::Result<u32, String> {
+        if name.trim().is_empty() {
+            return Err("a label is empty: remove it".into());
+        }
+        let Some(given) = self.given else { return Ok(self.names.number(name)) };
+        let known = self.names.numbers.get(name).copied();
+        let by_number = || name.parse().ok().filter(|&number: &u32| (number as usize) < given);
+        known.or_else(by_number).ok_or_else(|| format!("label {name:?} is not among the {given} of --labels"))
+    }
+}
+
+/// Candidates by their numbers in a chunk, and in all.
+struct Renumbered {
+    before: Arc<[u32]>,
+    after: Arc<[u32]>,
+}
+
+fn renumber(chunk: &mut Chunk, map: &[Option<u32>]) {
+    let number = |local: u32| map[local as usize].expect("every label was numbered: this is a bug");
+    let mut last: Option<Renumbered> = None;
+    for record in &mut chunk.records {
+        record.truth.iter_mut().for_each(|label| *label = number(*label));
+        record.scores.iter_mut().for_each(|(label, _)| *label = number(*label));
+        let Some(before) = record.candidates.take() else { continue };
+        let known = last.take().filter(|last| Arc::ptr_eq(&last.before, &before));
+        let now =
+            known.unwrap_or_else(|| Renumbered { after: before.iter().map(|&one| number(one)).collect(), before });
+        record.candidates = Some(now.after.clone());
+        last = Some(now);
+    }
+}
+
+/// Whether every candidate has a score.
+fn is_complete(record: &ReadyRecord, names: usize) -> Result<bool> {
+    let at = |field: &str, message: String| flaw(record.place.line, Some(field), &message);
+    let mut labels: Vec<u32> = record.scores.iter().map(|(label, _)| *label).collect();
+    labels.sort_unstable();
+    if labels.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(at("predictions", "a label is given twice".into()));
+    }
+    if let Some((_, score)) = record.scores.iter().find(|(_, score)| !(0.0..=1.0).contains(score)) {
+        return Err(at("predictions", format!("the score {score} is not from 0 to 1")));
+    }
+    let Some(candidates) = &record.candidates else { return Ok(labels.len() == names) };
+    let foreign = record.truth.iter().chain(&labels).find(|label| !candidates.contains(label));
+    match foreign {
+        None => Ok(labels.len() == candidates.len()),
+        Some(_) => Err(at("all_labels", "a true or predicted label is not among them: name all with --labels".into())),
+    }
+}
+
+/// For each text of `this`, the place of the same text in `other`; of texts that occur several times, the
+/// first belongs to the first.
+///
+/// # Errors
+/// They are not the same texts.
+pub fn align<'a>(this: &[&'a str], other: &[&'a str]) -> Result<Vec<usize>> {
+    if this == other {
+        return Ok((0..this.len()).collect());
+    }
+    let mut places: HashMap<&str, std::collections::VecDeque<usize>> = HashMap::new();
+    other.iter().enumerate().for_each(|(place, text)| places.entry(text).or_default().push_back(place));
+    let found: Vec<Option<usize>> =
+        this.iter().map(|text| places.get_mut(text).and_then(|places| places.pop_front())).collect();
+    let missing = found.iter().filter(|place| place.is_none()).count();
+    if missing > 0 || other.len() > this.len() {
+        let more = other.len() + missing - this.len();
+        return Err(Error::Usage(format!(
+            "other records: {missing} of {} are not there, and {more} are there that are not here",
+            this.len()
+        )));
+    }
+    Ok(found.into_iter().flatten().collect())
+}
