@@ -16,6 +16,8 @@ use super::report::Report;
 
 /// Pairs of labels that are shown.
 const PAIRS: usize = 12;
+/// A matrix of no more labels can be read at half its size.
+const FEW: usize = 12;
 /// Characters of a text that are shown.
 const EXCERPT: usize = 600;
 /// Errors of so many labels are open from the start.
@@ -140,7 +142,7 @@ fn wide(plot: &Plot, report: &Report) -> Markup {
             h2 { (plot.title) }
             p.note { (plot.caption) }
             @if plot.panels.is_empty() {
-                div.scroll { figure.wide { (PreEscaped(&plot.svg)) } }
+                div.scroll { figure.wide.few[report.labels.len() <= FEW] { (PreEscaped(&plot.svg)) } }
                 (pairs(report))
             } @else {
                 figure.panels { @for panel in &plot.panels { (PreEscaped(panel)) } }

@@ -12,7 +12,7 @@ use crate::metrics::judged::Judged;
 use crate::metrics::ranking::best;
 use crate::metrics::report::Report;
 
-const SIZE: (u32, u32) = (800, 640);
+const SIZE: (u32, u32) = (800, 660);
 /// Where the vertical axis is.
 const LEFT: i32 = 108;
 /// Points of a curve: more are not seen.
@@ -40,6 +40,7 @@ struct Mark {
 #[derive(Clone, Copy)]
 enum Side {
     Above,
+    AboveLeft,
     BelowLeft,
 }
 
@@ -60,7 +61,7 @@ impl Chart {
     fn svg(&self, decorate: impl FnOnce(&dyn Fn((f64, f64), (f64, f64)) -> Drawn) -> Drawn) -> String {
         drawn(SIZE, |sheet| {
             let mut chart = ChartBuilder::on(sheet)
-                .margin_top(64)
+                .margin_top(84)
                 .margin_right(36)
                 .margin_bottom(8)
                 .margin_left(8)
@@ -97,20 +98,21 @@ impl Chart {
                 let (x, y) = chart.backend_coord(place);
                 sheet.draw(&Circle::new((x, y), 9, PAPER.filled()))?;
                 sheet.draw(&Circle::new((x, y), 7, ACCENT.filled()))?;
-                let (across, aside, below) = match side {
-                    Side::Above => (HPos::Center, 0, -32),
-                    Side::BelowLeft => (HPos::Right, 0, 36),
+                let (across, below) = match side {
+                    Side::Above => (HPos::Center, -32),
+                    Side::AboveLeft => (HPos::Right, -36),
+                    Side::BelowLeft => (HPos::Right, 36),
                 };
                 let half = if matches!(side, Side::Above) { 7 * label.chars().count() as i32 } else { 0 };
-                let x = (x + aside).clamp(LEFT + half, SIZE.0 as i32 - half);
+                let x = x.clamp(LEFT + half, SIZE.0 as i32 - half);
                 sheet.draw(&Text::new(label.clone(), (x, y + below), text(LETTERS, INK, across, VPos::Center)))?;
             }
             if self.curves.len() > 1 {
                 let mut x = LEFT;
                 for curve in &self.curves {
-                    sheet.draw(&PathElement::new(vec![(x, 26), (x + 36, 26)], curve.colour.stroke_width(4)))?;
+                    sheet.draw(&PathElement::new(vec![(x, 20), (x + 36, 20)], curve.colour.stroke_width(4)))?;
                     let style = text(LETTERS, INK, HPos::Left, VPos::Center);
-                    sheet.draw(&Text::new(curve.name.clone(), (x + 46, 26), style))?;
+                    sheet.draw(&Text::new(curve.name.clone(), (x + 46, 20), style))?;
                     x += 46 + 16 * curve.name.chars().count() as i32 + 36;
                 }
             }
@@ -179,14 +181,16 @@ pub fn coverage(judged: &Judged, report: &Report) -> Plot {
     let least = (report.records / 50).max(5).min(line.len().saturating_sub(1));
     let line: Line = line[least..].to_vec();
     let lowest = line.iter().map(|(_, accuracy)| *accuracy).fold(1.0, f64::min);
+    // Room for what is said below the last point, where there is any.
+    let floor = ((10.0 * lowest - 2.0).floor() / 10.0).clamp(0.0, 0.8);
+    let side = if whole.1 - floor < 0.15 * (1.0 - floor) { Side::AboveLeft } else { Side::BelowLeft };
     let chart = Chart {
         across: "share of records that is answered".into(),
         up: "share of answers that is right".into(),
         curves: vec![Curve { name: String::new(), line, colour: ACCENT }],
         reference: vec![(0.0, whole.1), (1.0, whole.1)],
-        marks: vec![Mark { place: whole, label: format!("all answered: {:.3}", whole.1), side: Side::BelowLeft }],
-        // Room for what is said below the last point.
-        floor: ((10.0 * lowest - 2.0).floor() / 10.0).clamp(0.0, 0.8),
+        marks: vec![Mark { place: whole, label: format!("all answered: {:.3}", whole.1), side }],
+        floor,
     };
     Plot {
         name: "coverage",
