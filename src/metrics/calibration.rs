@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::bootstrap::Weights;
+use super::bootstrap::{BLOCK, Weights, fetch};
 use super::judged::Judged;
 use super::ranking::best;
 use super::{Task, ratio};
@@ -36,8 +36,6 @@ pub struct Calibration {
 const TRUE: u32 = 1 << 31;
 const FIRST_OF_TIES: u32 = 1 << 30;
 const RECORD: u32 = FIRST_OF_TIES - 1;
-/// Scores that are summed up at once where no bin ends among them.
-const BLOCK: usize = 256;
 
 /// All scores that say how sure an answer is, by rising score: each record's best where exactly one label
 /// is true, every decision where any number is.
@@ -86,14 +84,17 @@ impl Confidences {
                 self.per_record.iter().zip(weights).map(|(&own, weight)| u64::from(own) * u64::from(weight[lane]));
             Binning::new(own.sum())
         });
+        let mut block = [[0; L]; BLOCK];
         for (scores, records) in self.scores.chunks(BLOCK).zip(self.records.chunks(BLOCK)) {
+            let weights = fetch(records.iter().map(|record| record & RECORD), weights, &mut block);
             let block = Sum::of(scores, records, weights);
             if (0..L).all(|lane| binning[lane].has_room(block[lane].count)) {
                 (0..L).for_each(|lane| binning[lane].add(block[lane]));
                 continue;
             }
-            for (score, record) in scores.iter().zip(records) {
-                let one = Sum::of(std::slice::from_ref(score), std::slice::from_ref(record), weights);
+            for (place, record) in records.iter().enumerate() {
+                let only = place..=place;
+                let one = Sum::of(&scores[only.clone()], &records[only.clone()], &weights[only]);
                 for lane in 0..L {
                     if record & FIRST_OF_TIES != 0 {
                         binning[lane].move_on();
@@ -168,12 +169,11 @@ struct Sum {
 }
 
 impl Sum {
-    /// Of so many scores, in each lane of the weights.
+    /// Of so many scores, in each lane of their weights.
     #[inline]
     fn of<const L: usize>(scores: &[f32], records: &[u32], weights: &Weights<L>) -> [Self; L] {
         let (mut sums, mut truths, mut counts) = ([0.0; L], [0_u32; L], [0_u32; L]);
-        for (&score, &record) in scores.iter().zip(records) {
-            let weight = &weights[(record & RECORD) as usize];
+        for ((&score, &record), weight) in scores.iter().zip(records).zip(weights) {
             let score = f64::from(score);
             for lane in 0..L {
                 sums[lane] += score * f64::from(weight[lane]);

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::bootstrap::Weights;
+use super::bootstrap::{BLOCK, Weights, fetch};
 use super::judged::{Candidate, Judged};
 use super::ratio;
 
@@ -57,13 +57,17 @@ impl Ranking {
     /// `average_precision_score`; 0 where the label is never true. One for each lane of the weights.
     pub fn average_precision<const L: usize>(&self, weights: &Weights<L>) -> [f64; L] {
         let (mut seen, mut hits, mut new_hits, mut area) = ([0_u32; L], [0_u32; L], [0_u32; L], [0.0; L]);
-        for item in &self.items {
-            let weight = &weights[(item & RECORD) as usize];
-            for lane in 0..L {
-                seen[lane] += u32::from(weight[lane]);
-                new_hits[lane] += u32::from(weight[lane]) * (item >> 31);
-            }
-            if item & LAST_OF_HITS != 0 {
+        let mut block = [[0; L]; BLOCK];
+        for items in self.items.chunks(BLOCK) {
+            let weights = fetch(items.iter().map(|item| item & RECORD), weights, &mut block);
+            for (item, weight) in items.iter().zip(weights) {
+                for lane in 0..L {
+                    seen[lane] += u32::from(weight[lane]);
+                    new_hits[lane] += u32::from(weight[lane]) * (item >> 31);
+                }
+                if item & LAST_OF_HITS == 0 {
+                    continue;
+                }
                 for lane in 0..L {
                     hits[lane] += new_hits[lane];
                     area[lane] += f64::from(new_hits[lane]) * (f64::from(hits[lane]) / f64::from(seen[lane].max(1)));
