@@ -79,7 +79,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__batch)
-            opts="-o -l -t -k -m -j -q -v -h -V --output --input-format --text-field --output-field --list-separator --on-error --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --single-label --threshold --thresholds --abstain-below --top-k --all-scores --logits --hierarchical --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
+            opts="-o -l -t -k -m -j -q -v -h -V --output --input-format --text-field --output-field --list-separator --on-error --resume --force --shard --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --single-label --threshold --thresholds --abstain-below --top-k --all-scores --logits --hierarchical --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -111,6 +111,10 @@ _gliclass() {
                     ;;
                 --on-error)
                     COMPREPLY=($(compgen -W "keep skip fail" -- "${cur}"))
+                    return 0
+                    ;;
+                --shard)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --labels)
@@ -363,7 +367,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__embed)
-            opts="-o -l -m -j -q -v -h -V --output --force --text-field --labels --labels-file --label-separator --prompt --examples --rac-examples --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
+            opts="-o -l -m -j -q -v -h -V --output --force --text-field --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -29,6 +29,7 @@ complete -c gliclass -n "__fish_gliclass_needs_command" -s V -l version -d 'Prin
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "classify" -d 'Classify the texts given, or one text a line from standard input'
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "batch" -d 'Stream JSONL, CSV or TSV and write every record back with its labels'
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "eval" -d 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong'
+complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "embed" -d 'Write the vectors of texts and labels that the model compares, as JSONL'
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "download" -d 'Fetches a checkpoint into the Hugging Face cache and prints its folder'
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -49,7 +50,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l abstain-b
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s k -l top-k -d 'At most N labels for a text, the best ones' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l device -d 'Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l device -d 'Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
 bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
@@ -81,6 +82,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l list-separat
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l on-error -d 'What becomes of a record that cannot be classified' -r -f -a "keep\t'Written back with a field `error`; the exit status is 1 at the end'
 skip\t'Left out, with a line on standard error; the exit status is 1 at the end'
 fail\t'The run ends there; all records before it are written'"
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l shard -d 'Only one part of the input: I of N, from 0; or `auto`, or `auto/N`, in a job of Slurm or Kubernetes' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s l -l labels -d 'Candidate labels, comma-separated; may be given several times' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l labels-file -d 'Candidate labels from a file: one a line, or JSON' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l label-separator -d 'Joins the levels of a hierarchy of labels' -r
@@ -93,7 +95,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l abstain-belo
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s k -l top-k -d 'At most N labels for a text, the best ones' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l device -d 'Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l device -d 'Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
 bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
@@ -105,6 +107,8 @@ chunk\t'It is read in pieces; a label\'s score is the best of all pieces'
 error\t'It is an error of the record'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l chunk-overlap -d 'With --on-overflow chunk: tokens that a piece has in common with the one before' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l labels-chunk-size -d 'Read at most N labels at once, and long lists of labels in pieces [default: all]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l resume -d 'Go on where a run with the same command stopped, or begin one that can be gone on with'
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l force -d 'Overwrite an output that is there already'
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l wordings -d 'The lists in --labels-file are wordings of one label, not levels of a hierarchy'
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l single-label -d 'Exactly one label for a text (softmax), instead of every label that fits (sigmoid)'
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l all-scores -d 'Every label with its score, whatever the threshold'
@@ -150,7 +154,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l min-macro-f1 
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l min-weighted-f1 -d 'The least F1 averaged by support' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l device -d 'Where to compute: `auto`, `cpu`, `cuda` or `cuda:N`' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l device -d 'Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
 bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
@@ -172,6 +176,35 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s q -l quiet -d
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s v -l verbose -d 'Say more: what was loaded, how large it is, how it runs'
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s V -l version -d 'Print version'
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s o -l output -d 'Where the records go [default: standard output]' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l text-field -d 'The field that holds the text' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s l -l labels -d 'Candidate labels, comma-separated; may be given several times' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l labels-file -d 'Candidate labels from a file: one a line, or JSON' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l label-separator -d 'Joins the levels of a hierarchy of labels' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l prompt -d 'What the task is, in words; the model reads it before the text' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l examples -d 'Few-shot examples: a JSON array or JSONL of {"text": "...", "labels": ["..."]}' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l rac-examples -d 'Retrieved examples: a JSON array or JSONL of {"text", "all_labels", "true_labels"}' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l device -d 'Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
+f32\t'32 bits'
+bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
+f16\t'float16 where the device has it: less exact'"
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s j -l threads -d 'Processor threads [default: all there are]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
+chunk\t'It is read in pieces; a label\'s score is the best of all pieces'
+error\t'It is an error of the record'"
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l chunk-overlap -d 'With --on-overflow chunk: tokens that a piece has in common with the one before' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l labels-chunk-size -d 'Read at most N labels at once, and long lists of labels in pieces [default: all]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l force -d 'Replace the output file if it is there'
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l wordings -d 'The lists in --labels-file are wordings of one label, not levels of a hierarchy'
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l offline -d 'Never touch the network: use what is in the cache, or stop with an error'
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s q -l quiet -d 'Say nothing but errors: no progress, no summary, no hints'
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s v -l verbose -d 'Say more: what was loaded, how large it is, how it runs'
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s V -l version -d 'Print version'
 complete -c gliclass -n "__fish_gliclass_using_subcommand download" -l revision -d 'Branch, tag or commit [default: main]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand download" -l offline -d 'Never touch the network: print the folder if the model is in the cache, or stop with an error'
 complete -c gliclass -n "__fish_gliclass_using_subcommand download" -s q -l quiet -d 'Say nothing but errors: no progress, no summary, no hints'
@@ -180,9 +213,10 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand download" -s h -l help
 complete -c gliclass -n "__fish_gliclass_using_subcommand download" -s V -l version -d 'Print version'
 complete -c gliclass -n "__fish_gliclass_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c gliclass -n "__fish_gliclass_using_subcommand completions" -s V -l version -d 'Print version'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval download completions help" -f -a "classify" -d 'Classify the texts given, or one text a line from standard input'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval download completions help" -f -a "batch" -d 'Stream JSONL, CSV or TSV and write every record back with its labels'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval download completions help" -f -a "eval" -d 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval download completions help" -f -a "download" -d 'Fetches a checkpoint into the Hugging Face cache and prints its folder'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval download completions help" -f -a "completions" -d 'Print the completion script of a shell'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval download completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed download completions help" -f -a "classify" -d 'Classify the texts given, or one text a line from standard input'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed download completions help" -f -a "batch" -d 'Stream JSONL, CSV or TSV and write every record back with its labels'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed download completions help" -f -a "eval" -d 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed download completions help" -f -a "embed" -d 'Write the vectors of texts and labels that the model compares, as JSONL'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed download completions help" -f -a "download" -d 'Fetches a checkpoint into the Hugging Face cache and prints its folder'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed download completions help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed download completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
