@@ -107,6 +107,9 @@ impl Network for BiEncoder {
         };
         let text = encoder.encode(&prompt)?;
         let labels = Arc::clone(&record.labels);
+        if self.is_fused() {
+            features::check_markers(&text.ids, self.markers.label, labels.len())?;
+        }
         Ok(Encoded {
             tokens: text.ids,
             label_tokens: Vec::new(),

@@ -17,7 +17,7 @@ use crate::checkpoint::config::ProblemType;
 use crate::checkpoint::{Config, Weights};
 use crate::classifier::Encoded;
 use crate::encode::{Encoder, Prompt, Tokens};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::heads::Scorer;
 use crate::heads::projector::normalize;
 use crate::heads::reasoning::ReasoningCell;
@@ -197,13 +197,7 @@ impl Network for DecoderKv {
 
     fn encode(&self, record: &Record, encoder: &Encoder) -> Result<Encoded> {
         let Tokens { ids, truncated } = encoder.encode_bare(&Prompt::decoder_kv(record))?;
-        let (found, labels) = (ids.iter().filter(|&&id| id == self.label).count(), record.labels.len());
-        if found != labels {
-            return Err(Error::Record(format!(
-                "{found} tokens with the id {} for {labels} labels: class_token_index of config.json and the                  <<LABEL>> of tokenizer.json do not fit",
-                self.label
-            )));
-        }
+        features::check_markers(&ids, self.label, record.labels.len())?;
         Ok(Encoded {
             tokens: ids,
             label_tokens: Vec::new(),

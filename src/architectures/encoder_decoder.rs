@@ -89,6 +89,7 @@ impl Network for EncoderDecoder {
     fn encode(&self, record: &Record, encoder: &Encoder) -> Result<Encoded> {
         let text = encoder.encode(&Prompt::text(record))?;
         let labels = encoder.encode(&Prompt::labels(record))?;
+        features::check_markers(&labels.ids, self.markers.label, record.labels.len())?;
         let truncated = text.truncated;
         Ok(Encoded {
             tokens: text.ids,

@@ -12,7 +12,7 @@ use crate::backbones::layers::{Span, pool, select_ranges, values};
 use crate::checkpoint::Config;
 use crate::checkpoint::config::Pooling;
 use crate::classifier::Encoded;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::heads::pooling::label_spans;
 use crate::heads::scorer::Features;
 use crate::heads::{Head, Lstm};
@@ -52,6 +52,21 @@ impl Markers {
             .map(|span| first + span.start.min(length)..first + span.end.clamp(span.start.min(length), length))
             .collect()
     }
+}
+
+/// Checks that there is a marker for each of `labels` labels.
+///
+/// # Errors
+/// There are more or fewer: the tokenizer gives the marker another id than the config.
+pub(super) fn check_markers(tokens: &[u32], marker: u32, labels: usize) -> Result<()> {
+    let found = tokens.iter().filter(|&&id| id == marker).count();
+    if found == labels {
+        return Ok(());
+    }
+    Err(Error::Record(format!(
+        "{found} tokens with the id {marker} for {labels} labels: class_token_index of config.json and the <<LABEL>> of \
+         tokenizer.json do not fit"
+    )))
 }
 
 /// The rows of one text, and how many cleared rows the reference's pooling counts beside them.

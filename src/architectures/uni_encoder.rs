@@ -166,6 +166,7 @@ impl Network for UniEncoder {
 
     fn encode(&self, record: &Record, encoder: &Encoder) -> Result<Encoded> {
         let Tokens { ids, truncated } = encoder.encode(&Prompt::uni_encoder(record, self.config.prompt_first))?;
+        features::check_markers(&ids, self.markers.label, record.labels.len())?;
         Ok(Encoded {
             tokens: ids,
             label_tokens: Vec::new(),
