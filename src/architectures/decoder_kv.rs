@@ -22,6 +22,7 @@ use crate::heads::Scorer;
 use crate::heads::projector::normalize;
 use crate::heads::reasoning::ReasoningCell;
 use crate::heads::scorer::Features;
+use crate::kernels::meter;
 use crate::records::Record;
 use crate::scores::scores;
 
@@ -103,11 +104,14 @@ impl DecoderKv {
 
     /// A logit for each `<<LABEL>>`, from a state of the labels `(tokens, hidden)`: `(rows)`.
     fn score(&self, state: &Tensor, sections: &Sections) -> Result<Tensor> {
-        self.scorer.forward(&self.features(state, sections)?, sections.sequences.threads)
+        let features = self.features(state, sections)?;
+        let _timer = meter::start(meter::Part::Heads);
+        self.scorer.forward(&features, sections.sequences.threads)
     }
 
     /// What the scorer compares, from such a state.
     fn features(&self, state: &Tensor, sections: &Sections) -> Result<Features> {
+        let _timer = meter::start(meter::Part::Heads);
         let threads = sections.sequences.threads;
         let mut text = self.text_projector.forward(&select_rows(state, &sections.separators)?, threads)?;
         let mut labels = self.label_projector.forward(&select_rows(state, &sections.markers)?, threads)?;

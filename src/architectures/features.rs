@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::heads::pooling::label_spans;
 use crate::heads::scorer::Features;
 use crate::heads::{Head, Lstm};
+use crate::kernels::meter;
 
 /// Token ids that a model looks for.
 #[derive(Debug, Clone, Copy)]
@@ -91,6 +92,7 @@ pub(super) fn text_features(
     lstm: Option<&Lstm>,
     threads: usize,
 ) -> Result<(Tensor, Vec<Range<usize>>)> {
+    let _timer = meter::start(meter::Part::Heads);
     if pooling != Pooling::Pass && lstm.is_none() {
         let spans = texts.iter().map(|text| Span { rows: text.rows.clone(), zero_rows: text.zero_rows });
         return Ok((pool(hidden, &spans.collect::<Vec<_>>(), pooling)?, one_row_each(texts.len())));
@@ -115,6 +117,7 @@ pub(super) fn label_features(
     labels: &[Vec<Range<usize>>],
     slots: impl Fn(usize) -> usize,
 ) -> Result<(Tensor, Vec<Range<usize>>)> {
+    let _timer = meter::start(meter::Part::Heads);
     let mut spans: Vec<Span> = Vec::new();
     let mut label_rows = Vec::with_capacity(labels.len());
     for rows in labels {

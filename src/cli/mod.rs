@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 pub mod args;
 pub mod batch;
+pub mod bench;
 pub mod classify;
 pub mod completions;
 pub mod download;
@@ -38,6 +39,7 @@ enum Command {
     Batch(batch::Args),
     Eval(Box<eval::Args>),
     Embed(embed::Args),
+    Bench(bench::Args),
     Download(download::Args),
     Completions(completions::Args),
 }
@@ -59,6 +61,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Batch(args) => batch::run(args),
         Command::Eval(args) => eval::run(*args),
         Command::Embed(args) => embed::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Download(args) => download::run(args),
         Command::Completions(args) => completions::run(args),
     }

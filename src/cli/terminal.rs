@@ -1,7 +1,7 @@
 //! What a person at a terminal sees and does: messages, progress, colour, Ctrl-C.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
@@ -22,6 +22,15 @@ pub const INTERRUPT_STATUS: u8 = 130;
 #[allow(clippy::print_stderr)] // the one place where messages end
 pub fn say(line: &str) {
     eprintln!("{line}");
+}
+
+/// Writes to standard output, where results go.
+///
+/// # Errors
+/// It cannot be written.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("standard output")
 }
 
 /// Text with its control characters written as escapes, so that none reaches a terminal raw.

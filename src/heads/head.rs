@@ -11,6 +11,7 @@ use crate::backbones::layers::Activation;
 use crate::checkpoint::Weights;
 use crate::checkpoint::config::Config;
 use crate::error::Result;
+use crate::kernels::meter;
 
 /// From the pooled rows of text and labels to logits.
 pub struct Head {
@@ -49,6 +50,7 @@ impl Head {
     /// # Errors
     /// The rows have another width.
     pub fn text(&self, rows: &Tensor, threads: usize) -> Result<Tensor> {
+        let _timer = meter::start(meter::Part::Heads);
         self.finish(self.text_projector.forward(rows, threads)?)
     }
 
@@ -57,6 +59,7 @@ impl Head {
     /// # Errors
     /// The rows have another width.
     pub fn labels(&self, rows: &Tensor, threads: usize) -> Result<Tensor> {
+        let _timer = meter::start(meter::Part::Heads);
         self.finish(self.classes_projector.forward(rows, threads)?)
     }
 
@@ -69,6 +72,7 @@ impl Head {
     /// # Errors
     /// The features have another width.
     pub fn logits(&self, features: &Features, threads: usize) -> Result<Tensor> {
+        let _timer = meter::start(meter::Part::Heads);
         let logits = self.scorer.forward(features, threads)?;
         match &self.logit_scale {
             Some(scale) => Ok(logits.broadcast_mul(scale)?),

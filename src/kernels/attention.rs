@@ -10,11 +10,11 @@ use std::ops::Range;
 use super::gemm::{Finish, Product};
 use super::isa::{Isa, current};
 use super::pack::{pack_columns, pack_rows, packed_size};
-use super::parallel;
 pub use super::positions::PositionTable;
 use super::positions::{Positions, scores_of_keys};
 use super::simd::{Kernel, Simd};
 use super::softmax::{exponentials, scale_row};
+use super::{meter, parallel};
 
 /// Rows inside a wider buffer: head `h` of row `i` starts at `data[i * stride + offset + h * head_dim]`.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +84,7 @@ pub struct DistanceTable<'a> {
 ///
 /// The result of a sequence does not depend on the other ones. At most `threads` threads work on it.
 pub fn attention(q: Rows, k: Rows, v: Rows, shape: &AttentionShape, bias: Bias, out: &mut [f32], threads: usize) {
+    let _timer = meter::start(meter::Part::Attention);
     attention_on(current(), q, k, v, shape, None, bias, out, threads);
 }
 
@@ -100,6 +101,7 @@ pub fn attention_over(
     out: &mut [f32],
     threads: usize,
 ) {
+    let _timer = meter::start(meter::Part::Attention);
     attention_on(current(), q, k, v, shape, Some(keys), bias, out, threads);
 }
 

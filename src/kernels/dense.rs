@@ -10,7 +10,7 @@ use super::isa::{Isa, current};
 use super::pack::Panels;
 #[cfg(target_arch = "x86_64")]
 use super::x86_64::{Amx, Bf16, Pairs, Tiles};
-use super::{Activation, parallel};
+use super::{Activation, meter, parallel};
 
 /// How exactly a dense layer multiplies. Sums are always f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -142,6 +142,8 @@ pub fn linear(
     if out.is_empty() {
         return;
     }
+    meter::multiplied(rows * columns * depth);
+    let _timer = meter::start(meter::Part::Dense);
     // Below this many multiply-adds, waking a thread takes longer than the work.
     const WORTH_A_THREAD: usize = 1 << 20;
     let threads = threads.min(rows * columns * depth / WORTH_A_THREAD).max(1);

@@ -15,6 +15,7 @@ mod gemm;
 mod isa;
 mod math;
 mod memory;
+pub mod meter;
 mod pack;
 mod portable;
 mod positions;

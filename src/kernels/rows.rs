@@ -1,13 +1,14 @@
 //! What is done to each row or element alone: norms, activations, gates.
 
-use super::Activation;
 use super::isa::{Isa, current};
 use super::math::activated;
 use super::simd::{Kernel, Simd};
+use super::{Activation, meter};
 
 /// Normalises each row of `x (rows, width)` to mean 0 and variance 1 (biased), then scales by
 /// `weight (width)` and shifts by `bias (width)`, into `out (rows, width)`.
 pub fn layer_norm(x: &[f32], width: usize, weight: Option<&[f32]>, bias: Option<&[f32]>, eps: f32, out: &mut [f32]) {
+    let _timer = meter::start(meter::Part::Rows);
     layer_norm_on(current(), x, width, weight, bias, eps, out);
 }
 
@@ -31,6 +32,7 @@ pub(super) fn layer_norm_on(
 /// Divides each row of `x (rows, width)` by the root of its mean square, then scales by `weight (width)`,
 /// into `out (rows, width)`.
 pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+    let _timer = meter::start(meter::Part::Rows);
     rms_norm_on(current(), x, weight, eps, out);
 }
 
@@ -43,6 +45,7 @@ pub(super) fn rms_norm_on(isa: Isa, x: &[f32], weight: &[f32], eps: f32, out: &m
 
 /// Applies `activation` to every element of `x`.
 pub fn activate(x: &mut [f32], activation: Activation) {
+    let _timer = meter::start(meter::Part::Rows);
     activate_on(current(), x, activation);
 }
 
@@ -52,6 +55,7 @@ pub(super) fn activate_on(isa: Isa, x: &mut [f32], activation: Activation) {
 
 /// Gated unit: `out (rows, width)` is `activation(first half) * second half` of `x (rows, 2 * width)`.
 pub fn gated(x: &[f32], width: usize, activation: Activation, out: &mut [f32]) {
+    let _timer = meter::start(meter::Part::Rows);
     gated_on(current(), x, width, activation, out);
 }
 

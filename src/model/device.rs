@@ -43,11 +43,8 @@ impl Place {
         };
         let isa = kernels::isa().map_err(Error::Usage)?;
         if hardware.is_cpu() && kernels::enabled() {
-            let (dtype, product) = match precision {
-                // The processor's 16-bit products are of bfloat16.
-                Precision::Bf16 | Precision::F16 => (DType::BF16, kernels::Precision::Bf16),
-                _ => (DType::F32, kernels::Precision::Split),
-            };
+            let product = precision.on_kernels();
+            let dtype = if product == kernels::Precision::Bf16 { DType::BF16 } else { DType::F32 };
             let description =
                 format!("processor, kernels: {}, arithmetic: {}", isa.name(), kernels::arithmetic(product));
             return Ok(Self { hardware, dtype, description });

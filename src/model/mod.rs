@@ -53,6 +53,17 @@ pub enum Precision {
     F16,
 }
 
+impl Precision {
+    /// How dense layers multiply on a processor.
+    pub fn on_kernels(self) -> kernels::Precision {
+        match self {
+            // The processor's 16-bit products are of bfloat16.
+            Self::Bf16 | Self::F16 => kernels::Precision::Bf16,
+            Self::Auto | Self::F32 => kernels::Precision::Split,
+        }
+    }
+}
+
 /// What loading needs to know.
 #[derive(Debug, Clone)]
 pub struct Options {

@@ -1,6 +1,7 @@
 //! The program as its users meet it: one test binary, one module for each area.
 #![allow(clippy::unwrap_used)]
 
+mod bench;
 #[cfg(feature = "builtin")]
 mod builtin;
 mod command_line;

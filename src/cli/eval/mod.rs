@@ -242,7 +242,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let comparison = others.map(|others| compare(&gathered, others, &decision, resampling)).transpose()?;
     let findings = Findings { report, fit, label_order, comparison, errors };
     shown.write(&args.subject(&gathered, &decision), &gathered, &findings)?;
-    print(&args.output.report.render(&findings))?;
+    terminal::print(&args.output.report.render(&findings))?;
     let missed = args.minimums.missed(&findings.report);
     missed.iter().for_each(|line| terminal::say(&format!("error: {line}")));
     Ok(if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -430,10 +430,6 @@ fn truths(judged: &Judged, record: usize) -> std::collections::BTreeSet<u32> {
     judged.record(record).iter().filter(|one| one.truth).map(|one| one.label).collect()
 }
 
-fn print(text: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("standard output")
-}
 
 #[cfg(test)]
 mod tests {
