@@ -29,6 +29,7 @@ Register-ArgumentCompleter -Native -CommandName 'gliclass' -ScriptBlock {
             [CompletionResult]::new('batch', 'batch', [CompletionResultType]::ParameterValue, 'Stream JSONL, CSV or TSV and write every record back with its labels')
             [CompletionResult]::new('eval', 'eval', [CompletionResultType]::ParameterValue, 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong')
             [CompletionResult]::new('embed', 'embed', [CompletionResultType]::ParameterValue, 'Write the vectors of texts and labels that the model compares, as JSONL')
+            [CompletionResult]::new('bench', 'bench', [CompletionResultType]::ParameterValue, 'Measure how fast a model runs on this machine, and where its time goes')
             [CompletionResult]::new('download', 'download', [CompletionResultType]::ParameterValue, 'Fetches a checkpoint into the Hugging Face cache and prints its folder')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completion script of a shell')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -223,6 +224,34 @@ Register-ArgumentCompleter -Native -CommandName 'gliclass' -ScriptBlock {
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             break
         }
+        'gliclass;bench' {
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'How many texts; fewer of them are repeated')
+            [CompletionResult]::new('--texts', '--texts', [CompletionResultType]::ParameterName, 'How many texts; fewer of them are repeated')
+            [CompletionResult]::new('--labels-count', '--labels-count', [CompletionResultType]::ParameterName, 'How many labels each text has')
+            [CompletionResult]::new('--input', '--input', [CompletionResultType]::ParameterName, 'Take the texts from a JSONL file, field `text` [default: texts of 10 to 150 words inside the program]')
+            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'How the figures are written')
+            [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub')
+            [CompletionResult]::new('--model', '--model', [CompletionResultType]::ParameterName, 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub')
+            [CompletionResult]::new('--revision', '--revision', [CompletionResultType]::ParameterName, 'Branch, tag or commit of a Hub repository [default: main]')
+            [CompletionResult]::new('--device', '--device', [CompletionResultType]::ParameterName, 'Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`')
+            [CompletionResult]::new('--dtype', '--dtype', [CompletionResultType]::ParameterName, 'The arithmetic of the encoder')
+            [CompletionResult]::new('-j', '-j', [CompletionResultType]::ParameterName, 'Processor threads [default: all there are]')
+            [CompletionResult]::new('--threads', '--threads', [CompletionResultType]::ParameterName, 'Processor threads [default: all there are]')
+            [CompletionResult]::new('--max-length', '--max-length', [CompletionResultType]::ParameterName, 'Tokens a text may have with its labels; a longer text is cut, labels never are')
+            [CompletionResult]::new('--on-overflow', '--on-overflow', [CompletionResultType]::ParameterName, 'What becomes of a text that does not fit')
+            [CompletionResult]::new('--chunk-overlap', '--chunk-overlap', [CompletionResultType]::ParameterName, 'With --on-overflow chunk: tokens that a piece has in common with the one before')
+            [CompletionResult]::new('--labels-chunk-size', '--labels-chunk-size', [CompletionResultType]::ParameterName, 'Read at most N labels at once, and long lists of labels in pieces [default: all]')
+            [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Never touch the network: use what is in the cache, or stop with an error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but errors: no progress, no summary, no hints')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but errors: no progress, no summary, no hints')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more: what was loaded, how large it is, how it runs')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more: what was loaded, how large it is, how it runs')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
         'gliclass;download' {
             [CompletionResult]::new('--revision', '--revision', [CompletionResultType]::ParameterName, 'Branch, tag or commit [default: main]')
             [CompletionResult]::new('--offline', '--offline', [CompletionResultType]::ParameterName, 'Never touch the network: print the folder if the model is in the cache, or stop with an error')
@@ -248,6 +277,7 @@ Register-ArgumentCompleter -Native -CommandName 'gliclass' -ScriptBlock {
             [CompletionResult]::new('batch', 'batch', [CompletionResultType]::ParameterValue, 'Stream JSONL, CSV or TSV and write every record back with its labels')
             [CompletionResult]::new('eval', 'eval', [CompletionResultType]::ParameterValue, 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong')
             [CompletionResult]::new('embed', 'embed', [CompletionResultType]::ParameterValue, 'Write the vectors of texts and labels that the model compares, as JSONL')
+            [CompletionResult]::new('bench', 'bench', [CompletionResultType]::ParameterValue, 'Measure how fast a model runs on this machine, and where its time goes')
             [CompletionResult]::new('download', 'download', [CompletionResultType]::ParameterValue, 'Fetches a checkpoint into the Hugging Face cache and prints its folder')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completion script of a shell')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -263,6 +293,9 @@ Register-ArgumentCompleter -Native -CommandName 'gliclass' -ScriptBlock {
             break
         }
         'gliclass;help;embed' {
+            break
+        }
+        'gliclass;help;bench' {
             break
         }
         'gliclass;help;download' {

@@ -26,6 +26,7 @@ set edit:completion:arg-completer[gliclass] = {|@words|
             cand batch 'Stream JSONL, CSV or TSV and write every record back with its labels'
             cand eval 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong'
             cand embed 'Write the vectors of texts and labels that the model compares, as JSONL'
+            cand bench 'Measure how fast a model runs on this machine, and where its time goes'
             cand download 'Fetches a checkpoint into the Hugging Face cache and prints its folder'
             cand completions 'Print the completion script of a shell'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -215,6 +216,33 @@ set edit:completion:arg-completer[gliclass] = {|@words|
             cand -V 'Print version'
             cand --version 'Print version'
         }
+        &'gliclass;bench'= {
+            cand -n 'How many texts; fewer of them are repeated'
+            cand --texts 'How many texts; fewer of them are repeated'
+            cand --labels-count 'How many labels each text has'
+            cand --input 'Take the texts from a JSONL file, field `text` [default: texts of 10 to 150 words inside the program]'
+            cand --format 'How the figures are written'
+            cand -m 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub'
+            cand --model 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub'
+            cand --revision 'Branch, tag or commit of a Hub repository [default: main]'
+            cand --device 'Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`'
+            cand --dtype 'The arithmetic of the encoder'
+            cand -j 'Processor threads [default: all there are]'
+            cand --threads 'Processor threads [default: all there are]'
+            cand --max-length 'Tokens a text may have with its labels; a longer text is cut, labels never are'
+            cand --on-overflow 'What becomes of a text that does not fit'
+            cand --chunk-overlap 'With --on-overflow chunk: tokens that a piece has in common with the one before'
+            cand --labels-chunk-size 'Read at most N labels at once, and long lists of labels in pieces [default: all]'
+            cand --offline 'Never touch the network: use what is in the cache, or stop with an error'
+            cand -q 'Say nothing but errors: no progress, no summary, no hints'
+            cand --quiet 'Say nothing but errors: no progress, no summary, no hints'
+            cand -v 'Say more: what was loaded, how large it is, how it runs'
+            cand --verbose 'Say more: what was loaded, how large it is, how it runs'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
         &'gliclass;download'= {
             cand --revision 'Branch, tag or commit [default: main]'
             cand --offline 'Never touch the network: print the folder if the model is in the cache, or stop with an error'
@@ -238,6 +266,7 @@ set edit:completion:arg-completer[gliclass] = {|@words|
             cand batch 'Stream JSONL, CSV or TSV and write every record back with its labels'
             cand eval 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong'
             cand embed 'Write the vectors of texts and labels that the model compares, as JSONL'
+            cand bench 'Measure how fast a model runs on this machine, and where its time goes'
             cand download 'Fetches a checkpoint into the Hugging Face cache and prints its folder'
             cand completions 'Print the completion script of a shell'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -249,6 +278,8 @@ set edit:completion:arg-completer[gliclass] = {|@words|
         &'gliclass;help;eval'= {
         }
         &'gliclass;help;embed'= {
+        }
+        &'gliclass;help;bench'= {
         }
         &'gliclass;help;download'= {
         }

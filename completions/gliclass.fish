@@ -30,6 +30,7 @@ complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "classify" -d 'Cla
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "batch" -d 'Stream JSONL, CSV or TSV and write every record back with its labels'
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "eval" -d 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong'
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "embed" -d 'Write the vectors of texts and labels that the model compares, as JSONL'
+complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "bench" -d 'Measure how fast a model runs on this machine, and where its time goes'
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "download" -d 'Fetches a checkpoint into the Hugging Face cache and prints its folder'
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -205,6 +206,30 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s q -l quiet -
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s v -l verbose -d 'Say more: what was loaded, how large it is, how it runs'
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s V -l version -d 'Print version'
+complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -s n -l texts -d 'How many texts; fewer of them are repeated' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l labels-count -d 'How many labels each text has' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l input -d 'Take the texts from a JSONL file, field `text` [default: texts of 10 to 150 words inside the program]' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l format -d 'How the figures are written' -r -f -a "text\t'A table'
+json\t'A JSON object; times in seconds'"
+complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l device -d 'Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
+f32\t'32 bits'
+bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
+f16\t'float16 where the device has it: less exact'"
+complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -s j -l threads -d 'Processor threads [default: all there are]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
+chunk\t'It is read in pieces; a label\'s score is the best of all pieces'
+error\t'It is an error of the record'"
+complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l chunk-overlap -d 'With --on-overflow chunk: tokens that a piece has in common with the one before' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l labels-chunk-size -d 'Read at most N labels at once, and long lists of labels in pieces [default: all]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l offline -d 'Never touch the network: use what is in the cache, or stop with an error'
+complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -s q -l quiet -d 'Say nothing but errors: no progress, no summary, no hints'
+complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -s v -l verbose -d 'Say more: what was loaded, how large it is, how it runs'
+complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -s V -l version -d 'Print version'
 complete -c gliclass -n "__fish_gliclass_using_subcommand download" -l revision -d 'Branch, tag or commit [default: main]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand download" -l offline -d 'Never touch the network: print the folder if the model is in the cache, or stop with an error'
 complete -c gliclass -n "__fish_gliclass_using_subcommand download" -s q -l quiet -d 'Say nothing but errors: no progress, no summary, no hints'
