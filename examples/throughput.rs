@@ -59,5 +59,5 @@ impl Candidate for Free {
 }
 
 fn main() -> anyhow::Result<ExitCode> {
-    batch::run_with(Cli::parse().args, |_| Ok(Free))
+    batch::run_with(Cli::parse().args, |_, _| Ok(Free))
 }

@@ -19,6 +19,7 @@ pub mod cli;
 pub mod digest;
 pub mod encode;
 pub mod error;
+pub mod files;
 pub mod heads;
 pub mod kernels;
 pub mod metrics;

@@ -9,7 +9,9 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 
 use super::download::Shown;
+use super::retrieval::Retrieval;
 use super::terminal;
+use crate::model;
 use crate::model::hub::{self, Request};
 use crate::model::{Device, Model, Options, Overflow, Pieces, Precision, Source};
 use crate::records::{Defaults, LabelSet, labels};
@@ -110,6 +112,33 @@ impl ModelArgs {
     /// The model is not there, is damaged, or needs what this build or machine does not have.
     pub fn load(&self, single_label: bool) -> anyhow::Result<Model> {
         self.load_from(&self.source()?, single_label)
+    }
+
+    /// Loads the model that was found; it retrieves examples where that is wanted.
+    ///
+    /// # Errors
+    /// As [`ModelArgs::load_from`], and an example that the model cannot read.
+    pub fn load_with(
+        &self,
+        source: &Source,
+        retrieval: Option<Retrieval>,
+        single_label: bool,
+    ) -> anyhow::Result<Model> {
+        let model = self.load_from(source, single_label)?;
+        match retrieval {
+            Some(retrieval) => retrieval.add_to(model, source, self),
+            None => Ok(model),
+        }
+    }
+
+    /// What tells the model, with the tokenizer of its labels, from another.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn fingerprint(&self, source: &Source) -> anyhow::Result<String> {
+        let labels = self.label_model(source)?.map(Source::Folder);
+        let parts = std::iter::once(source).chain(&labels).map(model::fingerprint);
+        Ok(parts.collect::<crate::Result<Vec<_>>>()?.join(" "))
     }
 
     /// Loads the model that was found.
@@ -264,6 +293,15 @@ pub struct LabelArgs {
     /// Retrieved examples: a JSON array or JSONL of {"text", "all_labels", "true_labels"}
     #[arg(long, value_name = "FILE")]
     pub rac_examples: Option<PathBuf>,
+    /// Of the retrieved examples, write only the K nearest ones into each text [default: all]
+    ///
+    /// Nearest by the cosine of the vectors that the model itself has of the texts, read beside the labels of
+    /// the command; the nearest first, of equal ones the first of the file. Those without true labels are left
+    /// out; one with the record's own text is not, so keep what you measure on out of the file. A record with
+    /// `rac_examples` of its own keeps these. The vectors of the examples are computed once and kept in
+    /// FILE.vectors, where the folder lets them. Each record is read once more, to compare it.
+    #[arg(long, value_name = "K", requires = "rac_examples")]
+    pub rac_retrieve: Option<NonZeroUsize>,
 }
 
 impl LabelArgs {

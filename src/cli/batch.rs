@@ -15,6 +15,7 @@ use self::forms::{Csv, Form, Jsonl};
 use self::resume::Keeper;
 use self::writer::Writer;
 use super::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs};
+use super::retrieval::Retrieval;
 use super::terminal::{self, Progress};
 use crate::adapted::Adapted;
 use crate::classifier::Classifier;
@@ -173,6 +174,7 @@ pub trait Candidate {
 struct Named {
     args: ModelArgs,
     source: model::Source,
+    retrieval: Option<Retrieval>,
     single_label: bool,
 }
 
@@ -180,13 +182,11 @@ impl Candidate for Named {
     type Model = model::Model;
 
     fn fingerprint(&self) -> anyhow::Result<String> {
-        let labels = self.args.label_model(&self.source)?.map(model::Source::Folder);
-        let parts = std::iter::once(&self.source).chain(&labels).map(model::fingerprint);
-        Ok(parts.collect::<crate::Result<Vec<_>>>()?.join(" "))
+        self.args.fingerprint(&self.source)
     }
 
     fn load(self) -> anyhow::Result<model::Model> {
-        self.args.load_from(&self.source, self.single_label)
+        self.args.load_with(&self.source, self.retrieval, self.single_label)
     }
 }
 
@@ -196,7 +196,11 @@ impl Candidate for Named {
 /// Wrong usage, or a model or file that cannot be used.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let single_label = args.decision.single_label;
-    run_with(args, |args| Ok(Named { args: args.clone(), source: args.source()?, single_label }))
+    run_with(args, |args, defaults| {
+        let retrieval = Retrieval::new(&args.labels, defaults)?;
+        let args = args.model.clone();
+        Ok(Named { source: args.source()?, args, retrieval, single_label })
+    })
 }
 
 /// Runs the command with a model found by `find`, which is not asked where there is nothing to do.
@@ -205,7 +209,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// Wrong usage, or a model or file that cannot be used.
 pub fn run_with<C: Candidate>(
     args: Args,
-    find: impl FnOnce(&ModelArgs) -> anyhow::Result<C>,
+    find: impl FnOnce(&Args, &Defaults) -> anyhow::Result<C>,
 ) -> anyhow::Result<ExitCode> {
     args.check()?;
     let defaults = args.labels.defaults()?;
@@ -222,7 +226,7 @@ pub fn run_with<C: Candidate>(
         return Ok(ExitCode::SUCCESS);
     }
     let range = shard.map(|shard| part(shard, &input)).transpose()?;
-    let candidate = find(&args.model)?;
+    let candidate = find(&args, &defaults)?;
     let keeper = args.keeper(&candidate, args.settings(&defaults, &decision), shard, &input, &output)?;
     let size = range.as_ref().map_or(input.size()?, |range| Some(range.end - range.start));
     let fitted = decision.fitted.clone();
@@ -334,6 +338,7 @@ impl Args {
             "--prompt": defaults.prompt.as_deref(),
             "--examples": digest(format!("{:?}", defaults.examples)),
             "--rac-examples": digest(format!("{:?}", defaults.rac_examples)),
+            "--rac-retrieve": self.labels.rac_retrieve,
             "--single-label": self.decision.single_label,
             "--threshold": decision.threshold.to_string(),
             "--thresholds": decision.fitted.as_ref().map(|fitted| digest(format!("{fitted:?}"))),
@@ -471,7 +476,7 @@ mod tests {
         let line =
             ["batch", input.to_str().unwrap(), "-o", output.to_str().unwrap(), "-q", "--labels", "a", "--resume"];
         for _ in 0..2 {
-            let error = run_with(Cli::parse_from(line).args, |_| Ok(Panics)).unwrap_err();
+            let error = run_with(Cli::parse_from(line).args, |_, _| Ok(Panics)).unwrap_err();
             assert!(format!("{error:#}").contains("a worker panics (this is a bug"), "{error:#}");
             let written = std::fs::read_to_string(&output).unwrap();
             let lines = written.lines().count();

@@ -9,6 +9,7 @@ use clap::ValueEnum;
 
 use super::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs};
 use super::batch::forms::csv_values;
+use super::retrieval::Retrieval;
 use super::terminal;
 use crate::adapted::Adapted;
 use crate::error::{Error, Result};
@@ -83,7 +84,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             "The built-in model is small; a larger one labels better: --model knowledgator/gliclass-base-v3.0",
         );
     }
-    let model = Adapted::new(args.model.load(args.decision.single_label)?, form.decision.fitted.clone());
+    let retrieval = Retrieval::new(&args.labels, &defaults)?;
+    let model = args.model.load_with(&args.model.source()?, retrieval, args.decision.single_label)?;
+    let model = Adapted::new(model, form.decision.fitted.clone());
     let interrupted = terminal::listen_for_interrupt()?;
     let mut sheet = Sheet { form, out: BufWriter::new(std::io::stdout().lock()), count: 0, errors: 0 };
     let source = texts(args.texts, quiet).map(move |text| text.map(|text| entry(text, &defaults)));

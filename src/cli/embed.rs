@@ -59,12 +59,16 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.model.on_overflow == OnOverflow::Chunk || args.model.labels_chunk_size.is_some() {
         bail!("--on-overflow chunk and --labels-chunk-size: a record has one vector, it cannot be read in pieces");
     }
+    if args.labels.rac_retrieve.is_some() {
+        bail!("--rac-retrieve: examples are found by these vectors, they cannot change them");
+    }
     let reading = jsonl::Reading { text_field: args.text_field.clone(), defaults: args.labels.defaults()? };
     let input = Input::open(args.input.as_deref())?;
     let existing = if args.force { Existing::Replace } else { Existing::Refuse };
     let output = Output::open(args.output.as_deref(), existing, &input)?;
     let size = input.size()?;
-    let model = Embedder::from(args.model.load(false)?);
+    let model = args.model.load(false)?;
+    let model = Embedder::from(&model);
     let mut writer = Writer { output: output.begin(0)?, progress: Progress::new(size, args.model.verbosity.quiet) };
     let interrupted = terminal::listen_for_interrupt()?;
     let runner = Runner { threads: args.model.threads(), limits: Limits::default(), interrupted };

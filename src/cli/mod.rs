@@ -12,6 +12,7 @@ pub mod completions;
 pub mod download;
 pub mod embed;
 pub mod eval;
+mod retrieval;
 pub mod terminal;
 
 /// Sorts text into labels you make up on the spot, with GLiClass models

@@ -1,7 +1,8 @@
 //! A checkpoint, found, read and ready: the one place that chooses by the config's data.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use crate::architectures::{self, LabelTokenizer, Network, Vectors};
 use crate::checkpoint::config::Architecture;
@@ -17,11 +18,13 @@ pub mod device;
 mod fingerprint;
 pub mod hub;
 mod memory;
+pub mod neighbours;
 pub mod pieces;
 
 pub use device::Device;
 use device::Place;
 pub use fingerprint::fingerprint;
+pub use neighbours::Neighbours;
 pub use pieces::{Overflow, Pieces};
 
 /// Tokens of a batch on a GPU: some gigabytes of activations. Where there is less memory, batches are halved.
@@ -126,6 +129,7 @@ pub struct Model {
     encoder: Encoder,
     network: Box<dyn Network>,
     pieces: Pieces,
+    neighbours: Option<Neighbours>,
     description: Vec<String>,
     /// Held by the thread that computes, where only one can.
     turn: Option<Mutex<()>>,
@@ -170,12 +174,18 @@ impl Model {
         // Batches of several threads side by side would only share the GPU's memory.
         let turn = (!place.hardware.is_cpu()).then(Mutex::default);
         let pieces = options.pieces;
-        Ok(Self { encoder, network, pieces, description, turn, notify: options.notify, halved: Once::new() })
+        let (neighbours, notify, halved) = (None, options.notify, Once::new());
+        Ok(Self { encoder, network, pieces, neighbours, description, turn, notify, halved })
     }
 
     /// Lines for `--verbose`: architecture, backbone, size, kernels, tensors left unused.
     pub fn describe(&self) -> Vec<String> {
         self.description.clone()
+    }
+
+    /// The same model that writes the nearest of these examples into a text.
+    pub fn with_neighbours(self, neighbours: Neighbours) -> Self {
+        Self { neighbours: Some(neighbours), ..self }
     }
 }
 
@@ -211,12 +221,30 @@ fn padding_token(folder: &Path) -> Option<String> {
 impl Model {
     /// The logits of records without pieces.
     fn compute(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
-        let _turn = self.turn.as_ref().map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
+        let _turn = self.turn();
         memory::in_parts(batch, &|batch| self.network.forward(batch, threads)?.by_record(), &|size| {
             self.halved.call_once(|| {
                 (self.notify)(&format!("a batch of {size} records does not fit into the device's memory: halving it"));
             });
         })
+    }
+
+    /// Held while a device computes that has room for one batch only.
+    fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        self.turn.as_ref().map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The record with the examples nearest to it, where there are some to choose from.
+    fn with_examples<'a>(&self, record: &'a Record) -> Result<Cow<'a, Record>> {
+        let Some(neighbours) = self.neighbours.as_ref().filter(|neighbours| neighbours.concern(record)) else {
+            return Ok(Cow::Borrowed(record));
+        };
+        let query = self.network.encode(&neighbours.query(record), &self.encoder)?;
+        let _turn = self.turn();
+        // Alone and on one thread, as records are encoded: the bits are those it would have in a batch.
+        let vectors = self.network.vectors(&[query], 1)?;
+        let vector = vectors.first().map(|vectors| neighbours::unit(&vectors.text)).unwrap_or_default();
+        Ok(Cow::Owned(neighbours.add_to(record, &vector)))
     }
 
     /// The logits of one record, piece by piece where it has pieces.
@@ -233,15 +261,15 @@ impl Model {
 }
 
 /// A model whose answers are vectors instead of logits: for each record a [`Vectors::to_list`].
-pub struct Embedder(Model);
+pub struct Embedder<'a>(&'a Model);
 
-impl From<Model> for Embedder {
-    fn from(model: Model) -> Self {
+impl<'a> From<&'a Model> for Embedder<'a> {
+    fn from(model: &'a Model) -> Self {
         Self(model)
     }
 }
 
-impl Classifier for Embedder {
+impl Classifier for Embedder<'_> {
     /// A text that does not fit is cut: it has one vector, whatever [`Pieces`] say.
     fn encode(&self, record: &Record) -> Result<Encoded> {
         self.0.network.encode(record, &self.0.encoder)
@@ -251,13 +279,15 @@ impl Classifier for Embedder {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
+        let _turn = self.0.turn();
         Ok(self.0.network.vectors(batch, threads)?.iter().map(Vectors::to_list).collect())
     }
 }
 
 impl Classifier for Model {
     fn encode(&self, record: &Record) -> Result<Encoded> {
-        pieces::Writer { network: &*self.network, encoder: &self.encoder, pieces: self.pieces }.encode(record)
+        pieces::Writer { network: &*self.network, encoder: &self.encoder, pieces: self.pieces }
+            .encode(&*self.with_examples(record)?)
     }
 
     fn batch_tokens(&self) -> Option<usize> {

@@ -21,5 +21,6 @@ mod page;
 mod parity;
 mod pieces;
 mod resume;
+mod retrieval;
 mod shards;
 mod streaming;

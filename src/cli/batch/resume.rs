@@ -4,8 +4,8 @@
 //! the output it speaks of has reached the disk: what it says is always true, and the output may only
 //! have more. Going on means to cut that off.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use sha2::Sha256;
 
 use crate::digest::hex;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::records::{Place, Raw, Source};
 
 /// The least time from one state to the next: what a crash may cost.
@@ -67,9 +68,7 @@ pub(super) struct Keeper {
 impl Keeper {
     /// The file beside an output.
     pub(super) fn path(output: &Path) -> PathBuf {
-        let mut path = output.as_os_str().to_owned();
-        path.push(".resume");
-        path.into()
+        files::beside(output, ".resume")
     }
 
     /// Reads the state of `run` beside `output`, or begins one.
@@ -173,7 +172,8 @@ impl Keeper {
         self.state.done.output = output;
         self.state.done.read = self.hash.clone().map(hex);
         let text = serde_json::to_vec(&self.state).expect("a state is JSON; this is a bug");
-        replace(&self.path, &text).map_err(|error| Error::io(&self.path, error))?;
+        files::replace(&self.path, &files::beside(&self.path, ".new"), &text)
+            .map_err(|error| Error::io(&self.path, error))?;
         self.saved = Instant::now();
         self.pause = INTERVAL.max(LEAST_SHARE * start.elapsed());
         Ok(())
@@ -199,23 +199,6 @@ pub(super) fn forget(output: &Path) -> Result<()> {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(path, error)),
         _ => Ok(()),
     }
-}
-
-/// Replaces a file in one step that survives a loss of power.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    let mut file = File::create(&new)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    // Elsewhere a folder cannot be opened, and a rename is on the disk at once.
-    #[cfg(unix)]
-    {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
-    }
-    Ok(())
 }
 
 /// What is not as it was, in words.

@@ -16,6 +16,7 @@ use anyhow::{Context, bail};
 use self::gather::{Asking, Gathered};
 use self::predictions::Predictions;
 use super::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs};
+use super::retrieval::Retrieval;
 use super::terminal::{self, Progress};
 use crate::adapted::Adapted;
 use crate::metrics::comparison::Comparison;
@@ -285,6 +286,7 @@ impl Args {
             let ready = self.read_ready(&self.ready.predictions_from, defaults)?;
             return Ok(Some((self.judge(ready, decision)?, None)));
         };
+        let retrieval = Retrieval::new(&self.labels, defaults)?;
         let (name, bytes) = gather::read_file(path)?;
         let data = labelled::read(&name, &bytes, &self.fields.layout(defaults))?;
         let (records, labels) = (data.records.len(), data.labels.len());
@@ -293,7 +295,8 @@ impl Args {
             data.form, data.truth
         ));
         let predictions = self.output.predictions.as_deref().map(Predictions::create).transpose()?;
-        let model = Adapted::new(self.model.load(decision.single_label)?, decision.fitted.clone());
+        let model = self.model.load_with(&self.model.source()?, retrieval, decision.single_label)?;
+        let model = Adapted::new(model, decision.fitted.clone());
         let interrupted = terminal::listen_for_interrupt()?;
         let runner = Runner { threads: self.model.threads(), limits: Limits::default(), interrupted };
         let again = (self.output.label_order_trials > 0).then(|| data.clone());
