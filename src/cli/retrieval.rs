@@ -140,8 +140,8 @@ impl Kept {
         }
         let file = SafeTensors::deserialize(&bytes).ok()?;
         let tensor = file.tensor(VECTORS).ok()?;
-        let fits = tensor.dtype() == Dtype::F32
-            && matches!(tensor.shape(), [rows, 1_usize..=usize::MAX] if *rows == self.rows);
+        let fits =
+            tensor.dtype() == Dtype::F32 && matches!(*tensor.shape(), [rows, width] if rows == self.rows && width > 0);
         let (numbers, _) = tensor.data().as_chunks();
         fits.then(|| numbers.iter().copied().map(f32::from_le_bytes).collect())
     }
