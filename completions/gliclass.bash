@@ -85,7 +85,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__batch)
-            opts="-o -l -t -k -m -j -q -v -h -V --output --input-format --text-field --output-field --list-separator --on-error --resume --force --shard --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --single-label --threshold --thresholds --abstain-below --top-k --all-scores --logits --hierarchical --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
+            opts="-o -l -t -k -m -j -q -v -h -V --output --input-format --text-field --output-field --list-separator --on-error --resume --force --shard --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --rac-retrieve --single-label --threshold --thresholds --abstain-below --top-k --all-scores --logits --hierarchical --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -148,6 +148,10 @@ _gliclass() {
                     return 0
                     ;;
                 --rac-examples)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rac-retrieve)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -305,7 +309,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__classify)
-            opts="-l -t -k -m -j -q -v -h -V --format --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --single-label --threshold --thresholds --abstain-below --top-k --all-scores --logits --hierarchical --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
+            opts="-l -t -k -m -j -q -v -h -V --format --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --rac-retrieve --single-label --threshold --thresholds --abstain-below --top-k --all-scores --logits --hierarchical --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -340,6 +344,10 @@ _gliclass() {
                     return 0
                     ;;
                 --rac-examples)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rac-retrieve)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -451,7 +459,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__embed)
-            opts="-o -l -m -j -q -v -h -V --output --force --text-field --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
+            opts="-o -l -m -j -q -v -h -V --output --force --text-field --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --rac-retrieve --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -494,6 +502,10 @@ _gliclass() {
                     return 0
                     ;;
                 --rac-examples)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rac-retrieve)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -549,7 +561,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__eval)
-            opts="-l -t -k -m -j -q -v -h -V --text-field --label-field --list-separator --predictions-from --compare --output-field --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --single-label --threshold --thresholds --abstain-below --top-k --all-scores --logits --hierarchical --report --predictions --errors --plots --html --bootstrap --seed --label-order-trials --fit --fit-for --min-accuracy --min-micro-f1 --min-macro-f1 --min-weighted-f1 --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
+            opts="-l -t -k -m -j -q -v -h -V --text-field --label-field --list-separator --predictions-from --compare --output-field --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --rac-retrieve --single-label --threshold --thresholds --abstain-below --top-k --all-scores --logits --hierarchical --report --predictions --errors --plots --html --bootstrap --seed --label-order-trials --fit --fit-for --min-accuracy --min-micro-f1 --min-macro-f1 --min-weighted-f1 --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -604,6 +616,10 @@ _gliclass() {
                     return 0
                     ;;
                 --rac-examples)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rac-retrieve)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -45,6 +45,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l label-sep
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l prompt -d 'What the task is, in words; the model reads it before the text' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l examples -d 'Few-shot examples: a JSON array or JSONL of {"text": "...", "labels": ["..."]}' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l rac-examples -d 'Retrieved examples: a JSON array or JSONL of {"text", "all_labels", "true_labels"}' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l rac-retrieve -d 'Of the retrieved examples, write only the K nearest ones into each text [default: all]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s t -l threshold -d 'The least score of a label that holds, from 0 to 1; unused with --single-label [default: 0.5]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l thresholds -d 'Thresholds and temperature from a file of `eval --fit`; a label that is not in it is an error' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l abstain-below -d 'No label for a text whose best score is lower, from 0 to 1' -r
@@ -90,6 +91,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l label-separa
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l prompt -d 'What the task is, in words; the model reads it before the text' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l examples -d 'Few-shot examples: a JSON array or JSONL of {"text": "...", "labels": ["..."]}' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l rac-examples -d 'Retrieved examples: a JSON array or JSONL of {"text", "all_labels", "true_labels"}' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l rac-retrieve -d 'Of the retrieved examples, write only the K nearest ones into each text [default: all]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s t -l threshold -d 'The least score of a label that holds, from 0 to 1; unused with --single-label [default: 0.5]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l thresholds -d 'Thresholds and temperature from a file of `eval --fit`; a label that is not in it is an error' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l abstain-below -d 'No label for a text whose best score is lower, from 0 to 1' -r
@@ -132,6 +134,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l label-separat
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l prompt -d 'What the task is, in words; the model reads it before the text' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l examples -d 'Few-shot examples: a JSON array or JSONL of {"text": "...", "labels": ["..."]}' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l rac-examples -d 'Retrieved examples: a JSON array or JSONL of {"text", "all_labels", "true_labels"}' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l rac-retrieve -d 'Of the retrieved examples, write only the K nearest ones into each text [default: all]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s t -l threshold -d 'The least score of a label that holds, from 0 to 1; unused with --single-label [default: 0.5]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l thresholds -d 'Thresholds and temperature from a file of `eval --fit`; a label that is not in it is an error' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l abstain-below -d 'No label for a text whose best score is lower, from 0 to 1' -r
@@ -185,6 +188,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l label-separa
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l prompt -d 'What the task is, in words; the model reads it before the text' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l examples -d 'Few-shot examples: a JSON array or JSONL of {"text": "...", "labels": ["..."]}' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l rac-examples -d 'Retrieved examples: a JSON array or JSONL of {"text", "all_labels", "true_labels"}' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l rac-retrieve -d 'Of the retrieved examples, write only the K nearest ones into each text [default: all]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l device -d 'Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`' -r
@@ -238,10 +242,11 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand download" -s h -l help
 complete -c gliclass -n "__fish_gliclass_using_subcommand download" -s V -l version -d 'Print version'
 complete -c gliclass -n "__fish_gliclass_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c gliclass -n "__fish_gliclass_using_subcommand completions" -s V -l version -d 'Print version'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed download completions help" -f -a "classify" -d 'Classify the texts given, or one text a line from standard input'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed download completions help" -f -a "batch" -d 'Stream JSONL, CSV or TSV and write every record back with its labels'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed download completions help" -f -a "eval" -d 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed download completions help" -f -a "embed" -d 'Write the vectors of texts and labels that the model compares, as JSONL'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed download completions help" -f -a "download" -d 'Fetches a checkpoint into the Hugging Face cache and prints its folder'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed download completions help" -f -a "completions" -d 'Print the completion script of a shell'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed download completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed bench download completions help" -f -a "classify" -d 'Classify the texts given, or one text a line from standard input'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed bench download completions help" -f -a "batch" -d 'Stream JSONL, CSV or TSV and write every record back with its labels'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed bench download completions help" -f -a "eval" -d 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed bench download completions help" -f -a "embed" -d 'Write the vectors of texts and labels that the model compares, as JSONL'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed bench download completions help" -f -a "bench" -d 'Measure how fast a model runs on this machine, and where its time goes'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed bench download completions help" -f -a "download" -d 'Fetches a checkpoint into the Hugging Face cache and prints its folder'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed bench download completions help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed bench download completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

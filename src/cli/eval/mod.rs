@@ -6,7 +6,6 @@ mod order;
 mod predictions;
 mod shown;
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -432,7 +431,6 @@ fn texts(gathered: &Gathered) -> Vec<&str> {
 fn truths(judged: &Judged, record: usize) -> std::collections::BTreeSet<u32> {
     judged.record(record).iter().filter(|one| one.truth).map(|one| one.label).collect()
 }
-
 
 #[cfg(test)]
 mod tests {
