@@ -30,6 +30,10 @@ impl<C: Classifier> Classifier for Adapted<C> {
         Ok(Encoded { labels: record.labels.clone(), ..self.classifier.encode(&asked)? })
     }
 
+    fn batch_tokens(&self) -> Option<usize> {
+        self.classifier.batch_tokens()
+    }
+
     fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
         if batch.iter().all(|one| one.labels.wordings().is_none()) {
             return self.classifier.logits(batch, threads);
