@@ -48,7 +48,7 @@ pub trait Sink<R> {
     /// It cannot be written, or nothing more is wanted: the run ends with this error.
     fn write(&mut self, raw: R, outcome: Result<Classified>) -> Result<()>;
 
-    /// Nothing more will come for a while: shows what was written so far.
+    /// Nothing more came for a while: shows what was written so far. Called again as long as that lasts.
     ///
     /// # Errors
     /// It cannot be written.
@@ -452,7 +452,7 @@ fn write<R>(shared: &Shared<R>, interrupted: &AtomicBool, sink: &mut impl Sink<R
         if handful.is_last {
             return sink.flush();
         }
-        if handful.came_late && !shown {
+        if handful.came_late {
             sink.flush()?;
             shown = true;
         }

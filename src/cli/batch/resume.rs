@@ -62,6 +62,8 @@ pub(super) struct Keeper {
     /// Of what was read, where the input cannot be gone back in.
     hash: Option<Sha256>,
     saved: Instant,
+    /// Records of the state on the disk.
+    saved_records: u64,
     pause: Duration,
 }
 
@@ -107,7 +109,8 @@ impl Keeper {
             }
             Err(error) => return Err(Error::io(path, error).into()),
         };
-        Ok(Self { path, state, hash: None, saved: Instant::now(), pause: INTERVAL })
+        let saved_records = state.done.records;
+        Ok(Self { path, state, hash: None, saved: Instant::now(), saved_records, pause: INTERVAL })
     }
 
     /// How far the run came.
@@ -157,9 +160,9 @@ impl Keeper {
         }
     }
 
-    /// Whether it is time to save.
+    /// Whether there is something to save, and it is time to.
     pub(super) fn is_due(&self) -> bool {
-        self.saved.elapsed() >= self.pause
+        self.state.done.records > self.saved_records && self.saved.elapsed() >= self.pause
     }
 
     /// Saves that all which was passed is in the first `output` bytes, once `sync` has brought them to the disk.
@@ -175,6 +178,7 @@ impl Keeper {
         files::replace(&self.path, &files::beside(&self.path, ".new"), &text)
             .map_err(|error| Error::io(&self.path, error))?;
         self.saved = Instant::now();
+        self.saved_records = self.state.done.records;
         self.pause = INTERVAL.max(LEAST_SHARE * start.elapsed());
         Ok(())
     }

@@ -88,6 +88,8 @@ impl<F: Form> Sink<F::Raw> for Writer<F> {
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.output.flush()
+        self.output.flush()?;
+        // An input that stalls may stall for ever: what is done must be safe then, too.
+        if self.keeper.as_ref().is_some_and(Keeper::is_due) { self.save() } else { Ok(()) }
     }
 }
