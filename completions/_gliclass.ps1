@@ -30,7 +30,7 @@ Register-ArgumentCompleter -Native -CommandName 'gliclass' -ScriptBlock {
             [CompletionResult]::new('eval', 'eval', [CompletionResultType]::ParameterValue, 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong')
             [CompletionResult]::new('embed', 'embed', [CompletionResultType]::ParameterValue, 'Write the vectors of texts and labels that the model compares, as JSONL')
             [CompletionResult]::new('bench', 'bench', [CompletionResultType]::ParameterValue, 'Measure how fast a model runs on this machine, and where its time goes')
-            [CompletionResult]::new('download', 'download', [CompletionResultType]::ParameterValue, 'Fetches a checkpoint into the Hugging Face cache and prints its folder')
+            [CompletionResult]::new('download', 'download', [CompletionResultType]::ParameterValue, 'Fetch a checkpoint into the Hugging Face cache and print its folder')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completion script of a shell')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
@@ -282,7 +282,7 @@ Register-ArgumentCompleter -Native -CommandName 'gliclass' -ScriptBlock {
             [CompletionResult]::new('eval', 'eval', [CompletionResultType]::ParameterValue, 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong')
             [CompletionResult]::new('embed', 'embed', [CompletionResultType]::ParameterValue, 'Write the vectors of texts and labels that the model compares, as JSONL')
             [CompletionResult]::new('bench', 'bench', [CompletionResultType]::ParameterValue, 'Measure how fast a model runs on this machine, and where its time goes')
-            [CompletionResult]::new('download', 'download', [CompletionResultType]::ParameterValue, 'Fetches a checkpoint into the Hugging Face cache and prints its folder')
+            [CompletionResult]::new('download', 'download', [CompletionResultType]::ParameterValue, 'Fetch a checkpoint into the Hugging Face cache and print its folder')
             [CompletionResult]::new('completions', 'completions', [CompletionResultType]::ParameterValue, 'Print the completion script of a shell')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break

@@ -27,7 +27,7 @@ set edit:completion:arg-completer[gliclass] = {|@words|
             cand eval 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong'
             cand embed 'Write the vectors of texts and labels that the model compares, as JSONL'
             cand bench 'Measure how fast a model runs on this machine, and where its time goes'
-            cand download 'Fetches a checkpoint into the Hugging Face cache and prints its folder'
+            cand download 'Fetch a checkpoint into the Hugging Face cache and print its folder'
             cand completions 'Print the completion script of a shell'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
@@ -271,7 +271,7 @@ set edit:completion:arg-completer[gliclass] = {|@words|
             cand eval 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong'
             cand embed 'Write the vectors of texts and labels that the model compares, as JSONL'
             cand bench 'Measure how fast a model runs on this machine, and where its time goes'
-            cand download 'Fetches a checkpoint into the Hugging Face cache and prints its folder'
+            cand download 'Fetch a checkpoint into the Hugging Face cache and print its folder'
             cand completions 'Print the completion script of a shell'
             cand help 'Print this message or the help of the given subcommand(s)'
         }

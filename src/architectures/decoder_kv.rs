@@ -18,10 +18,10 @@ use crate::checkpoint::{Config, Weights};
 use crate::classifier::Encoded;
 use crate::encode::{Encoder, Prompt, Tokens};
 use crate::error::Result;
-use crate::heads::Scorer;
 use crate::heads::projector::normalize;
 use crate::heads::reasoning::ReasoningCell;
 use crate::heads::scorer::Features;
+use crate::heads::{Calibrator, Scorer};
 use crate::kernels::meter;
 use crate::records::Record;
 use crate::scores::scores;
@@ -37,6 +37,7 @@ pub struct DecoderKv {
     normalizes: bool,
     scorer: Scorer,
     recurrence: Option<Recurrence>,
+    calibrator: Option<Calibrator>,
 }
 
 /// Passes of the encoder after the first.
@@ -87,6 +88,10 @@ impl DecoderKv {
             normalizes: config.normalize_features,
             recurrence: Recurrence::load(config, &scorer.at("reasoning_cell"), hidden)?,
             scorer: Scorer::mlp(&scorer, hidden)?,
+            calibrator: config
+                .use_calibrator
+                .then(|| Calibrator::load(config, &weights.root().at("calibrator"), hidden))
+                .transpose()?,
             decoder,
         })
     }
@@ -212,8 +217,20 @@ impl Network for DecoderKv {
     }
 
     fn forward(&self, batch: &[Encoded], threads: usize) -> Result<Logits> {
-        let (values, _, sections) = self.run(batch, threads)?;
-        Ok(Logits { values, rows: sections.marker_rows })
+        if self.calibrator.is_none() {
+            let (values, _, sections) = self.run(batch, threads)?;
+            return Ok(Logits { values, rows: sections.marker_rows });
+        }
+        let mut logits = Vec::with_capacity(batch.len());
+        // One by one, as for their vectors, which the calibrator reads.
+        for record in batch.chunks(1) {
+            let (values, state, sections) = self.run(record, threads)?;
+            let features = self.features(&state, &sections)?;
+            let uncalibrated = Logits { values, rows: sections.marker_rows };
+            logits.push(features::calibrated(self.calibrator.as_ref(), &features, uncalibrated, threads)?.values);
+        }
+        let rows = Sequences::new(batch.iter().map(|record| record.labels.len()), threads).ranges().collect();
+        Ok(Logits { values: Tensor::cat(&logits, 0)?, rows })
     }
 
     fn vectors(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vectors>> {

@@ -15,7 +15,7 @@ use crate::classifier::Encoded;
 use crate::error::{Error, Result};
 use crate::heads::pooling::label_spans;
 use crate::heads::scorer::Features;
-use crate::heads::{Head, Lstm};
+use crate::heads::{Calibrator, Head, Lstm};
 use crate::kernels::meter;
 
 /// Token ids that a model looks for.
@@ -136,7 +136,21 @@ pub(super) fn one_row_each(records: usize) -> Vec<Range<usize>> {
 
 /// The logits of each record, without those of the empty slots behind its labels.
 pub(super) fn logits(head: &Head, features: &Features, batch: &[Encoded], threads: usize) -> Result<Logits> {
-    Ok(Logits { values: head.logits(features, threads)?, rows: rows_of_labels(features, batch) })
+    let logits = Logits { values: head.logits(features, threads)?, rows: rows_of_labels(features, batch) };
+    calibrated(head.calibrator(), features, logits, threads)
+}
+
+/// The same logits by a calibrator, if there is one.
+pub(super) fn calibrated(
+    calibrator: Option<&Calibrator>,
+    features: &Features,
+    logits: Logits,
+    threads: usize,
+) -> Result<Logits> {
+    let Some(calibrator) = calibrator else { return Ok(logits) };
+    let values = calibrator.forward(features, &logits.rows, &logits.values, threads)?;
+    let rows = Sequences::new(logits.rows.iter().map(Range::len), threads).ranges().collect();
+    Ok(Logits { values, rows })
 }
 
 /// The features of each record as vectors, without the empty slots behind its labels.

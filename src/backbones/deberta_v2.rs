@@ -147,6 +147,8 @@ impl Distances {
 pub struct DebertaV2 {
     words: Embedding,
     positions: Option<PositionTable>,
+    /// Where there are no positions that the token type of a single sequence could be part of.
+    token_types: Option<Embedding>,
     project: Option<Linear>,
     norm: LayerNorm,
     encoder: Encoder,
@@ -194,6 +196,9 @@ impl DebertaV2 {
         Ok(Self {
             words: Embedding::load(&embeddings.at("word_embeddings"), width)?,
             positions: load_positions(&config, width, &embeddings)?,
+            token_types: (config.type_vocab_size > 0 && !config.position_biased_input)
+                .then(|| Embedding::load(&embeddings.at("token_type_embeddings"), width))
+                .transpose()?,
             project: (width != hidden)
                 .then(|| Linear::load(&embeddings.at("embed_proj"), width, hidden))
                 .transpose()?,
@@ -256,9 +261,6 @@ impl Encoder {
 /// Absolute positions with the token type of a single sequence folded in; either may be absent.
 fn load_positions(config: &Config, width: usize, embeddings: &Weights) -> Result<Option<PositionTable>> {
     let types = embeddings.at("token_type_embeddings");
-    if !config.position_biased_input && config.type_vocab_size > 0 {
-        return Err(embeddings.error("type_vocab_size > 0 with position_biased_input false is not supported"));
-    }
     if !config.position_biased_input {
         return Ok(None);
     }
@@ -401,6 +403,9 @@ impl Backbone for DebertaV2 {
             Some(positions) => positions.add_to(&words, sequences)?,
             None => words,
         };
+        if let Some(types) = &self.token_types {
+            x = (&x + types.forward(&vec![0; sequences.tokens()])?.to_dtype(x.dtype())?)?;
+        }
         if let Some(project) = &self.project {
             x = project.forward(&x, sequences.threads)?;
         }

@@ -198,9 +198,12 @@ pub struct Config {
     /// Whether the passes after the first also look at the text.
     #[serde(default)]
     pub recurrent_read_text: bool,
-    /// A post-hoc calibrator: not supported yet.
+    /// Whether logits go through a calibrator.
     #[serde(default)]
     pub use_calibrator: bool,
+    /// The greatest factor it gives.
+    #[serde(default = "defaults::calibrator_beta_max")]
+    pub calibrator_beta_max: f32,
 }
 
 mod defaults {
@@ -250,6 +253,9 @@ mod defaults {
     pub(super) fn halt_threshold() -> Option<f32> {
         Some(0.01)
     }
+    pub(super) fn calibrator_beta_max() -> f32 {
+        3.0
+    }
     pub(super) fn max_num_classes() -> usize {
         25
     }
@@ -273,9 +279,6 @@ impl Config {
     }
 
     fn check(&self) -> std::result::Result<(), String> {
-        if self.use_calibrator {
-            return Err("use_calibrator true is not supported: only checkpoints without a calibrator are".into());
-        }
         let (pooling, scorer, architecture) = (self.pooling_strategy, self.scorer_type, self.architecture_type);
         // The decoder's last token is one row, whatever the pooling.
         let passes = pooling == Pooling::Pass && architecture != Architecture::EncoderDecoderCls;
@@ -285,6 +288,9 @@ impl Config {
                 "pooling_strategy {pooling:?} with scorer_type {scorer:?} in {architecture:?}: all token rows, which \
                  `pass` leaves, and `cross-attn` only work together"
             ));
+        }
+        if passes && self.use_calibrator {
+            return Err("use_calibrator with pooling_strategy `pass`: a calibrator reads one row of the text".into());
         }
         if passes && architecture.has_label_encoder() {
             return Err(format!("pooling_strategy `pass` in {architecture:?}: a label must be pooled to one row"));

@@ -303,6 +303,11 @@ impl Weights {
         Self { dtype: self.placement.dtype, exact: self.placement.exact, ..self.clone() }
     }
 
+    /// All of them.
+    pub fn root(&self) -> Self {
+        Self { prefix: String::new(), ..self.clone() }
+    }
+
     /// The weights below `name`.
     pub fn at(&self, name: impl std::fmt::Display) -> Self {
         Self { prefix: self.full_name(name), ..self.clone() }

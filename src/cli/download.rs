@@ -10,7 +10,7 @@ use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use super::args::Verbosity;
 use crate::model::hub::{self, Progress, Request};
 
-/// Fetches a checkpoint into the Hugging Face cache and prints its folder
+/// Fetch a checkpoint into the Hugging Face cache and print its folder
 ///
 /// The cache is the one that Python programs use (HF_HOME, HF_HUB_CACHE). Only the files that the
 /// model needs are fetched; an interrupted download continues where it stopped; files that are in the

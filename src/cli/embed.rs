@@ -62,6 +62,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.labels.rac_retrieve.is_some() {
         bail!("--rac-retrieve: examples are found by these vectors, they cannot change them");
     }
+    if args.labels.wordings {
+        bail!("--wordings: every wording has a vector of its own, give them as labels");
+    }
     let reading = jsonl::Reading { text_field: args.text_field.clone(), defaults: args.labels.defaults()? };
     let input = Input::open(args.input.as_deref())?;
     let existing = if args.force { Existing::Replace } else { Existing::Refuse };

@@ -6,7 +6,7 @@ use candle_core::Tensor;
 
 use super::projector::normalize;
 use super::scorer::Features;
-use super::{Projector, Scorer};
+use super::{Calibrator, Projector, Scorer};
 use crate::backbones::layers::Activation;
 use crate::checkpoint::Weights;
 use crate::checkpoint::config::Config;
@@ -20,6 +20,7 @@ pub struct Head {
     scorer: Scorer,
     normalizes: bool,
     logit_scale: Option<Tensor>,
+    calibrator: Option<Calibrator>,
 }
 
 impl Head {
@@ -36,8 +37,17 @@ impl Head {
             classes_projector: Projector::load(&weights.at("classes_projector"), hidden, activation)?,
             scorer: Scorer::load(config, &weights.at("scorer"), hidden)?,
             normalizes: config.normalize_features,
+            calibrator: config
+                .use_calibrator
+                .then(|| Calibrator::load(config, &weights.root().at("calibrator"), hidden))
+                .transpose()?,
             logit_scale: scaled.then(|| weights.tensor("logit_scale", &[])).transpose()?,
         })
+    }
+
+    /// What the logits go through last, if the model has one.
+    pub fn calibrator(&self) -> Option<&Calibrator> {
+        self.calibrator.as_ref()
     }
 
     /// Whether a label's logit depends on the record's other label rows, empty slots included.

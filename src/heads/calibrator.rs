@@ -1,0 +1,109 @@
+//! Logits -> logits that say how sure to be: `beta * logit + bias`, both for each text and label.
+//!
+//! Source: `calibration.py` of `gliclass` 0.1.21.
+
+use std::ops::Range;
+
+use candle_core::Tensor;
+
+use super::Mlp;
+use super::scorer::Features;
+use crate::backbones::layers::{Activation, LayerNorm, select_rows, sigmoid, values};
+use crate::checkpoint::{Config, Weights};
+use crate::error::Result;
+
+/// Numbers about a logit among those of its record.
+const STATISTICS: usize = 6;
+
+/// As torch's `LayerNorm` has it.
+const EPSILON: f32 = 1e-5;
+
+/// An MLP over text, label and logit.
+pub struct Calibrator {
+    text_norm: LayerNorm,
+    label_norm: LayerNorm,
+    mlp: Mlp,
+    /// `beta` lies between 0 and this.
+    beta_max: f32,
+}
+
+impl Calibrator {
+    /// Loads the calibrator of features that are `width` wide.
+    ///
+    /// # Errors
+    /// Missing or mismatched tensors.
+    pub fn load(config: &Config, weights: &Weights, width: usize) -> Result<Self> {
+        let inputs = 4 * width + STATISTICS;
+        Ok(Self {
+            text_norm: LayerNorm::load(&weights.at("text_norm"), width, EPSILON)?,
+            label_norm: LayerNorm::load(&weights.at("label_norm"), width, EPSILON)?,
+            mlp: Mlp::load(weights, &["mlp.0", "mlp.3", "mlp.6"], inputs, Activation::GELU)?,
+            beta_max: config.calibrator_beta_max,
+        })
+    }
+
+    /// The logits of each record's label rows, given by `rows`, one record after another: `(rows)`. `logits` has
+    /// one for each row of `features.labels`.
+    ///
+    /// # Errors
+    /// The features have another width.
+    pub fn forward(
+        &self,
+        features: &Features,
+        rows: &[Range<usize>],
+        logits: &Tensor,
+        threads: usize,
+    ) -> Result<Tensor> {
+        let all = values(logits)?;
+        let logits: Vec<f32> = rows.iter().flat_map(|rows| &all[rows.clone()]).copied().collect();
+        let statistics: Vec<f32> = rows.iter().flat_map(|rows| statistics(&all[rows.clone()])).collect();
+        let texts = features.text_rows.iter().zip(rows);
+        let texts: Vec<usize> = texts.flat_map(|(text, labels)| labels.clone().map(|_| text.start)).collect();
+        let labels: Vec<usize> = rows.iter().cloned().flatten().collect();
+
+        let text = select_rows(&self.text_norm.forward(&features.text)?, &texts)?;
+        let label = select_rows(&self.label_norm.forward(&features.labels)?, &labels)?;
+        let statistics = Tensor::from_vec(statistics, (logits.len(), STATISTICS), text.device())?;
+        let (product, distance) = ((&text * &label)?, (&text - &label)?.abs()?);
+        let output = self.mlp.forward(&Tensor::cat(&[text, label, product, distance, statistics], 1)?, threads)?;
+
+        let (_, columns) = output.dims2()?;
+        let numbers = values(&output)?;
+        let calibrated = numbers.chunks_exact(columns).zip(&logits).map(|(output, logit)| {
+            // The second column, where there is one, is the bias.
+            self.beta_max * sigmoid(output[0]) * logit + output.get(1).copied().unwrap_or(0.0)
+        });
+        Ok(Tensor::from_iter(calibrated.collect::<Vec<_>>(), output.device())?)
+    }
+}
+
+/// For each logit of a record: itself, its size, how far it is from the greatest and from the mean, the mean
+/// entropy of the scores, and the logarithm of the number of labels.
+fn statistics(logits: &[f32]) -> Vec<f32> {
+    let count = logits.len().max(1) as f32;
+    let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mean = logits.iter().sum::<f32>() / count;
+    let entropy = logits.iter().map(|&logit| entropy(logit)).sum::<f32>() / count;
+    logits.iter().flat_map(|&logit| [logit, logit.abs(), logit - greatest, logit - mean, entropy, count.ln()]).collect()
+}
+
+/// The entropy in nats of a label that holds with the probability `sigmoid(logit)`.
+fn entropy(logit: f32) -> f32 {
+    let log_sigmoid = |x: f32| x.min(0.0) - (-x.abs()).exp().ln_1p();
+    -(sigmoid(logit) * log_sigmoid(logit) + sigmoid(-logit) * log_sigmoid(-logit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::statistics;
+
+    #[test]
+    fn statistics_are_about_a_logit_among_those_of_its_record() {
+        let numbers = statistics(&[0.0, 2.0]);
+        let entropy = (std::f32::consts::LN_2 + 0.365_335) / 2.0;
+        let expected = [0.0, 0.0, -2.0, -1.0, entropy, 0.693_147, 2.0, 2.0, 0.0, 1.0, entropy, 0.693_147];
+        assert!(numbers.iter().zip(expected).all(|(got, want)| (got - want).abs() < 1e-5), "{numbers:?}");
+        assert!(statistics(&[]).is_empty());
+        assert!(statistics(&[-200.0, 200.0]).iter().all(|number| number.is_finite()));
+    }
+}
