@@ -1,0 +1,78 @@
+//! What workers do with records: encode, cut into batches, compute. Nothing here knows of threads.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::Classified;
+use super::queue::{Finished, Job};
+use crate::classifier::{Classifier, Encoded};
+use crate::error::{Error, Result};
+use crate::records::Entry;
+
+/// Encodes a window; what cannot be encoded has its outcome at once.
+pub(super) fn encode<R>(classifier: &impl Classifier, window: Vec<(u64, Entry<R>)>) -> (Vec<Job<R>>, Vec<Finished<R>>) {
+    let (mut jobs, mut outcomes) = (Vec::with_capacity(window.len()), Vec::new());
+    for (place, Entry { raw, record, .. }) in window {
+        match record.and_then(|record| guard(|| classifier.encode(&record))) {
+            Ok(encoded) => jobs.push(Job { place, raw, encoded }),
+            Err(error) => outcomes.push((place, Ok((raw, Err(error))))),
+        }
+    }
+    (jobs, outcomes)
+}
+
+/// Cuts jobs into batches of like length, the longest first so that none is left over at the end.
+///
+/// Where there is not enough for a full batch on every thread, the batches are smaller.
+pub(super) fn cut<R>(mut jobs: Vec<Job<R>>, batch_tokens: usize, threads: usize) -> Vec<Vec<Job<R>>> {
+    let length = |job: &Job<R>| job.encoded.cost();
+    jobs.sort_by_key(|job| std::cmp::Reverse(length(job)));
+    let total: usize = jobs.iter().map(length).sum();
+    let budget = batch_tokens.min(total.div_ceil(threads));
+    let mut batches: Vec<Vec<Job<R>>> = Vec::new();
+    for job in jobs {
+        match batches.last_mut() {
+            Some(batch) if length(&batch[0]) * (batch.len() + 1) <= budget => batch.push(job),
+            _ => batches.push(vec![job]),
+        }
+    }
+    batches
+}
+
+pub(super) fn compute<R>(classifier: &impl Classifier, batch: Vec<Job<R>>, threads: usize) -> Vec<Finished<R>> {
+    let first = batch.iter().map(|job| job.place).min().unwrap_or_default();
+    let (encoded, raws): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.encoded, (job.place, job.raw))).unzip();
+    match guard(|| classifier.logits(&encoded, threads)) {
+        Ok(logits) if logits.len() == raws.len() => raws
+            .into_iter()
+            .zip(encoded.into_iter().zip(logits))
+            .map(|((place, raw), (encoded, logits))| (place, Ok((raw, classified(encoded, logits)))))
+            .collect(),
+        Ok(logits) => vec![(first, Err(bug(&format!("{} rows of logits for {} records", logits.len(), raws.len()))))],
+        // The whole batch failed: the run ends at its first record.
+        Err(error) => vec![(first, Err(error))],
+    }
+}
+
+fn classified(encoded: Encoded, logits: Vec<f32>) -> Result<Classified> {
+    if !logits.iter().all(|logit| logit.is_finite()) {
+        return Err(Error::Record("the model's answer is not a finite number: try --dtype f32".into()));
+    }
+    let tokens = encoded.cost();
+    let Encoded { labels, truncated, .. } = encoded;
+    Ok(Classified { labels, logits, truncated, tokens })
+}
+
+/// Runs foreign work; a panic in it becomes an error, so that no thread waits for ever.
+pub(super) fn guard<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(bug(panic_message(&*panic))))
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a thread panicked")
+}
+
+fn bug(message: &str) -> Error {
+    candle_core::Error::msg(format!("{message} (this is a bug, please report it)")).into()
+}
