@@ -207,5 +207,5 @@ pub fn load_encoder_decoder(config: &Value, causal: bool, weights: &Weights) -> 
 
 /// Reads a backbone's own config.
 fn parse<T: serde::de::DeserializeOwned>(config: &Value, weights: &Weights) -> Result<T> {
-    serde_json::from_value(config.clone()).map_err(|e| weights.error(format!("config.json, encoder_config: {e}")))
+    serde_path_to_error::deserialize(config).map_err(|e| weights.error(format!("config.json, encoder_config: {e}")))
 }

@@ -273,7 +273,10 @@ impl Config {
     /// # Errors
     /// Not JSON, a value outside the supported set (both are named), or settings that exclude each other.
     pub fn parse(text: &str, file: &Path) -> Result<Self> {
-        let config: Self = serde_json::from_str(text).map_err(|e| Error::model(file, e.to_string()))?;
+        let mut json = serde_json::Deserializer::from_str(text);
+        let config: Self =
+            serde_path_to_error::deserialize(&mut json).map_err(|e| Error::model(file, e.to_string()))?;
+        json.end().map_err(|e| Error::model(file, e.to_string()))?;
         config.check().map_err(|message| Error::model(file, message))?;
         Ok(config)
     }
@@ -319,5 +322,27 @@ impl Config {
             LabelSlots::Rule(_) => labels.max(self.max_num_classes),
             LabelSlots::Count(count) => labels.max(*count),
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::path::Path;
+
+    use super::Config;
+
+    #[test]
+    fn a_value_that_is_not_known_is_named_with_its_field() {
+        let known = r#"{"class_token_index": 1, "text_token_index": 2, "encoder_config": {}"#;
+        for (field, what) in [
+            (r#""architecture_type": "tri-encoder""#, "architecture_type: unknown variant `tri-encoder`"),
+            (r#""dropout": 1, "max_num_classes": "many""#, "max_num_classes: invalid type"),
+        ] {
+            let error = Config::parse(&format!("{known}, {field}}}"), Path::new("config.json")).unwrap_err();
+            assert!(error.to_string().contains(what), "{error}");
+        }
+        let error = Config::parse("{} and more", Path::new("config.json")).unwrap_err();
+        assert!(error.to_string().contains("config.json"), "{error}");
     }
 }

@@ -3,9 +3,9 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::bootstrap::{BLOCK, Weights, fetch};
 use super::judged::Judged;
 use super::ranking::best;
+use super::weights::{BLOCK, Weights, fetch};
 use super::{Task, ratio};
 
 /// Bins of a reliability diagram; each holds as many scores, but for ties, which stay together.

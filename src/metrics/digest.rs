@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::Task;
-use super::bootstrap::{Weights, once};
 use super::calibration::Confidences;
 use super::counts::{Counts, Figures, Tally, mean};
 use super::judged::{Candidate, Judged};
 use super::losses::Losses;
 use super::ranking::{Ranking, rankings};
 use super::ratio;
+use super::weights::{Weights, once};
 
 /// A figure that is said with an interval, and that two sets of predictions are compared by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -6,13 +6,13 @@ use rand_pcg::Pcg64Mcg;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::bootstrap::once;
 use super::calibration::{Confidences, coverage};
 use super::counts::{Counts, Tally, mean};
 use super::goal::Goal;
 use super::judged::{Candidate, Judged};
 use super::losses::Losses;
 use super::report::tally;
+use super::weights::once;
 use super::{Task, ratio, temperature};
 
 /// Into how many parts records are cut to judge on those that were not fitted on.

@@ -1,7 +1,7 @@
 //! Log loss and Brier score, as scikit-learn computes them of the same scores in 64 bits.
 
-use super::bootstrap::Weights;
 use super::judged::{Candidate, Judged};
+use super::weights::Weights;
 use super::{Task, ratio};
 
 /// What each record adds to the log loss and the Brier score, and over how much they are shared out.

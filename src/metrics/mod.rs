@@ -23,6 +23,7 @@ pub mod plots;
 pub mod ranking;
 pub mod report;
 pub mod temperature;
+pub mod weights;
 
 use serde::Serialize;
 

@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::bootstrap::{BLOCK, Weights, fetch};
 use super::judged::{Candidate, Judged};
 use super::ratio;
+use super::weights::{BLOCK, Weights, fetch};
 
 const TRUE: u32 = 1 << 31;
 /// The next score is lower, and the label is true of some record with this one.

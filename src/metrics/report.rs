@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::bootstrap::{Interval, Resampling, intervals, once};
+use super::bootstrap::{Interval, Resampling, intervals};
 use super::calibration::Calibration;
 use super::confusion::Confusion;
 use super::counts::{Counts, Figures, Tally, mean};
 use super::digest::{Digest, Scores};
 use super::judged::{Candidate, Judged};
 use super::ranking::{label_ranking_average_precision, top_k_accuracy};
+use super::weights::once;
 use super::{Task, ratio};
 
 /// Top-k accuracy is said for these k, where there are more labels.
