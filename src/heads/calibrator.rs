@@ -95,13 +95,15 @@ fn entropy(logit: f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use std::f32::consts::LN_2;
+
     use super::statistics;
 
     #[test]
     fn statistics_are_about_a_logit_among_those_of_its_record() {
         let numbers = statistics(&[0.0, 2.0]);
-        let entropy = (std::f32::consts::LN_2 + 0.365_335) / 2.0;
-        let expected = [0.0, 0.0, -2.0, -1.0, entropy, 0.693_147, 2.0, 2.0, 0.0, 1.0, entropy, 0.693_147];
+        let entropy = (LN_2 + 0.365_335) / 2.0;
+        let expected = [0.0, 0.0, -2.0, -1.0, entropy, LN_2, 2.0, 2.0, 0.0, 1.0, entropy, LN_2];
         assert!(numbers.iter().zip(expected).all(|(got, want)| (got - want).abs() < 1e-5), "{numbers:?}");
         assert!(statistics(&[]).is_empty());
         assert!(statistics(&[-200.0, 200.0]).iter().all(|number| number.is_finite()));
