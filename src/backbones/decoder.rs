@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::layers::{Activation, Attention, Embedding, Linear, RmsNorm, Rotary};
-use super::rope::{self, Rope};
+use super::rope::{Rope, Turning, turning};
 use super::{Backbone, Sequences, Visit};
 use crate::checkpoint::Weights;
 use crate::error::Result;
@@ -91,7 +91,7 @@ pub struct Decoder {
     layers: Vec<Layer>,
     norm: RmsNorm,
     heads: usize,
-    frequencies: Vec<f32>,
+    turning: Turning,
     hidden_size: usize,
     max_positions: usize,
 }
@@ -136,7 +136,7 @@ impl Decoder {
                 .collect::<Result<_>>()?,
             norm: RmsNorm::load_shifted(&weights.at("norm"), hidden, config.rms_norm_eps, family.norm_shift)?,
             heads: config.num_attention_heads,
-            frequencies: rope::frequencies(&config.rope, head_dim).map_err(|e| weights.error(e))?,
+            turning: turning(&config.rope, head_dim, config.max_position_embeddings).map_err(|e| weights.error(e))?,
             hidden_size: hidden,
             max_positions: config.max_position_embeddings,
         })
@@ -281,7 +281,8 @@ impl Backbone for Decoder {
         let mut x = if self.word_scale == 1.0 { words } else { (words * f64::from(self.word_scale))? };
         // Made anew for each batch: for all positions that these models allow they would fill much memory.
         let longest = sequences.ranges().map(|range| range.len()).max().unwrap_or(0);
-        let rotary = Rotary::from_frequencies(&self.frequencies, self.heads, longest);
+        let Turning { frequencies, scale } = &self.turning;
+        let rotary = Rotary::from_frequencies(frequencies, *scale, self.heads, longest);
         for (index, layer) in self.layers.iter().enumerate() {
             if !visit(index, &x)? {
                 return Ok(());

@@ -27,29 +27,46 @@ struct Parameters {
     low_freq_factor: Option<f32>,
     high_freq_factor: Option<f32>,
     original_max_position_embeddings: Option<f32>,
+    attention_factor: Option<f32>,
+    mscale: Option<f32>,
+    mscale_all_dim: Option<f32>,
+    beta_fast: Option<f32>,
+    beta_slow: Option<f32>,
+    truncate: Option<bool>,
 }
 
 /// The base where a config names none.
 const THETA: f32 = 10_000.0;
 
-/// The angle from one position to the next for each pair of columns: `(head_dim / 2)`.
+/// How queries and keys turn with their position.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Turning {
+    /// The angle from one position to the next for each pair of columns: `(head_dim / 2)`.
+    pub frequencies: Vec<f32>,
+    /// What queries and keys are multiplied with beside.
+    pub scale: f32,
+}
+
+/// How queries and keys of `head_dim` columns turn in a model that reads up to `max_positions` tokens.
 ///
 /// # Errors
 /// An unsupported `rope_type`, or one without its settings.
-pub fn frequencies(rope: &Rope, head_dim: usize) -> Result<Vec<f32>, String> {
+pub fn turning(rope: &Rope, head_dim: usize, max_positions: usize) -> Result<Turning, String> {
     let parameters = rope.rope_parameters.as_ref().or(rope.rope_scaling.as_ref());
     let theta = parameters.and_then(|parameters| parameters.rope_theta).or(rope.rope_theta).unwrap_or(THETA);
     let plain = Rotary::frequencies(theta, head_dim);
-    let Some(parameters) = parameters else { return Ok(plain) };
+    let unscaled = |frequencies| Ok(Turning { frequencies, scale: 1.0 });
+    let Some(parameters) = parameters else { return unscaled(plain) };
     match parameters.rope_type.as_deref().unwrap_or("default") {
         // `dynamic` changes nothing up to the longest input of the config, and there is no longer one here.
-        "default" | "dynamic" => Ok(plain),
+        "default" | "dynamic" => unscaled(plain),
         "linear" => {
             let factor = Parameters::setting(parameters.factor, "factor")?;
-            Ok(plain.into_iter().map(|frequency| frequency / factor).collect())
+            unscaled(plain.into_iter().map(|frequency| frequency / factor).collect())
         }
-        "llama3" => parameters.llama3(&plain),
-        other => Err(format!("rope_type {other:?} is not supported: default, linear, dynamic and llama3 are")),
+        "llama3" => unscaled(parameters.llama3(&plain, max_positions)?),
+        "yarn" => parameters.yarn(&plain, theta, max_positions),
+        other => Err(format!("rope_type {other:?} is not supported: default, linear, dynamic, llama3 and yarn are")),
     }
 }
 
@@ -59,11 +76,11 @@ impl Parameters {
     }
 
     /// Slow frequencies are divided, fast ones stay, those between are mixed.
-    fn llama3(&self, plain: &[f32]) -> Result<Vec<f32>, String> {
+    fn llama3(&self, plain: &[f32], max_positions: usize) -> Result<Vec<f32>, String> {
         let factor = Self::setting(self.factor, "factor")?;
         let low = Self::setting(self.low_freq_factor, "low_freq_factor")?;
         let high = Self::setting(self.high_freq_factor, "high_freq_factor")?;
-        let length = Self::setting(self.original_max_position_embeddings, "original_max_position_embeddings")?;
+        let length = self.original_length(max_positions);
         let scaled = plain.iter().map(|&frequency| {
             let wavelength = TAU / frequency;
             if wavelength > length / low {
@@ -76,6 +93,46 @@ impl Parameters {
             }
         });
         Ok(scaled.collect())
+    }
+
+    /// The longest input of the model before it was made to read longer ones.
+    fn original_length(&self, max_positions: usize) -> f32 {
+        self.original_max_position_embeddings.unwrap_or(max_positions as f32)
+    }
+
+    /// Pairs of columns that turn seldom over the original length are slowed down, those that turn often stay, those
+    /// between are mixed by their place; and attention becomes sharper.
+    ///
+    /// Source: <https://arxiv.org/abs/2309.00071>, in the reference's form.
+    fn yarn(&self, plain: &[f32], theta: f32, max_positions: usize) -> Result<Turning, String> {
+        let length = self.original_length(max_positions);
+        let factor = self.factor.unwrap_or(max_positions as f32 / length);
+        let columns = (2 * plain.len()) as f32;
+        // The column that turns so often over the original length.
+        let column = |turns: f32| columns * (length / (turns * TAU)).ln() / (2.0 * theta.ln());
+        // 0 is taken for not given, as in the reference.
+        let turns = |setting: Option<f32>, default| setting.filter(|&turns| turns != 0.0).unwrap_or(default);
+        let (mut low, mut high) = (column(turns(self.beta_fast, 32.0)), column(turns(self.beta_slow, 1.0)));
+        if self.truncate.unwrap_or(true) {
+            (low, high) = (low.floor(), high.ceil());
+        }
+        (low, high) = (low.max(0.0), high.min(columns - 1.0));
+        // A step instead of a division by zero.
+        let width = if low == high { 0.001 } else { high - low };
+        let mixed = plain.iter().enumerate().map(|(pair, &frequency)| {
+            let slowed = ((pair as f32 - low) / width).clamp(0.0, 1.0);
+            frequency / factor * slowed + frequency * (1.0 - slowed)
+        });
+        Ok(Turning { frequencies: mixed.collect(), scale: self.attention_factor(factor) })
+    }
+
+    fn attention_factor(&self, factor: f32) -> f32 {
+        let sharpened = |scale: f32| if factor <= 1.0 { 1.0 } else { 0.1 * scale * factor.ln() + 1.0 };
+        let given = |scale: Option<f32>| scale.filter(|&scale| scale != 0.0);
+        self.attention_factor.unwrap_or_else(|| match (given(self.mscale), given(self.mscale_all_dim)) {
+            (Some(scale), Some(all)) => sharpened(scale) / sharpened(all),
+            _ => sharpened(1.0),
+        })
     }
 }
 
@@ -91,9 +148,9 @@ mod tests {
     fn both_forms_of_the_config_give_the_same_frequencies() {
         let old = parse(r#"{"rope_theta": 500000.0, "rope_scaling": {"type": "linear", "factor": 4.0}}"#);
         let new = parse(r#"{"rope_parameters": {"rope_theta": 500000.0, "rope_type": "linear", "factor": 4.0}}"#);
-        let frequencies = frequencies(&old, 8).expect("linear is supported: this is a bug");
-        assert_eq!(frequencies, super::frequencies(&new, 8).expect("linear is supported: this is a bug"));
-        assert_eq!(frequencies[0], 0.25);
+        let turning = turning(&old, 8, 64).expect("linear is supported: this is a bug");
+        assert_eq!(turning, super::turning(&new, 8, 64).expect("linear is supported: this is a bug"));
+        assert_eq!((turning.frequencies[0], turning.scale), (0.25, 1.0));
     }
 
     #[test]
@@ -102,7 +159,7 @@ mod tests {
             r#"{"rope_theta": 10000.0, "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
                 "high_freq_factor": 4.0, "original_max_position_embeddings": 64}}"#,
         );
-        let scaled = frequencies(&rope, 8).expect("llama3 is supported: this is a bug");
+        let scaled = turning(&rope, 8, 512).expect("llama3 is supported: this is a bug").frequencies;
         let plain = Rotary::frequencies(10_000.0, 8);
         assert_eq!(scaled[0], plain[0]);
         assert_eq!(scaled[3], plain[3] / 8.0);
@@ -110,9 +167,19 @@ mod tests {
     }
 
     #[test]
+    fn yarn_slows_down_what_seldom_turns_and_sharpens_attention() {
+        let rope = parse(r#"{"rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 10000.0}}"#);
+        let yarn = turning(&rope, 64, 2048).expect("yarn is supported: this is a bug");
+        let plain = Rotary::frequencies(10_000.0, 64);
+        assert_eq!((yarn.frequencies[0], yarn.frequencies[31]), (plain[0], plain[31] / 4.0));
+        assert!(yarn.frequencies.windows(2).all(|pair| pair[0] > pair[1]), "{yarn:?}");
+        assert!((yarn.scale - 1.138_629).abs() < 1e-6, "{}", yarn.scale);
+    }
+
+    #[test]
     fn an_unknown_form_is_refused_by_name() {
-        let error = frequencies(&parse(r#"{"rope_scaling": {"rope_type": "yarn", "factor": 2.0}}"#), 8)
-            .expect_err("yarn is not supported: this is a bug");
-        assert!(error.contains("yarn"), "{error}");
+        let error = turning(&parse(r#"{"rope_scaling": {"rope_type": "longrope", "factor": 2.0}}"#), 8, 64)
+            .expect_err("longrope is not supported: this is a bug");
+        assert!(error.contains("longrope"), "{error}");
     }
 }

@@ -124,7 +124,7 @@ pub struct Rotary {
 impl Rotary {
     /// Angles `position * theta^(-2 i / head_dim)`, in f32 as the reference computes them.
     pub fn new(theta: f32, head_dim: usize, heads: usize, positions: usize) -> Self {
-        Self::from_frequencies(&Self::frequencies(theta, head_dim), heads, positions)
+        Self::from_frequencies(&Self::frequencies(theta, head_dim), 1.0, heads, positions)
     }
 
     /// What a position is multiplied with: `theta^(-2 i / head_dim)`.
@@ -132,12 +132,13 @@ impl Rotary {
         (0..head_dim / 2).map(|i| 1.0 / theta.powf((2 * i) as f32 / head_dim as f32)).collect()
     }
 
-    /// Angles `position * frequency`, for frequencies of any kind.
-    pub fn from_frequencies(frequencies: &[f32], heads: usize, positions: usize) -> Self {
+    /// Angles `position * frequency`, for frequencies of any kind; what is turned is also multiplied by `scale`.
+    pub fn from_frequencies(frequencies: &[f32], scale: f32, heads: usize, positions: usize) -> Self {
         let half = frequencies.len();
         let angles = || (0..positions).flat_map(|p| frequencies.iter().map(move |f| p as f32 * f));
         let tensors = OnceLock::new();
-        Self { cos: angles().map(f32::cos).collect(), sin: angles().map(f32::sin).collect(), half, heads, tensors }
+        let (cos, sin) = (angles().map(|angle| angle.cos() * scale), angles().map(|angle| angle.sin() * scale));
+        Self { cos: cos.collect(), sin: sin.collect(), half, heads, tensors }
     }
 
     /// Turns queries and keys by their positions; values stay.
