@@ -27,5 +27,6 @@ pub mod model;
 pub mod records;
 pub mod runner;
 pub mod scores;
+pub mod training;
 
 pub use error::{Error, Result};

@@ -26,6 +26,6 @@ fn read_line(number: usize, line: &str) -> Result<Found> {
         return Err(flaw(number, None, "no text after the labels"));
     }
     let source = serde_json::json!({"text": rest}).to_string();
-    let truth = Truth { field: PREFIX.to_owned(), labels, restate: true };
+    let truth = Truth { field: PREFIX.to_owned(), labels, weights: Vec::new(), restate: true };
     Ok(Found { line: number, text: rest.to_owned(), candidates: None, truth, own: Own::default(), source })
 }

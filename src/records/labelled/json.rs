@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::records::LabelSet;
 
 /// From this weight on a label is true: weights are the targets that GLiClass is trained towards.
-const TRUE_WEIGHT: f64 = 0.5;
+const TRUE_WEIGHT: f32 = 0.5;
 
 pub(super) fn read_lines(text: &str, layout: &Layout) -> Result<Vec<Found>> {
     let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
@@ -35,16 +35,15 @@ fn read_record(line: usize, json: &str, layout: &Layout) -> Result<Found> {
     let text =
         read_text(&mut fields, &layout.text_field).map_err(|message| flaw(line, Some(&layout.text_field), &message))?;
     let field = label_field(|name| fields.contains_key(name), layout);
-    let truth = fields.get(&field).ok_or_else(|| missing("--label-field")).and_then(read_truth);
-    let labels = truth.map_err(|message| flaw(line, Some(&field), &message))?;
+    let truth = fields.get(&field).ok_or_else(|| missing("--label-field"));
+    let truth = truth.and_then(|value| Ok((read_truth(value)?, read_weights(value)?)));
+    let (labels, weights) = truth.map_err(|message| flaw(line, Some(&field), &message))?;
     let restate = !LABEL_FIELDS.contains(&field.as_str());
     let candidates = candidates_field(&field, |name| fields.contains_key(name)).filter(|_| layout.labels.is_none());
-    let candidates = candidates
-        .map(|name| {
-            LabelSet::from_json(&fields[name], &layout.label_separator)
-                .map_err(|error| flaw(line, Some(name), &error.to_string()))
-        })
-        .transpose()?;
+    let candidates = candidates.map(|name| {
+        LabelSet::from_json(&fields[name], &layout.label_separator)
+            .map_err(|error| flaw(line, Some(name), &error.to_string()))
+    });
     let own = Own {
         prompt: own::<String>(&mut fields, "prompt", line)?.map(Arc::from),
         examples: own::<Vec<_>>(&mut fields, "examples", line)?.map(Arc::from),
@@ -52,7 +51,7 @@ fn read_record(line: usize, json: &str, layout: &Layout) -> Result<Found> {
     };
     // Between the parts of JSON a line break is a blank like any other; inside strings there is none.
     let source = json.replace(['\n', '\r'], " ");
-    Ok(Found { line, text, candidates, truth: Truth { field, labels, restate }, own, source })
+    Ok(Found { line, text, candidates, truth: Truth { field, labels, weights, restate }, own, source })
 }
 
 /// The field with the candidate labels, if there is one.
@@ -79,19 +78,25 @@ fn read_text(fields: &mut Map<String, Value>, field: &str) -> std::result::Resul
     }
 }
 
-/// One label, a list of labels, or `{label: weight}`.
+/// One label, a list of labels, or `{label: weight}`: the true ones.
 pub(super) fn read_truth(value: &Value) -> std::result::Result<Vec<String>, String> {
     match value {
         Value::Array(labels) => labels.iter().map(read_label).collect(),
-        Value::Object(weights) => {
-            let of_weight = |(label, weight): (&String, &Value)| match weight.as_f64() {
-                Some(weight) => Ok((weight >= TRUE_WEIGHT).then(|| label.clone())),
-                None => Err(format!("the weight of {label:?} must be a number, found {}", kind(weight))),
-            };
-            weights.iter().filter_map(|entry| of_weight(entry).transpose()).collect()
+        Value::Object(_) => {
+            let is_true = |(label, weight)| (weight >= TRUE_WEIGHT).then_some(label);
+            Ok(read_weights(value)?.into_iter().filter_map(is_true).collect())
         }
         one => read_label(one).map(|label| vec![label]),
     }
+}
+
+/// The labels of `{label: weight}`; none of any other form.
+fn read_weights(value: &Value) -> std::result::Result<Vec<(String, f32)>, String> {
+    let of_label = |(label, weight): (&String, &Value)| match weight.as_f64() {
+        Some(number) => Ok((label.clone(), number as f32)),
+        None => Err(format!("the weight of {label:?} must be a number, found {}", kind(weight))),
+    };
+    value.as_object().into_iter().flatten().map(of_label).collect()
 }
 
 /// A name, or the number of one: both as text.

@@ -63,6 +63,8 @@ pub struct Labelled {
     pub labels: Arc<LabelSet>,
     /// The true labels, each one of the candidates.
     pub truth: Vec<String>,
+    /// How true each label is, of those that the record gives a weight: each one of the candidates.
+    pub weights: Vec<(String, f32)>,
     /// What it says beside the text.
     pub own: Own,
     /// The whole record as a JSON object on one line.
@@ -101,10 +103,40 @@ impl Labelled {
 /// The form cannot be told, there are no records, or one of them cannot be used: the message names
 /// the file, the line and the field.
 pub fn read(name: &str, bytes: &[u8], layout: &Layout) -> Result<Dataset> {
+    let (data, unusable) = read_usable(name, bytes, layout)?;
+    match unusable.into_iter().next() {
+        Some(first) => Err(Error::Record(format!("{name}: {}", first.message))),
+        None => Ok(data),
+    }
+}
+
+/// A record that cannot be used, though it could be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unusable {
+    /// What is wrong with it.
+    pub fault: Fault,
+    /// The same in words, with the line and the field.
+    pub message: String,
+}
+
+/// What is wrong with the labels of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// There are no candidates, one is empty, or one is given twice.
+    Candidates,
+    /// A true label is not among the candidates.
+    Unknown,
+}
+
+/// Reads the labelled records of the file `name`, and those that cannot be used for their labels apart from them.
+///
+/// # Errors
+/// As [`read`], but for the labels of single records; or no record can be used.
+pub fn read_usable(name: &str, bytes: &[u8], layout: &Layout) -> Result<(Dataset, Vec<Unusable>)> {
     read_unnamed(name, bytes, layout).map_err(|error| Error::Record(format!("{name}: {error}")))
 }
 
-fn read_unnamed(name: &str, bytes: &[u8], layout: &Layout) -> Result<Dataset> {
+fn read_unnamed(name: &str, bytes: &[u8], layout: &Layout) -> Result<(Dataset, Vec<Unusable>)> {
     let text = utf8(bytes)?;
     let form = Form::detect(name, text)?;
     let found = match form {
@@ -118,8 +150,17 @@ fn read_unnamed(name: &str, bytes: &[u8], layout: &Layout) -> Result<Dataset> {
         return Err(Error::Record(format!("no records (read as {form})")));
     }
     let truth = found[0].truth.field.clone();
-    let records = resolve(found, layout)?;
-    Ok(Dataset { name: name.to_owned(), form, truth, labels: all_labels(&records), records })
+    let (mut records, mut unusable) = (Vec::new(), Vec::new());
+    for record in resolve(found, layout)? {
+        match record {
+            Ok(record) => records.push(record),
+            Err(record) => unusable.push(record),
+        }
+    }
+    match unusable.first().filter(|_| records.is_empty()) {
+        Some(first) => Err(Error::Record(first.message.clone())),
+        None => Ok((Dataset { name: name.to_owned(), form, truth, labels: all_labels(&records), records }, unusable)),
+    }
 }
 
 /// The text of a file, without a byte order mark.
@@ -156,56 +197,69 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// A record as its reader found it; labels not checked.
-#[derive(Debug, PartialEq)]
+/// A record as its reader found it; true labels not checked.
+#[derive(Debug)]
 struct Found {
     line: usize,
     text: String,
-    candidates: Option<LabelSet>,
+    candidates: Option<Result<LabelSet>>,
     truth: Truth,
     own: Own,
     source: String,
 }
 
 /// The true labels as they were written, and where.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 struct Truth {
     field: String,
     labels: Vec<String>,
+    /// Every label with its weight, where there are weights.
+    weights: Vec<(String, f32)>,
     /// Whether they cannot be read from the record as it is kept.
     restate: bool,
 }
 
 /// Gives every record its candidate labels and checks the true ones against them.
-fn resolve(found: Vec<Found>, layout: &Layout) -> Result<Vec<Labelled>> {
+fn resolve(found: Vec<Found>, layout: &Layout) -> Result<Vec<std::result::Result<Labelled, Unusable>>> {
     let shared = match &layout.labels {
         Some(labels) => Some(labels.clone()),
         None if found.iter().all(|record| record.candidates.is_some()) => None,
         None => Some(Arc::new(labels_seen(&found)?)),
     };
     let mut previous: Option<Arc<LabelSet>> = None;
-    found
-        .into_iter()
-        .map(|record| {
-            let labels = match record.candidates {
-                Some(own) => reuse(&mut previous, own),
-                None => shared.clone().expect("labels are shared where a record has none of its own: this is a bug"),
-            };
-            let truth: Vec<String> = (record.truth.labels.iter())
-                .map(|label| named(label, &labels))
-                .collect::<std::result::Result<_, String>>()
-                .map_err(|message| flaw(record.line, Some(&record.truth.field), &message))?;
-            Ok(Labelled {
-                line: record.line,
-                text: record.text,
-                restate: record.truth.restate || truth != record.truth.labels,
-                truth,
-                labels,
-                own: record.own,
-                source: record.source,
-            })
-        })
-        .collect()
+    let mut candidates = |own: Option<Result<LabelSet>>| match own {
+        Some(own) => own.map(|own| reuse(&mut previous, own)),
+        None => Ok(shared.clone().expect("labels are shared where a record has none of its own: this is a bug")),
+    };
+    let resolved = found.into_iter().map(|mut record| {
+        let labels = candidates(record.candidates.take());
+        labelled(record, labels.map_err(|error| Unusable { fault: Fault::Candidates, message: error.to_string() })?)
+    });
+    Ok(resolved.collect())
+}
+
+/// A record with its candidates, where its true labels are among them.
+fn labelled(record: Found, labels: Arc<LabelSet>) -> std::result::Result<Labelled, Unusable> {
+    let unknown = |message: String| Unusable {
+        fault: Fault::Unknown,
+        message: flaw(record.line, Some(&record.truth.field), &message).to_string(),
+    };
+    let truth = record.truth.labels.iter().map(|label| named(label, &labels));
+    let truth = truth.collect::<std::result::Result<Vec<String>, String>>().map_err(unknown)?;
+    // One that names no candidate and is not true says nothing.
+    let weights =
+        record.truth.weights.iter().filter_map(|(label, weight)| Some((named(label, &labels).ok()?, *weight)));
+    let weights = weights.collect();
+    Ok(Labelled {
+        line: record.line,
+        text: record.text,
+        restate: record.truth.restate || truth != record.truth.labels,
+        truth,
+        weights,
+        labels,
+        own: record.own,
+        source: record.source,
+    })
 }
 
 /// Records mostly repeat the labels of the one before: one copy serves them all.
@@ -216,9 +270,12 @@ fn reuse(previous: &mut Option<Arc<LabelSet>>, own: LabelSet) -> Arc<LabelSet> {
     }
 }
 
-/// The true labels of the data, in order of first appearance.
+/// The labels of the data that are true or have a weight, in order of first appearance.
 fn labels_seen(found: &[Found]) -> Result<LabelSet> {
-    let labels = distinct(found.iter().flat_map(|record| &record.truth.labels));
+    let named = found
+        .iter()
+        .flat_map(|Found { truth, .. }| truth.labels.iter().chain(truth.weights.iter().map(|(label, _)| label)));
+    let labels = distinct(named);
     if labels.is_empty() {
         return Err(Error::Usage("no record has a label: name the candidates with --labels".into()));
     }

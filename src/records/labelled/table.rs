@@ -81,16 +81,16 @@ impl Columns {
         let own = |&column: &usize| LabelSet::flat(split(&row[column], &layout.list_separator));
         let candidates = match (&self.candidates, &self.truth) {
             (Some(column), _) => {
-                Some(own(column).map_err(|error| flaw(line, Some(&self.header[*column]), &error.to_string()))?)
+                Some(own(column).map_err(|error| flaw(line, Some(&self.header[*column]), &error.to_string())))
             }
             (None, TruthColumns::OneHot(columns)) if layout.labels.is_none() => {
-                Some(LabelSet::flat(columns.iter().map(|&column| self.header[column].clone()).collect())?)
+                Some(LabelSet::flat(columns.iter().map(|&column| self.header[column].clone()).collect()))
             }
             _ => None,
         };
         let fields: Map<String, Value> =
             self.header.iter().cloned().zip(row.iter().map(|cell| Value::from(cell.to_owned()))).collect();
-        let truth = Truth { field, labels, restate: true };
+        let truth = Truth { field, labels, weights: Vec::new(), restate: true };
         let source = Value::Object(fields).to_string();
         Ok(Found { line, text: row[self.text].to_owned(), candidates, truth, own: Own::default(), source })
     }

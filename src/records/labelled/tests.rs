@@ -64,6 +64,30 @@ fn weighted_labels_are_true_from_one_half_up() {
 }
 
 #[test]
+fn weights_are_kept_and_name_the_candidates_where_nothing_else_does() {
+    let data = read_str("d", r#"{"text": "one", "true_labels": {"b": 0.25, "a": 1}}"#).unwrap();
+    assert_eq!(shown(&data), [r#"1: one = ["a"] of ["a", "b"]"#]);
+    assert_eq!(data.records[0].weights, [("b".to_owned(), 0.25), ("a".to_owned(), 1.0)]);
+    assert_eq!(read_str("d", r#"{"text": "one", "true_labels": ["a"]}"#).unwrap().records[0].weights, []);
+}
+
+#[test]
+fn records_with_unusable_labels_are_set_apart_and_the_others_read() {
+    let text = r#"{"text": "x", "all_labels": ["a"], "true_labels": ["A"]}
+{"text": "y", "all_labels": ["a", "b"], "true_labels": ["a"]}
+{"text": "z", "all_labels": [], "true_labels": []}"#;
+    let (data, unusable) = read_usable("d.jsonl", text.as_bytes(), &layout()).unwrap();
+    assert_eq!(shown(&data), [r#"2: y = ["a"] of ["a", "b"]"#]);
+    let unusable: Vec<_> = unusable.iter().map(|record| (record.fault, record.message.as_str())).collect();
+    let expected = [
+        (Fault::Unknown, "line 1, field \"true_labels\": \"A\" is not among the 1 candidate labels"),
+        (Fault::Candidates, "line 3, field \"all_labels\": no labels: give at least one"),
+    ];
+    assert_eq!(unusable, expected);
+    assert!(read_usable("d.jsonl", text.lines().next().unwrap().as_bytes(), &layout()).is_err());
+}
+
+#[test]
 fn records_that_repeat_their_labels_share_one_copy() {
     let line = r#"{"text": "x", "all_labels": ["a", "b"], "true_labels": ["a"]}"#;
     let data = read_str("d.jsonl", &format!("{line}\n{line}")).unwrap();

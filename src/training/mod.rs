@@ -1,0 +1,5 @@
+//! Fine-tuning.
+
+pub mod augment;
+pub mod examples;
+pub mod findings;
