@@ -11,7 +11,7 @@ use candle_core::Tensor;
 use super::features::{self, Markers, TextRows, text_features};
 use super::label_encoder::{LabelEncoder, LabelTokenizer};
 use super::{Logits, Network, Vectors};
-use crate::backbones::layers::{matrix_beside, replace_rows, select_rows};
+use crate::backbones::layers::{replace_rows, select_rows};
 use crate::backbones::{self, Backbone, Sequences};
 use crate::checkpoint::config::Architecture;
 use crate::checkpoint::{Config, Weights};
@@ -37,7 +37,10 @@ impl BiEncoder {
     /// # Errors
     /// Unsupported settings, missing or mismatched tensors.
     pub fn load(config: Config, tokenizer: LabelTokenizer, weights: &Weights) -> Result<Self> {
-        let backbone = backbones::load(&config.encoder_config, &weights.at("encoder_model"))?;
+        // Fused, it reads the labels' vectors, which learn whatever else does.
+        let fused = config.architecture_type == Architecture::BiEncoderFused;
+        let encoder = weights.at("encoder_model").passed(fused);
+        let backbone = backbones::load(&config.encoder_config, &encoder)?;
         let model = Self {
             markers: Markers::new(&config),
             labels: LabelEncoder::load(&config, tokenizer, weights)?,
@@ -59,23 +62,20 @@ impl BiEncoder {
     }
 
     /// Word embeddings, with a label's vector in the place of its token.
-    fn with_labels(&self, words: &Tensor, tokens: &[u32], vectors: Vec<f32>) -> Result<Tensor> {
-        let vectors = matrix_beside(words, vectors, words.dim(1)?)?;
+    fn with_labels(&self, words: &Tensor, tokens: &[u32], vectors: &Tensor) -> Result<Tensor> {
         let places = self.markers.labels(tokens).into_iter().zip(0..vectors.dim(0)?);
-        replace_rows(words, places, &vectors)
+        replace_rows(words, places, vectors)
     }
 
     /// What the scorer compares.
     fn features(&self, batch: &[Encoded], threads: usize) -> Result<Features> {
         let sequences = Sequences::new(batch.iter().map(|record| record.tokens.len()), threads);
         let tokens: Vec<u32> = batch.iter().flat_map(|record| record.tokens.iter().copied()).collect();
-        let mut vectors = Vec::new();
-        for record in batch {
-            vectors.extend_from_slice(&self.labels.vectors(&record.labels, &self.head, threads)?);
-        }
+        let sets: Vec<_> = batch.iter().map(|record| &record.labels).collect();
+        let vectors = self.labels.of_sets(&sets, &self.head, threads)?;
         let mut words = self.backbone.embed(&tokens)?;
         if self.is_fused() {
-            words = self.with_labels(&words, &tokens, std::mem::take(&mut vectors))?;
+            words = self.with_labels(&words, &tokens, &vectors.to_device(words.device())?)?;
         }
         let hidden = self.backbone.last(words, &sequences)?;
         let texts = TextRows::all(&sequences);
@@ -83,7 +83,7 @@ impl BiEncoder {
         let labels = if self.is_fused() {
             select_rows(&hidden, &self.markers.labels(&tokens))?
         } else {
-            matrix_beside(&text, vectors, self.backbone.hidden_size())?
+            vectors.to_device(text.device())?
         };
         Ok(Features {
             text: self.head.text(&text, threads)?,
@@ -120,7 +120,8 @@ impl Network for BiEncoder {
     }
 
     fn forward(&self, batch: &[Encoded], threads: usize) -> Result<Logits> {
-        features::logits(&self.head, &self.features(batch, threads)?, batch, threads)
+        let logits = features::logits(&self.head, &self.features(batch, threads)?, batch, threads)?;
+        Ok(Logits { labels: None, ..logits })
     }
 
     fn vectors(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vectors>> {

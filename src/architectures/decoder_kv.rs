@@ -11,7 +11,7 @@ use candle_core::{DType, Tensor};
 use serde_json::{Value, json};
 
 use super::{Logits, Network, Vectors, features};
-use crate::backbones::layers::{Linear, replace_rows, select_ranges, select_rows, values};
+use crate::backbones::layers::{Dropout, Linear, replace_rows, select_ranges, select_rows, values};
 use crate::backbones::{self, Backbone, Sequences, deberta_v2};
 use crate::checkpoint::config::ProblemType;
 use crate::checkpoint::{Config, Weights};
@@ -34,6 +34,8 @@ pub struct DecoderKv {
     encoder: deberta_v2::Encoder,
     text_projector: Linear,
     label_projector: Linear,
+    /// Of the text's features.
+    dropout: Dropout,
     normalizes: bool,
     scorer: Scorer,
     recurrence: Option<Recurrence>,
@@ -85,11 +87,12 @@ impl DecoderKv {
             encoder: deberta_v2::Encoder::load(&encoder_config(config, hidden), &scorer.at("scorer_encoder"))?,
             text_projector: Linear::load(&scorer.at("text_projector"), hidden, hidden)?,
             label_projector: Linear::load(&scorer.at("label_projector"), hidden, hidden)?,
+            dropout: Dropout::new(&scorer, config.dropout),
             normalizes: config.normalize_features,
             recurrence: Recurrence::load(config, &scorer.at("reasoning_cell"), hidden)?,
             scorer: Scorer::mlp(&scorer, hidden)?,
-            calibrator: config
-                .use_calibrator
+            // What a model learns are the logits before.
+            calibrator: (config.use_calibrator && !weights.learn())
                 .then(|| Calibrator::load(config, &weights.root().at("calibrator"), hidden))
                 .transpose()?,
             decoder,
@@ -119,6 +122,7 @@ impl DecoderKv {
         let _timer = meter::start(meter::Part::Heads);
         let threads = sections.sequences.threads;
         let mut text = self.text_projector.forward(&select_rows(state, &sections.separators)?, threads)?;
+        text = self.dropout.forward(&text)?;
         let mut labels = self.label_projector.forward(&select_rows(state, &sections.markers)?, threads)?;
         if self.normalizes {
             text = normalize(&text)?;
@@ -219,18 +223,18 @@ impl Network for DecoderKv {
     fn forward(&self, batch: &[Encoded], threads: usize) -> Result<Logits> {
         if self.calibrator.is_none() {
             let (values, _, sections) = self.run(batch, threads)?;
-            return Ok(Logits { values, rows: sections.marker_rows });
+            return Ok(Logits { values, rows: sections.marker_rows, labels: None });
         }
         let mut logits = Vec::with_capacity(batch.len());
         // One by one, as for their vectors, which the calibrator reads.
         for record in batch.chunks(1) {
             let (values, state, sections) = self.run(record, threads)?;
             let features = self.features(&state, &sections)?;
-            let uncalibrated = Logits { values, rows: sections.marker_rows };
+            let uncalibrated = Logits { values, rows: sections.marker_rows, labels: None };
             logits.push(features::calibrated(self.calibrator.as_ref(), &features, uncalibrated, threads)?.values);
         }
         let rows = Sequences::new(batch.iter().map(|record| record.labels.len()), threads).ranges().collect();
-        Ok(Logits { values: Tensor::cat(&logits, 0)?, rows })
+        Ok(Logits { values: Tensor::cat(&logits, 0)?, rows, labels: None })
     }
 
     fn vectors(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vectors>> {

@@ -136,7 +136,8 @@ pub(super) fn one_row_each(records: usize) -> Vec<Range<usize>> {
 
 /// The logits of each record, without those of the empty slots behind its labels.
 pub(super) fn logits(head: &Head, features: &Features, batch: &[Encoded], threads: usize) -> Result<Logits> {
-    let logits = Logits { values: head.logits(features, threads)?, rows: rows_of_labels(features, batch) };
+    let rows = rows_of_labels(features, batch);
+    let logits = Logits { values: head.logits(features, threads)?, rows, labels: Some(features.labels.clone()) };
     calibrated(head.calibrator(), features, logits, threads)
 }
 
@@ -150,7 +151,7 @@ pub(super) fn calibrated(
     let Some(calibrator) = calibrator else { return Ok(logits) };
     let values = calibrator.forward(features, &logits.rows, &logits.values, threads)?;
     let rows = Sequences::new(logits.rows.iter().map(Range::len), threads).ranges().collect();
-    Ok(Logits { values, rows })
+    Ok(Logits { values, rows, labels: None })
 }
 
 /// The features of each record as vectors, without the empty slots behind its labels.

@@ -2,11 +2,13 @@
 //!
 //! Source: `GLiClassBiEncoder.encode_classes` of `gliclass` 0.1.21.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use candle_core::Tensor;
+
 use super::features::{TextRows, text_features};
-use crate::backbones::layers::{Activation, values};
+use crate::backbones::layers::{Activation, matrix, select_rows, values};
 use crate::backbones::{self, Backbone, Sequences};
 use crate::checkpoint::config::Pooling;
 use crate::checkpoint::{Config, Weights};
@@ -36,6 +38,8 @@ pub(super) struct LabelEncoder {
     backbone: Box<dyn Backbone>,
     projector: Projector,
     pooling: Pooling,
+    /// Whether vectors change from one use to the next.
+    learns: bool,
     store: Store,
     /// The set that was asked for last: a run mostly has one.
     recent: Mutex<Option<Recent>>,
@@ -53,16 +57,56 @@ impl LabelEncoder {
         let encoder = encoder.at_most(backbone.max_positions().unwrap_or(usize::MAX));
         Ok(Self {
             tokenizer: LabelTokenizer { encoder, padding },
-            projector: Projector::load(&weights.at("biencoder_projector"), backbone.hidden_size(), activation)?,
+            projector: Projector::load(
+                &weights.at("biencoder_projector"),
+                backbone.hidden_size(),
+                activation,
+                config.dropout,
+            )?,
             pooling: config.pooling_strategy,
+            learns: weights.learn(),
             backbone,
             store: Store::default(),
             recent: Mutex::default(),
         })
     }
 
+    /// The vectors of the labels of several sets, one set after another: `(labels, width)`. Gradients pass them
+    /// where the model learns.
+    pub(super) fn of_sets(&self, sets: &[&Arc<LabelSet>], head: &Head, threads: usize) -> Result<Tensor> {
+        if self.learns {
+            return self.in_graph(sets, head, threads);
+        }
+        let found = sets.iter().map(|set| self.vectors(set, head, threads)).collect::<Result<Vec<_>>>()?;
+        let labels: usize = sets.iter().map(|set| set.names().len()).sum();
+        let numbers: Vec<f32> = found.iter().flat_map(|vectors| vectors.iter().copied()).collect();
+        let width = numbers.len() / labels.max(1);
+        matrix(numbers, width)
+    }
+
+    /// Each label once for each length that it is filled up to, all of these together.
+    fn in_graph(&self, sets: &[&Arc<LabelSet>], head: &Head, threads: usize) -> Result<Tensor> {
+        let mut distinct: BTreeMap<Option<usize>, BTreeSet<&str>> = BTreeMap::new();
+        let lengths = sets.iter().map(|set| self.padded_length(set)).collect::<Result<Vec<_>>>()?;
+        for (set, length) in sets.iter().zip(&lengths) {
+            distinct.entry(*length).or_default().extend(set.names().iter().map(String::as_str));
+        }
+        let (mut tensors, mut places) = (Vec::with_capacity(distinct.len()), HashMap::new());
+        for (length, names) in &distinct {
+            let first = places.len();
+            places.extend(names.iter().enumerate().map(|(i, name)| ((*length, *name), first + i)));
+            tensors.push(self.encode(&names.iter().copied().collect::<Vec<_>>(), *length, head, threads)?);
+        }
+        let of_set = |(set, length): (&'_ &Arc<LabelSet>, &Option<usize>)| {
+            let rows = set.names().iter().map(|name| places[&(*length, name.as_str())]);
+            rows.collect::<Vec<_>>()
+        };
+        let rows: Vec<usize> = sets.iter().zip(&lengths).flat_map(of_set).collect();
+        select_rows(&Tensor::cat(&tensors, 0)?, &rows)
+    }
+
     /// The vectors `(labels, hidden)` of a set, projected and normed by `head`.
-    pub(super) fn vectors(&self, labels: &Arc<LabelSet>, head: &Head, threads: usize) -> Result<Arc<[f32]>> {
+    fn vectors(&self, labels: &Arc<LabelSet>, head: &Head, threads: usize) -> Result<Arc<[f32]>> {
         let recent = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, vectors)) = recent().as_ref().filter(|(set, _)| Arc::ptr_eq(set, labels)) {
             return Ok(Arc::clone(vectors));
@@ -92,6 +136,13 @@ impl LabelEncoder {
     }
 
     fn compute(&self, names: &[&str], length: Option<usize>, head: &Head, threads: usize) -> Result<Vec<Vector>> {
+        let vectors = self.encode(names, length, head, threads)?;
+        let (_, width) = vectors.dims2()?;
+        Ok(values(&vectors)?.chunks_exact(width).map(Vector::from).collect())
+    }
+
+    /// The vectors of these labels, filled up to `length`: `(labels, width)`.
+    fn encode(&self, names: &[&str], length: Option<usize>, head: &Head, threads: usize) -> Result<Tensor> {
         let tokens: Vec<Arc<[u32]>> = names.iter().map(|name| self.tokens(name)).collect::<Result<_>>()?;
         let lengths = tokens.iter().map(|tokens| tokens.len());
         let (sequences, ids): (_, Vec<u32>) = match length {
@@ -104,9 +155,7 @@ impl LabelEncoder {
         };
         let hidden = self.backbone.last(self.backbone.embed(&ids)?, &sequences)?;
         let (pooled, _) = text_features(&hidden, &TextRows::all(&sequences), self.pooling, None, threads)?;
-        let vectors = head.labels(&self.projector.forward(&pooled, threads)?, threads)?;
-        let (_, width) = vectors.dims2()?;
-        Ok(values(&vectors)?.chunks_exact(width).map(Vector::from).collect())
+        head.labels(&self.projector.forward(&pooled, threads)?, threads)
     }
 }
 

@@ -83,6 +83,9 @@ pub struct Logits {
     pub values: Tensor,
     /// The rows of each record's labels, in their order.
     pub rows: Vec<Range<usize>>,
+    /// The vectors of the labels that the scorer compared, `(rows, width)`, where they are hidden states of a text
+    /// that names them: what a contrastive loss pulls apart.
+    pub labels: Option<Tensor>,
 }
 
 impl Logits {

@@ -8,7 +8,7 @@ use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::layers::{Activation, Attention, Embedding, LayerNorm, Linear, PositionTable};
+use super::layers::{Activation, Attention, Dropout, Embedding, LayerNorm, Linear, PositionTable};
 use super::{EncoderDecoder, Packed, Sequences};
 use crate::checkpoint::Weights;
 use crate::error::Result;
@@ -33,10 +33,20 @@ struct Config {
     activation_function: String,
     #[serde(default)]
     scale_embedding: bool,
+    #[serde(default = "dropout")]
+    dropout: f32,
+    #[serde(default)]
+    attention_dropout: f32,
+    #[serde(default)]
+    activation_dropout: f32,
 }
 
 fn gelu() -> String {
     "gelu".into()
+}
+
+fn dropout() -> f32 {
+    0.1
 }
 
 /// Sizes of an encoder or a decoder.
@@ -50,12 +60,23 @@ struct Shape {
     /// Whether it reads the encoder's hidden states.
     reads: bool,
     causal: bool,
+    dropout: f32,
+    attention_dropout: f32,
+    activation_dropout: f32,
+}
+
+impl Shape {
+    fn attention(self, weights: &Weights) -> Result<Attention> {
+        let attention = Attention::new(self.hidden, self.heads).map_err(|e| weights.error(e))?;
+        Ok(attention.dropping(Dropout::new(weights, self.attention_dropout)))
+    }
 }
 
 /// The layers of an encoder or a decoder.
 struct Stack {
     positions: PositionTable,
     norm: LayerNorm,
+    dropout: Dropout,
     layers: Vec<Layer>,
 }
 
@@ -67,6 +88,7 @@ struct Layer {
     reader: Option<Reader>,
     up: Linear,
     activation: Activation,
+    dropout: Dropout,
     down: Linear,
     norm: LayerNorm,
 }
@@ -93,6 +115,7 @@ impl Stack {
         Ok(Self {
             positions: PositionTable::load(&positions, rows, shape.hidden, POSITION_OFFSET)?,
             norm: LayerNorm::load(&weights.at("layernorm_embedding"), shape.hidden, LAYER_NORM_EPS)?,
+            dropout: Dropout::new(&positions, shape.dropout),
             layers: (0..shape.layers)
                 .map(|i| Layer::load(shape, activation, &weights.at(format_args!("layers.{i}"))))
                 .collect::<Result<_>>()?,
@@ -100,7 +123,8 @@ impl Stack {
     }
 
     fn forward(&self, words: &Tensor, sequences: &Sequences, source: Option<&Source>) -> Result<Tensor> {
-        let mut x = self.norm.forward(&self.positions.add_to(words, sequences)?)?;
+        let x = self.norm.forward(&self.positions.add_to(words, sequences)?)?;
+        let mut x = self.dropout.forward(&x)?;
         for layer in &self.layers {
             x = layer.forward(&x, sequences, source)?;
         }
@@ -110,19 +134,21 @@ impl Stack {
 
 impl Layer {
     fn load(shape: Shape, activation: Activation, weights: &Weights) -> Result<Self> {
-        let Shape { hidden, inner, heads, .. } = shape;
+        let Shape { hidden, inner, .. } = shape;
         let own = weights.at("self_attn");
-        let attention = Attention::new(hidden, heads).map_err(|e| weights.error(e))?;
+        let attention = shape.attention(weights)?;
+        let dropout = Dropout::new(weights, shape.dropout);
         let norm = |name: &str| LayerNorm::load(&weights.at(name), hidden, LAYER_NORM_EPS);
         Ok(Self {
             query_key_value: Linear::load_joined(&own, &["q_proj", "k_proj", "v_proj"], hidden, hidden)?,
             attention: if shape.causal { attention.causal() } else { attention },
-            attention_output: Linear::load(&own.at("out_proj"), hidden, hidden)?,
+            attention_output: Linear::load(&own.at("out_proj"), hidden, hidden)?.dropping(dropout.clone()),
             attention_norm: norm("self_attn_layer_norm")?,
             reader: shape.reads.then(|| Reader::load(shape, weights)).transpose()?,
             up: Linear::load(&weights.at("fc1"), hidden, inner)?,
             activation,
-            down: Linear::load(&weights.at("fc2"), inner, hidden)?,
+            dropout: Dropout::new(weights, shape.activation_dropout),
+            down: Linear::load(&weights.at("fc2"), inner, hidden)?.dropping(dropout),
             norm: norm("final_layer_norm")?,
         })
     }
@@ -136,7 +162,7 @@ impl Layer {
             x = reader.forward(&x, sequences, source)?;
         }
         let inner = self.up.forward_activated(&x, self.activation, threads)?;
-        self.norm.forward(&self.down.forward_add(&inner, &x, threads)?)
+        self.norm.forward(&self.down.forward_add(&self.dropout.forward(&inner)?, &x, threads)?)
     }
 }
 
@@ -147,8 +173,8 @@ impl Reader {
         Ok(Self {
             query: Linear::load(&own.at("q_proj"), hidden, hidden)?,
             key_value: Linear::load_joined(&own, &["k_proj", "v_proj"], hidden, hidden)?,
-            attention: Attention::new(hidden, shape.heads).map_err(|e| weights.error(e))?,
-            output: Linear::load(&own.at("out_proj"), hidden, hidden)?,
+            attention: shape.attention(weights)?,
+            output: Linear::load(&own.at("out_proj"), hidden, hidden)?.dropping(Dropout::new(weights, shape.dropout)),
             norm: LayerNorm::load(&weights.at("encoder_attn_layer_norm"), hidden, LAYER_NORM_EPS)?,
         })
     }
@@ -189,6 +215,9 @@ impl Bart {
             positions,
             reads: false,
             causal: false,
+            dropout: config.dropout,
+            attention_dropout: config.attention_dropout,
+            activation_dropout: config.activation_dropout,
         };
         let decoder = Shape {
             layers: config.decoder_layers,
@@ -204,7 +233,8 @@ impl Bart {
             words: Embedding::load(&words, hidden)?,
             scale: if config.scale_embedding { (hidden as f64).sqrt() } else { 1.0 },
             encoder: Stack::load(encoder, activation, &weights.at("encoder"))?,
-            decoder: Stack::load(decoder, activation, &weights.at("decoder"))?,
+            // It reads the encoder's states, which may learn.
+            decoder: Stack::load(decoder, activation, &weights.at("decoder").passed(true))?,
             hidden_size: hidden,
             max_positions: positions,
         })

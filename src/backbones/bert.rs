@@ -9,7 +9,9 @@ use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::layers::{self, Activation, Attention, Bias, Embedding, LayerNorm, Linear, PositionTable, RelativeBias};
+use super::layers::{
+    self, Activation, Attention, Bias, Dropout, Embedding, LayerNorm, Linear, PositionTable, RelativeBias,
+};
 use super::relative::Buckets;
 use super::{Backbone, Sequences, Visit};
 use crate::checkpoint::Weights;
@@ -31,6 +33,10 @@ struct Config {
     embedding_size: Option<usize>,
     #[serde(default = "layer_norm_eps")]
     layer_norm_eps: f32,
+    #[serde(alias = "dropout")]
+    hidden_dropout_prob: Option<f32>,
+    #[serde(alias = "attention_dropout")]
+    attention_probs_dropout_prob: Option<f32>,
     pad_token_id: Option<usize>,
     position_embedding_type: Option<String>,
     /// Sets of weights that ALBERT's layers share, one after another.
@@ -49,9 +55,13 @@ fn layer_norm_eps() -> f32 {
     1e-12
 }
 
-/// Names of a layer's tensors, which differ between the families, and the activation where the config names none.
+/// What sets the families apart: names of a layer's tensors, and where the config names none, the activation and the
+/// rate of dropout.
 struct Names {
     activation: &'static str,
+    dropout: f32,
+    /// Whether there is dropout after the attention, and after the layers between.
+    drops: [bool; 2],
     layers: &'static str,
     query_key_value: [&'static str; 3],
     attention_output: &'static str,
@@ -63,6 +73,8 @@ struct Names {
 
 const BERT: Names = Names {
     activation: "gelu",
+    dropout: 0.1,
+    drops: [true, true],
     layers: "encoder.layer",
     query_key_value: ["attention.self.query", "attention.self.key", "attention.self.value"],
     attention_output: "attention.output.dense",
@@ -74,6 +86,8 @@ const BERT: Names = Names {
 
 const DISTILBERT: Names = Names {
     activation: "gelu",
+    dropout: 0.1,
+    drops: [false, true],
     layers: "transformer.layer",
     query_key_value: ["attention.q_lin", "attention.k_lin", "attention.v_lin"],
     attention_output: "attention.out_lin",
@@ -92,6 +106,8 @@ const MPNET: Names = Names {
 
 const ALBERT: Names = Names {
     activation: "gelu_new",
+    dropout: 0.0,
+    drops: [true, false],
     layers: "encoder.albert_layer_groups",
     query_key_value: ["attention.query", "attention.key", "attention.value"],
     attention_output: "attention.dense",
@@ -110,6 +126,7 @@ pub struct Bert {
     words: Embedding,
     positions: PositionTable,
     norm: LayerNorm,
+    dropout: Dropout,
     project: Option<Linear>,
     /// MPNet's, the same in all layers.
     bias: Option<RelativeBias>,
@@ -167,6 +184,7 @@ impl Bert {
             words: Embedding::load(&embeddings.at("word_embeddings"), width)?,
             positions,
             norm: LayerNorm::load(&embeddings.at("LayerNorm"), width, config.layer_norm_eps)?,
+            dropout: Dropout::new(&embeddings, config.hidden_dropout_prob.unwrap_or(names.dropout)),
             project: project.map(|name| Linear::load(&weights.at(name), width, config.hidden_size)).transpose()?,
             bias: (kind == "mpnet").then(|| load_bias(&config, &weights.at("encoder"))).transpose()?,
             layers: match kind {
@@ -204,15 +222,19 @@ impl Layer {
     fn load(config: &Config, names: &Names, weights: &Weights) -> Result<Self> {
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
         let attention = Attention::new(hidden, config.num_attention_heads).map_err(|e| weights.error(e))?;
+        let dropout = |rate: Option<f32>| Dropout::new(weights, rate.unwrap_or(names.dropout));
+        let [after_attention, after_layers] =
+            names.drops.map(|drops| if drops { dropout(config.hidden_dropout_prob) } else { Dropout::default() });
         Ok(Self {
             query_key_value: Linear::load_joined(weights, &names.query_key_value, hidden, hidden)?,
-            attention,
-            attention_output: Linear::load(&weights.at(names.attention_output), hidden, hidden)?,
+            attention: attention.dropping(dropout(config.attention_probs_dropout_prob)),
+            attention_output: Linear::load(&weights.at(names.attention_output), hidden, hidden)?
+                .dropping(after_attention),
             attention_norm: LayerNorm::load(&weights.at(names.attention_norm), hidden, config.layer_norm_eps)?,
             up: Linear::load(&weights.at(names.up), hidden, inner)?,
             activation: Activation::parse(config.hidden_act.as_deref().unwrap_or(names.activation))
                 .map_err(|e| weights.error(e))?,
-            down: Linear::load(&weights.at(names.down), inner, hidden)?,
+            down: Linear::load(&weights.at(names.down), inner, hidden)?.dropping(after_layers),
             norm: LayerNorm::load(&weights.at(names.norm), hidden, config.layer_norm_eps)?,
         })
     }
@@ -245,7 +267,8 @@ impl Backbone for Bert {
     }
 
     fn forward(&self, words: Tensor, sequences: &Sequences, visit: &mut Visit) -> Result<()> {
-        let mut x = self.norm.forward(&self.positions.add_to(&words, sequences)?)?;
+        let x = self.norm.forward(&self.positions.add_to(&words, sequences)?)?;
+        let mut x = self.dropout.forward(&x)?;
         if let Some(project) = &self.project {
             x = project.forward(&x, sequences.threads)?;
         }

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::layers::{
-    self, Activation, Attention, Bias, Convolution, Disentangled, DistanceVectors, Embedding, LayerNorm, Linear,
-    PositionTable, Span,
+    self, Activation, Attention, Bias, Convolution, Disentangled, DistanceVectors, Dropout, Embedding, LayerNorm,
+    Linear, PositionTable, Span,
 };
 use super::{Backbone, Sequences, Visit};
 use crate::checkpoint::Weights;
@@ -28,6 +28,10 @@ struct Config {
     hidden_act: String,
     #[serde(default = "layer_norm_eps")]
     layer_norm_eps: f32,
+    #[serde(default = "dropout")]
+    hidden_dropout_prob: f32,
+    #[serde(default = "dropout")]
+    attention_probs_dropout_prob: f32,
     embedding_size: Option<usize>,
     #[serde(default)]
     type_vocab_size: usize,
@@ -80,6 +84,10 @@ fn tanh() -> String {
 
 fn layer_norm_eps() -> f32 {
     1e-7
+}
+
+fn dropout() -> f32 {
+    0.1
 }
 
 fn yes() -> bool {
@@ -151,6 +159,7 @@ pub struct DebertaV2 {
     token_types: Option<Embedding>,
     project: Option<Linear>,
     norm: LayerNorm,
+    dropout: Dropout,
     encoder: Encoder,
     hidden_size: usize,
 }
@@ -203,6 +212,7 @@ impl DebertaV2 {
                 .then(|| Linear::load(&embeddings.at("embed_proj"), width, hidden))
                 .transpose()?,
             norm: LayerNorm::load(&embeddings.at("LayerNorm"), hidden, eps)?,
+            dropout: Dropout::new(&embeddings, config.hidden_dropout_prob),
             encoder: Encoder::new(&config, &weights.at("encoder"))?,
             hidden_size: hidden,
         })
@@ -225,11 +235,13 @@ impl Encoder {
 
     fn new(config: &Config, weights: &Weights) -> Result<Self> {
         let relative = RelativePositions::load(config, weights)?;
+        // It belongs to the first layer.
+        let conv = weights.at("conv").passed(weights.at("layer.0").learn());
         Ok(Self {
             layers: (0..config.num_hidden_layers)
                 .map(|i| Layer::load(config, relative.as_ref(), &weights.at(format_args!("layer.{i}"))))
                 .collect::<Result<_>>()?,
-            conv: (config.conv_kernel_size > 0).then(|| Conv::load(config, &weights.at("conv"))).transpose()?,
+            conv: (config.conv_kernel_size > 0).then(|| Conv::load(config, &conv)).transpose()?,
             distances: config.distances(),
         })
     }
@@ -240,7 +252,7 @@ impl Encoder {
     /// The computation failed.
     pub fn forward(&self, mut x: Tensor, sequences: &Sequences, visit: &mut Visit) -> Result<()> {
         let longest = sequences.ranges().map(|range| range.len()).max().unwrap_or(0);
-        let distances = layers::Distances::new(self.distances.index(longest), &x)?;
+        let distances = layers::Distances::new(self.distances.index(longest));
         for (number, layer) in self.layers.iter().enumerate() {
             if !visit(number, &x)? {
                 return Ok(());
@@ -292,11 +304,12 @@ impl RelativePositions {
     }
 
     /// `(2 * span, hidden)` by a layer's own projection.
-    fn project(&self, linear: &Linear) -> Result<Tensor> {
-        match &self.norm {
-            Some(norm) => linear.forward(&norm.forward(&self.table)?, 1),
-            None => linear.forward(&self.table, 1),
-        }
+    fn project(&self, linear: &Linear, dropout: &Dropout) -> Result<Tensor> {
+        let table = match &self.norm {
+            Some(norm) => norm.forward(&self.table)?,
+            None => self.table.clone(),
+        };
+        linear.forward(&dropout.forward(&table)?, 1)
     }
 }
 
@@ -321,22 +334,25 @@ impl Layer {
         let attention = Attention::new(hidden, heads).map_err(|e| weights.error(e))?;
         let terms = 1 + usize::from(config.has_term("c2p")) + usize::from(config.has_term("p2c"));
         let scale = 1.0 / ((hidden / heads * terms) as f32).sqrt();
+        let dropout = Dropout::new(weights, config.hidden_dropout_prob);
         let vectors = |term: &str, shared: &str, separate: &str| -> Result<Option<DistanceVectors>> {
             let Some(relative) = relative.filter(|_| config.has_term(term)).cloned() else { return Ok(None) };
             let name = if config.share_att_key { shared } else { separate };
             let linear = Linear::load(&own.at(name), hidden, hidden)?;
-            DistanceVectors::new(&own, heads, move || relative.project(&linear)).map(Some)
+            let dropout = dropout.clone();
+            DistanceVectors::new(&own, heads, move || relative.project(&linear, &dropout)).map(Some)
         };
         Ok(Self {
             query_key_value: Linear::load_joined(&own, &["query_proj", "key_proj", "value_proj"], hidden, hidden)?,
-            attention: attention.scaled(scale),
+            attention: attention.scaled(scale).dropping(Dropout::new(weights, config.attention_probs_dropout_prob)),
             position_keys: vectors("c2p", "key_proj", "pos_key_proj")?,
             position_queries: vectors("p2c", "query_proj", "pos_query_proj")?,
-            attention_output: Linear::load(&weights.at("attention.output.dense"), hidden, hidden)?,
+            attention_output: Linear::load(&weights.at("attention.output.dense"), hidden, hidden)?
+                .dropping(dropout.clone()),
             attention_norm: LayerNorm::load(&weights.at("attention.output.LayerNorm"), hidden, config.layer_norm_eps)?,
             up: Linear::load(&weights.at("intermediate.dense"), hidden, inner)?,
             activation: Activation::parse(&config.hidden_act).map_err(|e| weights.error(e))?,
-            down: Linear::load(&weights.at("output.dense"), inner, hidden)?,
+            down: Linear::load(&weights.at("output.dense"), inner, hidden)?.dropping(dropout.clone()),
             norm: LayerNorm::load(&weights.at("output.LayerNorm"), hidden, config.layer_norm_eps)?,
         })
     }
@@ -369,7 +385,8 @@ impl Conv {
         let activation = Activation::parse(&config.conv_act).map_err(|e| weights.error(e))?;
         let conv = weights.at("conv");
         Ok(Self {
-            convolution: Convolution::load(&conv, hidden, config.conv_kernel_size, config.conv_groups, activation)?,
+            convolution: Convolution::load(&conv, hidden, config.conv_kernel_size, config.conv_groups, activation)?
+                .dropping(Dropout::new(weights, config.hidden_dropout_prob)),
             norm: LayerNorm::load(&weights.at("LayerNorm"), hidden, config.layer_norm_eps)?,
         })
     }
@@ -410,6 +427,7 @@ impl Backbone for DebertaV2 {
             x = project.forward(&x, sequences.threads)?;
         }
         x = layers::clear_padding(self.norm.forward(&x)?, sequences)?;
+        x = self.dropout.forward(&x)?;
         self.encoder.forward(x, sequences, visit)
     }
 }

@@ -10,7 +10,7 @@ use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::layers::{Activation, Attention, Embedding, Linear, RmsNorm, Rotary};
+use super::layers::{Activation, Attention, Dropout, Embedding, Linear, RmsNorm, Rotary};
 use super::rope::{Rope, Turning, turning};
 use super::{Backbone, Sequences, Visit};
 use crate::checkpoint::Weights;
@@ -30,6 +30,8 @@ struct Config {
     hidden_activation: Option<String>,
     #[serde(default = "rms_norm_eps")]
     rms_norm_eps: f32,
+    #[serde(default)]
+    attention_dropout: f32,
     #[serde(flatten)]
     rope: Rope,
     #[serde(default)]
@@ -196,6 +198,7 @@ impl Layer {
         if let Some(window) = config.window(index).filter(|_| family.windowed) {
             attention = attention.within(window - 1);
         }
+        attention = attention.dropping(Dropout::new(weights, config.attention_dropout));
         let norm = |name: &str, width| -> Result<RmsNorm> {
             RmsNorm::load_shifted(&weights.at(name), width, config.rms_norm_eps, family.norm_shift)
         };

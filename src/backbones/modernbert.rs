@@ -6,7 +6,7 @@ use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::layers::{self, Activation, Attention, Embedding, LayerNorm, Linear, Rotary};
+use super::layers::{self, Activation, Attention, Dropout, Embedding, LayerNorm, Linear, Rotary};
 use super::{Backbone, Sequences, Visit};
 use crate::checkpoint::Weights;
 use crate::error::Result;
@@ -26,6 +26,12 @@ struct Config {
     global_attn_every_n_layers: usize,
     #[serde(default = "local_attention")]
     local_attention: usize,
+    #[serde(default)]
+    embedding_dropout: f32,
+    #[serde(default)]
+    attention_dropout: f32,
+    #[serde(default)]
+    mlp_dropout: f32,
     layer_types: Option<Vec<LayerType>>,
     rope_parameters: Option<RopeParameters>,
     /// The old form of the config.
@@ -97,6 +103,7 @@ impl Config {
 pub struct ModernBert {
     words: Embedding,
     norm: LayerNorm,
+    dropout: Dropout,
     layers: Vec<Layer>,
     final_norm: LayerNorm,
     hidden_size: usize,
@@ -113,6 +120,7 @@ struct Layer {
     mlp_norm: LayerNorm,
     up: Linear,
     activation: Activation,
+    dropout: Dropout,
     down: Linear,
 }
 
@@ -129,6 +137,7 @@ impl ModernBert {
         Ok(Self {
             words: Embedding::load(&embeddings.at("tok_embeddings"), hidden)?,
             norm: LayerNorm::load(&embeddings.at("norm"), hidden, config.norm_eps)?,
+            dropout: Dropout::new(&embeddings, config.embedding_dropout),
             layers: (0..config.num_hidden_layers)
                 .map(|i| Layer::load(&config, i, &layers.at(i)))
                 .collect::<Result<_>>()?,
@@ -148,17 +157,19 @@ impl Layer {
             attention = attention.within(config.local_attention / 2);
         }
         let theta = config.theta(kind).map_err(|e| weights.error(e))?;
+        let dropout = Dropout::new(weights, config.attention_dropout);
         Ok(Self {
             attention_norm: (index > 0)
                 .then(|| LayerNorm::load(&weights.at("attn_norm"), hidden, config.norm_eps))
                 .transpose()?,
             query_key_value: Linear::load(&weights.at("attn.Wqkv"), hidden, 3 * hidden)?,
             rotary: Rotary::new(theta, hidden / heads, heads, config.max_position_embeddings),
-            attention,
-            attention_output: Linear::load(&weights.at("attn.Wo"), hidden, hidden)?,
+            attention: attention.dropping(dropout.clone()),
+            attention_output: Linear::load(&weights.at("attn.Wo"), hidden, hidden)?.dropping(dropout),
             mlp_norm: LayerNorm::load(&weights.at("mlp_norm"), hidden, config.norm_eps)?,
             up: Linear::load(&weights.at("mlp.Wi"), hidden, 2 * inner)?,
             activation: Activation::parse(&config.hidden_activation).map_err(|e| weights.error(e))?,
+            dropout: Dropout::new(weights, config.mlp_dropout),
             down: Linear::load(&weights.at("mlp.Wo"), inner, hidden)?,
         })
     }
@@ -172,7 +183,7 @@ impl Layer {
         let [context, x] = layers::read_rows([&context, x], read)?;
         let x = self.attention_output.forward_add(&context, &x, threads)?;
         let gated = self.activation.gate(&self.up.forward(&self.mlp_norm.forward(&x)?, threads)?)?;
-        self.down.forward_add(&gated, &x, threads)
+        self.down.forward_add(&self.dropout.forward(&gated)?, &x, threads)
     }
 }
 
@@ -194,7 +205,7 @@ impl Backbone for ModernBert {
     }
 
     fn forward(&self, words: Tensor, sequences: &Sequences, visit: &mut Visit) -> Result<()> {
-        let mut x = self.norm.forward(&words)?;
+        let mut x = self.dropout.forward(&self.norm.forward(&words)?)?;
         for (index, layer) in self.layers.iter().enumerate() {
             if !visit(index, &x)? {
                 return Ok(());

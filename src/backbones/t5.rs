@@ -10,7 +10,7 @@ use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::layers::{Activation, Attention, Bias, Embedding, Linear, RelativeBias, RmsNorm};
+use super::layers::{Activation, Attention, Bias, Dropout, Embedding, Linear, RelativeBias, RmsNorm};
 use super::relative::Buckets;
 use super::{Backbone, EncoderDecoder, Packed, Sequences, Visit};
 use crate::checkpoint::Weights;
@@ -30,6 +30,8 @@ struct Config {
     relative_attention_max_distance: usize,
     #[serde(default = "layer_norm_epsilon")]
     layer_norm_epsilon: f32,
+    #[serde(default = "dropout_rate")]
+    dropout_rate: f32,
     feed_forward_proj: Option<String>,
     dense_act_fn: Option<String>,
 }
@@ -40,6 +42,10 @@ fn buckets() -> usize {
 
 fn max_distance() -> usize {
     128
+}
+
+fn dropout_rate() -> f32 {
+    0.1
 }
 
 fn layer_norm_epsilon() -> f32 {
@@ -63,15 +69,19 @@ impl Config {
         Buckets::new(self.relative_attention_num_buckets, self.relative_attention_max_distance, backward)
     }
 
-    fn heads(&self) -> std::result::Result<Attention, String> {
-        Ok(Attention::new(self.num_heads * self.d_kv, self.num_heads)?.scaled(1.0))
+    fn heads(&self, weights: &Weights) -> Result<Attention> {
+        let attention = Attention::new(self.num_heads * self.d_kv, self.num_heads).map_err(|e| weights.error(e))?;
+        Ok(attention.scaled(1.0).dropping(Dropout::new(weights, self.dropout_rate)))
     }
 }
 
 /// The layers of an encoder or a decoder.
 struct Stack {
+    /// Of the words.
+    dropout: Dropout,
     layers: Vec<Layer>,
     norm: RmsNorm,
+    last_dropout: Dropout,
 }
 
 struct Layer {
@@ -85,6 +95,7 @@ struct Layer {
     up: Linear,
     gated: bool,
     activation: Activation,
+    dropout: Dropout,
     down: Linear,
 }
 
@@ -132,20 +143,25 @@ impl Stack {
             };
             layers.push(Layer::load(kind, config, role, bias, &block)?);
         }
-        let norm = RmsNorm::load(&weights.at("final_layer_norm"), config.d_model, config.layer_norm_epsilon)?;
-        Ok(Self { layers, norm })
+        let last = weights.at("final_layer_norm");
+        Ok(Self {
+            dropout: Dropout::new(&weights.at("embed_tokens"), config.dropout_rate),
+            layers,
+            norm: RmsNorm::load(&last, config.d_model, config.layer_norm_epsilon)?,
+            last_dropout: Dropout::new(&last, config.dropout_rate),
+        })
     }
 
     /// Hands out the hidden states as [`Backbone::forward`] does.
     fn forward(&self, words: Tensor, sequences: &Sequences, source: Option<&Source>, visit: &mut Visit) -> Result<()> {
-        let mut x = words;
+        let mut x = self.dropout.forward(&words)?;
         for (index, layer) in self.layers.iter().enumerate() {
             if !visit(index, &x)? {
                 return Ok(());
             }
             x = layer.forward(&x, sequences, source)?;
         }
-        visit(self.layers.len(), &self.norm.forward(&x)?).map(|_| ())
+        visit(self.layers.len(), &self.last_dropout.forward(&self.norm.forward(&x)?)?).map(|_| ())
     }
 
     fn last(&self, words: Tensor, sequences: &Sequences, source: Option<&Source>) -> Result<Tensor> {
@@ -166,7 +182,8 @@ impl Layer {
             Role::Encoder => (None, 1),
             Role::Decoder { .. } => (Some(Reader::load(config, &weights.at("layer.1"))?), 2),
         };
-        let mut attention = config.heads().map_err(|e| weights.error(e))?;
+        let mut attention = config.heads(weights)?;
+        let dropout = Dropout::new(weights, config.dropout_rate);
         if role == (Role::Decoder { causal: true }) {
             attention = attention.causal();
         }
@@ -179,13 +196,14 @@ impl Layer {
             query_key_value: Linear::load_joined(&own, &["q", "k", "v"], hidden, inner)?,
             attention,
             bias,
-            attention_output: Linear::load(&own.at("o"), inner, hidden)?,
+            attention_output: Linear::load(&own.at("o"), inner, hidden)?.dropping(dropout.clone()),
             reader,
             norm: norm(&format!("layer.{last}.layer_norm"))?,
             up: Linear::load_joined(&feed_forward, up, hidden, config.d_ff)?,
             gated,
             activation,
-            down: Linear::load(&feed_forward.at("wo"), config.d_ff, hidden)?,
+            down: Linear::load(&feed_forward.at("wo"), config.d_ff, hidden)?.dropping(dropout.clone()),
+            dropout,
         })
     }
 
@@ -203,7 +221,7 @@ impl Layer {
         } else {
             self.up.forward_activated(&normed, self.activation, threads)?
         };
-        self.down.forward_add(&inner, &x, threads)
+        self.down.forward_add(&self.dropout.forward(&inner)?, &x, threads)
     }
 }
 
@@ -215,8 +233,8 @@ impl Reader {
             norm: RmsNorm::load(&weights.at("layer_norm"), hidden, config.layer_norm_epsilon)?,
             query: Linear::load(&own.at("q"), hidden, inner)?,
             key_value: Linear::load_joined(&own, &["k", "v"], hidden, inner)?,
-            attention: config.heads().map_err(|e| weights.error(e))?,
-            output: Linear::load(&own.at("o"), inner, hidden)?,
+            attention: config.heads(weights)?,
+            output: Linear::load(&own.at("o"), inner, hidden)?.dropping(Dropout::new(weights, config.dropout_rate)),
         })
     }
 
@@ -299,7 +317,8 @@ impl T5 {
         Ok(Self {
             words: load_words(&config, weights)?,
             encoder: Stack::load(kind, &config, Role::Encoder, &weights.at("encoder"))?,
-            decoder: Stack::load(kind, &config, Role::Decoder { causal }, &weights.at("decoder"))?,
+            // It reads the encoder's states, which may learn.
+            decoder: Stack::load(kind, &config, Role::Decoder { causal }, &weights.at("decoder").passed(true))?,
             hidden_size: config.d_model,
         })
     }

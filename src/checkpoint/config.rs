@@ -167,6 +167,12 @@ pub struct Config {
     /// Heads of the `cross-attn` scorer.
     #[serde(default = "defaults::scorer_heads")]
     pub scorer_num_heads: usize,
+    /// The share that heads leave out while the model learns.
+    #[serde(default = "defaults::dropout")]
+    pub dropout: f32,
+    /// The share of the text's tokens that the `cross-attn` scorer leaves out while the model learns.
+    #[serde(default = "defaults::dropout")]
+    pub scorer_attn_dropout: f32,
     /// The projectors' activation.
     #[serde(default = "defaults::activation")]
     pub projector_hidden_act: String,
@@ -255,6 +261,9 @@ mod defaults {
     }
     pub(super) fn calibrator_beta_max() -> f32 {
         3.0
+    }
+    pub(super) fn dropout() -> f32 {
+        0.1
     }
     pub(super) fn max_num_classes() -> usize {
         25

@@ -12,6 +12,7 @@ use half::{bf16, f16};
 use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 
+use super::learning::{self, Adapter, Learner, Learning, Noise, Part};
 use crate::error::{Error, Result};
 
 /// Rows of 8-bit values share a float16 scale in groups of this many columns.
@@ -144,8 +145,8 @@ struct Placement {
     dtype: DType,
     /// Whether the encoder's products are f32 to the last bits, too.
     exact: bool,
-    /// The tensors handed out so far by their full names, where they are variables.
-    variables: Option<Mutex<BTreeMap<String, Var>>>,
+    /// Where the model learns.
+    learner: Option<Learner>,
 }
 
 /// The tensors of a checkpoint below a prefix.
@@ -158,6 +159,8 @@ pub struct Weights {
     dtype: DType,
     /// Whether products with them are f32 to the last bits.
     exact: bool,
+    /// Whether gradients pass them whatever lies before them.
+    passed: bool,
 }
 
 impl Weights {
@@ -236,50 +239,114 @@ impl Weights {
             }
         }
         let store = Store { file: file.to_owned(), tensors, used: Mutex::default() };
-        let placement = Placement { device: Device::Cpu, dtype: DType::F32, exact: false, variables: None };
+        let placement = Placement { device: Device::Cpu, dtype: DType::F32, exact: false, learner: None };
         Ok(Self {
             store: Arc::new(store),
             prefix: String::new(),
             placement: Arc::new(placement),
             dtype: DType::F32,
             exact: true,
+            passed: false,
         })
     }
 
     /// The same weights for a model that computes on `device`, its encoder in `dtype`.
     pub fn on(self, device: Device, dtype: DType) -> Self {
-        Self { placement: Arc::new(Placement { device, dtype, exact: false, variables: None }), ..self }
+        Self { placement: Arc::new(Placement { device, dtype, exact: false, learner: None }), ..self }
     }
 
     /// The same weights for a model whose heads magnify the encoder's rounding.
     pub fn exact_throughout(self) -> Self {
         let Placement { device, dtype, .. } = &*self.placement;
-        let placement = Placement { device: device.clone(), dtype: *dtype, exact: true, variables: None };
+        let placement = Placement { device: device.clone(), dtype: *dtype, exact: true, learner: None };
         Self { placement: Arc::new(placement), ..self }
     }
 
-    /// The same weights for a model that learns: its tensors are variables, to be had from
-    /// [`Weights::variables`] once the model is loaded.
-    pub fn trainable(self) -> Self {
+    /// The same weights for a model that learns: once it is loaded, what learns is to be had from
+    /// [`Weights::variables`].
+    pub fn trainable(self, learning: Learning) -> Self {
         let Placement { device, dtype, exact, .. } = &*self.placement;
-        let variables = Some(Mutex::default());
-        let placement = Placement { device: device.clone(), dtype: *dtype, exact: *exact, variables };
+        let learner = Some(Learner::new(learning, self.store.tensors.keys()));
+        let placement = Placement { device: device.clone(), dtype: *dtype, exact: *exact, learner };
         Self { placement: Arc::new(placement), ..self }
     }
 
-    /// The variables of a model that learns, by their names in the checkpoint.
+    /// What learns: variables by their names in the checkpoint; the pair of an adapted matrix has its name with
+    /// `.lora_a` and `.lora_b` behind it.
     pub fn variables(&self) -> BTreeMap<String, Var> {
-        self.placement.variables.as_ref().map(|variables| lock(variables).clone()).unwrap_or_default()
+        self.placement.learner.as_ref().map(|learner| lock(&learner.variables).clone()).unwrap_or_default()
+    }
+
+    /// The present values of all tensors of the checkpoint, by their names, in f32 on the processor; adapters are
+    /// merged.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn checkpoint(&self) -> Result<BTreeMap<String, Tensor>> {
+        let was = |stored: &Stored| stored.to_tensor(&Device::Cpu, DType::F32);
+        let mut tensors = BTreeMap::new();
+        for (name, stored) in &self.store.tensors {
+            let present = match &self.placement.learner {
+                Some(learner) => learner.present(self.copied(name, stored), || was(stored))?,
+                None => was(stored)?,
+            };
+            tensors.insert(name.clone(), present);
+        }
+        Ok(tensors)
+    }
+
+    /// The name of the tensor that nobody asked for `name` because it is the same: PyTorch's files may hold tied
+    /// tensors twice.
+    fn copied<'a>(&'a self, name: &'a str, stored: &Stored) -> &'a str {
+        let used = lock(&self.store.used);
+        if used.contains(name) {
+            return name;
+        }
+        let alike = |(other, candidate): &(&String, &Stored)| {
+            used.contains(*other) && candidate.shape == stored.shape && candidate.to_vec() == stored.to_vec()
+        };
+        self.store.tensors.iter().find(alike).map_or(name, |(other, _)| other)
+    }
+
+    /// Begins dropout's masks of a batch, which follow from the seed and its number; with none, or where the model learns
+    /// without dropout, nothing is left out. To be said before each batch: at first nothing is left out.
+    pub fn dropout_at(&self, batch: Option<u64>) {
+        if let Some(noise) = self.placement.learner.as_ref().and_then(|learner| learner.noise.as_ref()) {
+            noise.begin(batch);
+        }
+    }
+
+    /// The masks of layers with these weights, where the model learns with dropout.
+    pub fn noise(&self) -> Option<&Arc<Noise>> {
+        self.placement.learner.as_ref()?.noise.as_ref().filter(|_| self.learn())
+    }
+
+    /// The same weights, for layers that read what learns, where this is so, though they are not said to learn themselves.
+    pub fn passed(self, learns: bool) -> Self {
+        Self { passed: self.passed || learns, ..self }
+    }
+
+    fn part(&self) -> Part {
+        match self.placement.learner.as_ref().map(|learner| learner.part(&self.prefix)) {
+            Some(Part::Fixed) if self.passed => Part::Passed,
+            Some(part) => part,
+            None => Part::Fixed,
+        }
     }
 
     /// Whether the tensors are variables, whose values change from one use to the next.
     pub fn are_variables(&self) -> bool {
-        self.placement.variables.is_some()
+        self.part() == Part::Learns
     }
 
-    /// Whether the model computes with constants on the processor.
+    /// Whether gradients pass layers with these weights.
+    pub fn learn(&self) -> bool {
+        self.part() != Part::Fixed
+    }
+
+    /// Whether the model computes with constants on the processor that no gradient passes.
     pub fn are_constants_on_processor(&self) -> bool {
-        self.placement.device.is_cpu() && !self.are_variables()
+        self.placement.device.is_cpu() && !self.learn()
     }
 
     /// Where layers with these weights compute.
@@ -365,11 +432,30 @@ impl Weights {
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
         let stored = self.shaped(name, shape)?;
         let tensor = || stored.to_tensor(&self.placement.device, self.dtype);
-        let Some(variables) = &self.placement.variables else { return tensor() };
-        match lock(variables).entry(self.full_name(name)) {
-            Entry::Occupied(entry) => Ok(entry.get().as_tensor().clone()),
-            Entry::Vacant(entry) => Ok(entry.insert(Var::from_tensor(&tensor()?)?).as_tensor().clone()),
+        match &self.placement.learner {
+            Some(learner) if self.are_variables() => variable(learner, self.full_name(name), tensor),
+            _ => tensor(),
         }
+    }
+
+    /// The adapter of the matrix `name` `(outputs, inputs)`, where it has one.
+    ///
+    /// # Errors
+    /// The device has no room.
+    pub fn adapter(&self, name: &str, [outputs, inputs]: [usize; 2]) -> Result<Option<Adapter>> {
+        let learner = self.placement.learner.as_ref();
+        let Some((learner, lora)) = learner.and_then(|learner| Some((learner, learner.lora(&self.prefix)?))) else {
+            return Ok(None);
+        };
+        let device = &self.placement.device;
+        let [down, up] = learning::pair_of(&self.full_name(name));
+        let begin = lora.begin(&down, inputs, device)?;
+        Ok(Some(Adapter {
+            down: variable(learner, down, || Ok(begin.to_dtype(self.dtype)?))?,
+            up: variable(learner, up, || Ok(Tensor::zeros((outputs, lora.rank), self.dtype, device)?))?,
+            scale: lora.scale(),
+            dropout: lora.dropout,
+        }))
     }
 
     /// Names of tensors that nothing asked for.
@@ -384,7 +470,15 @@ impl Weights {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// The variable of this name, begun with a value where it is new.
+fn variable(learner: &Learner, name: String, begin: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
+    match lock(&learner.variables).entry(name) {
+        Entry::Occupied(entry) => Ok(entry.get().as_tensor().clone()),
+        Entry::Vacant(entry) => Ok(entry.insert(Var::from_tensor(&begin()?)?).as_tensor().clone()),
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -7,7 +7,7 @@ use candle_core::Tensor;
 use super::projector::normalize;
 use super::scorer::Features;
 use super::{Calibrator, Projector, Scorer};
-use crate::backbones::layers::Activation;
+use crate::backbones::layers::{Activation, Dropout};
 use crate::checkpoint::Weights;
 use crate::checkpoint::config::Config;
 use crate::error::Result;
@@ -17,6 +17,8 @@ use crate::kernels::meter;
 pub struct Head {
     text_projector: Projector,
     classes_projector: Projector,
+    /// Of the text's features.
+    dropout: Dropout,
     scorer: Scorer,
     normalizes: bool,
     logit_scale: Option<Tensor>,
@@ -33,12 +35,13 @@ impl Head {
         let activation = Activation::parse(&config.projector_hidden_act).map_err(|e| weights.error(e))?;
         let scaled = config.normalize_features || config.architecture_type.has_label_encoder();
         Ok(Self {
-            text_projector: Projector::load(&weights.at("text_projector"), hidden, activation)?,
-            classes_projector: Projector::load(&weights.at("classes_projector"), hidden, activation)?,
+            text_projector: Projector::load(&weights.at("text_projector"), hidden, activation, config.dropout)?,
+            classes_projector: Projector::load(&weights.at("classes_projector"), hidden, activation, config.dropout)?,
+            dropout: Dropout::new(weights, config.dropout),
             scorer: Scorer::load(config, &weights.at("scorer"), hidden)?,
             normalizes: config.normalize_features,
-            calibrator: config
-                .use_calibrator
+            // What a model learns are the logits before.
+            calibrator: (config.use_calibrator && !weights.learn())
                 .then(|| Calibrator::load(config, &weights.root().at("calibrator"), hidden))
                 .transpose()?,
             logit_scale: scaled.then(|| weights.tensor("logit_scale", &[])).transpose()?,
@@ -61,7 +64,7 @@ impl Head {
     /// The rows have another width.
     pub fn text(&self, rows: &Tensor, threads: usize) -> Result<Tensor> {
         let _timer = meter::start(meter::Part::Heads);
-        self.finish(self.text_projector.forward(rows, threads)?)
+        self.finish(self.dropout.forward(&self.text_projector.forward(rows, threads)?)?)
     }
 
     /// Label rows `(rows, hidden)` in that space.

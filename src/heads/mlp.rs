@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use crate::backbones::layers::{Activation, Linear};
+use crate::backbones::layers::{Activation, Dropout, Linear};
 use crate::checkpoint::Weights;
 use crate::error::Result;
 
@@ -10,6 +10,8 @@ use crate::error::Result;
 pub struct Mlp {
     layers: Vec<Linear>,
     activation: Activation,
+    /// After each activation.
+    dropout: Dropout,
 }
 
 impl Mlp {
@@ -26,7 +28,12 @@ impl Mlp {
             width = outputs;
             linear
         });
-        Ok(Self { layers: layers.collect::<Result<_>>()?, activation })
+        Ok(Self { layers: layers.collect::<Result<_>>()?, activation, dropout: Dropout::default() })
+    }
+
+    /// The same, where a share of what the activations give is left out while the model learns.
+    pub fn dropping(self, dropout: Dropout) -> Self {
+        Self { dropout, ..self }
     }
 
     /// `(rows, inputs)` to `(rows, outputs of the last layer)`.
@@ -40,7 +47,7 @@ impl Mlp {
             x = if last {
                 layer.forward(&x, threads)?
             } else {
-                layer.forward_activated(&x, self.activation, threads)?
+                self.dropout.forward(&layer.forward_activated(&x, self.activation, threads)?)?
             };
         }
         Ok(x)

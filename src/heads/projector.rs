@@ -5,8 +5,8 @@
 use candle_core::Tensor;
 
 use super::Mlp;
-use crate::backbones::layers::Activation;
 pub use crate::backbones::layers::normalize;
+use crate::backbones::layers::{Activation, Dropout};
 use crate::checkpoint::Weights;
 use crate::error::Result;
 
@@ -14,12 +14,13 @@ use crate::error::Result;
 pub struct Projector(Mlp);
 
 impl Projector {
-    /// Loads `linear_1` and `linear_2`.
+    /// Loads `linear_1` and `linear_2`; between them the share `dropout` is left out while the model learns.
     ///
     /// # Errors
     /// Missing or mismatched tensors.
-    pub fn load(weights: &Weights, hidden: usize, activation: Activation) -> Result<Self> {
-        Ok(Self(Mlp::load(weights, &["linear_1", "linear_2"], hidden, activation)?))
+    pub fn load(weights: &Weights, hidden: usize, activation: Activation, dropout: f32) -> Result<Self> {
+        let mlp = Mlp::load(weights, &["linear_1", "linear_2"], hidden, activation)?;
+        Ok(Self(mlp.dropping(Dropout::new(weights, dropout))))
     }
 
     /// `(rows, hidden)` to the same shape.

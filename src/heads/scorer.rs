@@ -7,7 +7,7 @@ use std::ops::Range;
 use candle_core::Tensor;
 
 use super::Mlp;
-use crate::backbones::layers::{Activation, LayerNorm, Linear, attend, dot_rows, select_rows, softmax_within};
+use crate::backbones::layers::{Activation, Dropout, LayerNorm, Linear, attend, dot_rows, select_rows, softmax_within};
 use crate::checkpoint::Weights;
 use crate::checkpoint::config::{Config, ScorerType};
 use crate::error::Result;
@@ -17,6 +17,9 @@ const LAYER_NORM_EPS: f32 = 1e-5;
 
 /// Sharpness of the `hopfield` scorer's softmax: the reference's default, which nothing changes.
 const HOPFIELD_BETA: f64 = 4.0;
+
+/// Dropout of the `weighted-dot` scorer: as above.
+const WEIGHTED_DOT_DROPOUT: f32 = 0.1;
 
 /// Features of a batch: for record `i` the text rows `text_rows[i]` of `text` and the label rows
 /// `label_rows[i]` of `labels`, both `(rows, hidden)`.
@@ -56,9 +59,7 @@ impl Scorer {
             ScorerType::WeightedDot => Self::WeightedDot(Box::new(WeightedDot::load(weights, hidden)?)),
             ScorerType::Mlp => Self::mlp(weights, hidden)?,
             ScorerType::Hopfield => Self::Hopfield(Box::new(Hopfield::load(weights, hidden)?)),
-            ScorerType::CrossAttn => {
-                Self::CrossAttention(Box::new(CrossAttention::load(weights, hidden, config.scorer_num_heads)?))
-            }
+            ScorerType::CrossAttn => Self::CrossAttention(Box::new(CrossAttention::load(config, weights, hidden)?)),
         })
     }
 
@@ -123,7 +124,8 @@ impl WeightedDot {
         Ok(Self {
             text: Linear::load(&weights.at("proj_text"), hidden, 2 * hidden)?,
             label: Linear::load(&weights.at("proj_label"), hidden, 2 * hidden)?,
-            output: Mlp::load(weights, &["out_mlp.0", "out_mlp.3"], 3 * hidden, Activation::RELU)?,
+            output: Mlp::load(weights, &["out_mlp.0", "out_mlp.3"], 3 * hidden, Activation::RELU)?
+                .dropping(Dropout::new(weights, WEIGHTED_DOT_DROPOUT)),
         })
     }
 
@@ -174,10 +176,12 @@ pub struct CrossAttention {
     norm: LayerNorm,
     mlp: Mlp,
     heads: usize,
+    dropout: Dropout,
 }
 
 impl CrossAttention {
-    fn load(weights: &Weights, hidden: usize, heads: usize) -> Result<Self> {
+    fn load(config: &Config, weights: &Weights, hidden: usize) -> Result<Self> {
+        let heads = config.scorer_num_heads;
         if heads == 0 || !hidden.is_multiple_of(heads) {
             return Err(weights.error(format!("scorer_num_heads {heads} does not divide the hidden size {hidden}")));
         }
@@ -194,6 +198,7 @@ impl CrossAttention {
             norm: norm("norm")?,
             mlp: Mlp::load(weights, &names, 2 * hidden, Activation::GELU)?,
             heads,
+            dropout: Dropout::new(weights, config.scorer_attn_dropout),
         })
     }
 
@@ -201,7 +206,8 @@ impl CrossAttention {
         let query = self.query.forward(&self.query_norm.forward(&features.labels)?, threads)?;
         let key = self.key.forward(&self.key_norm.forward(&features.text)?, threads)?;
         let value = self.value.forward(&features.text, threads)?;
-        let context = attend([&query, &key, &value], self.heads, &features.label_rows, &features.text_rows)?;
+        let rows = (&features.label_rows, &features.text_rows);
+        let context = attend([&query, &key, &value], self.heads, rows.0, rows.1, &self.dropout)?;
         let context = self.norm.forward(&self.output.forward(&context, threads)?)?;
         self.mlp.forward(&side_by_side(&[&context, &features.labels])?, threads)
     }

@@ -13,6 +13,7 @@ mod attention;
 mod dense;
 mod gemm;
 mod isa;
+mod mask;
 mod math;
 mod memory;
 pub mod meter;
@@ -32,6 +33,7 @@ pub use attention::{
 };
 pub use dense::{PackedMatrix, Precision, arithmetic, linear};
 pub use isa::{Isa, enabled, isa};
+pub use mask::Mask;
 pub use memory::keep_pages;
 pub use rows::{activate, gated, layer_norm, rms_norm};
 

@@ -1,12 +1,15 @@
 //! A model whose tensors are variables: the same logits by candle's operations, and gradients for every tensor.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use candle_core::{Tensor, Var};
-use gliclass::architectures::{self, Network};
+use gliclass::architectures::{self, LabelTokenizer, Network};
 use gliclass::backbones::layers::values;
-use gliclass::checkpoint::{Config, Weights};
+use gliclass::checkpoint::learning::{Lora, Trains};
+use gliclass::checkpoint::{Config, Learning, Weights};
 use gliclass::classifier::Encoded;
+use gliclass::encode::Encoder;
 
 use crate::parity::{cases, encoded, folders, load, share_of_tolerance};
 
@@ -15,11 +18,23 @@ fn config(folder: &Path) -> Config {
     Config::parse(&std::fs::read_to_string(&file).unwrap(), &file).unwrap()
 }
 
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference").join(name)
+}
+
 /// The network of a checkpoint, and its variables.
-fn trainable(folder: &Path) -> (Box<dyn Network>, Weights) {
+fn trainable(folder: &Path, learning: Learning) -> (Box<dyn Network>, Weights) {
     let config = config(folder);
-    let weights = Weights::open(folder).unwrap().trainable();
-    (architectures::load(config, None, &weights).unwrap(), weights)
+    let weights = Weights::open(folder).unwrap().trainable(learning);
+    let tokenizer = config.architecture_type.has_label_encoder().then(|| label_tokenizer(&config, folder));
+    (architectures::load(config, tokenizer, &weights).unwrap(), weights)
+}
+
+fn label_tokenizer(config: &Config, folder: &Path) -> LabelTokenizer {
+    let path = folder.join(config.label_model_name.as_deref().unwrap()).join("tokenizer.json");
+    let encoder = Encoder::parse_any(&std::fs::read_to_string(&path).unwrap(), 512, &path).unwrap();
+    let padding = config.label_model_config.as_ref().unwrap()["pad_token_id"].as_u64().unwrap_or(0);
+    LabelTokenizer { encoder, padding: padding as u32 }
 }
 
 fn records(folder: &Path) -> Vec<Encoded> {
@@ -28,9 +43,9 @@ fn records(folder: &Path) -> Vec<Encoded> {
 
 #[test]
 fn logits_by_tensor_operations_are_those_of_the_reference_in_one_batch() {
-    // The vectors of a label encoder are computed once and kept: they are no part of what is learned here.
-    for folder in folders().into_iter().filter(|folder| !config(folder).architecture_type.has_label_encoder()) {
-        let (network, _) = trainable(&folder);
+    // A calibrator is no part of what is learned.
+    for folder in folders().into_iter().filter(|folder| !config(folder).use_calibrator) {
+        let (network, _) = trainable(&folder, Learning::default());
         let logits = network.forward(&records(&folder), 1).unwrap().by_record().unwrap();
         for (case, logits) in cases(&folder).iter().zip(logits) {
             let share = share_of_tolerance(case, &logits);
@@ -68,8 +83,8 @@ fn measured(network: &dyn Network, records: &[Encoded], variable: &Var, entry: u
 /// Gradients reach every tensor but those of an `unused` layer, and are the measured slopes where they are steep.
 #[track_caller]
 fn assert_gradients(name: &str, unused: Option<&str>) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference").join(name);
-    let (network, weights) = trainable(&folder);
+    let folder = fixture(name);
+    let (network, weights) = trainable(&folder, Learning::default());
     let records = &records(&folder)[..2];
     let loss = loss(network.as_ref(), records);
     let gradients = loss.backward().unwrap();
@@ -128,4 +143,118 @@ fn gradients_reach_every_tensor_of_the_other_heads() {
     }
     // It reads the hidden state before the last layer.
     assert_gradients("uni-deberta-segments-layer1", Some("encoder.layer.2."));
+}
+
+#[test]
+fn gradients_reach_every_tensor_of_both_encoders() {
+    assert_gradients("bi-albert-mpnet-avg", None);
+}
+
+/// Takes a step of this length down the slope. The loss before it.
+fn step(network: &dyn Network, weights: &Weights, records: &[Encoded], length: f64) -> f64 {
+    let loss = loss(network, records);
+    let gradients = loss.backward().unwrap();
+    let variables = weights.variables();
+    let gradient = |name: &str| gradients.get(&variables[name]).unwrap_or_else(|| panic!("no gradient of {name}"));
+    let squares = variables.keys().flat_map(|name| values(gradient(name)).unwrap());
+    let rate = length / squares.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+    for (name, variable) in &variables {
+        let moved = (variable.as_tensor() - (gradient(name) * rate).unwrap()).unwrap();
+        variable.set(&moved.detach()).unwrap();
+    }
+    scalar(&loss)
+}
+
+fn numbers(tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Vec<f32>> {
+    tensors.into_iter().map(|(name, tensor)| (name, values(&tensor).unwrap())).collect()
+}
+
+const LORA: Lora = Lora { rank: 2, alpha: 4.0, dropout: 0.0, seed: 5 };
+
+/// Fixtures whose encoders are of every family, and the place of their encoder's layers.
+const FAMILIES: [&str; 6] = [
+    "uni-electra",
+    "uni-deberta-conv-posbias",
+    "uni-modernbert-avg-mlp-tanh",
+    "encdec-t5-gated-lstm",
+    "uni-llm2vec-gemma",
+    "fused-bert-roberta-max-textfirst",
+];
+
+#[test]
+fn only_what_trains_changes_and_the_loss_falls() {
+    for name in FAMILIES {
+        let folder = fixture(name);
+        let records = &records(&folder)[..2];
+        let before = numbers(Weights::open(&folder).unwrap().checkpoint().unwrap());
+        for (trains, lora) in [
+            (Trains::All, None),
+            (Trains::All, Some(LORA)),
+            (Trains::Head, None),
+            (Trains::Layers(1), None),
+            (Trains::Layers(1), Some(LORA)),
+        ] {
+            let (network, weights) = trainable(&folder, Learning { trains, lora, dropout: None });
+            let losses: Vec<f64> = (0..4).map(|_| step(network.as_ref(), &weights, records, 1e-3)).collect();
+            assert!(losses[3] < losses[0], "{name}, {trains:?}, {lora:?}: {losses:?}");
+            let variables = weights.variables();
+            let learned =
+                |tensor: &String| variables.contains_key(tensor) || variables.contains_key(&format!("{tensor}.lora_b"));
+            let changed = numbers(weights.checkpoint().unwrap());
+            let (learned, others): (Vec<_>, Vec<_>) = changed.iter().partition(|(tensor, _)| learned(tensor));
+            let changed = |(tensor, values): &(&String, &Vec<f32>)| before[*tensor] != **values;
+            assert!(
+                !others.iter().any(changed),
+                "{name}, {trains:?}, {lora:?}: {:?}",
+                others.iter().find(|x| changed(x))
+            );
+            // No attention is moved by the biases of its keys.
+            let still: Vec<_> = learned.iter().filter(|x| !changed(x) && !x.0.contains("bias")).map(|x| x.0).collect();
+            assert!(still.is_empty(), "{name}, {trains:?}, {lora:?}: {still:?} stood still");
+            let in_encoder =
+                variables.keys().filter(|name| name.contains("coder_model.") || name.contains("label_encoder."));
+            assert_eq!(in_encoder.count() == 0, trains == Trains::Head, "{name}, {trains:?}");
+        }
+    }
+}
+
+#[test]
+fn a_merged_checkpoint_answers_like_the_model_that_learned() {
+    let folder = fixture("uni-deberta-conv-posbias");
+    let records = &records(&folder)[..2];
+    let (network, weights) = trainable(&folder, Learning { lora: Some(LORA), ..Learning::default() });
+    let original = values(&network.forward(records, 1).unwrap().values).unwrap();
+    (0..3).for_each(|_| _ = step(network.as_ref(), &weights, records, 1e-2));
+    let learned = values(&network.forward(records, 1).unwrap().values).unwrap();
+    let saved = tempfile::tempdir().unwrap();
+    candle_core::safetensors::save(
+        &weights.checkpoint().unwrap().into_iter().collect(),
+        saved.path().join("model.safetensors"),
+    )
+    .unwrap();
+    let merged = architectures::load(config(&folder), None, &Weights::open(saved.path()).unwrap()).unwrap();
+    let merged = values(&merged.forward(records, 1).unwrap().values).unwrap();
+    let distance = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(distance(&learned, &merged) < 1e-4 && distance(&learned, &original) > 1e-2, "{learned:?} {merged:?}");
+}
+
+#[test]
+fn dropout_follows_from_the_seed_and_the_batch_and_can_be_turned_off() {
+    for name in FAMILIES {
+        let folder = fixture(name);
+        let records = &records(&folder)[..2];
+        let logits = |network: &dyn Network| values(&network.forward(records, 1).unwrap().values).unwrap();
+        let (network, weights) = trainable(&folder, Learning { dropout: Some(3), ..Learning::default() });
+        let off = logits(network.as_ref());
+        let at = |batch| {
+            weights.dropout_at(batch);
+            logits(network.as_ref())
+        };
+        let (first, second) = (at(Some(0)), at(Some(1)));
+        assert!(first != off && second != first, "{name}");
+        assert!(at(Some(0)) == first && at(None) == off, "{name}");
+        weights.dropout_at(Some(7));
+        let gradients = loss(network.as_ref(), records).backward().unwrap();
+        assert!(weights.variables().values().any(|variable| gradients.get(variable).is_some()), "{name}");
+    }
 }

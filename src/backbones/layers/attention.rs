@@ -1,11 +1,12 @@
 //! Multi-head attention inside each sequence.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
-use candle_core::{D, Tensor};
+use candle_core::{D, Device, Tensor};
 
 use super::packed::{Group, Rectangle, Sight};
-use super::{Derived, kernels_hold, kernels_take, matrix, select_rows, values, with_values};
+use super::{Derived, Dropout, kernels_hold, kernels_take, matrix, select_rows, values, with_values};
 use crate::backbones::Sequences;
 use crate::checkpoint::Weights;
 use crate::error::{Error, Result};
@@ -63,9 +64,13 @@ impl RelativeBias {
     }
 
     /// `(heads, 1, length, length)`.
-    fn scores(&self, length: usize) -> Result<Tensor> {
-        let BiasWay::Tensors(table) = &self.way else { return Err(other_device()) };
-        let table = table.get()?;
+    fn scores(&self, length: usize, device: &Device) -> Result<Tensor> {
+        let width = 2 * self.reach + 1;
+        let table = match &self.way {
+            BiasWay::Tensors(table) => table.get()?,
+            // Of a layer that does not learn, in one that does.
+            BiasWay::Kernels(table) => Tensor::from_slice(table, (table.len() / width, width), device)?,
+        };
         let heads = table.dim(0)?;
         let places = (1..2 * length).map(|at| (at + self.reach).saturating_sub(length).min(2 * self.reach) as u32);
         let width = 2 * length - 1;
@@ -90,23 +95,23 @@ pub struct Disentangled<'a> {
 pub struct Distances {
     /// Entry `i - j + longest - 1` for distance `i - j`; `2 * longest - 1` entries.
     index: Vec<u32>,
-    /// The same on the device, from the lowest distance up and from the highest down.
-    tensors: Option<[Tensor; 2]>,
+    /// The same on the device that first asked, from the lowest distance up and from the highest down.
+    tensors: OnceLock<[Tensor; 2]>,
 }
 
 impl Distances {
-    /// From entry `i - j + longest - 1` for distance `i - j`, for a computation on `x`.
-    ///
-    /// # Errors
-    /// The device has no room.
-    pub fn new(index: Vec<u32>, x: &Tensor) -> Result<Self> {
-        let tensors = if kernels_take(x) {
-            None
-        } else {
-            let falling: Vec<u32> = index.iter().rev().copied().collect();
-            Some([Tensor::new(index.as_slice(), x.device())?, Tensor::new(falling, x.device())?])
-        };
-        Ok(Self { index, tensors })
+    /// From entry `i - j + longest - 1` for distance `i - j`.
+    pub fn new(index: Vec<u32>) -> Self {
+        Self { index, tensors: OnceLock::new() }
+    }
+
+    fn tensors(&self, device: &Device) -> Result<&[Tensor; 2]> {
+        if let Some(tensors) = self.tensors.get() {
+            return Ok(tensors);
+        }
+        let falling: Vec<u32> = self.index.iter().rev().copied().collect();
+        let tensors = [Tensor::new(self.index.as_slice(), device)?, Tensor::new(falling, device)?];
+        Ok(self.tensors.get_or_init(|| tensors))
     }
 
     fn longest(&self) -> usize {
@@ -159,9 +164,8 @@ impl DistanceVectors {
     ///
     /// `order` 0 counts the distance from the other token to the row, 1 from the row to the other token.
     fn scores(&self, rows: &Tensor, heads: usize, distances: &Distances, order: usize) -> Result<Tensor> {
-        let (Way::Tensors(vectors), Some(tensors)) = (&self.0, &distances.tensors) else {
-            return Err(other_device());
-        };
+        let Way::Tensors(vectors) = &self.0 else { return Err(other_device()) };
+        let tensors = distances.tensors(rows.device())?;
         let (all, length, head_dim) = rows.dims3()?;
         let width = 2 * length - 1;
         let index = tensors[order].narrow(0, distances.longest() - length, width)?;
@@ -195,6 +199,8 @@ pub struct Attention {
     scale: f32,
     window: Option<usize>,
     causal: bool,
+    /// Of the weights of keys.
+    dropout: Dropout,
 }
 
 impl Attention {
@@ -207,7 +213,8 @@ impl Attention {
             return Err(format!("num_attention_heads {heads} does not divide hidden_size {hidden}"));
         }
         let head_dim = hidden / heads;
-        Ok(Self { heads, head_dim, scale: 1.0 / (head_dim as f32).sqrt(), window: None, causal: false })
+        let scale = 1.0 / (head_dim as f32).sqrt();
+        Ok(Self { heads, head_dim, scale, window: None, causal: false, dropout: Dropout::default() })
     }
 
     /// The same, with another factor on the scores.
@@ -223,6 +230,11 @@ impl Attention {
     /// The same, where a token sees only itself and those before it.
     pub fn causal(self) -> Self {
         Self { causal: true, ..self }
+    }
+
+    /// The same, where a share of the keys' weights is left out while the model learns.
+    pub fn dropping(self, dropout: Dropout) -> Self {
+        Self { dropout, ..self }
     }
 
     /// `(tokens, 3 * hidden)` to `(tokens, hidden)`.
@@ -305,7 +317,7 @@ impl Attention {
         if !kernels_take(query) {
             let [key, value] = [key_value.narrow(1, 0, hidden)?, key_value.narrow(1, hidden, hidden)?];
             let rows: Vec<Range<usize>> = sequences.ranges().collect();
-            return attend_tensors([query, &key, &value], self.heads, self.scale, &rows, seen);
+            return attend_tensors([query, &key, &value], (self.heads, self.scale), &rows, seen, &self.dropout);
         }
         let shape = self.shape(sequences);
         let mut out = vec![0.0; sequences.tokens() * hidden];
@@ -341,7 +353,7 @@ impl Attention {
         let sight: Sight = (self.window, self.causal);
         let mut masks = group.masks(sight, scores.dtype(), scores.device())?;
         if let Bias::Relative(bias) = bias {
-            masks.push(bias.scores(length)?);
+            masks.push(bias.scores(length, scores.device())?);
         }
         if !masks.is_empty() {
             scores = scores.reshape((heads, count, length, length))?;
@@ -350,7 +362,8 @@ impl Attention {
             }
             scores = scores.reshape((heads * count, length, length))?;
         }
-        let context = softmax(&scores)?.matmul(&value)?.reshape((heads, count, length, head_dim))?;
+        let weights = self.dropout.forward(&softmax(&scores)?)?;
+        let context = weights.matmul(&value)?.reshape((heads, count, length, head_dim))?;
         let context = context.permute((1, 2, 0, 3))?.contiguous()?.reshape((count, length, heads * head_dim))?;
         group.rectangle.empty(&context)
     }
@@ -366,7 +379,7 @@ pub(super) fn softmax(scores: &Tensor) -> Result<Tensor> {
 
 /// Multi-head attention of some rows over others: the rows `query_rows[i]` of `query` see the rows
 /// `key_rows[i]` of `key` and `value`, all `(rows, hidden)`; scores are divided by the root of a head's width.
-/// The ranges of `query_rows` lie one after another and fill `query`.
+/// The ranges of `query_rows` lie one after another and fill `query`. A share of the keys' weights is left out.
 ///
 /// # Errors
 /// The heads do not divide the width.
@@ -375,6 +388,7 @@ pub fn attend(
     heads: usize,
     query_rows: &[Range<usize>],
     key_rows: &[Range<usize>],
+    dropout: &Dropout,
 ) -> Result<Tensor> {
     let (_, width) = query.dims2()?;
     let head_dim = width / heads.max(1);
@@ -390,16 +404,16 @@ pub fn attend(
         }
         return matrix(out, width);
     }
-    attend_tensors([query, key, value], heads, scale, query_rows, key_rows)
+    attend_tensors([query, key, value], (heads, scale), query_rows, key_rows, dropout)
 }
 
 /// A range without keys gives rows of zeros.
 fn attend_tensors(
     [query, key, value]: [&Tensor; 3],
-    heads: usize,
-    scale: f32,
+    (heads, scale): (usize, f32),
     query_rows: &[Range<usize>],
     key_rows: &[Range<usize>],
+    dropout: &Dropout,
 ) -> Result<Tensor> {
     let (_, width) = query.dims2()?;
     if key_rows.iter().all(Range::is_empty) {
@@ -417,7 +431,7 @@ fn attend_tensors(
     if let Some(mask) = keys.mask(scores.dtype())? {
         scores = scores.broadcast_add(&mask.unsqueeze(1)?.unsqueeze(1)?)?;
     }
-    let mut context = softmax(&scores)?.matmul(&by_head(value, &keys)?)?;
+    let mut context = dropout.forward(&softmax(&scores)?)?.matmul(&by_head(value, &keys)?)?;
     if key_rows.iter().any(Range::is_empty) {
         let sees = Tensor::from_iter(key_rows.iter().map(|rows| f32::from(!rows.is_empty())), context.device())?;
         context = context.broadcast_mul(&sees.to_dtype(context.dtype())?.reshape(((), 1, 1, 1))?)?;

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{Activation, Derived, Linear, kernels_hold, matrix, with_values};
+use super::{Activation, Derived, Dropout, Linear, kernels_hold, matrix, with_values};
 use crate::backbones::Sequences;
 use crate::checkpoint::Weights;
 use crate::error::Result;
@@ -12,6 +12,8 @@ pub struct Convolution {
     taps: usize,
     hidden: usize,
     activation: Activation,
+    /// Before the activation.
+    dropout: Dropout,
     way: Way,
 }
 
@@ -39,7 +41,7 @@ impl Convolution {
             let dense = widened(&weights.vec("weight", &shape)?, hidden, inputs, taps);
             let bias = weights.vec("bias", &[hidden])?;
             let way = Way::Kernels(Linear::new(&dense, bias, taps * hidden, hidden, weights));
-            return Ok(Self { taps, hidden, activation, way });
+            return Ok(Self { taps, hidden, activation, dropout: Dropout::default(), way });
         }
         let kernel = weights.tensor("weight", &shape)?;
         let kernels = (0..groups).map(|group| {
@@ -50,7 +52,12 @@ impl Convolution {
             })
         });
         let way = Way::Tensors { kernels: kernels.collect::<Result<_>>()?, bias: weights.tensor("bias", &[hidden])? };
-        Ok(Self { taps, hidden, activation, way })
+        Ok(Self { taps, hidden, activation, dropout: Dropout::default(), way })
+    }
+
+    /// The same, where a share of what the activation reads is left out while the model learns.
+    pub fn dropping(self, dropout: Dropout) -> Self {
+        Self { dropout, ..self }
     }
 
     /// `(tokens, hidden)` to the same shape.
@@ -77,7 +84,7 @@ impl Convolution {
                     Ok(columns.reshape((tokens, self.taps * inputs))?.matmul(&kernel.get()?.t()?)?)
                 });
                 let outputs = Tensor::cat(&outputs.collect::<Result<Vec<_>>>()?, 1)?;
-                self.activation.forward(&outputs.broadcast_add(bias)?)
+                self.activation.forward(&self.dropout.forward(&outputs.broadcast_add(bias)?)?)
             }
         }
     }

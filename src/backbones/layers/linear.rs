@@ -2,8 +2,9 @@
 
 use candle_core::{DType, Tensor};
 
-use super::{Activation, Derived, kernels_hold, matrix, with_values};
+use super::{Activation, Derived, Dropout, kernels_hold, matrix, with_values};
 use crate::checkpoint::Weights;
+use crate::checkpoint::learning::Adapter;
 use crate::error::{Error, Result};
 use crate::kernels::{self, PackedMatrix};
 
@@ -11,19 +12,23 @@ use crate::kernels::{self, PackedMatrix};
 pub struct Linear {
     inputs: usize,
     outputs: usize,
+    /// Of the product, before a residual is added.
+    dropout: Dropout,
     way: Way,
 }
 
 enum Way {
-    Kernels {
-        weight: PackedMatrix,
-        bias: Option<Vec<f32>>,
-    },
-    /// The weight is `(outputs, inputs)`.
-    Tensors {
-        weight: Derived,
-        bias: Option<Derived>,
-    },
+    Kernels { weight: PackedMatrix, bias: Option<Vec<f32>> },
+    Tensors(Tensors),
+}
+
+/// A layer on tensors.
+struct Tensors {
+    /// `(outputs, inputs)`.
+    weight: Derived,
+    bias: Option<Derived>,
+    /// Of each of the joined layers; all of them have one, or none has.
+    adapters: Vec<(Adapter, Dropout)>,
 }
 
 /// Names of one layer's tensors; its biases are added up.
@@ -76,7 +81,7 @@ impl Linear {
         let joined = parts.len() * outputs;
         if !kernels_hold(weights) {
             let way = Self::tensors(weights, &parts, inputs, outputs, with_bias)?;
-            return Ok(Self { inputs, outputs: joined, way });
+            return Ok(Self { inputs, outputs: joined, dropout: Dropout::default(), way: Way::Tensors(way) });
         }
         let mut weight = Vec::with_capacity(joined * inputs);
         let mut bias = Vec::new();
@@ -90,10 +95,16 @@ impl Linear {
             }
         }
         let weight = PackedMatrix::new(&weight, joined, inputs, precision(weights));
-        Ok(Self { inputs, outputs: joined, way: Way::Kernels { weight, bias: with_bias.then_some(bias) } })
+        let way = Way::Kernels { weight, bias: with_bias.then_some(bias) };
+        Ok(Self { inputs, outputs: joined, dropout: Dropout::default(), way })
     }
 
-    fn tensors(weights: &Weights, parts: &[Part], inputs: usize, outputs: usize, with_bias: bool) -> Result<Way> {
+    /// The same, where a share of the product is left out while the model learns, before a residual is added.
+    pub fn dropping(self, dropout: Dropout) -> Self {
+        Self { dropout, ..self }
+    }
+
+    fn tensors(weights: &Weights, parts: &[Part], inputs: usize, outputs: usize, with_bias: bool) -> Result<Tensors> {
         let load = |part: &Part| part.weights.tensor(&part.weight, &[outputs, inputs]);
         let matrices = parts.iter().map(load).collect::<Result<Vec<_>>>()?;
         let load = |part: &Part| part.biases.iter().map(|name| part.weights.tensor(name, &[outputs])).collect();
@@ -103,16 +114,22 @@ impl Linear {
             Ok(rest.iter().try_fold(first.clone(), |sum, term| sum + term)?)
         };
         let bias = move || Ok(Tensor::cat(&biases.iter().map(sum).collect::<Result<Vec<_>>>()?, 0)?);
-        Ok(Way::Tensors {
+        let adapter = |part: &Part| {
+            let adapter = part.weights.adapter(&part.weight, [outputs, inputs]).transpose()?;
+            Some(adapter.map(|adapter| (Dropout::new(weights, adapter.dropout), adapter)))
+        };
+        let adapters = parts.iter().filter_map(adapter).collect::<Result<Vec<_>>>()?;
+        Ok(Tensors {
             weight: Derived::new(weights, move || Ok(Tensor::cat(&matrices, 0)?))?,
             bias: with_bias.then(|| Derived::new(weights, bias)).transpose()?,
+            adapters: adapters.into_iter().map(|(dropout, adapter)| (adapter, dropout)).collect(),
         })
     }
 
     /// From values, for the kernels: `weight` `(outputs, inputs)` row by row, `bias` `(outputs)`.
     pub(super) fn new(weight: &[f32], bias: Vec<f32>, inputs: usize, outputs: usize, weights: &Weights) -> Self {
         let weight = PackedMatrix::new(weight, outputs, inputs, precision(weights));
-        Self { inputs, outputs, way: Way::Kernels { weight, bias: Some(bias) } }
+        Self { inputs, outputs, dropout: Dropout::default(), way: Way::Kernels { weight, bias: Some(bias) } }
     }
 
     /// `x` `(rows, inputs)` to `(rows, outputs)`.
@@ -158,7 +175,13 @@ impl Linear {
         }
         let (weight, bias) = match &self.way {
             Way::Kernels { weight, bias } => (weight, bias.as_deref()),
-            Way::Tensors { weight, bias } => return multiply(x, weight, bias.as_ref(), activation, residual),
+            Way::Tensors(layer) => {
+                let y = self.dropout.forward(&layer.product(x, activation)?)?;
+                return Ok(match residual {
+                    Some(residual) => (y + residual)?,
+                    None => y,
+                });
+            }
         };
         let mut out = vec![0.0; rows * outputs];
         with_values(x, |x| match residual {
@@ -183,22 +206,27 @@ fn precision(weights: &Weights) -> kernels::Precision {
     }
 }
 
-/// In the type of the weights.
-fn multiply(
-    x: &Tensor,
-    weight: &Derived,
-    bias: Option<&Derived>,
-    activation: kernels::Activation,
-    residual: Option<&Tensor>,
-) -> Result<Tensor> {
-    let weight = weight.get()?;
-    let mut y = x.to_dtype(weight.dtype())?.matmul(&weight.t()?)?;
-    if let Some(bias) = bias {
-        y = y.broadcast_add(&bias.get()?)?;
+impl Tensors {
+    /// `activation(x W^T + b)`, in the type of the weights.
+    fn product(&self, x: &Tensor, activation: kernels::Activation) -> Result<Tensor> {
+        let weight = self.weight.get()?;
+        let x = x.to_dtype(weight.dtype())?;
+        let mut y = x.matmul(&weight.t()?)?;
+        if let Some(bias) = &self.bias {
+            y = y.broadcast_add(&bias.get()?)?;
+        }
+        if !self.adapters.is_empty() {
+            y = (y + self.adapted(&x)?)?;
+        }
+        Activation::Fused(activation).forward(&y)
     }
-    y = Activation::Fused(activation).forward(&y)?;
-    Ok(match residual {
-        Some(residual) => (y + residual)?,
-        None => y,
-    })
+
+    /// What the adapters of the joined layers add, side by side.
+    fn adapted(&self, x: &Tensor) -> Result<Tensor> {
+        let parts = self.adapters.iter().map(|(adapter, dropout)| -> Result<Tensor> {
+            let narrow = dropout.forward(x)?.matmul(&adapter.down.t()?)?;
+            Ok((narrow.matmul(&adapter.up.t()?)? * adapter.scale)?)
+        });
+        Ok(Tensor::cat(&parts.collect::<Result<Vec<_>>>()?, 1)?)
+    }
 }

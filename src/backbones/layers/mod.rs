@@ -16,7 +16,9 @@ use crate::kernels;
 mod activation;
 mod attention;
 mod convolution;
+mod dropout;
 mod embedding;
+mod gradients;
 mod linear;
 mod norm;
 mod packed;
@@ -30,6 +32,7 @@ mod tests;
 pub use activation::{Activation, sigmoid};
 pub use attention::{Attention, Bias, Disentangled, DistanceVectors, Distances, RelativeBias, attend};
 pub use convolution::Convolution;
+pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use linear::Linear;
 pub use norm::{LayerNorm, RmsNorm};
@@ -84,15 +87,7 @@ pub fn matrix(values: Vec<f32>, width: usize) -> Result<Tensor> {
     Ok(Tensor::from_vec(values, (rows, width), &Device::Cpu)?)
 }
 
-/// A matrix of values that were read before, `(values.len() / width, width)`, beside `x`.
-///
-/// # Errors
-/// The values do not fill whole rows, or the device has no room.
-pub fn matrix_beside(x: &Tensor, values: Vec<f32>, width: usize) -> Result<Tensor> {
-    Ok(matrix(values, width)?.to_device(x.device())?)
-}
-
-/// A tensor made of those of the checkpoint: once, or at every use where they are variables, so that it
+/// A tensor made of those of the checkpoint: once, or at every use where the model learns, so that it
 /// follows their values and gradients reach them.
 enum Derived {
     Made(Tensor),
@@ -101,7 +96,7 @@ enum Derived {
 
 impl Derived {
     fn new(weights: &Weights, make: impl Fn() -> Result<Tensor> + Send + Sync + 'static) -> Result<Self> {
-        if weights.are_variables() { Ok(Self::Fresh(Box::new(make))) } else { make().map(Self::Made) }
+        if weights.learn() { Ok(Self::Fresh(Box::new(make))) } else { make().map(Self::Made) }
     }
 
     fn get(&self) -> Result<Tensor> {

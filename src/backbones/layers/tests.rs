@@ -116,7 +116,9 @@ fn softmax_inside_ranges_products_and_unit_rows() {
 #[test]
 fn some_rows_attend_to_others() {
     let (labels, text) = (random(7, 8, 7), random(15, 8, 8));
-    let run = |labels: &Tensor| attend([labels, &text, &text], 2, &[0..2, 2..7], &[0..11, 11..15]).unwrap();
+    let run = |labels: &Tensor| {
+        attend([labels, &text, &text], 2, &[0..2, 2..7], &[0..11, 11..15], &Dropout::default()).unwrap()
+    };
     assert_close(&run(&labels), &run(&variable(&labels)), "attention over other rows");
 }
 
