@@ -489,6 +489,9 @@ fn shards(index: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
     let map = json.get("weight_map").and_then(|map| map.as_object());
     let map = map.ok_or_else(|| Error::model(index, "no object `weight_map`"))?;
     let names: BTreeSet<&str> = map.values().filter_map(|name| name.as_str()).collect();
+    if names.is_empty() {
+        return Err(Error::model(index, "`weight_map` names no file"));
+    }
     names
         .into_iter()
         .map(|name| match Path::new(name).components().collect::<Vec<_>>()[..] {

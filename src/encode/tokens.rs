@@ -63,6 +63,10 @@ impl Encoder {
     pub fn parse_any(text: &str, max_length: usize, file: &Path) -> Result<Self> {
         let damaged = |e: &dyn std::fmt::Display| Error::model(file, format!("not a usable tokenizer: {e}"));
         let mut json: Value = serde_json::from_str(text).map_err(|e| damaged(&e))?;
+        if !json.is_object() {
+            return Err(damaged(&"no JSON object"));
+        }
+        check_templates(&json["post_processor"]).map_err(|e| damaged(&e))?;
         json["truncation"] = Value::Null;
         json["padding"] = Value::Null;
         make_markers_special(&mut json);
@@ -261,6 +265,21 @@ fn make_markers_special(json: &mut Value) {
     }
 }
 
+/// The library takes for granted that a template names only what there is, and panics where it does not.
+fn check_templates(processor: &Value) -> std::result::Result<(), String> {
+    for piece in processor["single"].as_array().into_iter().flatten() {
+        if let Some(token) = piece["SpecialToken"]["id"].as_str()
+            && processor["special_tokens"].get(token).is_none()
+        {
+            return Err(format!("its post_processor names {token:?}, which is not among its special_tokens"));
+        }
+        if piece["Sequence"]["id"].as_str().is_some_and(|sequence| sequence != "A") {
+            return Err("its post_processor asks for a second text where there is one".into());
+        }
+    }
+    processor["processors"].as_array().into_iter().flatten().try_for_each(check_templates)
+}
+
 /// Turns a `Metaspace` that marks only the first text into one that marks none; whether there was one.
 fn never_prepend(pre_tokenizer: &mut Value) -> bool {
     let mut changed = pre_tokenizer.get("prepend_scheme") == Some(&json!("first"));
@@ -281,4 +300,40 @@ fn surroundings(tokenizer: &Tokenizer) -> tokenizers::Result<(Vec<u32>, Vec<u32>
     let at = dressed.windows(bare.len().max(1)).position(|window| window == bare).unwrap_or(0);
     let end = (at + bare.len()).min(dressed.len());
     Ok((dressed[..at].to_vec(), dressed[end..].to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(processor: &Value) -> Result<Encoder> {
+        let model = json!({"type": "WordLevel", "vocab": {"a": 0, "[CLS]": 1}, "unk_token": "a"});
+        let text = json!({"version": "1.0", "added_tokens": [], "model": model, "post_processor": processor});
+        Encoder::parse_any(&text.to_string(), 8, Path::new("tokenizer.json"))
+    }
+
+    fn template(token: &str, sequence: &str) -> Value {
+        let single = json!([
+            {"SpecialToken": {"id": token, "type_id": 0}},
+            {"Sequence": {"id": sequence, "type_id": 0}},
+        ]);
+        let tokens = json!({"[CLS]": {"id": "[CLS]", "ids": [1], "tokens": ["[CLS]"]}});
+        json!({"type": "TemplateProcessing", "single": single, "pair": [], "special_tokens": tokens})
+    }
+
+    #[test]
+    fn a_template_that_names_what_is_not_there_is_refused() {
+        assert!(parse(&template("[CLS]", "A")).is_ok_and(|encoder| encoder.before == [1]));
+        for (bad, what) in [(template("[SEP]", "A"), "\"[SEP]\""), (template("[CLS]", "B"), "a second text")] {
+            for processor in [bad.clone(), json!({"type": "Sequence", "processors": [bad]})] {
+                let error = parse(&processor).err().map(|error| error.to_string());
+                assert!(error.as_ref().is_some_and(|error| error.contains(what)), "{error:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_refused() {
+        assert!(Encoder::parse_any("[]", 8, Path::new("tokenizer.json")).is_err());
+    }
 }

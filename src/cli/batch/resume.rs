@@ -55,6 +55,14 @@ pub(super) struct Done {
     pub(super) complete: bool,
 }
 
+impl Done {
+    /// Whether a run can have come so far: every record, and every line before the next one, took a byte.
+    fn is_possible(&self) -> bool {
+        let Place { line, byte } = self.input;
+        self.errors <= self.records && self.records <= byte && line.saturating_sub(1) <= byte && byte <= i64::MAX as u64
+    }
+}
+
 /// Keeps the state.
 pub(super) struct Keeper {
     path: PathBuf,
@@ -82,8 +90,11 @@ impl Keeper {
         let name = output.display();
         let state = match fs::read(&path) {
             Ok(bytes) => {
-                let state: State = serde_json::from_slice(&bytes)
-                    .with_context(|| format!("{}: no state of a run: --force begins again", path.display()))?;
+                let no_state = || format!("{}: no state of a run: --force begins again", path.display());
+                let state: State = serde_json::from_slice(&bytes).with_context(no_state)?;
+                if !state.done.is_possible() {
+                    bail!(no_state());
+                }
                 let differences = differences(&state.run, &run);
                 if !differences.is_empty() {
                     let differences = differences.join("; ");
@@ -251,6 +262,16 @@ mod tests {
         assert!(open(folder.path(), 7, 0.5).unwrap().done().complete);
         forget(&folder.path().join("out")).unwrap();
         assert!(open(folder.path(), 7, 0.5).err().unwrap().to_string().contains("not begun with --resume"));
+    }
+
+    #[test]
+    fn a_state_of_more_records_than_bytes_is_none() {
+        let possible =
+            Done { records: 2, errors: 1, input: Place { line: 3, byte: 9 }, read: None, output: 9, complete: false };
+        assert!(possible.is_possible());
+        for input in [Place { line: u64::MAX, byte: 9 }, Place { line: 3, byte: u64::MAX }, Place::START] {
+            assert!(!Done { input, ..possible.clone() }.is_possible(), "{input:?}");
+        }
     }
 
     #[test]

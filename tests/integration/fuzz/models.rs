@@ -1,0 +1,147 @@
+//! Files of checkpoints.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use gliclass::checkpoint::{Config, Weights};
+use gliclass::classifier::Classifier;
+use gliclass::model::{Model, Options, Source};
+use proptest::prelude::*;
+use proptest::sample::Index;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::damage::{Edit, damaged, damages, edited, edits};
+use super::defaults;
+
+const WEIGHTS: &str = "model.safetensors";
+const PICKLE: &str = "pytorch_model.bin";
+
+/// Bytes before the header of safetensors: its length.
+const LENGTH: usize = 8;
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference")
+}
+
+/// One of the folders with a checkpoint.
+fn checkpoint(which: &Index) -> PathBuf {
+    let folders = fs::read_dir(fixtures()).unwrap().map(|entry| entry.unwrap().path());
+    let mut folders: Vec<PathBuf> = folders.filter(|path| path.is_dir()).collect();
+    folders.sort();
+    which.get(&folders).clone()
+}
+
+/// The files of a checkpoint, by their names in its folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let names = ["config.json", "tokenizer.json", "tokenizer_config.json", WEIGHTS, PICKLE];
+    let names = names.iter().flat_map(|name| [PathBuf::from(name), Path::new("label_model").join(name)]);
+    names.filter(|name| folder.join(name).exists()).collect()
+}
+
+/// The file with its tensors.
+fn weights(folder: &Path) -> &'static Path {
+    Path::new(if folder.join(WEIGHTS).exists() { WEIGHTS } else { PICKLE })
+}
+
+/// A copy of the checkpoint where `change` changes the file `changed`.
+fn copy(from: &Path, changed: &Path, change: impl Fn(Vec<u8>) -> Vec<u8>) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir(folder.path().join("label_model")).unwrap();
+    for name in files(from) {
+        let bytes = fs::read(from.join(&name)).unwrap();
+        let bytes = if name == changed { change(bytes) } else { bytes };
+        fs::write(folder.path().join(&name), bytes).unwrap();
+    }
+    folder
+}
+
+/// Loads a model, if it is one, and asks it something.
+fn ask(folder: &Path) {
+    let options = Options { max_length: 64, ..Options::default() };
+    let Ok(model) = Model::load(&Source::Folder(folder.to_owned()), &options) else { return };
+    let record = defaults().record("One day I will see the world".into()).unwrap();
+    if let Ok(encoded) = model.encode(&record) {
+        drop(model.logits(&[encoded], 1));
+    }
+}
+
+fn edited_json(bytes: &[u8], edits: &[Edit]) -> Vec<u8> {
+    let value: Value = serde_json::from_slice(bytes).unwrap();
+    edited(value, edits).to_string().into()
+}
+
+/// Changes what the header of safetensors says; its length stays true.
+fn edited_header(bytes: &[u8], edits: &[Edit]) -> Vec<u8> {
+    let (length, rest) = bytes.split_at(LENGTH);
+    let (header, tensors) = rest.split_at(u64::from_le_bytes(length.try_into().unwrap()) as usize);
+    let header = edited_json(header, edits);
+    [&(header.len() as u64).to_le_bytes(), &header[..], tensors].concat()
+}
+
+fn is_json(name: &Path) -> bool {
+    name.extension().is_some_and(|ending| ending == "json")
+}
+
+proptest! {
+    #[test]
+    fn configs_are_parsed(which in any::<Index>(), edits in edits(), damages in damages()) {
+        let good = fs::read(checkpoint(&which).join("config.json")).unwrap();
+        let bad = damaged(edited_json(&good, &edits), usize::MAX, &damages);
+        if let Ok(text) = String::from_utf8(bad) {
+            drop(Config::parse(&text, Path::new("config.json")));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 2, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_model_with_other_words_in_a_file_is_loaded_or_refused(
+        which in any::<Index>(), file in any::<Index>(), edits in edits(),
+    ) {
+        let good = checkpoint(&which);
+        let mut names = files(&good);
+        names.retain(|name| is_json(name));
+        ask(copy(&good, file.get::<PathBuf>(&names), |bytes| edited_json(&bytes, &edits)).path());
+    }
+
+    #[test]
+    fn a_model_with_a_damaged_file_is_loaded_or_refused(
+        which in any::<Index>(), file in any::<Index>(), damages in damages(),
+    ) {
+        let good = checkpoint(&which);
+        let names = files(&good);
+        ask(copy(&good, file.get::<PathBuf>(&names), |bytes| damaged(bytes, usize::MAX, &damages)).path());
+    }
+
+    #[test]
+    fn a_model_with_other_tensors_is_loaded_or_refused(which in any::<Index>(), edits in edits()) {
+        ask(copy(&checkpoint(&which), Path::new(WEIGHTS), |bytes| edited_header(&bytes, &edits)).path());
+    }
+
+    #[test]
+    fn a_model_whose_tensors_are_damaged_where_they_are_named_is_loaded_or_refused(
+        which in any::<Index>(), length in any::<bool>(), damages in damages(),
+    ) {
+        let size = if length { LENGTH } else { 4096 };
+        let good = checkpoint(&which);
+        ask(copy(&good, weights(&good), |bytes| damaged(bytes, size, &damages)).path());
+    }
+
+    #[test]
+    fn a_model_with_a_damaged_pickle_is_loaded_or_refused(damages in damages()) {
+        let good = fixtures().join("uni-format-pickle");
+        ask(copy(&good, Path::new(PICKLE), |bytes| damaged(bytes, 4096, &damages)).path());
+    }
+
+    #[test]
+    fn an_index_of_shards_never_leads_out_of_its_folder(damages in damages(), edits in edits()) {
+        let folder = TempDir::new().unwrap();
+        let index = br#"{"metadata":{},"weight_map":{"a":"model-1.safetensors","b":"../model-2.safetensors"}}"#;
+        let bytes = damaged(edited_json(index, &edits), usize::MAX, &damages);
+        fs::write(folder.path().join("model.safetensors.index.json"), bytes).unwrap();
+        prop_assert!(Weights::open(folder.path()).is_err());
+    }
+}
