@@ -12,7 +12,7 @@ const SHAPES: [(usize, usize, usize); 6] =
 const ROUNDS: usize = 15;
 
 fn main() {
-    for precision in [Precision::Split, Precision::Bf16] {
+    for precision in [Precision::Split, Precision::Bf16, Precision::Int8] {
         println!("{}", arithmetic(precision));
         for (rows, inputs, outputs) in SHAPES {
             let x: Vec<f32> = (0..rows * inputs).map(|i| (i * 7919 % 1000) as f32 / 500.0 - 1.0).collect();

@@ -338,7 +338,7 @@ impl Layer {
         let vectors = |term: &str, shared: &str, separate: &str| -> Result<Option<DistanceVectors>> {
             let Some(relative) = relative.filter(|_| config.has_term(term)).cloned() else { return Ok(None) };
             let name = if config.share_att_key { shared } else { separate };
-            let linear = Linear::load(&own.at(name), hidden, hidden)?;
+            let linear = Linear::load(&own.exact().at(name), hidden, hidden)?;
             let dropout = dropout.clone();
             DistanceVectors::new(&own, heads, move || relative.project(&linear, &dropout)).map(Some)
         };

@@ -137,14 +137,25 @@ struct Store {
     used: Mutex<BTreeSet<String>>,
 }
 
+/// What products of f32 give up for speed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Products {
+    /// Nothing.
+    Exact,
+    /// The last bits, in the encoder, where nearly all the time goes.
+    Fast,
+    /// All but 8 bits of the factors.
+    Bytes,
+}
+
 /// Where a model computes, and whether its tensors may change.
 #[derive(Debug)]
 struct Placement {
     device: Device,
     /// Of the encoder; everything else is in f32.
     dtype: DType,
-    /// Whether the encoder's products are f32 to the last bits, too.
-    exact: bool,
+    /// How the encoder's products are made.
+    products: Products,
     /// Where the model learns.
     learner: Option<Learner>,
 }
@@ -157,8 +168,7 @@ pub struct Weights {
     placement: Arc<Placement>,
     /// The type of the tensors that are handed out.
     dtype: DType,
-    /// Whether products with them are f32 to the last bits.
-    exact: bool,
+    products: Products,
     /// Whether gradients pass them whatever lies before them.
     passed: bool,
 }
@@ -239,35 +249,44 @@ impl Weights {
             }
         }
         let store = Store { file: file.to_owned(), tensors, used: Mutex::default() };
-        let placement = Placement { device: Device::Cpu, dtype: DType::F32, exact: false, learner: None };
+        let placement = Placement { device: Device::Cpu, dtype: DType::F32, products: Products::Fast, learner: None };
         Ok(Self {
             store: Arc::new(store),
             prefix: String::new(),
             placement: Arc::new(placement),
             dtype: DType::F32,
-            exact: true,
+            products: Products::Exact,
             passed: false,
         })
     }
 
     /// The same weights for a model that computes on `device`, its encoder in `dtype`.
     pub fn on(self, device: Device, dtype: DType) -> Self {
-        Self { placement: Arc::new(Placement { device, dtype, exact: false, learner: None }), ..self }
+        Self { placement: Arc::new(Placement { device, dtype, products: Products::Fast, learner: None }), ..self }
     }
 
     /// The same weights for a model whose heads magnify the encoder's rounding.
     pub fn exact_throughout(self) -> Self {
+        self.multiplied(Products::Exact)
+    }
+
+    /// The same weights for a model whose encoder multiplies bytes where the processor is fastest that way.
+    pub fn in_bytes(self) -> Self {
+        self.multiplied(Products::Bytes)
+    }
+
+    fn multiplied(self, products: Products) -> Self {
         let Placement { device, dtype, .. } = &*self.placement;
-        let placement = Placement { device: device.clone(), dtype: *dtype, exact: true, learner: None };
+        let placement = Placement { device: device.clone(), dtype: *dtype, products, learner: None };
         Self { placement: Arc::new(placement), ..self }
     }
 
     /// The same weights for a model that learns: once it is loaded, what learns is to be had from
     /// [`Weights::variables`].
     pub fn trainable(self, learning: Learning) -> Self {
-        let Placement { device, dtype, exact, .. } = &*self.placement;
+        let Placement { device, dtype, products, .. } = &*self.placement;
         let learner = Some(Learner::new(learning, self.store.tensors.keys()));
-        let placement = Placement { device: device.clone(), dtype: *dtype, exact: *exact, learner };
+        let placement = Placement { device: device.clone(), dtype: *dtype, products: *products, learner };
         Self { placement: Arc::new(placement), ..self }
     }
 
@@ -359,15 +378,19 @@ impl Weights {
         self.dtype
     }
 
-    /// Whether products with these weights are f32 to the last bits, where they are in f32 at all. In the encoder, where
-    /// nearly all the time goes, the last bits may be given up for speed.
-    pub fn are_exact(&self) -> bool {
-        self.exact
+    /// How products with these weights are made, where the type is f32.
+    pub fn products(&self) -> Products {
+        self.products
     }
 
     /// The same weights in the encoder's type.
     pub fn for_encoder(&self) -> Self {
-        Self { dtype: self.placement.dtype, exact: self.placement.exact, ..self.clone() }
+        Self { dtype: self.placement.dtype, products: self.placement.products, ..self.clone() }
+    }
+
+    /// The same weights for what is computed once, at load.
+    pub fn exact(&self) -> Self {
+        Self { products: Products::Exact, ..self.clone() }
     }
 
     /// All of them.

@@ -246,6 +246,8 @@ pub enum Dtype {
     Bf16,
     /// float16 where the device has it: less exact
     F16,
+    /// 8-bit products where the processor is fastest that way, else as bf16: the least exact
+    Int8,
 }
 
 impl From<Dtype> for Precision {
@@ -255,6 +257,7 @@ impl From<Dtype> for Precision {
             Dtype::F32 => Self::F32,
             Dtype::Bf16 => Self::Bf16,
             Dtype::F16 => Self::F16,
+            Dtype::Int8 => Self::Int8,
         }
     }
 }

@@ -78,7 +78,7 @@ impl Kernel for Product<'_> {
 }
 
 /// Numbers in the largest tile of any instruction set.
-const MAX_TILE: usize = 14 * 32;
+pub(super) const MAX_TILE: usize = 14 * 32;
 
 /// The heights of tiles there are.
 #[inline(always)]

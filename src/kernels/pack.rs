@@ -23,6 +23,7 @@ impl<T: Copy + Default> Aligned<T> {
     }
 
     /// Makes it `len` zeros, in the same place where that is large enough.
+    #[cfg(target_arch = "x86_64")]
     pub(super) fn clear_to(&mut self, len: usize) -> &mut [T] {
         if self.start + len > self.data.len() {
             *self = Self::zeros(len);

@@ -58,13 +58,10 @@ fn pack(isa: Isa, weight: &[f32], out_features: usize, in_features: usize) -> Pa
 }
 
 fn has_tiles(isa: Isa) -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return isa == Isa::Amx;
-    #[cfg(not(target_arch = "x86_64"))]
-    false
+    cfg!(target_arch = "x86_64") && isa.name() == "amx"
 }
 
-const PRECISIONS: [Precision; 3] = [Precision::F32, Precision::Split, Precision::Bf16];
+const PRECISIONS: [Precision; 4] = [Precision::F32, Precision::Split, Precision::Bf16, Precision::Int8];
 
 #[test]
 fn a_dense_layer_equals_the_plain_sum_on_every_instruction_set() {
@@ -114,6 +111,40 @@ fn factors_of_sixteen_bits_cost_no_more_than_their_rounding() {
                     "{} {rows}x{depth}x{columns}: {got}, not {sum}",
                     isa.name()
                 );
+            }
+        }
+    }
+}
+
+#[test]
+fn factors_of_bytes_cost_no_more_than_half_a_step_of_their_block() {
+    const BLOCK: usize = 64;
+    for isa in Isa::available() {
+        for (rows, depth, columns) in [(0, 3, 2), (1, 1, 1), (3, 48, 12), (29, 65, 33), (15, 128, 32), (61, 196, 100)] {
+            let (mut x, weight) = (numbers(rows * depth, 1), numbers(columns * depth, 2));
+            // Far numbers, tiny ones and blocks of a single value.
+            x.iter_mut().step_by(171).for_each(|x| *x *= 1e4);
+            x.chunks_mut(depth).skip(1).step_by(3).for_each(|row| row.iter_mut().for_each(|x| *x *= 1e-38));
+            x.chunks_mut(depth).skip(2).step_by(3).for_each(|row| row.fill(row[0]));
+            let w = PackedMatrix::on(isa, &weight, columns, depth, Precision::Int8);
+            let mut out = vec![f32::NAN; rows * columns];
+            linear(&x, rows, &w, None, Activation::None, None, &mut out, 1);
+            for (i, got) in out.iter().enumerate() {
+                let (x, w) = (&x[i / columns * depth..][..depth], &weight[i % columns * depth..][..depth]);
+                let (mut sum, mut allowed) = (0.0, 0.0);
+                for (x, w) in x.chunks(BLOCK).zip(w.chunks(BLOCK)) {
+                    let least = x.iter().copied().fold(f32::INFINITY, f32::min);
+                    let greatest = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                    let x_step = f64::from(greatest - least) / 255.0;
+                    let w_step = w.iter().map(|w| f64::from(w.abs())).fold(0.0, f64::max) / 127.0;
+                    for (x, w) in x.iter().zip(w).map(|(x, w)| (f64::from(*x), f64::from(*w))) {
+                        sum += x * w;
+                        allowed += x.abs() * w_step / 2.0 + w.abs() * x_step / 2.0 + x_step * w_step / 4.0;
+                    }
+                }
+                let error = (f64::from(*got) - sum).abs();
+                let what = format!("{} {rows}x{depth}x{columns} element {i}", isa.name());
+                assert!(error <= 1.0001 * allowed + 1e-36, "{what}: {got}, not {sum}; {allowed} are allowed");
             }
         }
     }
@@ -302,10 +333,13 @@ fn infinities_and_nan_pass_through() {
             assert!(x[0].is_nan() && x[1].is_finite(), "{activation:?} {x:?}");
             assert_eq!(x[2], if activation == Activation::Tanh { 1.0 } else { inf }, "{activation:?}");
         }
-        let w = pack(isa, &[1.0; 6], 3, 2);
-        let mut out = [0.0; 6];
-        linear(&[nan, 1.0, 2.0, 3.0], 2, &w, None, Activation::None, None, &mut out, 1);
-        assert!(out[..3].iter().all(|v| v.is_nan()) && out[3..] == [5.0; 3], "{out:?}");
+        for precision in PRECISIONS {
+            let w = PackedMatrix::on(isa, &[1.0; 6], 3, 2, precision);
+            let mut out = [0.0; 9];
+            linear(&[nan, 1.0, 2.0, 3.0, -1.0, inf], 3, &w, None, Activation::None, None, &mut out, 1);
+            assert!(out[..3].iter().all(|v| v.is_nan()) && out[6..].iter().all(|v| !v.is_finite()), "{out:?}");
+            assert!(out[3..6].iter().all(|v| (v - 5.0).abs() < 1e-6), "{precision:?} {out:?}");
+        }
     }
 }
 

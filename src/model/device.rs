@@ -51,7 +51,7 @@ impl Place {
         }
         let dtype = match precision {
             Precision::Auto | Precision::F32 => DType::F32,
-            Precision::Bf16 => DType::BF16,
+            Precision::Bf16 | Precision::Int8 => DType::BF16,
             Precision::F16 => DType::F16,
         };
         let name = match &hardware {
@@ -114,9 +114,11 @@ mod tests {
     }
 
     #[test]
-    fn the_processor_takes_bf16_products_when_asked() {
+    fn the_processor_takes_short_products_when_asked() {
         let dtype = |precision| Place::find(Device::Cpu, precision).map(|place| place.dtype).ok();
         assert_eq!(dtype(Precision::Bf16), Some(DType::BF16));
         assert_eq!(dtype(Precision::Auto), Some(DType::F32));
+        // The weights are rounded to bytes from f32.
+        assert_eq!(dtype(Precision::Int8), Some(DType::F32));
     }
 }

@@ -54,6 +54,8 @@ pub enum Precision {
     Bf16,
     /// float16 where the device has it.
     F16,
+    /// Bytes where the processor is fastest that way, else as [`Precision::Bf16`].
+    Int8,
 }
 
 impl Precision {
@@ -63,6 +65,7 @@ impl Precision {
             // The processor's 16-bit products are of bfloat16.
             Self::Bf16 | Self::F16 => kernels::Precision::Bf16,
             Self::Auto | Self::F32 => kernels::Precision::Split,
+            Self::Int8 => kernels::Precision::Int8,
         }
     }
 }
@@ -150,6 +153,9 @@ impl Model {
             Source::Folder(folder) => Files::read(folder)?,
         };
         files.weights = files.weights.on(place.hardware.clone(), place.dtype);
+        if options.precision == Precision::Int8 {
+            files.weights = files.weights.in_bytes();
+        }
         let config = Config::parse(&files.config, &files.folder.join("config.json"))?;
         if config.magnifies_rounding() {
             files.weights = files.weights.exact_throughout();

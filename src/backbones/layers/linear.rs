@@ -5,6 +5,7 @@ use candle_core::{DType, Tensor};
 use super::{Activation, Derived, Dropout, kernels_hold, matrix, with_values};
 use crate::checkpoint::Weights;
 use crate::checkpoint::learning::Adapter;
+use crate::checkpoint::weights::Products;
 use crate::error::{Error, Result};
 use crate::kernels::{self, PackedMatrix};
 
@@ -199,10 +200,11 @@ impl Linear {
 
 /// How exactly the kernels multiply.
 fn precision(weights: &Weights) -> kernels::Precision {
-    match weights.dtype() {
-        DType::BF16 => kernels::Precision::Bf16,
-        _ if weights.are_exact() => kernels::Precision::F32,
-        _ => kernels::Precision::Split,
+    match (weights.dtype(), weights.products()) {
+        (DType::BF16, _) => kernels::Precision::Bf16,
+        (_, Products::Exact) => kernels::Precision::F32,
+        (_, Products::Fast) => kernels::Precision::Split,
+        (_, Products::Bytes) => kernels::Precision::Int8,
     }
 }
 

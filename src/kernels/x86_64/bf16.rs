@@ -81,27 +81,19 @@ impl Pairs {
         for (row, to) in part.x.chunks_exact(part.depth.max(1)).zip(input.chunks_exact_mut(stride)) {
             narrow(row, to);
         }
-        let mut edge = [0.0; ROWS * WIDTH];
-        for column in (0..part.width).step_by(WIDTH) {
-            let panel = &self.lines[(part.column + column) * self.depth..][..self.depth * WIDTH];
-            let count = WIDTH.min(part.width - column);
-            let mut row = 0;
-            while row < rows {
-                let height = [ROWS, 8, 4, 2].into_iter().find(|height| *height <= rows - row).unwrap_or(1);
-                let a = &input[row * stride..];
-                let c = &mut part.out[row * part.width + column..];
-                if count == WIDTH {
-                    tiles(height, a, stride, panel, c, part.width);
-                } else {
-                    tiles(height, a, stride, panel, &mut edge, WIDTH);
-                    for (r, from) in edge.chunks_exact(WIDTH).take(height).enumerate() {
-                        c[r * part.width..][..count].copy_from_slice(&from[..count]);
-                    }
-                }
-                part.finish.apply(self.unit.0, row..row + height, column, count, c, part.width);
-                row += height;
-            }
-        }
+        let (input, first) = (&*input, part.column);
+        part.in_tiles(
+            &[ROWS, 8, 4, 2, 1],
+            WIDTH,
+            |tile| {
+                let panel = &self.lines[(first + tile.column) * self.depth..][..self.depth * WIDTH];
+                tiles(tile.rows, &input[tile.row * stride..], stride, panel, tile.c, tile.c_stride);
+            },
+            |finish, tile| {
+                let rows = tile.row..tile.row + tile.rows;
+                finish.apply(self.unit.0, rows, tile.column, tile.columns, tile.c, tile.c_stride);
+            },
+        );
     }
 }
 
