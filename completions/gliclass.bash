@@ -196,7 +196,7 @@ _gliclass() {
                     return 0
                     ;;
                 --dtype)
-                    COMPREPLY=($(compgen -W "auto f32 bf16 f16" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto f32 bf16 f16 int8" -- "${cur}"))
                     return 0
                     ;;
                 --threads)
@@ -274,7 +274,7 @@ _gliclass() {
                     return 0
                     ;;
                 --dtype)
-                    COMPREPLY=($(compgen -W "auto f32 bf16 f16" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto f32 bf16 f16 int8" -- "${cur}"))
                     return 0
                     ;;
                 --threads)
@@ -392,7 +392,7 @@ _gliclass() {
                     return 0
                     ;;
                 --dtype)
-                    COMPREPLY=($(compgen -W "auto f32 bf16 f16" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto f32 bf16 f16 int8" -- "${cur}"))
                     return 0
                     ;;
                 --threads)
@@ -526,7 +526,7 @@ _gliclass() {
                     return 0
                     ;;
                 --dtype)
-                    COMPREPLY=($(compgen -W "auto f32 bf16 f16" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto f32 bf16 f16 int8" -- "${cur}"))
                     return 0
                     ;;
                 --threads)
@@ -720,7 +720,7 @@ _gliclass() {
                     return 0
                     ;;
                 --dtype)
-                    COMPREPLY=($(compgen -W "auto f32 bf16 f16" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "auto f32 bf16 f16 int8" -- "${cur}"))
                     return 0
                     ;;
                 --threads)

@@ -56,7 +56,8 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l device -d
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
 bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
-f16\t'float16 where the device has it: less exact'"
+f16\t'float16 where the device has it: less exact'
+int8\t'8-bit products where the processor is fastest that way, else as bf16: the least exact'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s j -l threads -d 'Processor threads [default: all there are]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
@@ -102,7 +103,8 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l device -d 'W
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
 bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
-f16\t'float16 where the device has it: less exact'"
+f16\t'float16 where the device has it: less exact'
+int8\t'8-bit products where the processor is fastest that way, else as bf16: the least exact'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s j -l threads -d 'Processor threads [default: all there are]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
@@ -162,7 +164,8 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l device -d 'Wh
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
 bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
-f16\t'float16 where the device has it: less exact'"
+f16\t'float16 where the device has it: less exact'
+int8\t'8-bit products where the processor is fastest that way, else as bf16: the least exact'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s j -l threads -d 'Processor threads [default: all there are]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
@@ -195,7 +198,8 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l device -d 'W
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
 bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
-f16\t'float16 where the device has it: less exact'"
+f16\t'float16 where the device has it: less exact'
+int8\t'8-bit products where the processor is fastest that way, else as bf16: the least exact'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s j -l threads -d 'Processor threads [default: all there are]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
@@ -221,7 +225,8 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l device -d 'W
 complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
 bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
-f16\t'float16 where the device has it: less exact'"
+f16\t'float16 where the device has it: less exact'
+int8\t'8-bit products where the processor is fastest that way, else as bf16: the least exact'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -s j -l threads -d 'Processor threads [default: all there are]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'

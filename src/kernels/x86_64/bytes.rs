@@ -27,6 +27,9 @@ impl Vnni {
 /// Numbers of the inner dimension that share a step. More are coarser; fewer cost more scaling.
 const BLOCK: usize = 64;
 
+/// Numbers in a vector.
+const LANES: usize = 16;
+
 /// Bytes that one lane multiplies.
 const QUAD: usize = 4;
 
@@ -93,17 +96,12 @@ impl Bytes {
         for (column, row) in weight.chunks_exact(depth.max(1)).enumerate() {
             let (panel, column) = (column / WIDTH * blocks, column % WIDTH);
             for (block, numbers) in (panel..).zip(row.chunks(BLOCK)) {
-                let greatest = numbers.iter().fold(0.0, |max: f32, x| max.max(x.abs()));
-                let step = if numbers.iter().all(|x| x.is_finite()) { greatest / 127.0 } else { f32::NAN };
-                let byte = |x: &f32| if step > 0.0 { (x / step).round_ties_even() as i8 } else { 0 };
-                let sum: i32 = numbers.iter().map(|x| i32::from(byte(x))).sum();
+                // SAFETY: `unit` proves that this machine has the instructions.
+                let (quads, step, sum) = unsafe { narrow_weights(numbers) };
                 scales[block].steps[column] = step;
                 scales[block].sums[column] = step * sum as f32;
                 let lines = lines[block * LINES * WIDTH..].chunks_exact_mut(WIDTH);
-                for (line, quad) in lines.zip(numbers.chunks(QUAD)) {
-                    let byte = |at: usize| quad.get(at).map_or(0, byte);
-                    line[column] = u32::from_le_bytes([0, 1, 2, 3].map(|at| byte(at).cast_unsigned()));
-                }
+                lines.zip(quads).for_each(|(line, quad)| line[column] = quad);
             }
         }
         Self { unit, lines, scales, blocks }
@@ -166,17 +164,13 @@ struct Panel<'a> {
     scales: &'a [Columns],
 }
 
-/// Rounds a block of a row, or its shorter end, to bytes. Where it holds infinity or no number, its scale is no number.
-#[target_feature(enable = "avx512f,avx512dq")]
-fn narrow(numbers: &[f32], to: &mut [u32; LINES]) -> Scale {
-    const LANES: usize = 16;
-    /// All classes of numbers that are not finite.
-    const NOT_FINITE: i32 = 0x99;
+/// A block of a row, or its shorter end, filled up with one of its numbers so that its range stays.
+#[target_feature(enable = "avx512f")]
+fn vectors(numbers: &[f32]) -> [__m512; BLOCK / LANES] {
     let mut end = [0.0; BLOCK];
     let numbers: &[f32; BLOCK] = match numbers.first_chunk() {
         Some(whole) => whole,
         None => {
-            // What the step is made for already.
             end.fill(numbers[0]);
             end[..numbers.len()].copy_from_slice(numbers);
             &end
@@ -187,22 +181,70 @@ fn narrow(numbers: &[f32], to: &mut [u32; LINES]) -> Scale {
         // SAFETY: a vector of them; the load asks for no alignment.
         *x = unsafe { _mm512_loadu_ps(numbers.as_ptr()) };
     }
-    let low = _mm512_reduce_min_ps(_mm512_min_ps(_mm512_min_ps(x[0], x[1]), _mm512_min_ps(x[2], x[3])));
-    let high = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_max_ps(x[0], x[1]), _mm512_max_ps(x[2], x[3])));
-    let not_finite = x.iter().fold(0, |found, x| found | _mm512_fpclass_ps_mask::<NOT_FINITE>(*x));
-    let step = (high - low) / 255.0;
-    if not_finite != 0 || !step.is_finite() {
+    x
+}
+
+#[target_feature(enable = "avx512f")]
+fn least(x: &[__m512; BLOCK / LANES]) -> f32 {
+    _mm512_reduce_min_ps(_mm512_min_ps(_mm512_min_ps(x[0], x[1]), _mm512_min_ps(x[2], x[3])))
+}
+
+#[target_feature(enable = "avx512f")]
+fn greatest(x: &[__m512; BLOCK / LANES]) -> f32 {
+    _mm512_reduce_max_ps(_mm512_max_ps(_mm512_max_ps(x[0], x[1]), _mm512_max_ps(x[2], x[3])))
+}
+
+#[target_feature(enable = "avx512f,avx512dq")]
+fn are_finite(x: &[__m512; BLOCK / LANES]) -> bool {
+    /// All classes of numbers that are not.
+    const OTHERS: i32 = 0x99;
+    x.iter().fold(0, |found, x| found | _mm512_fpclass_ps_mask::<OTHERS>(*x)) == 0
+}
+
+/// What turns numbers into steps. One too small to have an inverse is not seen beside the numbers of any other block.
+fn inverse(step: f32) -> f32 {
+    if step > 2.0 * f32::MIN_POSITIVE { 1.0 / step } else { 0.0 }
+}
+
+/// Rounds a block of a row, or its shorter end, to bytes. Where it holds infinity or what is no number, so is its scale.
+#[target_feature(enable = "avx512f,avx512dq")]
+fn narrow(numbers: &[f32], to: &mut [u32; LINES]) -> Scale {
+    let x = vectors(numbers);
+    let low = least(&x);
+    let step = (greatest(&x) - low) / 255.0;
+    if !are_finite(&x) || !step.is_finite() {
         return Scale { step: f32::NAN, low: f32::NAN };
     }
-    // A step without an inverse is too small to be seen beside `low`, or beside any other block.
-    let inverse = if step > 2.0 * f32::MIN_POSITIVE { 1.0 / step } else { 0.0 };
-    let (first, inverse) = (_mm512_set1_ps(low), _mm512_set1_ps(inverse));
+    let (first, inverse) = (_mm512_set1_ps(low), _mm512_set1_ps(inverse(step)));
     for (x, to) in x.into_iter().zip(to.as_chunks_mut::<QUAD>().0) {
-        let rounded = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_sub_ps(x, first), inverse));
+        let steps = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_sub_ps(x, first), inverse));
         // SAFETY: `to` holds 16 bytes; the store asks for no alignment.
-        unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), _mm512_cvtusepi32_epi8(rounded)) };
+        unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), _mm512_cvtusepi32_epi8(steps)) };
     }
     Scale { step, low }
+}
+
+/// Rounds a block of a column, or its shorter end, to bytes; their step, and their sum.
+#[target_feature(enable = "avx512f,avx512dq")]
+fn narrow_weights(numbers: &[f32]) -> ([u32; LINES], f32, i32) {
+    let mut quads = [0; LINES];
+    let x = vectors(numbers);
+    if !are_finite(&x) {
+        return (quads, f32::NAN, 0);
+    }
+    let step = greatest(&x.map(|x| _mm512_abs_ps(x))) / 127.0;
+    let inverse = _mm512_set1_ps(inverse(step));
+    let mut sum = _mm512_setzero_si512();
+    for (at, x) in x.into_iter().enumerate() {
+        // What fills a shorter end counts as 0.
+        let wanted = numbers.len().saturating_sub(at * LANES).min(LANES);
+        let steps = _mm512_maskz_cvtps_epi32(((1_u32 << wanted) - 1) as u16, _mm512_mul_ps(x, inverse));
+        sum = _mm512_add_epi32(sum, steps);
+        let to = &mut quads[at * LANES / QUAD..][..LANES / QUAD];
+        // SAFETY: `to` holds 16 bytes; the store asks for no alignment.
+        unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), _mm512_cvtsepi32_epi8(steps)) };
+    }
+    (quads, step, _mm512_reduce_add_epi32(sum))
 }
 
 /// [`tile`] of a height there is.
