@@ -2,6 +2,7 @@
 //! holds `<<LABEL>>` or `[SEP]` stays text.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -95,7 +96,7 @@ impl Encoder {
     /// # Errors
     /// The tokenizer failed.
     pub fn offsets(&self, text: &str) -> Result<Vec<(usize, usize)>> {
-        let encoding = self.tokenizer.encode(text, false).map_err(|e| failed(&*e))?;
+        let encoding = ask(|| self.tokenizer.encode(text, false))?;
         Ok(encoding.get_offsets().to_vec())
     }
 
@@ -242,16 +243,18 @@ struct Run {
 }
 
 fn ids(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>> {
-    let encoding = tokenizer.encode_fast(text, false).map_err(|e| failed(&*e))?;
+    let encoding = ask(|| tokenizer.encode_fast(text, false))?;
     Ok(encoding.get_ids().to_vec())
 }
 
-fn failed(error: &dyn std::error::Error) -> Error {
-    Error::Record(format!("the tokenizer failed: {error}"))
+/// Asks the library, which panics over some tokenizers that make no sense.
+fn ask<T>(call: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
+    let answer = catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err("tokenizer.json makes no sense".into()));
+    answer.map_err(|error| Error::Record(format!("the tokenizer failed: {error}")))
 }
 
-fn build(json: &Value) -> tokenizers::Result<Tokenizer> {
-    let mut tokenizer = Tokenizer::from_str(&json.to_string())?;
+fn build(json: &Value) -> Result<Tokenizer> {
+    let mut tokenizer = ask(|| Tokenizer::from_str(&json.to_string()))?;
     tokenizer.set_encode_special_tokens(true);
     Ok(tokenizer)
 }
@@ -293,9 +296,9 @@ fn never_prepend(pre_tokenizer: &mut Value) -> bool {
 }
 
 /// What the tokenizer puts before and after every input.
-fn surroundings(tokenizer: &Tokenizer) -> tokenizers::Result<(Vec<u32>, Vec<u32>)> {
-    let bare = tokenizer.encode_fast("a", false)?;
-    let dressed = tokenizer.encode_fast("a", true)?;
+fn surroundings(tokenizer: &Tokenizer) -> Result<(Vec<u32>, Vec<u32>)> {
+    let bare = ask(|| tokenizer.encode_fast("a", false))?;
+    let dressed = ask(|| tokenizer.encode_fast("a", true))?;
     let (bare, dressed) = (bare.get_ids(), dressed.get_ids());
     let at = dressed.windows(bare.len().max(1)).position(|window| window == bare).unwrap_or(0);
     let end = (at + bare.len()).min(dressed.len());
@@ -330,6 +333,12 @@ mod tests {
                 assert!(error.as_ref().is_some_and(|error| error.contains(what)), "{error:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_panic_of_the_library_is_a_bad_record() {
+        let error = ask::<()>(|| panic!("an index out of bounds")).err().map(|error| error.to_string());
+        assert_eq!(error.as_deref(), Some("the tokenizer failed: tokenizer.json makes no sense"));
     }
 
     #[test]
