@@ -6,6 +6,19 @@ use super::Precision;
 use crate::error::{Error, Result};
 use crate::kernels;
 
+#[cfg(feature = "cuda")]
+mod cuda;
+
+/// Tokens of a batch on a GPU: some gigabytes of activations, and more would not be faster.
+const MOST_BATCH_TOKENS: usize = 1 << 14;
+
+/// Tokens of a batch where there is hardly any memory; what does not fit is halved.
+const LEAST_BATCH_TOKENS: usize = 1 << 10;
+
+/// Bytes that a token takes in a large encoder in float32: sixteen heads over a thousand tokens, before and after
+/// the softmax, and the widest layer.
+const TOKEN_BYTES: usize = 1 << 18;
+
 /// The device that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Device {
@@ -35,18 +48,27 @@ impl Place {
     /// # Errors
     /// The device is not there, or this build cannot use it.
     pub(super) fn find(wish: Device, precision: Precision) -> Result<Self> {
+        let mut without = String::new();
         let hardware = match wish {
             Device::Cpu => Hardware::Cpu,
             Device::Cuda(number) => cuda(number)?,
             Device::Metal => metal()?,
-            Device::Auto => cuda(0).or_else(|_| metal()).unwrap_or(Hardware::Cpu),
+            Device::Auto => {
+                let not_found = |error| {
+                    if cfg!(feature = "cuda") {
+                        without = format!("; {error}");
+                    }
+                    metal()
+                };
+                cuda(0).or_else(not_found).unwrap_or(Hardware::Cpu)
+            }
         };
         let isa = kernels::isa().map_err(Error::Usage)?;
         if hardware.is_cpu() && kernels::enabled() {
             let product = precision.on_kernels();
             let dtype = if product == kernels::Precision::Bf16 { DType::BF16 } else { DType::F32 };
             let description =
-                format!("processor, kernels: {}, arithmetic: {}", isa.name(), kernels::arithmetic(product));
+                format!("processor, kernels: {}, arithmetic: {}{without}", isa.name(), kernels::arithmetic(product));
             return Ok(Self { hardware, dtype, description });
         }
         let dtype = match precision {
@@ -59,21 +81,39 @@ impl Place {
             Hardware::Cuda(_) => "CUDA GPU",
             Hardware::Metal(_) => "Metal GPU",
         };
-        let description = format!("{name}, arithmetic: {}", dtype.as_str());
+        let description = format!("{name}, arithmetic: {}{without}", dtype.as_str());
         Ok(Self { hardware, dtype, description })
     }
+}
+
+/// Tokens of a batch on a device on which a model was just loaded; none on a processor, which has no need of many.
+pub(super) fn batch_tokens(hardware: &Hardware) -> Option<usize> {
+    if hardware.is_cpu() {
+        return None;
+    }
+    Some(free_memory(hardware).map_or(MOST_BATCH_TOKENS, fitting_tokens))
+}
+
+/// Half of the memory is left to what is not counted.
+fn fitting_tokens(free: usize) -> usize {
+    (free / 2 / TOKEN_BYTES).clamp(LEAST_BATCH_TOKENS, MOST_BATCH_TOKENS)
+}
+
+#[cfg(feature = "cuda")]
+fn free_memory(hardware: &Hardware) -> Option<usize> {
+    cuda::free_memory(hardware)
+}
+
+#[cfg(not(feature = "cuda"))]
+fn free_memory(_: &Hardware) -> Option<usize> {
+    None
 }
 
 /// The NVIDIA GPU with this number.
 #[cfg(feature = "cuda")]
 fn cuda(number: usize) -> Result<Hardware> {
-    // A stream of its own, and not the one of each thread: batches come from several threads.
-    Hardware::new_cuda_with_stream(number).map_err(|error| {
-        Error::Usage(format!(
-            "CUDA GPU {number} does not answer: {error}; `nvidia-smi` lists the GPUs that the driver sees, \
-             --device cpu computes on the processor"
-        ))
-    })
+    cuda::find(number)
+        .map_err(|reason| Error::Usage(format!("CUDA GPU {number}: {reason}. --device cpu computes on the processor")))
 }
 
 #[cfg(not(feature = "cuda"))]
@@ -111,6 +151,21 @@ mod tests {
         let error = Place::find(Device::Cuda(1), Precision::Auto).err().map(|error| error.to_string());
         assert!(error.is_some_and(|error| error.contains("--features cuda") && error.contains("--device cpu")));
         assert!(Place::find(Device::Auto, Precision::Auto).is_ok());
+    }
+
+    #[test]
+    #[cfg(feature = "cuda")]
+    fn a_gpu_that_is_not_there_is_refused_with_a_way_out_and_auto_takes_the_processor() {
+        let error = Place::find(Device::Cuda(99), Precision::Auto).err().map(|error| error.to_string());
+        assert!(error.is_some_and(|error| error.starts_with("CUDA GPU 99: ") && error.contains("--device cpu")));
+        assert!(Place::find(Device::Auto, Precision::Auto).is_ok());
+    }
+
+    #[test]
+    fn batches_on_a_gpu_fill_half_of_its_memory_within_bounds() {
+        let gib = |count: usize| count << 30;
+        assert_eq!([0, gib(1), gib(4), gib(80)].map(fitting_tokens), [1 << 10, 1 << 11, 1 << 13, 1 << 14]);
+        assert_eq!(batch_tokens(&Hardware::Cpu), None);
     }
 
     #[test]

@@ -27,9 +27,6 @@ pub use fingerprint::fingerprint;
 pub use neighbours::Neighbours;
 pub use pieces::{Overflow, Pieces};
 
-/// Tokens of a batch on a GPU: some gigabytes of activations. Where there is less memory, batches are halved.
-const GPU_BATCH_TOKENS: usize = 1 << 14;
-
 /// Pieces of one record that are computed together: what a batch holds does not grow with the text.
 const PIECES_AT_ONCE: usize = 4;
 
@@ -136,6 +133,8 @@ pub struct Model {
     description: Vec<String>,
     /// Held by the thread that computes, where only one can.
     turn: Option<Mutex<()>>,
+    /// Tokens of a batch, where the device wants many.
+    batch_tokens: Option<usize>,
     notify: fn(&str),
     halved: Once,
 }
@@ -179,9 +178,10 @@ impl Model {
         }
         // Batches of several threads side by side would only share the GPU's memory.
         let turn = (!place.hardware.is_cpu()).then(Mutex::default);
+        let batch_tokens = device::batch_tokens(&place.hardware);
         let pieces = options.pieces;
         let (neighbours, notify, halved) = (None, options.notify, Once::new());
-        Ok(Self { encoder, network, pieces, neighbours, description, turn, notify, halved })
+        Ok(Self { encoder, network, pieces, neighbours, description, turn, batch_tokens, notify, halved })
     }
 
     /// Lines for `--verbose`: architecture, backbone, size, kernels, tensors left unused.
@@ -297,7 +297,7 @@ impl Classifier for Model {
     }
 
     fn batch_tokens(&self) -> Option<usize> {
-        self.turn.is_some().then_some(GPU_BATCH_TOKENS)
+        self.batch_tokens
     }
 
     fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
