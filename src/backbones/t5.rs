@@ -129,7 +129,7 @@ impl Stack {
         let decodes = role != Role::Encoder;
         let count = config.num_decoder_layers.filter(|_| decodes).unwrap_or(config.num_layers);
         let buckets = config.buckets(decodes).map_err(|e| weights.error(e))?;
-        let mut layers: Vec<Layer> = Vec::with_capacity(count);
+        let mut layers: Vec<Layer> = Vec::new();
         for index in 0..count {
             let block = weights.at(format_args!("block.{index}"));
             // Only UMT5 has a table in every layer.

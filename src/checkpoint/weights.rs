@@ -4,6 +4,7 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -222,7 +223,10 @@ impl Weights {
     fn from_pickle(path: &Path) -> Result<Self> {
         let damaged = |e: candle_core::Error| Error::model(path, format!("not a readable PyTorch file: {e}"));
         let mut tensors = BTreeMap::new();
-        for (name, tensor) in candle_core::pickle::read_all(path).map_err(damaged)? {
+        // The library's reader panics over some files that are no pickles.
+        let read = catch_unwind(|| candle_core::pickle::read_all(path));
+        let read = read.map_err(|_| Error::model(path, "not a readable PyTorch file: fetch it again"))?;
+        for (name, tensor) in read.map_err(damaged)? {
             let shape = tensor.dims().to_vec();
             let values = tensor.to_dtype(candle_core::DType::F32).and_then(|t| t.flatten_all()?.to_vec1::<f32>());
             let bytes: Vec<u8> = values.map_err(damaged)?.into_iter().flat_map(f32::to_le_bytes).collect();

@@ -83,6 +83,19 @@ fn is_json(name: &Path) -> bool {
     name.extension().is_some_and(|ending| ending == "json")
 }
 
+#[test]
+fn memory_is_not_taken_for_layers_that_are_not_there() {
+    let folder = copy(&fixtures().join("encdec-t5-gated-lstm"), Path::new("config.json"), |bytes| {
+        let mut config: Value = serde_json::from_slice(&bytes).unwrap();
+        for name in ["num_layers", "num_decoder_layers"] {
+            config["encoder_config"][name] = (1_u64 << 40).into();
+        }
+        config.to_string().into()
+    });
+    let error = Model::load(&Source::Folder(folder.path().to_owned()), &Options::default()).err().unwrap();
+    assert!(error.to_string().contains("is missing"), "{error}");
+}
+
 proptest! {
     #[test]
     fn configs_are_parsed(which in any::<Index>(), edits in edits(), damages in damages()) {
