@@ -57,12 +57,7 @@ impl LabelEncoder {
         let encoder = encoder.at_most(backbone.max_positions().unwrap_or(usize::MAX));
         Ok(Self {
             tokenizer: LabelTokenizer { encoder, padding },
-            projector: Projector::load(
-                &weights.at("biencoder_projector"),
-                backbone.hidden_size(),
-                activation,
-                config.dropout,
-            )?,
+            projector: Projector::load(&weights.at("biencoder_projector"), backbone.hidden_size(), activation, 0.0)?,
             pooling: config.pooling_strategy,
             learns: weights.learn(),
             backbone,

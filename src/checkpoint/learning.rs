@@ -197,7 +197,7 @@ impl Lora {
 }
 
 /// Random numbers for the tensor of this name: others do not change them.
-fn random(seed: u64, name: &str) -> Pcg64 {
+pub(crate) fn random(seed: u64, name: &str) -> Pcg64 {
     let name = name.bytes().fold(0, |hash, byte| mix(hash ^ u64::from(byte)));
     Pcg64::new(u128::from(seed), u128::from(name))
 }

@@ -57,6 +57,12 @@ impl std::fmt::Debug for Stored {
 }
 
 impl Stored {
+    /// Of values in row-major order.
+    pub fn from_values(shape: Vec<usize>, values: &[f32]) -> Self {
+        let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+        Self { range: 0..bytes.len(), bytes: Bytes::Owned(Arc::new(bytes)), dtype: Dtype::F32, shape, scales: None }
+    }
+
     /// Its shape.
     pub fn shape(&self) -> &[usize] {
         &self.shape
@@ -229,12 +235,28 @@ impl Weights {
         for (name, tensor) in read.map_err(damaged)? {
             let shape = tensor.dims().to_vec();
             let values = tensor.to_dtype(candle_core::DType::F32).and_then(|t| t.flatten_all()?.to_vec1::<f32>());
-            let bytes: Vec<u8> = values.map_err(damaged)?.into_iter().flat_map(f32::to_le_bytes).collect();
-            let range = 0..bytes.len();
-            let stored = Stored { bytes: Bytes::Owned(Arc::new(bytes)), range, dtype: Dtype::F32, shape, scales: None };
-            tensors.insert(name, stored);
+            tensors.insert(name, Stored::from_values(shape, &values.map_err(damaged)?));
         }
         Self::new(path, tensors)
+    }
+
+    /// These tensors; `file` is only named in errors.
+    pub fn of(file: &Path, tensors: BTreeMap<String, Stored>) -> Self {
+        let store = Store { file: file.to_owned(), tensors, used: Mutex::default() };
+        let placement = Placement { device: Device::Cpu, dtype: DType::F32, products: Products::Fast, learner: None };
+        Self {
+            store: Arc::new(store),
+            prefix: String::new(),
+            placement: Arc::new(placement),
+            dtype: DType::F32,
+            products: Products::Exact,
+            passed: false,
+        }
+    }
+
+    /// All tensors by their names, as they were stored.
+    pub fn all(&self) -> &BTreeMap<String, Stored> {
+        &self.store.tensors
     }
 
     fn new(file: &Path, mut tensors: BTreeMap<String, Stored>) -> Result<Self> {
@@ -252,16 +274,7 @@ impl Weights {
                 }
             }
         }
-        let store = Store { file: file.to_owned(), tensors, used: Mutex::default() };
-        let placement = Placement { device: Device::Cpu, dtype: DType::F32, products: Products::Fast, learner: None };
-        Ok(Self {
-            store: Arc::new(store),
-            prefix: String::new(),
-            placement: Arc::new(placement),
-            dtype: DType::F32,
-            products: Products::Exact,
-            passed: false,
-        })
+        Ok(Self::of(file, tensors))
     }
 
     /// The same weights for a model that computes on `device`, its encoder in `dtype`.

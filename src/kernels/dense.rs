@@ -60,6 +60,13 @@ impl PackedMatrix {
         Self { layout, out_features, in_features }
     }
 
+    /// Packs `lines (in_features, out_features)`, row-major: the weight turned. In f32, on at most `threads` threads.
+    pub fn of_lines(lines: &[f32], out_features: usize, in_features: usize, threads: usize) -> Self {
+        assert_eq!(lines.len(), out_features * in_features, "shape of a weight");
+        let panels = Panels::of_lines(current(), lines, out_features, in_features, threads);
+        Self { layout: Layout::Panels(panels), out_features, in_features }
+    }
+
     /// Columns of the result.
     pub fn out_features(&self) -> usize {
         self.out_features

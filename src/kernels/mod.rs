@@ -10,8 +10,10 @@
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 mod attention;
+mod attention_gradient;
 mod dense;
 mod gemm;
+mod gradients;
 mod isa;
 mod mask;
 mod math;
@@ -31,11 +33,15 @@ mod x86_64;
 pub use attention::{
     AttentionShape, Bias, Disentangled, DistanceTable, PositionTable, Rows, attention, attention_over,
 };
+pub use attention_gradient::{Heads, attention_gradient, attention_learning};
 pub use dense::{PackedMatrix, Precision, arithmetic, linear};
+pub use gradients::{
+    activation_gradient, column_sums, layer_norm_gradient, rms_norm_gradient, transpose, transposed_product,
+};
 pub use isa::{Isa, enabled, isa};
 pub use mask::Mask;
 pub use memory::keep_pages;
-pub use rows::{activate, gated, layer_norm, rms_norm};
+pub use rows::{activate, activate_on_threads, gated, layer_norm, rms_norm};
 
 /// What a dense layer applies to each element after its bias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 use std::ops::{Deref, DerefMut};
 
 use super::isa::Isa;
+use super::parallel;
 
 /// Numbers that begin on a cache line.
 #[derive(Debug)]
@@ -68,6 +69,18 @@ impl Panels {
     pub(super) fn on(isa: Isa, rows: &[f32], stride: usize, columns: usize, depth: usize) -> Self {
         let mut numbers = Aligned::zeros(packed_size(columns, depth, isa.panel()));
         pack_rows(rows, stride, columns, depth, isa.panel(), &mut numbers);
+        Self { numbers, isa, depth }
+    }
+
+    /// Packs `lines (depth, columns)`, row-major, on at most `threads` threads.
+    pub(super) fn of_lines(isa: Isa, lines: &[f32], columns: usize, depth: usize, threads: usize) -> Self {
+        let width = isa.panel();
+        let mut numbers = Aligned::zeros(packed_size(columns, depth, width));
+        let share = columns.div_ceil(width).div_ceil(threads.max(1)) * width;
+        parallel(numbers.chunks_mut((share * depth).max(1)).enumerate(), |(part, to)| {
+            let first = part * share;
+            pack_columns(&lines[first..], columns, share.min(columns - first), depth, width, to);
+        });
         Self { numbers, isa, depth }
     }
 

@@ -1,9 +1,10 @@
 //! What is done to each row or element alone: norms, activations, gates.
 
+use super::gradients::worth;
 use super::isa::{Isa, current};
 use super::math::activated;
 use super::simd::{Kernel, Simd};
-use super::{Activation, meter};
+use super::{Activation, meter, parallel};
 
 /// Normalises each row of `x (rows, width)` to mean 0 and variance 1 (biased), then scales by
 /// `weight (width)` and shifts by `bias (width)`, into `out (rows, width)`.
@@ -47,6 +48,12 @@ pub(super) fn rms_norm_on(isa: Isa, x: &[f32], weight: &[f32], eps: f32, out: &m
 pub fn activate(x: &mut [f32], activation: Activation) {
     let _timer = meter::start(meter::Part::Rows);
     activate_on(current(), x, activation);
+}
+
+/// The same on at most `threads` threads.
+pub fn activate_on_threads(x: &mut [f32], activation: Activation, threads: usize) {
+    let share = x.len().div_ceil(worth(threads, x.len())).max(1);
+    parallel(x.chunks_mut(share), |x| activate(x, activation));
 }
 
 pub(super) fn activate_on(isa: Isa, x: &mut [f32], activation: Activation) {

@@ -16,6 +16,7 @@ use crate::records::Record;
 pub mod builtin;
 pub mod device;
 mod fingerprint;
+pub mod fresh;
 pub mod hub;
 mod memory;
 pub mod neighbours;

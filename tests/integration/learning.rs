@@ -1,6 +1,7 @@
 //! A model whose tensors are variables: the same logits by candle's operations, and gradients for every tensor.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Tensor, Var};
@@ -257,4 +258,61 @@ fn dropout_follows_from_the_seed_and_the_batch_and_can_be_turned_off() {
         let gradients = loss(network.as_ref(), records).backward().unwrap();
         assert!(weights.variables().values().any(|variable| gradients.get(variable).is_some()), "{name}");
     }
+}
+
+/// The reference's focal loss of a record's logits, every third label true.
+fn focal_loss(logits: &Tensor) -> Tensor {
+    let run = || -> candle_core::Result<Tensor> {
+        let targets = Tensor::from_iter((0..logits.dim(0)?).map(|i| f32::from(i % 3 == 0)), logits.device())?;
+        let sure = (logits.abs()?.neg()?.exp()? + 1.0)?.log()?;
+        let cross_entropy = ((logits.relu()? - (logits * &targets)?)? + sure)?;
+        let probability = candle_nn::ops::sigmoid(logits)?;
+        let of_target =
+            ((&probability * &targets)? + (probability.affine(-1.0, 1.0)? * targets.affine(-1.0, 1.0)?)?)?;
+        let weight = targets.affine(2.0 * 0.25 - 1.0, 1.0 - 0.25)?;
+        (weight * (cross_entropy * of_target.affine(-1.0, 1.0)?.sqr()?)?)?.mean_all()
+    };
+    run().unwrap()
+}
+
+/// The length of a gradient, and its products with two vectors of made-up numbers: what `make_gradients.py` records.
+fn fingerprint(gradient: &[f32]) -> [f64; 3] {
+    let product = |start: u64| {
+        let made_up = |at: u64| (at * 2_654_435_761 % (1 << 32)) as f64 / f64::from(1u32 << 31) - 1.0;
+        gradient.iter().zip(start..).map(|(x, at)| f64::from(*x) * made_up(at)).sum::<f64>()
+    };
+    [gradient.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt(), product(1), product(1_000_003)]
+}
+
+#[test]
+fn gradients_are_those_of_pytorch() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/gradients/gradients.json");
+    let recorded: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let mut failures = Vec::new();
+    for (name, recorded) in recorded.as_object().unwrap() {
+        let folder = fixture(name);
+        let (network, weights) = trainable(&folder, Learning::default());
+        let logits = network.forward(&records(&folder)[..2], 2).unwrap();
+        let of_record = |rows: &Range<usize>| focal_loss(&logits.values.narrow(0, rows.start, rows.len()).unwrap());
+        let loss = (of_record(&logits.rows[0]) + of_record(&logits.rows[1])).unwrap();
+        let expected = recorded["loss"].as_f64().unwrap();
+        assert!((scalar(&loss) - expected).abs() < 1e-4 * expected, "{name}: {} {expected}", scalar(&loss));
+        let gradients = loss.backward().unwrap();
+        let variables = weights.variables();
+        let recorded = recorded["gradients"].as_object().unwrap();
+        let expected: BTreeMap<&String, [f64; 3]> =
+            recorded.iter().map(|(tensor, value)| (tensor, serde_json::from_value(value.clone()).unwrap())).collect();
+        let longest = expected.values().map(|numbers| numbers[0]).fold(0.0, f64::max);
+        for (tensor, expected) in expected {
+            let variable = variables.get(tensor).unwrap_or_else(|| panic!("{name}: {tensor} is no variable"));
+            let gradient = gradients.get(variable).unwrap_or_else(|| panic!("{name}: no gradient of {tensor}"));
+            let found = fingerprint(&values(gradient).unwrap());
+            // Some gradients are zero, but for rounding: those of the biases of keys.
+            let allowed = 1e-4 * expected[0] + 1e-6 * longest;
+            if !found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() <= allowed) {
+                failures.push(format!("{name}: {tensor}: {found:?}, not {expected:?}"));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

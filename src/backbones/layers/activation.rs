@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{kernels_take, matrix, with_values};
+use super::{gradients, kernels_take, matrix, with_values};
 use crate::error::Result;
 use crate::kernels;
 
@@ -84,6 +84,7 @@ impl Activation {
                 Tensor::from_vec(with_values(x, |x| x.iter().copied().map(f).collect())?, x.dims(), x.device())?
             }
             Self::Plain(_, f) => f(x)?,
+            Self::Fused(activation) if gradients::take(x) => gradients::activate(x, activation)?,
             Self::Fused(None) => x.clone(),
             Self::Fused(Gelu) => x.gelu_erf()?,
             Self::Fused(GeluTanh) => x.gelu()?,
@@ -100,6 +101,9 @@ impl Activation {
     pub fn gate(self, x: &Tensor) -> Result<Tensor> {
         let (rows, twice) = x.dims2()?;
         let width = twice / 2;
+        if let (true, false, Self::Fused(activation)) = (gradients::take(x), kernels_take(x), self) {
+            return Ok(gradients::gate(x, activation)?);
+        }
         if !kernels_take(x) {
             let gate = self.forward(&x.narrow(1, 0, width)?.contiguous()?)?;
             return Ok((gate * x.narrow(1, width, width)?)?);

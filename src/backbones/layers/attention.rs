@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use candle_core::{D, Device, Tensor};
 
 use super::packed::{Group, Rectangle, Sight};
-use super::{Derived, Dropout, kernels_hold, kernels_take, matrix, select_rows, values, with_values};
+use super::{Derived, Dropout, gradients, kernels_hold, kernels_take, matrix, select_rows, values, with_values};
 use crate::backbones::Sequences;
 use crate::checkpoint::Weights;
 use crate::error::{Error, Result};
@@ -254,6 +254,12 @@ impl Attention {
         let hidden = self.heads * self.head_dim;
         if width != 3 * hidden || tokens != sequences.tokens() {
             return Err(candle_core::Error::Msg(format!("attention over {:?}", query_key_value.dims())).into());
+        }
+        if let (true, true, Bias::None, None) =
+            (query_key_value.track_op(), gradients::take(query_key_value), bias, &sequences.text)
+        {
+            let mask = self.dropout.mask();
+            return Ok(gradients::attention(query_key_value, &self.shape(sequences), mask, sequences.threads)?);
         }
         if !kernels_take(query_key_value) {
             let groups = &sequences.packing(query_key_value.device())?.groups;

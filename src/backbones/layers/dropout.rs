@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp1, DType, Layout, Shape, Tensor};
+use candle_core::Tensor;
 
+use super::gradients;
 use crate::checkpoint::Weights;
 use crate::checkpoint::learning::Noise;
 use crate::error::Result;
@@ -27,36 +28,27 @@ impl Dropout {
         self.noise.as_ref()?.draw()
     }
 
+    /// The next mask, for an operation that applies it itself.
+    pub(super) fn mask(&self) -> Option<Mask> {
+        self.draw().map(|key| Mask::new(key, self.rate))
+    }
+
     /// `x` of any shape, some of it 0 and the rest raised.
     ///
     /// # Errors
     /// The device has no room.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let Some(key) = self.draw() else { return Ok(x.clone()) };
-        if x.device().is_cpu() && x.dtype() == DType::F32 {
-            return Ok(x.contiguous()?.apply_op1(Masked(Mask::new(key, self.rate)))?);
+        if gradients::take(x) {
+            return Ok(gradients::mask(x, Mask::new(key, self.rate))?);
+        }
+        if x.device().is_cpu() {
+            let mask = Mask::new(key, self.rate);
+            let factors = Tensor::from_iter((0..x.elem_count()).map(|at| mask.factor(at)), x.device())?;
+            return Ok((x * factors.reshape(x.dims())?.to_dtype(x.dtype())?)?);
         }
         x.device().set_seed(key)?;
         let kept = Tensor::rand(0f32, 1f32, x.dims(), x.device())?.ge(self.rate)?;
         Ok((x * (kept.to_dtype(x.dtype())? * f64::from(1.0 / (1.0 - self.rate)))?)?)
-    }
-}
-
-/// [`Mask::apply`] on a contiguous tensor.
-struct Masked(Mask);
-
-impl CustomOp1 for Masked {
-    fn name(&self) -> &'static str {
-        "dropout"
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
-        let mut values = super::gradients::slice(storage, layout)?.to_vec();
-        self.0.apply(&mut values, 0);
-        Ok((CpuStorage::F32(values), layout.shape().clone()))
-    }
-
-    fn bwd(&self, _: &Tensor, _: &Tensor, gradient: &Tensor) -> candle_core::Result<Option<Tensor>> {
-        gradient.contiguous()?.apply_op1_no_bwd(self).map(Some)
     }
 }

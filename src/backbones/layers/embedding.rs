@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{kernels_hold, matrix};
+use super::{gradients, kernels_hold, matrix};
 use crate::checkpoint::Weights;
 use crate::checkpoint::weights::Stored;
 use crate::error::{Error, Result};
@@ -54,6 +54,7 @@ impl Embedding {
                 }
                 matrix(out, self.width)
             }
+            Way::Tensors(table) if gradients::take(table) => Ok(gradients::gather(table, ids.to_vec())?),
             Way::Tensors(table) => Ok(table.index_select(&Tensor::new(ids, table.device())?, 0)?),
         }
     }

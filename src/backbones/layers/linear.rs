@@ -2,6 +2,7 @@
 
 use candle_core::{DType, Tensor};
 
+use super::gradients::{self, Extra};
 use super::{Activation, Derived, Dropout, kernels_hold, matrix, with_values};
 use crate::checkpoint::Weights;
 use crate::checkpoint::learning::Adapter;
@@ -177,11 +178,12 @@ impl Linear {
         let (weight, bias) = match &self.way {
             Way::Kernels { weight, bias } => (weight, bias.as_deref()),
             Way::Tensors(layer) => {
-                let y = self.dropout.forward(&layer.product(x, activation)?)?;
-                return Ok(match residual {
-                    Some(residual) => (y + residual)?,
-                    None => y,
-                });
+                let y = layer.product(x, activation, threads)?;
+                return match residual {
+                    Some(residual) if gradients::take(&y) => Ok(gradients::add(&y, residual, self.dropout.mask())?),
+                    Some(residual) => Ok((self.dropout.forward(&y)? + residual)?),
+                    None => self.dropout.forward(&y),
+                };
             }
         };
         let mut out = vec![0.0; rows * outputs];
@@ -210,9 +212,19 @@ fn precision(weights: &Weights) -> kernels::Precision {
 
 impl Tensors {
     /// `activation(x W^T + b)`, in the type of the weights.
-    fn product(&self, x: &Tensor, activation: kernels::Activation) -> Result<Tensor> {
+    fn product(&self, x: &Tensor, activation: kernels::Activation, threads: usize) -> Result<Tensor> {
         let weight = self.weight.get()?;
         let x = x.to_dtype(weight.dtype())?;
+        if gradients::take(&x) {
+            let bias = self.bias.as_ref().map(Derived::get).transpose()?;
+            // Adapters add to the product before its activation.
+            let alone = if self.adapters.is_empty() { activation } else { kernels::Activation::None };
+            let y = gradients::dense(&x, &weight, bias.as_ref(), Extra { activation: alone, threads })?;
+            if self.adapters.is_empty() {
+                return Ok(y);
+            }
+            return Activation::Fused(activation).forward(&gradients::add(&self.adapted(&x)?, &y, None)?);
+        }
         let mut y = x.matmul(&weight.t()?)?;
         if let Some(bias) = &self.bias {
             y = y.broadcast_add(&bias.get()?)?;

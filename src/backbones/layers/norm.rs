@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Tensor};
 
-use super::{Derived, kernels_hold, matrix, with_values};
+use super::{Derived, gradients, kernels_hold, matrix, with_values};
 use crate::checkpoint::Weights;
 use crate::error::Result;
 use crate::kernels;
@@ -114,6 +114,9 @@ impl RmsNorm {
             RmsWay::Tensors(weight) => {
                 let weight = weight.get()?;
                 let x = x.to_dtype(weight.dtype())?.contiguous()?;
+                if gradients::take(&x) {
+                    return Ok(gradients::rms_norm(&x, &weight, self.eps)?);
+                }
                 if must_be_plain(&x, &weight) {
                     return Ok(candle_nn::ops::rms_norm_slow(&x, &weight, self.eps)?);
                 }
@@ -126,6 +129,9 @@ impl RmsNorm {
 /// candle's own operation where it serves.
 fn normalize(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f32) -> Result<Tensor> {
     let x = x.to_dtype(weight.dtype())?.contiguous()?;
+    if gradients::take(&x) {
+        return Ok(gradients::layer_norm(&x, weight, bias, eps)?);
+    }
     if must_be_plain(&x, weight) {
         return Ok(candle_nn::ops::layer_norm_slow(&x, weight, bias, eps)?);
     }

@@ -1,9 +1,10 @@
 //! Where a token stands in its sequence: learned tables and rotary angles.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use candle_core::{DType, Device, Tensor};
 
+use super::gradients::{self, Turn};
 use super::{kernels_hold, kernels_take, matrix, with_values};
 use crate::backbones::Sequences;
 use crate::checkpoint::Weights;
@@ -82,8 +83,12 @@ impl PositionTable {
                 matrix(out, self.width)
             }
             Way::Tensors(table, first) => {
-                let rows = Tensor::from_iter(self.rows(sequences).map(|row| row as u32), x.device())?;
-                let sum = (x + table.index_select(&rows, 0)?)?;
+                let rows: Vec<u32> = self.rows(sequences).map(|row| row as u32).collect();
+                let sum = if gradients::take(table) {
+                    gradients::add(x, &gradients::gather(table, rows)?, None)?
+                } else {
+                    (x + table.index_select(&Tensor::new(rows, x.device())?, 0)?)?
+                };
                 Ok(match first {
                     Some(first) => sum.broadcast_add(first)?,
                     None => sum,
@@ -112,9 +117,8 @@ fn add(x: &mut [f32], y: &[f32]) {
 ///
 /// Source: `apply_rotary_pos_emb` of transformers: the two halves of a head turn together.
 pub struct Rotary {
-    /// `(positions, head_dim / 2)`.
-    cos: Vec<f32>,
-    sin: Vec<f32>,
+    /// Cosines and sines, `(positions, head_dim / 2)`.
+    angles: Arc<[Vec<f32>; 2]>,
     half: usize,
     heads: usize,
     /// The same on the device where it was first used.
@@ -138,7 +142,7 @@ impl Rotary {
         let angles = || (0..positions).flat_map(|p| frequencies.iter().map(move |f| p as f32 * f));
         let tensors = OnceLock::new();
         let (cos, sin) = (angles().map(|angle| angle.cos() * scale), angles().map(|angle| angle.sin() * scale));
-        Self { cos: cos.collect(), sin: sin.collect(), half, heads, tensors }
+        Self { angles: Arc::new([cos.collect(), sin.collect()]), half, heads, tensors }
     }
 
     /// Turns queries and keys by their positions; values stay.
@@ -147,26 +151,20 @@ impl Rotary {
     /// `x` is no matrix.
     pub fn forward(&self, x: Tensor, sequences: &Sequences) -> Result<Tensor> {
         let (_, width) = x.dims2()?;
-        if !kernels_take(&x) {
-            return self.turn(&x, width, sequences);
-        }
-        let mut values = with_values(&x, <[f32]>::to_vec)?;
-        for range in sequences.ranges() {
-            let rows = values[range.start * width..range.end * width].chunks_exact_mut(width);
-            for (position, row) in rows.enumerate() {
-                let at = position * self.half..(position + 1) * self.half;
-                let (cos, sin) = (&self.cos[at.clone()], &self.sin[at]);
-                for head in row[..width / 3 * 2].chunks_exact_mut(2 * self.half).take(2 * self.heads) {
-                    let (first, second) = head.split_at_mut(self.half);
-                    for i in 0..self.half {
-                        let (a, b) = (first[i], second[i]);
-                        first[i] = a * cos[i] - b * sin[i];
-                        second[i] = b * cos[i] + a * sin[i];
-                    }
-                }
+        let turn = || Turn { angles: Arc::clone(&self.angles), half: self.half, heads: 2 * self.heads };
+        if kernels_take(&x) {
+            let mut values = with_values(&x, <[f32]>::to_vec)?;
+            for range in sequences.ranges() {
+                let rows = values[range.start * width..range.end * width].chunks_exact_mut(width);
+                rows.enumerate().for_each(|(position, row)| turn().apply(row, position, 1.0));
             }
+            return matrix(values, width);
         }
-        matrix(values, width)
+        if gradients::take(&x) {
+            let positions = sequences.ranges().flat_map(|range| 0..range.len()).collect();
+            return Ok(gradients::turn(&x, turn(), positions)?);
+        }
+        self.turn(&x, width, sequences)
     }
 
     fn turn(&self, x: &Tensor, width: usize, sequences: &Sequences) -> Result<Tensor> {
@@ -193,7 +191,7 @@ impl Rotary {
                 .to_dtype(dtype)?
                 .to_device(device)
         };
-        let tensors = [tensor(&self.cos)?, tensor(&self.sin)?];
+        let tensors = [tensor(&self.angles[0])?, tensor(&self.angles[1])?];
         Ok(self.tensors.get_or_init(|| tensors))
     }
 }

@@ -129,3 +129,90 @@ fn kernels_refuse_what_they_cannot_read() {
     let half = Tensor::zeros((2, 2), DType::F16, &Device::Cpu).unwrap();
     assert!(with_values(&half, <[f32]>::len).is_err());
 }
+
+/// Gradients by the kernels are the slopes measured by a step to each side.
+#[track_caller]
+fn assert_slopes(inputs: &[&Tensor], f: impl Fn(&[Tensor]) -> Tensor) {
+    let variables: Vec<Var> = inputs.iter().map(|x| Var::from_tensor(x).unwrap()).collect();
+    let tensors: Vec<Tensor> = variables.iter().map(|variable| variable.as_tensor().clone()).collect();
+    // Looks at every element in another way.
+    let loss = |inputs: &[Tensor]| {
+        let y = f(inputs).flatten_all().unwrap();
+        let weights = Tensor::from_iter((0..y.elem_count()).map(|i| (i as f32 * 0.7).sin()), &Device::Cpu).unwrap();
+        (y * weights).unwrap().sum_all().unwrap()
+    };
+    let gradients = loss(&tensors).backward().unwrap();
+    for (which, variable) in variables.iter().enumerate() {
+        let gradient = values(gradients.get(variable).unwrap()).unwrap();
+        let original = values(inputs[which]).unwrap();
+        for entry in (0..original.len()).step_by(original.len() / 7 + 1) {
+            let at = |step: f32| {
+                let mut shifted = original.clone();
+                shifted[entry] += step;
+                let mut inputs: Vec<Tensor> = inputs.iter().map(|x| (*x).clone()).collect();
+                inputs[which] = Tensor::from_vec(shifted, inputs[which].dims(), &Device::Cpu).unwrap();
+                f64::from(values(&loss(&inputs)).unwrap()[0])
+            };
+            let slope = (at(1e-2) - at(-1e-2)) / 2e-2;
+            let found = f64::from(gradient[entry]);
+            assert!(
+                (found - slope).abs() < 2e-3 * (1.0 + slope.abs()),
+                "input {which}, entry {entry}: {found}, not {slope}"
+            );
+        }
+    }
+}
+
+#[test]
+fn gradients_of_dense_layers_and_norms_by_the_kernels() {
+    use gradients::Extra;
+    use kernels::Activation::{Gelu, GeluTanh, None, Silu, Tanh};
+    let (x, weight, bias) = (random(70, 9, 1), random(11, 9, 2), random(1, 11, 3).squeeze(0).unwrap());
+    for activation in [None, Gelu, GeluTanh, Silu, Tanh] {
+        let extra = Extra { activation, threads: 2 };
+        assert_slopes(&[&x, &weight, &bias], |x| gradients::dense(&x[0], &x[1], Some(&x[2]), extra).unwrap());
+        assert_slopes(&[&x], |x| gradients::activate(&x[0], activation).unwrap());
+        assert_slopes(&[&random(5, 8, 4)], |x| gradients::gate(&x[0], activation).unwrap());
+    }
+    let (weight, bias) = (random(1, 9, 5).squeeze(0).unwrap(), random(1, 9, 6).squeeze(0).unwrap());
+    assert_slopes(&[&x, &weight, &bias], |x| gradients::layer_norm(&x[0], &x[1], &x[2], 1e-5).unwrap());
+    assert_slopes(&[&x, &weight], |x| gradients::rms_norm(&x[0], &x[1], 1e-5).unwrap());
+    assert_slopes(&[&weight.unsqueeze(0).unwrap()], |x| gradients::gather(&x[0], vec![0, 0, 0]).unwrap());
+}
+
+#[test]
+fn gradients_of_attention_by_the_kernels_with_windows_and_what_is_left_out() {
+    let bounds = [0, 7, 7, 8, 30];
+    let x = random(30, 3 * 12, 7);
+    for (window, causal) in [(Option::None, false), (Some(3), false), (Some(3), true), (Option::None, true)] {
+        let shape = kernels::AttentionShape { bounds: &bounds, heads: 3, head_dim: 4, scale: 0.7, window, causal };
+        for mask in [Option::None, Some(kernels::Mask::new(9, 0.3))] {
+            assert_slopes(&[&x], |x| gradients::attention(&x[0], &shape, mask, 2).unwrap());
+        }
+    }
+    let mask = kernels::Mask::new(3, 0.5);
+    assert_slopes(&[&x, &random(30, 36, 8)], |x| gradients::add(&x[0], &x[1], Some(mask)).unwrap());
+    assert_slopes(&[&x], |x| gradients::mask(&x[0], mask).unwrap());
+}
+
+#[test]
+fn gradients_have_the_same_bits_on_any_number_of_threads() {
+    use gradients::Extra;
+    let (x, weight) = (random(700, 96, 1), random(64, 96, 2));
+    let shape =
+        |bounds| kernels::AttentionShape { bounds, heads: 2, head_dim: 16, scale: 0.7, window: None, causal: false };
+    let run = |threads| {
+        let inputs = [&x, &weight].map(|x| Var::from_tensor(x).unwrap());
+        let extra = Extra { activation: kernels::Activation::Gelu, threads };
+        let y = gradients::dense(&inputs[0], &inputs[1], None, extra).unwrap();
+        let y = gradients::attention(
+            &Tensor::cat(&[&y, &y.narrow(1, 0, 32).unwrap()], 1).unwrap(),
+            &shape(&[0, 300, 320, 700]),
+            None,
+            threads,
+        );
+        let gradients = y.unwrap().sqr().unwrap().sum_all().unwrap().backward().unwrap();
+        inputs.map(|input| values(gradients.get(&input).unwrap()).unwrap())
+    };
+    assert_eq!(run(1), run(3));
+}

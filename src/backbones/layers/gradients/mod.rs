@@ -3,12 +3,56 @@
 //!
 //! Sums over rows are made in one order, however many threads share the work.
 
-use candle_core::{CpuStorage, Error, Layout, Result};
+use candle_core::{CpuStorage, DType, Error, Layout, Result, Tensor};
+
+use crate::kernels;
+
+mod attention;
+mod dense;
+mod elements;
+mod gather;
+mod norm;
+
+pub(super) use attention::attention;
+pub(super) use dense::{Extra, dense};
+pub(super) use elements::{Turn, activate, add, gate, mask, turn};
+pub(super) use gather::gather;
+pub(super) use norm::{layer_norm, rms_norm};
+
+/// Whether these operations take a tensor.
+pub(super) fn take(x: &Tensor) -> bool {
+    kernels::enabled() && x.device().is_cpu() && x.dtype() == DType::F32
+}
+
+/// Threads of operations that are not told how many.
+fn threads() -> usize {
+    rayon::current_num_threads()
+}
 
 /// The values of a contiguous f32 tensor.
-pub(super) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     match (storage, layout.contiguous_offsets()) {
         (CpuStorage::F32(values), Some((start, end))) => Ok(&values[start..end]),
         _ => Err(Error::Msg("expected contiguous f32 values on the processor".into())),
     }
+}
+
+/// Runs `f` on the values of such a tensor.
+fn with<R>(x: &Tensor, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
+    let x = x.contiguous()?;
+    let (storage, layout) = x.storage_and_layout();
+    match &*storage {
+        candle_core::Storage::Cpu(storage) => slice(storage, layout).map(f),
+        _ => Err(Error::Msg("expected a tensor on the processor".into())),
+    }
+}
+
+/// A copy of the values of a tensor.
+fn copy(x: &Tensor) -> Result<Vec<f32>> {
+    with(x, <[f32]>::to_vec)
+}
+
+/// A tensor of the shape of another one.
+fn like(x: &Tensor, values: Vec<f32>) -> Result<Tensor> {
+    Tensor::from_vec(values, x.dims(), x.device())
 }

@@ -1,0 +1,336 @@
+//! Attention of a model that learns: weights of keys may be left out, and gradients go back. The weights are computed
+//! again on the way back: keeping them would take `length^2` numbers for each head of each layer.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use super::attention::sized;
+use super::gemm::{Finish, Product};
+use super::isa::current;
+use super::mask::Mask;
+use super::pack::{pack_columns, pack_rows, packed_size};
+use super::simd::{Kernel, Simd};
+use super::softmax::{exponentials, scale_row};
+use super::{AttentionShape, meter, parallel};
+
+/// Queries, keys and values of all tokens side by side, `(tokens, 3 * heads * head_dim)`, and what is left out.
+#[derive(Clone, Copy, Debug)]
+pub struct Heads<'a> {
+    /// The numbers.
+    pub query_key_value: &'a [f32],
+    /// Of the weights of keys: those of a head lie one after another, and so do heads and sequences.
+    pub mask: Option<Mask>,
+}
+
+/// Softmax attention inside each sequence: `out (tokens, heads * head_dim)`. At most `threads` threads work on it.
+pub fn attention_learning(heads: Heads, shape: &AttentionShape, out: &mut [f32], threads: usize) {
+    let _timer = meter::start(meter::Part::Attention);
+    let width = shape.heads * shape.head_dim;
+    assert_eq!(heads.query_key_value.len(), 3 * out.len(), "input of attention");
+    share(shape, width, out, threads, |first, sequences, out| {
+        current().run(Forward { heads, shape, first, sequences, out });
+    });
+}
+
+/// The gradient of queries, keys and values from that of the output `out`, all laid out as in [`attention_learning`].
+pub fn attention_gradient(
+    heads: Heads,
+    shape: &AttentionShape,
+    out: &[f32],
+    out_gradient: &[f32],
+    gradient: &mut [f32],
+    threads: usize,
+) {
+    let _timer = meter::start(meter::Part::Attention);
+    let width = shape.heads * shape.head_dim;
+    assert_eq!(gradient.len(), heads.query_key_value.len(), "gradient of attention");
+    assert!(out.len() == out_gradient.len() && 3 * out.len() == gradient.len(), "output of attention");
+    share(shape, 3 * width, gradient, threads, |first, sequences, gradient| {
+        current().run(Backward { heads, shape, first, sequences, out, out_gradient, gradient });
+    });
+}
+
+/// Gives each thread a run of sequences and their rows of `out`, `width` numbers each, with the mask's number of the
+/// first weight.
+fn share(
+    shape: &AttentionShape,
+    width: usize,
+    out: &mut [f32],
+    threads: usize,
+    work: impl Fn(usize, Range<usize>, &mut [f32]) + Sync,
+) {
+    let count = shape.bounds.len().saturating_sub(1);
+    let length = |sequence: usize| shape.bounds[sequence + 1] - shape.bounds[sequence];
+    let cost = |sequence: usize| length(sequence) * length(sequence);
+    let total: usize = (0..count).map(cost).sum();
+    let share = total.div_ceil(threads.max(1)).max(1);
+    let (mut parts, mut rest) = (Vec::new(), out);
+    let (mut begin, mut before, mut sum) = (0, 0, 0);
+    for sequence in 0..count {
+        sum += cost(sequence);
+        if sum - before >= share || sequence + 1 == count {
+            let rows = shape.bounds[sequence + 1] - shape.bounds[begin];
+            let (part, others) = rest.split_at_mut(rows * width);
+            parts.push((before * shape.heads, begin..sequence + 1, part));
+            (rest, begin, before) = (others, sequence + 1, sum);
+        }
+    }
+    parallel(parts.into_iter(), |(first, sequences, part)| work(first, sequences, part));
+}
+
+/// Buffers a thread keeps from one task to the next.
+#[derive(Default)]
+struct Scratch {
+    panels: Vec<f32>,
+    weights: Vec<f32>,
+    slopes: Vec<f32>,
+    turned: Vec<f32>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// One head of one sequence.
+struct Head<'a> {
+    heads: Heads<'a>,
+    shape: &'a AttentionShape<'a>,
+    /// Its rows.
+    rows: Range<usize>,
+    head: usize,
+    /// The mask's number of its first weight.
+    first: usize,
+}
+
+impl<'a> Head<'a> {
+    fn length(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Numbers from one row of the input to the next.
+    fn stride(&self) -> usize {
+        3 * self.shape.heads * self.shape.head_dim
+    }
+
+    /// Queries, keys or values, from the first row on.
+    fn part(&self, which: usize) -> &'a [f32] {
+        let column = (which * self.shape.heads + self.head) * self.shape.head_dim;
+        &self.heads.query_key_value[self.rows.start * self.stride() + column..]
+    }
+
+    /// The keys that the row `row` sees.
+    fn seen(&self, row: usize) -> Range<usize> {
+        let AttentionShape { window, causal, .. } = *self.shape;
+        let start = window.map_or(0, |window| row.saturating_sub(window));
+        let end =
+            window.map_or(self.length(), |window| self.length().min(row.saturating_add(window).saturating_add(1)));
+        start..if causal { end.min(row + 1) } else { end }
+    }
+
+    /// The weights of the keys for each query, `(length, length)`, before any are left out.
+    #[inline(always)]
+    fn weigh<S: Simd>(&self, s: S, panels: &mut Vec<f32>, weights: &mut Vec<f32>) {
+        let length = self.length();
+        self.against_rows(s, [self.part(0), self.part(1)], [self.stride(); 2], panels, weights);
+        for (row, weights) in sized(weights, length * length).chunks_exact_mut(length).enumerate() {
+            let sum = exponentials(s, weights, self.shape.scale, None, self.seen(row));
+            scale_row(s, weights, if sum == 0.0 { 0.0 } else { 1.0 / sum });
+        }
+    }
+
+    /// `to (length, length)`: the product of each row of `a` with each row of `b`, which are `strides` apart.
+    #[inline(always)]
+    fn against_rows<S: Simd>(
+        &self,
+        s: S,
+        [a, b]: [&[f32]; 2],
+        strides: [usize; 2],
+        panels: &mut Vec<f32>,
+        to: &mut Vec<f32>,
+    ) {
+        let (length, dim, panel) = (self.length(), self.shape.head_dim, 2 * S::LANES);
+        let panels = sized(panels, packed_size(length, dim, panel));
+        pack_rows(b, strides[1], length, dim, panel, panels);
+        s.run(Product {
+            a,
+            a_stride: strides[0],
+            rows: length,
+            depth: dim,
+            panels,
+            panel_depth: dim,
+            columns: length,
+            c: sized(to, length * length),
+            c_stride: length,
+            finish: Finish::NONE,
+        });
+    }
+
+    /// `to (length, head_dim)`: the product of `weights (length, length)` with the rows of `b`, `stride` apart.
+    #[inline(always)]
+    fn over_rows<S: Simd>(
+        &self,
+        s: S,
+        weights: &[f32],
+        (b, stride): (&[f32], usize),
+        panels: &mut Vec<f32>,
+        (to, to_stride): (&mut [f32], usize),
+    ) {
+        let (length, dim, panel) = (self.length(), self.shape.head_dim, 2 * S::LANES);
+        let panels = sized(panels, packed_size(dim, length, panel));
+        pack_columns(b, stride, dim, length, panel, panels);
+        s.run(Product {
+            a: weights,
+            a_stride: length,
+            rows: length,
+            depth: length,
+            panels,
+            panel_depth: length,
+            columns: dim,
+            c: to,
+            c_stride: to_stride,
+            finish: Finish::NONE,
+        });
+    }
+}
+
+/// Calls `work` for each head of some sequences.
+#[inline(always)]
+fn each_head<'a>(
+    heads: Heads<'a>,
+    shape: &'a AttentionShape<'a>,
+    mut first: usize,
+    sequences: Range<usize>,
+    mut work: impl FnMut(&Head<'a>),
+) {
+    for sequence in sequences {
+        let rows = shape.bounds[sequence]..shape.bounds[sequence + 1];
+        for head in 0..shape.heads {
+            if !rows.is_empty() {
+                work(&Head { heads, shape, rows: rows.clone(), head, first });
+            }
+            first += rows.len() * rows.len();
+        }
+    }
+}
+
+struct Forward<'a> {
+    heads: Heads<'a>,
+    shape: &'a AttentionShape<'a>,
+    first: usize,
+    sequences: Range<usize>,
+    out: &'a mut [f32],
+}
+
+impl Kernel for Forward<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Forward { heads, shape, first, sequences, out } = self;
+        let width = shape.heads * shape.head_dim;
+        let start = shape.bounds[sequences.start];
+        SCRATCH.with_borrow_mut(|Scratch { panels, weights, .. }| {
+            each_head(heads, shape, first, sequences, |head| {
+                head.weigh(s, panels, weights);
+                let weights = sized(weights, head.length() * head.length());
+                if let Some(mask) = heads.mask {
+                    mask.apply(weights, head.first);
+                }
+                let out = &mut out[(head.rows.start - start) * width + head.head * shape.head_dim..];
+                head.over_rows(s, weights, (head.part(2), head.stride()), panels, (out, width));
+            });
+        });
+    }
+}
+
+struct Backward<'a> {
+    heads: Heads<'a>,
+    shape: &'a AttentionShape<'a>,
+    first: usize,
+    sequences: Range<usize>,
+    out: &'a [f32],
+    out_gradient: &'a [f32],
+    gradient: &'a mut [f32],
+}
+
+impl Kernel for Backward<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Backward { heads, shape, first, sequences, out, out_gradient, gradient } = self;
+        let (dim, width) = (shape.head_dim, shape.heads * shape.head_dim);
+        let start = shape.bounds[sequences.start];
+        SCRATCH.with_borrow_mut(|Scratch { panels, weights, slopes, turned }| {
+            each_head(heads, shape, first, sequences, |head| {
+                let (length, stride) = (head.length(), head.stride());
+                let row = |row: usize| (head.rows.start + row) * width + head.head * dim;
+                let place = |which: usize| (head.rows.start - start) * stride + (which * shape.heads + head.head) * dim;
+                head.weigh(s, panels, weights);
+                head.against_rows(s, [&out_gradient[row(0)..], head.part(2)], [width, stride], panels, slopes);
+                let (weights, slopes) = (sized(weights, length * length), sized(slopes, length * length));
+                // What each weight adds to the loss, less what all of them do.
+                for i in 0..length {
+                    let all = product(s, &out[row(i)..][..dim], &out_gradient[row(i)..][..dim]);
+                    let line = i * length..(i + 1) * length;
+                    let (weights, slopes) = (&mut weights[line.clone()], &mut slopes[line]);
+                    back(s, weights, slopes, all, shape.scale, heads.mask, head.first + i * length);
+                }
+                let turned = sized(turned, length * length);
+                turn(weights, length, turned);
+                let gradients = (&out_gradient[row(0)..], width);
+                head.over_rows(s, turned, gradients, panels, (&mut gradient[place(2)..], stride));
+                head.over_rows(s, slopes, (head.part(1), stride), panels, (&mut gradient[place(0)..], stride));
+                turn(slopes, length, turned);
+                head.over_rows(s, turned, (head.part(0), stride), panels, (&mut gradient[place(1)..], stride));
+            });
+        });
+    }
+}
+
+/// One row of weights and of the slopes of their masked selves, from the weight `first` of the mask on: the slopes
+/// become those of the scores, times `scale`, and weights are left out.
+#[inline(always)]
+fn back<S: Simd>(
+    s: S,
+    weights: &mut [f32],
+    slopes: &mut [f32],
+    all: f32,
+    scale: f32,
+    mask: Option<Mask>,
+    first: usize,
+) {
+    if let Some(mask) = mask {
+        for (at, (weight, slope)) in weights.iter_mut().zip(&mut *slopes).enumerate() {
+            let factor = mask.factor(first + at);
+            *slope = *weight * (*slope * factor - all) * scale;
+            *weight *= factor;
+        }
+        return;
+    }
+    let (all, scale) = (s.splat(all), s.splat(scale));
+    for (weights, slopes) in weights.chunks(S::LANES).zip(slopes.chunks_mut(S::LANES)) {
+        let slope = s.mul(s.sub(s.load_some(slopes), all), s.mul(s.load_some(weights), scale));
+        s.store_some(slope, slopes);
+    }
+}
+
+/// The sum of the products of two rows.
+#[inline(always)]
+fn product<S: Simd>(s: S, a: &[f32], b: &[f32]) -> f32 {
+    let mut sum = s.splat(0.0);
+    for (a, b) in a.chunks(S::LANES).zip(b.chunks(S::LANES)) {
+        sum = s.mul_add(s.load_some(a), s.load_some(b), sum);
+    }
+    s.sum(sum)
+}
+
+/// A square matrix turned.
+#[inline(always)]
+fn turn(x: &[f32], side: usize, to: &mut [f32]) {
+    const BLOCK: usize = 16;
+    for first in (0..side).step_by(BLOCK) {
+        let width = BLOCK.min(side - first);
+        for (row, x) in x.chunks_exact(side).enumerate() {
+            for (column, x) in x[first..first + width].iter().enumerate() {
+                to[(first + column) * side + row] = *x;
+            }
+        }
+    }
+}

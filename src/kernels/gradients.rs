@@ -1,0 +1,244 @@
+//! What goes back through dense layers, norms and activations while a model learns.
+//!
+//! Sums over rows are made in blocks of a fixed size, in order: threads change no bit.
+
+use super::dense::{PackedMatrix, linear};
+use super::isa::current;
+use super::math::{activated, erf, exp, tanh};
+use super::simd::{Kernel, Simd};
+use super::{Activation, meter, parallel};
+
+/// Rows whose sums are made together.
+const ROWS: usize = 64;
+
+/// Numbers below which waking a thread takes longer than the work on them.
+const WORTH_A_THREAD: usize = 1 << 14;
+
+/// How many of `threads` threads work on so many numbers is worth.
+pub(super) fn worth(threads: usize, numbers: usize) -> usize {
+    threads.min(numbers / WORTH_A_THREAD).max(1)
+}
+
+/// `out (columns, rows)`: the matrix `x (rows, columns)` turned.
+pub fn transpose(x: &[f32], columns: usize, out: &mut [f32], threads: usize) {
+    /// Columns that are written side by side, each a line of the cache.
+    const SIDE: usize = 16;
+    assert_eq!(x.len(), out.len(), "a matrix turned");
+    let rows = x.len() / columns.max(1);
+    if rows == 0 {
+        return;
+    }
+    let share = columns.div_ceil(worth(threads, x.len())).next_multiple_of(SIDE);
+    parallel(out.chunks_mut(share * rows).enumerate(), |(part, out)| {
+        for (block, out) in out.chunks_mut(SIDE * rows).enumerate() {
+            let first = part * share + block * SIDE;
+            let width = out.len() / rows;
+            for (row, from) in x.chunks_exact(columns).enumerate() {
+                for (column, x) in from[first..first + width].iter().enumerate() {
+                    out[column * rows + row] = *x;
+                }
+            }
+        }
+    });
+}
+
+/// `out (columns of a, columns of b)`: the product of `a (rows, columns)` turned with `b (rows, columns)`, the
+/// gradient of a dense layer's weight from those of its output and its input.
+pub fn transposed_product(a: &[f32], b: &[f32], rows: usize, out: &mut [f32], threads: usize) {
+    let (a_columns, b_columns) = (a.len() / rows.max(1), b.len() / rows.max(1));
+    let mut turned = vec![0.0; a.len()];
+    transpose(a, a_columns, &mut turned, threads);
+    let b = PackedMatrix::of_lines(b, b_columns, rows, threads);
+    linear(&turned, a_columns, &b, None, Activation::None, None, out, threads);
+}
+
+/// The sum of each column of `x (rows, columns)`.
+pub fn column_sums(x: &[f32], columns: usize, threads: usize) -> Vec<f32> {
+    let mut sums = vec![0.0; columns];
+    let share = columns.div_ceil(worth(threads, x.len())).max(1);
+    parallel(sums.chunks_mut(share).enumerate(), |(part, sums)| {
+        let mut block_sums = vec![0.0; sums.len()];
+        for block in x.chunks(ROWS * columns) {
+            block_sums.fill(0.0);
+            for row in block.chunks_exact(columns) {
+                add(&mut block_sums, &row[part * share..]);
+            }
+            add(sums, &block_sums);
+        }
+    });
+    sums
+}
+
+fn add(x: &mut [f32], y: &[f32]) {
+    x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
+}
+
+/// `gradient`, that of `activation(x)`, becomes that of `x`.
+pub fn activation_gradient(x: &[f32], activation: Activation, gradient: &mut [f32], threads: usize) {
+    let _timer = meter::start(meter::Part::Rows);
+    assert_eq!(x.len(), gradient.len(), "gradient of an activation");
+    let share = x.len().div_ceil(worth(threads, x.len())).next_multiple_of(ROWS).max(1);
+    parallel(x.chunks(share).zip(gradient.chunks_mut(share)), |(x, gradient)| {
+        current().run(Slope { x, activation, gradient });
+    });
+}
+
+struct Slope<'a> {
+    x: &'a [f32],
+    activation: Activation,
+    gradient: &'a mut [f32],
+}
+
+impl Kernel for Slope<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for (x, gradient) in self.x.chunks(S::LANES).zip(self.gradient.chunks_mut(S::LANES)) {
+            let slope = slope(s, self.activation, s.load_some(x));
+            s.store_some(s.mul(s.load_some(gradient), slope), gradient);
+        }
+    }
+}
+
+/// The derivative of an activation.
+#[inline(always)]
+fn slope<S: Simd>(s: S, activation: Activation, x: S::V) -> S::V {
+    let [zero, half, one] = [0.0, 0.5, 1.0].map(|x| s.splat(x));
+    match activation {
+        Activation::None => one,
+        Activation::Gelu => {
+            // The share below x of the normal distribution, and x times its density.
+            let share = s.mul_add(half, erf(s, s.mul(x, s.splat(std::f32::consts::FRAC_1_SQRT_2))), half);
+            let density = s.mul(s.splat(0.398_942_3), exp(s, s.mul(s.mul(x, x), s.splat(-0.5))));
+            s.mul_add(x, density, share)
+        }
+        Activation::GeluTanh => {
+            let square = s.mul(x, x);
+            let inner = s.mul(s.splat(0.797_884_6), s.mul_add(s.mul(square, s.splat(0.044_715)), x, x));
+            let inner_slope = s.mul(s.splat(0.797_884_6), s.mul_add(square, s.splat(3.0 * 0.044_715), one));
+            let t = tanh(s, inner);
+            let bend = s.mul(s.sub(one, s.mul(t, t)), s.mul(inner_slope, s.mul(x, half)));
+            s.add(s.mul_add(half, t, half), bend)
+        }
+        Activation::Relu => s.less(zero, x, one, zero),
+        Activation::Silu => {
+            let share = s.div(one, s.add(exp(s, s.sub(zero, x)), one));
+            s.mul(share, s.mul_add(x, s.sub(one, share), one))
+        }
+        Activation::Tanh => {
+            let t = activated(s, Activation::Tanh, x);
+            s.sub(one, s.mul(t, t))
+        }
+    }
+}
+
+/// The gradients of a layer norm's input `x (rows, width)`, which takes the place of that of its output in `gradient`,
+/// and of its weight and bias, `(width)` each.
+pub fn layer_norm_gradient(
+    x: &[f32],
+    weight: &[f32],
+    eps: f32,
+    gradient: &mut [f32],
+    threads: usize,
+) -> (Vec<f32>, Vec<f32>) {
+    let sums = norm_gradient(x, weight.len(), gradient, threads, |x, gradient, sums| {
+        let (weight_sums, bias_sums) = sums.split_at_mut(weight.len());
+        current().run(NormBack { x, weight, eps, centred: true, gradient, weight_sums, bias_sums });
+    });
+    let (weight_sums, bias_sums) = sums.split_at(weight.len());
+    (weight_sums.to_vec(), bias_sums.to_vec())
+}
+
+/// The same of a norm by the root of the mean square, without a bias.
+pub fn rms_norm_gradient(x: &[f32], weight: &[f32], eps: f32, gradient: &mut [f32], threads: usize) -> Vec<f32> {
+    let mut sums = norm_gradient(x, weight.len(), gradient, threads, |x, gradient, sums| {
+        let (weight_sums, bias_sums) = sums.split_at_mut(weight.len());
+        current().run(NormBack { x, weight, eps, centred: false, gradient, weight_sums, bias_sums });
+    });
+    sums.truncate(weight.len());
+    sums
+}
+
+/// Works on blocks of rows; adds up what they give for the weight and the bias, `(2 * width)`.
+fn norm_gradient(
+    x: &[f32],
+    width: usize,
+    gradient: &mut [f32],
+    threads: usize,
+    work: impl Fn(&[f32], &mut [f32], &mut [f32]) + Sync,
+) -> Vec<f32> {
+    let _timer = meter::start(meter::Part::Rows);
+    assert_eq!(x.len(), gradient.len(), "gradient of a norm");
+    if x.is_empty() {
+        return vec![0.0; 2 * width];
+    }
+    let blocks = x.len().div_ceil(ROWS * width);
+    let share = blocks.div_ceil(worth(threads, x.len()));
+    let mut sums = vec![0.0; blocks * 2 * width];
+    let rows = x.chunks(share * ROWS * width).zip(gradient.chunks_mut(share * ROWS * width));
+    parallel(rows.zip(sums.chunks_mut(share * 2 * width)), |((x, gradient), sums)| {
+        let blocks = x.chunks(ROWS * width).zip(gradient.chunks_mut(ROWS * width));
+        blocks.zip(sums.chunks_mut(2 * width)).for_each(|((x, gradient), sums)| work(x, gradient, sums));
+    });
+    let mut total = vec![0.0; 2 * width];
+    sums.chunks_exact(2 * width).for_each(|sums| add(&mut total, sums));
+    total
+}
+
+struct NormBack<'a> {
+    x: &'a [f32],
+    weight: &'a [f32],
+    eps: f32,
+    /// Whether the mean is taken off first.
+    centred: bool,
+    gradient: &'a mut [f32],
+    weight_sums: &'a mut [f32],
+    bias_sums: &'a mut [f32],
+}
+
+impl Kernel for NormBack<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let width = self.weight.len();
+        let mut normed = vec![0.0; width];
+        for (x, gradient) in self.x.chunks_exact(width).zip(self.gradient.chunks_exact_mut(width)) {
+            let mean = if self.centred { sum(s, x) / width as f32 } else { 0.0 };
+            let mut squares = s.splat(0.0);
+            for (x, normed) in x.chunks(S::LANES).zip(normed.chunks_mut(S::LANES)) {
+                s.store_some(s.sub(s.load_some(x), s.splat(mean)), normed);
+                let centred = s.load_some(normed);
+                squares = s.mul_add(centred, centred, squares);
+            }
+            let inverse = 1.0 / (s.sum(squares) / width as f32 + self.eps).sqrt();
+            let (mut along, mut total) = (s.splat(0.0), s.splat(0.0));
+            for (at, gradient) in (0..width).step_by(S::LANES).zip(gradient.chunks_mut(S::LANES)) {
+                let part = at..at + gradient.len();
+                let unit = s.mul(s.load_some(&normed[part.clone()]), s.splat(inverse));
+                s.store_some(unit, &mut normed[part.clone()]);
+                let g = s.load_some(gradient);
+                let sums = &mut self.weight_sums[part.clone()];
+                s.store_some(s.mul_add(g, unit, s.load_some(sums)), sums);
+                let sums = &mut self.bias_sums[part.clone()];
+                s.store_some(s.add(g, s.load_some(sums)), sums);
+                let g = s.mul(g, s.load_some(&self.weight[part]));
+                s.store_some(g, gradient);
+                along = s.mul_add(g, unit, along);
+                total = s.add(total, g);
+            }
+            let along = s.splat(s.sum(along) / width as f32);
+            let total = s.splat(if self.centred { s.sum(total) / width as f32 } else { 0.0 });
+            for (normed, gradient) in normed.chunks(S::LANES).zip(gradient.chunks_mut(S::LANES)) {
+                let g = s.sub(s.sub(s.load_some(gradient), total), s.mul(s.load_some(normed), along));
+                s.store_some(s.mul(g, s.splat(inverse)), gradient);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn sum<S: Simd>(s: S, x: &[f32]) -> f32 {
+    let mut sum = s.splat(0.0);
+    for x in x.chunks(S::LANES) {
+        sum = s.add(sum, s.load_some(x));
+    }
+    s.sum(sum)
+}
