@@ -73,7 +73,11 @@ impl CustomOp3 for Dense {
         let ((rows, inputs), (outputs, _)) = (x.dims2()?, weight.dims2()?);
         let mut gradient = copy(gradient)?;
         if activation != Activation::None {
+            // Given back at once: it is as large as all that the layer keeps.
             let product = std::mem::take(&mut *self.product.lock().unwrap_or_else(PoisonError::into_inner));
+            if product.len() != gradient.len() {
+                return Err(candle_core::Error::Msg("a second way back through one graph: this is a bug".into()));
+            }
             kernels::activation_gradient(&product, activation, &mut gradient, threads);
         }
         let of_x = || {
