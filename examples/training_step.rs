@@ -61,7 +61,13 @@ fn encode(model: &Model, line: &str) -> anyhow::Result<Encoded> {
     let json: serde_json::Value = serde_json::from_str(line)?;
     let text = json["text"].as_str().unwrap_or_default().to_owned();
     let labels = LabelSet::from_json(&json["labels"], ".").map_err(anyhow::Error::msg)?.into();
-    Ok(model.encode(&Record { text, labels, ..Record::default() })?)
+    Ok(model.encode(&Record {
+        text,
+        labels,
+        prompt: None,
+        examples: Default::default(),
+        rac_examples: Default::default(),
+    })?)
 }
 
 fn tracing(line: &str) {

@@ -55,7 +55,7 @@ const WORDS: [&str; 4] =
 ///
 /// # Errors
 /// A missing or damaged file, a model that is no plain encoder, or a design that cannot be.
-pub(crate) fn files(backbone: &Path, labels: Option<&Path>, design: &Design) -> Result<Files> {
+pub fn files(backbone: &Path, labels: Option<&Path>, design: &Design) -> Result<Files> {
     let two = match design.architecture {
         Architecture::UniEncoder => false,
         Architecture::BiEncoder => true,
@@ -331,7 +331,13 @@ mod tests {
             // Sixteen heads of the scorer divide the sixteen columns.
             let network = architectures::load(config, None, &files.weights).unwrap();
             let labels = crate::records::LabelSet::from_json(&json!(["sport", "travel"]), ".").unwrap();
-            let record = Record { text: "a long way".into(), labels: labels.into(), ..Record::default() };
+            let record = Record {
+                text: "a long way".into(),
+                labels: labels.into(),
+                prompt: None,
+                examples: Default::default(),
+                rac_examples: Default::default(),
+            };
             let encoded = network.encode(&record, &encoder).unwrap();
             let logits = network.forward(&[encoded], 1).unwrap().by_record().unwrap().remove(0);
             assert!(logits.len() == 2 && logits.iter().all(|logit| logit.is_finite()), "{scorer:?}: {logits:?}");

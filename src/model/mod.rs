@@ -99,7 +99,7 @@ impl Default for Options {
 }
 
 /// A checkpoint's files, read but not yet built.
-pub(crate) struct Files {
+pub struct Files {
     /// The text of `config.json`.
     pub(crate) config: String,
     /// The text of `tokenizer.json`.
