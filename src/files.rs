@@ -1,7 +1,7 @@
 //! Files that the program keeps beside those of the user.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The file beside `path` that has its name and `ending` behind it.
@@ -17,7 +17,16 @@ pub fn beside(path: &Path, ending: &str) -> PathBuf {
 /// # Errors
 /// It cannot be written; the old file is still there.
 pub fn replace(path: &Path, new: &Path, content: &[u8]) -> io::Result<()> {
-    write(new, content).and_then(|()| fs::rename(new, path)).inspect_err(|_| drop(fs::remove_file(new)))?;
+    replace_with(path, new, |new| fs::write(new, content))
+}
+
+/// The same for a content that `write` brings into the file it is given.
+///
+/// # Errors
+/// It cannot be written; the old file is still there.
+pub fn replace_with(path: &Path, new: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    let written = write(new).and_then(|()| File::options().write(true).open(new)?.sync_all());
+    written.and_then(|()| fs::rename(new, path)).inspect_err(|_| drop(fs::remove_file(new)))?;
     // Elsewhere a folder cannot be opened, and a rename is on the disk at once.
     #[cfg(unix)]
     {
@@ -25,10 +34,4 @@ pub fn replace(path: &Path, new: &Path, content: &[u8]) -> io::Result<()> {
         File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
     }
     Ok(())
-}
-
-fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(content)?;
-    file.sync_all()
 }

@@ -14,7 +14,7 @@ use super::terminal;
 use crate::model;
 use crate::model::hub::{self, Request};
 use crate::model::{Device, Model, Options, Overflow, Pieces, Precision, Source};
-use crate::records::{Defaults, LabelSet, labels};
+use crate::records::{Defaults, LabelSet, labelled, labels};
 use crate::runner::Classified;
 use crate::scores::{self, Decision, Thresholds};
 
@@ -30,10 +30,10 @@ pub struct Verbosity {
     pub verbose: bool,
 }
 
-/// Which model, and how it runs.
+/// Which model, and where it runs.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Model")]
-pub struct ModelArgs {
+pub struct BaseArgs {
     /// The model: `builtin`, a folder, or a repository of the Hugging Face Hub
     ///
     /// `builtin` is the small model inside the program: it needs no download. A name that is an
@@ -53,9 +53,6 @@ pub struct ModelArgs {
     /// `auto` takes a GPU where the program was built for one and one answers, else the processor.
     #[arg(long, env = "GLICLASS_DEVICE", value_name = "DEVICE", default_value = "auto", value_parser = device)]
     pub device: Device,
-    /// The arithmetic of the encoder
-    #[arg(long, value_name = "TYPE", value_enum, default_value_t = Dtype::Auto)]
-    pub dtype: Dtype,
     /// Processor threads [default: all there are]
     #[arg(short = 'j', long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
@@ -64,6 +61,21 @@ pub struct ModelArgs {
     /// Reduced to what the model can hold. Longer sequences cost more time and memory.
     #[arg(long, value_name = "N", default_value = "1024")]
     pub max_length: NonZeroUsize,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub verbosity: Verbosity,
+}
+
+/// Which model, and how it classifies.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Model")]
+pub struct ModelArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub base: BaseArgs,
+    /// The arithmetic of the encoder
+    #[arg(long, value_name = "TYPE", value_enum, default_value_t = Dtype::Auto)]
+    pub dtype: Dtype,
     /// What becomes of a text that does not fit
     #[arg(long, value_name = "MODE", value_enum, default_value_t)]
     pub on_overflow: OnOverflow,
@@ -77,9 +89,6 @@ pub struct ModelArgs {
     /// With --single-label, the softmax is over all labels.
     #[arg(long, value_name = "N")]
     pub labels_chunk_size: Option<NonZeroUsize>,
-    #[command(flatten)]
-    #[allow(missing_docs)]
-    pub verbosity: Verbosity,
 }
 
 /// What becomes of a text that does not fit.
@@ -111,7 +120,7 @@ impl ModelArgs {
     /// # Errors
     /// The model is not there, is damaged, or needs what this build or machine does not have.
     pub fn load(&self, single_label: bool) -> anyhow::Result<Model> {
-        self.load_from(&self.source()?, single_label)
+        self.load_from(&self.base.source()?, single_label)
     }
 
     /// Loads the model that was found; it retrieves examples where that is wanted.
@@ -131,6 +140,49 @@ impl ModelArgs {
         }
     }
 
+    /// Loads the model that was found.
+    ///
+    /// # Errors
+    /// The model is damaged, or needs what this build or machine does not have.
+    pub fn load_from(&self, source: &Source, single_label: bool) -> anyhow::Result<Model> {
+        let options = Options {
+            precision: self.dtype.into(),
+            pieces: Pieces {
+                overflow: self.on_overflow.into(),
+                overlap: self.chunk_overlap,
+                labels: self.labels_chunk_size,
+                single_label,
+            },
+            ..self.base.options(source)?
+        };
+        let model = Model::load(source, &options).with_context(|| self.base.failure())?;
+        if self.base.verbosity.verbose {
+            model.describe().iter().for_each(|line| terminal::say(&terminal::escaped(line)));
+        }
+        Ok(model)
+    }
+}
+
+impl BaseArgs {
+    /// What loading needs to know.
+    ///
+    /// # Errors
+    /// As [`BaseArgs::label_model`].
+    pub fn options(&self, source: &Source) -> anyhow::Result<Options> {
+        Ok(Options {
+            device: self.device,
+            max_length: self.max_length.get(),
+            notify: if self.verbosity.quiet { |_| () } else { terminal::say },
+            label_model: self.label_model(source)?,
+            ..Options::default()
+        })
+    }
+
+    /// What is said where the model cannot be loaded, before the cause.
+    pub fn failure(&self) -> String {
+        format!("cannot load the model {}", self.model)
+    }
+
     /// What tells the model, with the tokenizer of its labels, from another.
     ///
     /// # Errors
@@ -139,31 +191,6 @@ impl ModelArgs {
         let labels = self.label_model(source)?.map(Source::Folder);
         let parts = std::iter::once(source).chain(&labels).map(model::fingerprint);
         Ok(parts.collect::<crate::Result<Vec<_>>>()?.join(" "))
-    }
-
-    /// Loads the model that was found.
-    ///
-    /// # Errors
-    /// The model is damaged, or needs what this build or machine does not have.
-    pub fn load_from(&self, source: &Source, single_label: bool) -> anyhow::Result<Model> {
-        let options = Options {
-            device: self.device,
-            precision: self.dtype.into(),
-            max_length: self.max_length.get(),
-            notify: if self.verbosity.quiet { |_| () } else { terminal::say },
-            label_model: self.label_model(source)?,
-            pieces: Pieces {
-                overflow: self.on_overflow.into(),
-                overlap: self.chunk_overlap,
-                labels: self.labels_chunk_size,
-                single_label,
-            },
-        };
-        let model = Model::load(source, &options).with_context(|| format!("cannot load the model {}", self.model))?;
-        if self.verbosity.verbose {
-            model.describe().iter().for_each(|line| terminal::say(&terminal::escaped(line)));
-        }
-        Ok(model)
     }
 
     /// How many processor threads to use.
@@ -333,6 +360,38 @@ impl LabelArgs {
             examples: labels::examples_from_file(self.examples.as_deref())?,
             rac_examples: labels::examples_from_file(self.rac_examples.as_deref())?,
         })
+    }
+}
+
+/// Where in labelled data things are.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Data")]
+pub struct FieldArgs {
+    /// The field or column with the text
+    #[arg(long, value_name = "NAME", default_value = "text")]
+    pub text_field: String,
+    /// The field or column with the true labels [default: true_labels, or label]
+    ///
+    /// In JSON it holds a label, a list of labels, or {label: weight}, where a label is true from 0.5 up.
+    /// A label may be a number: that of the name in --labels, counted from 0. A table without such a column
+    /// may have one of 0 and 1 for each label.
+    #[arg(long, value_name = "NAME")]
+    pub label_field: Option<String>,
+    /// Stands between the labels in a cell of CSV or TSV
+    #[arg(long, value_name = "S", default_value = "|")]
+    pub list_separator: String,
+}
+
+impl FieldArgs {
+    /// The layout of labelled data, with the candidate labels of the command.
+    pub fn layout(&self, defaults: &Defaults) -> labelled::Layout {
+        labelled::Layout {
+            text_field: self.text_field.clone(),
+            label_field: self.label_field.clone(),
+            list_separator: self.list_separator.clone(),
+            label_separator: defaults.label_separator.clone(),
+            labels: defaults.labels.clone(),
+        }
     }
 }
 

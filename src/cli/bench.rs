@@ -95,11 +95,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         None => own_texts(),
     };
     let texts: Vec<String> = texts.iter().cycle().take(args.texts.get()).cloned().collect();
-    let source = args.model.source()?;
+    let source = args.model.base.source()?;
     let start = Instant::now();
     let model = args.model.load_from(&source, false)?;
     let load_seconds = start.elapsed().as_secs_f64();
-    let bench = Bench { model: &model, threads: args.model.threads(), texts };
+    let bench = Bench { model: &model, threads: args.model.base.threads(), texts };
     let report = bench.report(args.labels_count.get(), load_seconds, args.model.dtype.into())?;
     terminal::print(&match args.format {
         Format::Text => report.table(),

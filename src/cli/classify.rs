@@ -78,19 +78,19 @@ enum Format {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let defaults = args.labels.defaults()?;
     let form = args.form(&defaults)?;
-    let quiet = args.model.verbosity.quiet;
-    if args.model.is_builtin() && !quiet && std::io::stderr().is_terminal() {
+    let quiet = args.model.base.verbosity.quiet;
+    if args.model.base.is_builtin() && !quiet && std::io::stderr().is_terminal() {
         terminal::say(
             "The built-in model is small; a larger one labels better: --model knowledgator/gliclass-base-v3.0",
         );
     }
     let retrieval = Retrieval::new(&args.labels, &defaults)?;
-    let model = args.model.load_with(&args.model.source()?, retrieval, args.decision.single_label)?;
+    let model = args.model.load_with(&args.model.base.source()?, retrieval, args.decision.single_label)?;
     let model = Adapted::new(model, form.decision.fitted.clone());
     let interrupted = terminal::listen_for_interrupt()?;
     let mut sheet = Sheet { form, out: BufWriter::new(std::io::stdout().lock()), count: 0, errors: 0 };
     let source = texts(args.texts, quiet).map(move |text| text.map(|text| entry(text, &defaults)));
-    let runner = Runner { threads: args.model.threads(), limits: Limits::default(), interrupted };
+    let runner = Runner { threads: args.model.base.threads(), limits: Limits::default(), interrupted };
     sheet.begin()?;
     runner.run(&model, source, &mut sheet)?;
     sheet.end()?;

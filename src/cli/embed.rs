@@ -72,9 +72,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let size = input.size()?;
     let model = args.model.load(false)?;
     let model = Embedder::from(&model);
-    let mut writer = Writer { output: output.begin(0)?, progress: Progress::new(size, args.model.verbosity.quiet) };
+    let mut writer =
+        Writer { output: output.begin(0)?, progress: Progress::new(size, args.model.base.verbosity.quiet) };
     let interrupted = terminal::listen_for_interrupt()?;
-    let runner = Runner { threads: args.model.threads(), limits: Limits::default(), interrupted };
+    let runner = Runner { threads: args.model.base.threads(), limits: Limits::default(), interrupted };
     let result = runner.run(&model, jsonl::Reader::new(input.stream, &input.name, reading), &mut writer);
     writer.progress.finish();
     result?;

@@ -14,11 +14,12 @@ pub mod embed;
 pub mod eval;
 mod retrieval;
 pub mod terminal;
+pub mod train;
 
 /// Sorts text into labels you make up on the spot, with GLiClass models
 ///
-/// Give it texts and any labels; it says which labels hold. Nothing is trained and nothing leaves
-/// this machine.
+/// Give it texts and any labels; it says which labels hold. Nothing need be trained, and nothing
+/// leaves this machine.
 #[derive(Debug, Parser)]
 #[command(name = "gliclass", version, propagate_version = true, after_help = EXAMPLES)]
 pub struct Cli {
@@ -39,6 +40,7 @@ enum Command {
     Classify(classify::Args),
     Batch(batch::Args),
     Eval(Box<eval::Args>),
+    Train(Box<train::Args>),
     Embed(embed::Args),
     Bench(bench::Args),
     Download(download::Args),
@@ -61,6 +63,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Classify(args) => classify::run(args),
         Command::Batch(args) => batch::run(args),
         Command::Eval(args) => eval::run(*args),
+        Command::Train(args) => train::run(*args),
         Command::Embed(args) => embed::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Download(args) => download::run(args),

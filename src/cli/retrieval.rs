@@ -63,11 +63,11 @@ impl Retrieval {
             candidates(&self.examples).into_iter().map(|place| self.examples[place].text.clone()).collect();
         let kept = Kept {
             path: files::beside(&self.file, ".vectors"),
-            fingerprint: self.fingerprint(&model, &args.fingerprint(source)?, &texts),
+            fingerprint: self.fingerprint(&model, &args.base.fingerprint(source)?, &texts),
             rows: texts.len(),
         };
         let say = |line: String| {
-            if args.verbosity.verbose {
+            if args.base.verbosity.verbose {
                 terminal::say(&terminal::escaped(&line));
             }
         };
@@ -79,7 +79,7 @@ impl Retrieval {
             }
             None => {
                 say(format!("vectors of {} examples: computing them", texts.len()));
-                let rows = self.vectors(&model, texts, args.threads())?;
+                let rows = self.vectors(&model, texts, args.base.threads())?;
                 match kept.write(&self.file, &rows) {
                     Ok(()) => say(format!("vectors of examples: kept in {path}")),
                     Err(error) => say(format!("vectors of examples: not kept for the next run: {path}: {error}")),

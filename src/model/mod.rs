@@ -18,6 +18,7 @@ pub mod device;
 mod fingerprint;
 pub mod fresh;
 pub mod hub;
+pub mod learner;
 mod memory;
 pub mod neighbours;
 pub mod pieces;
@@ -25,6 +26,7 @@ pub mod pieces;
 pub use device::Device;
 use device::Place;
 pub use fingerprint::fingerprint;
+pub use learner::Learner;
 pub use neighbours::Neighbours;
 pub use pieces::{Overflow, Pieces};
 
@@ -111,6 +113,17 @@ pub struct Files {
 }
 
 impl Files {
+    /// The files of a model, wherever it is.
+    ///
+    /// # Errors
+    /// One of them is missing or damaged.
+    pub(crate) fn find(source: &Source) -> Result<Self> {
+        match source {
+            Source::Builtin => builtin::files(),
+            Source::Folder(folder) => Self::read(folder),
+        }
+    }
+
     fn read(folder: &Path) -> Result<Self> {
         let text = |name: &str| {
             let path = folder.join(name);
@@ -122,6 +135,33 @@ impl Files {
             weights: Weights::open(folder)?,
             folder: folder.to_owned(),
         })
+    }
+}
+
+/// What a model is made of, whether it classifies or learns.
+struct Parts {
+    config: Config,
+    encoder: Encoder,
+    network: Box<dyn Network>,
+}
+
+impl Parts {
+    /// Builds the network on `files.weights`, which `prepare` changes before the first tensor is asked for.
+    fn new(files: &mut Files, options: &Options, prepare: impl FnOnce(Weights) -> Weights) -> Result<Self> {
+        let config = Config::parse(&files.config, &files.folder.join("config.json"))?;
+        let exact = config.magnifies_rounding();
+        let weights = files.weights.clone();
+        files.weights = prepare(if exact { weights.exact_throughout() } else { weights });
+        let label_tokenizer = load_label_tokenizer(&config, &files.folder, options)?;
+        let network = architectures::load(config.clone(), label_tokenizer, &files.weights)?;
+        let max_length = options.max_length.min(network.max_positions().unwrap_or(usize::MAX));
+        let path = files.folder.join("tokenizer.json");
+        let encoder = match config.architecture_type {
+            // Its text has no markers.
+            Architecture::BiEncoder => Encoder::parse_any(&files.tokenizer, max_length, &path)?,
+            _ => Encoder::parse(&files.tokenizer, max_length, &path)?,
+        };
+        Ok(Self { config, encoder, network })
     }
 }
 
@@ -148,29 +188,14 @@ impl Model {
     pub fn load(source: &Source, options: &Options) -> Result<Self> {
         let place = Place::find(options.device, options.precision)?;
         kernels::keep_pages();
-        let mut files = match source {
-            Source::Builtin => builtin::files()?,
-            Source::Folder(folder) => Files::read(folder)?,
-        };
+        let mut files = Files::find(source)?;
         files.weights = files.weights.on(place.hardware.clone(), place.dtype);
         if options.precision == Precision::Int8 {
             files.weights = files.weights.in_bytes();
         }
-        let config = Config::parse(&files.config, &files.folder.join("config.json"))?;
-        if config.magnifies_rounding() {
-            files.weights = files.weights.exact_throughout();
-        }
-        let kind = config.encoder_config["model_type"].as_str().unwrap_or("deberta-v2").to_owned();
-        let architecture = config.architecture_type;
-        let label_tokenizer = load_label_tokenizer(&config, &files.folder, options)?;
-        let network = architectures::load(config, label_tokenizer, &files.weights)?;
-        let max_length = options.max_length.min(network.max_positions().unwrap_or(usize::MAX));
-        let path = files.folder.join("tokenizer.json");
-        let encoder = match architecture {
-            // Its text has no markers.
-            Architecture::BiEncoder => Encoder::parse_any(&files.tokenizer, max_length, &path)?,
-            _ => Encoder::parse(&files.tokenizer, max_length, &path)?,
-        };
+        let Parts { config, encoder, network } = Parts::new(&mut files, options, |weights| weights)?;
+        let kind = config.encoder_config["model_type"].as_str().unwrap_or("deberta-v2");
+        let (architecture, max_length) = (config.architecture_type, encoder.max_length());
         let mut description =
             vec![format!("model: {architecture:?} on {kind}, at most {max_length} tokens"), place.description];
         let unused = files.weights.unused();

@@ -24,3 +24,4 @@ mod resume;
 mod retrieval;
 mod shards;
 mod streaming;
+mod train;

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use self::forms::{Csv, Form, Jsonl};
 use self::resume::Keeper;
+pub(super) use self::resume::differences;
 use self::writer::Writer;
 use super::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs};
 use super::retrieval::Retrieval;
@@ -182,7 +183,7 @@ impl Candidate for Named {
     type Model = model::Model;
 
     fn fingerprint(&self) -> anyhow::Result<String> {
-        self.args.fingerprint(&self.source)
+        self.args.base.fingerprint(&self.source)
     }
 
     fn load(self) -> anyhow::Result<model::Model> {
@@ -199,7 +200,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     run_with(args, |args, defaults| {
         let retrieval = Retrieval::new(&args.labels, defaults)?;
         let args = args.model.clone();
-        Ok(Named { source: args.source()?, args, retrieval, single_label })
+        Ok(Named { source: args.base.source()?, args, retrieval, single_label })
     })
 }
 
@@ -349,7 +350,7 @@ impl Args {
             "--logits": self.shape.logits,
             "--hierarchical": self.shape.hierarchical,
             "--dtype": format!("{:?}", self.model.dtype),
-            "--max-length": self.model.max_length,
+            "--max-length": self.model.base.max_length,
             "--on-overflow": format!("{:?}", self.model.on_overflow),
             "--chunk-overlap": self.model.chunk_overlap,
             "--labels-chunk-size": self.model.labels_chunk_size,
@@ -359,7 +360,7 @@ impl Args {
     }
 
     fn say(&self, line: &str) {
-        if !self.model.verbosity.quiet {
+        if !self.model.base.verbosity.quiet {
             terminal::say(&terminal::escaped(line));
         }
     }
@@ -388,7 +389,7 @@ impl Args {
         }
         let model = Adapted::new(candidate.load()?, fitted);
         let interrupted = terminal::listen_for_interrupt()?;
-        let progress = Progress::new(size, self.model.verbosity.quiet);
+        let progress = Progress::new(size, self.model.base.verbosity.quiet);
         if let Some(done) = &before {
             progress.begin_at(done.input.byte.saturating_sub(start));
         }
@@ -397,7 +398,7 @@ impl Args {
         let output = output.begin(written)?;
         let mut writer = Writer { form, output, keeper, input_name, on_error: self.on_error, progress };
         writer.begin(has_header && written == 0)?;
-        let runner = Runner { threads: self.model.threads(), limits: Limits::default(), interrupted };
+        let runner = Runner { threads: self.model.base.threads(), limits: Limits::default(), interrupted };
         let result = runner.run(&model, Until::new(source, end), &mut writer);
         let was_interrupted = interrupted.load(Ordering::Relaxed);
         // Where the run failed, what can still be written is; the first error is the one to tell.

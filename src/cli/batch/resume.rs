@@ -217,7 +217,7 @@ pub(super) fn forget(output: &Path) -> Result<()> {
 }
 
 /// What is not as it was, in words.
-fn differences(was: &Map<String, Value>, is: &Map<String, Value>) -> Vec<String> {
+pub(in crate::cli) fn differences(was: &Map<String, Value>, is: &Map<String, Value>) -> Vec<String> {
     let names = was.keys().chain(is.keys().filter(|name| !was.contains_key(*name)));
     let differ = names.filter(|name| was.get(*name) != is.get(*name));
     differ

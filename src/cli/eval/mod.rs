@@ -12,9 +12,10 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{Context, bail};
 
+pub(super) use self::gather::read_file;
 use self::gather::{Asking, Gathered};
 use self::predictions::Predictions;
-use super::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs};
+use super::args::{DecisionArgs, FieldArgs, LabelArgs, ModelArgs, ShapeArgs};
 use super::retrieval::Retrieval;
 use super::terminal::{self, Progress};
 use crate::adapted::Adapted;
@@ -74,37 +75,6 @@ Examples:
 
 Exit status: 0 done; 1 a figure is below its minimum; 2 wrong usage, or data or a model that cannot
 be used; 130 interrupted.";
-
-/// Where in the data things are.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Data")]
-struct FieldArgs {
-    /// The field or column with the text
-    #[arg(long, value_name = "NAME", default_value = "text")]
-    text_field: String,
-    /// The field or column with the true labels [default: true_labels, or label]
-    ///
-    /// In JSON it holds a label, a list of labels, or {label: weight}, where a label is true from 0.5 up.
-    /// A label may be a number: that of the name in --labels, counted from 0. A table without such a column
-    /// may have one of 0 and 1 for each label.
-    #[arg(long, value_name = "NAME")]
-    label_field: Option<String>,
-    /// Stands between the labels in a cell of CSV or TSV
-    #[arg(long, value_name = "S", default_value = "|")]
-    list_separator: String,
-}
-
-impl FieldArgs {
-    fn layout(&self, defaults: &Defaults) -> labelled::Layout {
-        labelled::Layout {
-            text_field: self.text_field.clone(),
-            label_field: self.label_field.clone(),
-            list_separator: self.list_separator.clone(),
-            label_separator: defaults.label_separator.clone(),
-            labels: defaults.labels.clone(),
-        }
-    }
-}
 
 /// Predictions that are there already.
 #[derive(Debug, clap::Args)]
@@ -261,16 +231,16 @@ impl Args {
         let withheld = decision.abstain_below.map(|least| format!(", none below {least}")).unwrap_or_default();
         Subject {
             data: gathered.files.iter().map(|file| file_name(file)).collect::<Vec<&str>>().join(", "),
-            model: self
-                .data
-                .as_ref()
-                .map_or_else(|| "Ready predictions".to_owned(), |_| format!("Model {}", file_name(&self.model.model))),
+            model: self.data.as_ref().map_or_else(
+                || "Ready predictions".to_owned(),
+                |_| format!("Model {}", file_name(&self.model.base.model)),
+            ),
             decision: decided + &withheld,
         }
     }
 
     fn say(&self, line: &str) {
-        if !self.model.verbosity.quiet {
+        if !self.model.base.verbosity.quiet {
             terminal::say(&terminal::escaped(line));
         }
     }
@@ -294,17 +264,17 @@ impl Args {
             data.form, data.truth
         ));
         let predictions = self.output.predictions.as_deref().map(Predictions::create).transpose()?;
-        let model = self.model.load_with(&self.model.source()?, retrieval, decision.single_label)?;
+        let model = self.model.load_with(&self.model.base.source()?, retrieval, decision.single_label)?;
         let model = Adapted::new(model, decision.fitted.clone());
         let interrupted = terminal::listen_for_interrupt()?;
-        let runner = Runner { threads: self.model.threads(), limits: Limits::default(), interrupted };
+        let runner = Runner { threads: self.model.base.threads(), limits: Limits::default(), interrupted };
         let again = (self.output.label_order_trials > 0).then(|| data.clone());
         let asking = |data: &Dataset, predictions| Asking {
             decision: decision.clone(),
             shape: self.shape,
             defaults: defaults.clone(),
             predictions,
-            progress: Progress::new(Some(text_bytes(data)), self.model.verbosity.quiet),
+            progress: Progress::new(Some(text_bytes(data)), self.model.base.verbosity.quiet),
         };
         let gathered = asking(&data, predictions).run(&runner, &model, data)?;
         let mut trials = None;

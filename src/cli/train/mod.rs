@@ -1,0 +1,334 @@
+//! `gliclass train`.
+
+mod options;
+mod shown;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use self::options::{AugmentArgs, LabelArgs, LearningArgs, LossArgs, ScheduleArgs};
+use self::shown::Shown;
+use super::args::{BaseArgs, FieldArgs};
+use super::batch::differences;
+use super::eval::read_file;
+use super::terminal;
+use crate::digest::hex;
+use crate::model::{Learner, Source};
+use crate::records::Defaults;
+use crate::training::augment::{Augmenter, Descriptions};
+use crate::training::card::{Card, Split};
+use crate::training::examples::{self, Example, Reading};
+use crate::training::findings::Findings;
+use crate::training::folder::Folder;
+use crate::training::state::{Keeper, Kept};
+use crate::training::trainer::{End, Recipe, Trainer};
+
+/// Fine-tune a model on labelled records
+///
+/// Reads what `eval` reads. True labels may also be {label: weight}, from 0 to 1; -100 leaves a label out.
+/// What is wrong with the data is said before the first step.
+///
+/// The result is a folder like any checkpoint: every command takes it with --model, and so does the
+/// Python package. A part of the records is held out; after each epoch the model is judged on it, and the best
+/// epoch is what is kept.
+///
+/// Killed at any instant, --resume goes on as if nothing had been. The same seed gives the same model.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The labelled records to learn from; `-` is standard input
+    #[arg(value_name = "DATA")]
+    data: PathBuf,
+    /// The folder for the trained model
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+    /// Go on where a training with the same command stopped
+    ///
+    /// Its state is kept beside the folder, in DIR.resume, until it is done. Other data, another model or
+    /// other options are refused.
+    #[arg(long, conflicts_with = "force")]
+    resume: bool,
+    /// Overwrite a folder that is there already
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    fields: FieldArgs,
+    #[command(flatten)]
+    held_out: HeldOutArgs,
+    #[command(flatten)]
+    labels: LabelArgs,
+    #[command(flatten)]
+    schedule: ScheduleArgs,
+    #[command(flatten)]
+    loss: LossArgs,
+    #[command(flatten)]
+    learning: LearningArgs,
+    #[command(flatten)]
+    augment: AugmentArgs,
+    #[command(flatten)]
+    base: BaseArgs,
+}
+
+/// What is judged on, and how bad data is taken.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Data")]
+struct HeldOutArgs {
+    /// Judge each epoch on the records of this file
+    #[arg(long, value_name = "FILE", conflicts_with = "eval_share")]
+    eval: Option<PathBuf>,
+    /// Judge each epoch on this share of the records, which is then not learned from; 0 for none
+    #[arg(long, value_name = "F", default_value_t = 0.1, value_parser = options::share)]
+    eval_share: f64,
+    /// Stop before the first step if anything is wrong with the data
+    #[arg(long)]
+    strict: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  gliclass train labelled.jsonl -o mine
+  gliclass train topics.csv -o mine --single-label --eval unseen.csv --epochs 10 --patience 2
+  gliclass train mails.csv -o mine --model knowledgator/gliclass-base-v3.0 --batch-size 4
+  gliclass train labelled.jsonl -o mine --resume
+  gliclass classify --model ./mine --labels praise,complaint \"Never again.\"
+
+Exit status: 0 done; 2 wrong usage, or data or a model that cannot be used; 130 interrupted (Ctrl-C or
+SIGTERM; the state is kept for --resume).";
+
+/// The records of a training.
+struct Data {
+    train: Vec<Example>,
+    held_out: Vec<Example>,
+    /// Tells the data from other data.
+    fingerprint: String,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The data or the model cannot be used, the output is there already, or the loss is no number any more.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    args.check_output()?;
+    let threads = args.base.threads();
+    // Tensor operations share their work among these; an error means that there is a pool already.
+    drop(rayon::ThreadPoolBuilder::new().num_threads(threads).build_global());
+    let source = args.base.source()?;
+    let learner = args.load(&source)?;
+    let recipe = args.schedule.recipe(&args.loss, learner.config().architecture_type);
+    let data = args.read(&learner)?;
+    let descriptions = args.augment.descriptions()?;
+    args.warn_of_unknown(&descriptions, &data.train);
+    let augmenter = Augmenter::new(&data.train, args.augment.augmentation(), descriptions);
+
+    let run = args.run_facts(&source, &data, &recipe)?;
+    let kept = args.kept(&run)?;
+    let base = match &source {
+        Source::Folder(folder) => Some(folder.as_path()),
+        Source::Builtin => None,
+    };
+    let folder = Folder::create(&args.output, base)?;
+    let mut keeper = Keeper::new(&args.output, run);
+    let interrupted = terminal::listen_for_interrupt()?;
+    let mut trainer =
+        Trainer::new(&learner, [&data.train, &data.held_out], &augmenter, recipe, kept.as_ref(), threads)?;
+    args.say(&format!(
+        "training {} numbers of {} on {} records, {} held out: {} epochs, {} steps; {}",
+        trainer.parameters(),
+        args.base.model,
+        data.train.len(),
+        data.held_out.len(),
+        recipe.epochs,
+        trainer.steps(),
+        learner.describe(),
+    ));
+    let card = Card {
+        base: args.base.model.clone(),
+        data: file_name(&args.data),
+        split: Split { train: data.train.len(), held_out: data.held_out.len() },
+        held_out: args.held_out.eval.as_deref().map(file_name),
+        labels: labels(&data.train),
+        recipe,
+        options: args.options(),
+    };
+    let mut shown = Shown::new(args.base.verbosity.quiet, &folder, &card, trainer.steps(), trainer.position());
+    let end = trainer.run(&mut keeper, &mut shown, interrupted);
+    shown.finish();
+    if end? == End::Interrupted {
+        args.say("interrupted: the state is kept, --resume goes on");
+        return Ok(ExitCode::from(terminal::INTERRUPT_STATUS));
+    }
+    folder.describe(&card.text(trainer.position()))?;
+    Keeper::forget(&args.output)?;
+    args.say(&shown::summary(trainer.position()));
+    terminal::print(&format!("{}\n", args.output.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Args {
+    fn say(&self, line: &str) {
+        if !self.base.verbosity.quiet {
+            terminal::say(&terminal::escaped(line));
+        }
+    }
+
+    /// Refuses what is there already, and takes it away where that is wanted.
+    fn check_output(&self) -> anyhow::Result<()> {
+        let output = &self.output;
+        let is_there = std::fs::read_dir(output).is_ok_and(|mut files| files.next().is_some()) || output.is_file();
+        let was_begun = Keeper::path(output).exists();
+        if self.force {
+            return Ok(Keeper::forget(output)?);
+        }
+        if self.resume {
+            if is_there && !was_begun {
+                bail!(
+                    "{}: nothing to go on with: it is done, or was no training. --force trains again",
+                    output.display()
+                );
+            }
+            return Ok(());
+        }
+        if was_begun {
+            bail!("{}: a training was begun and is not done: --resume goes on, --force begins again", output.display());
+        }
+        if is_there {
+            bail!("{}: is there already: choose another folder, or give --force", output.display());
+        }
+        Ok(())
+    }
+
+    fn load(&self, source: &Source) -> anyhow::Result<Learner> {
+        let learning = self.learning.learning(self.schedule.seed);
+        let learner = Learner::load(source, &self.base.options(source)?, learning);
+        let learner = learner.with_context(|| self.base.failure())?;
+        if learner.config().recurrent_steps > 1 {
+            bail!(
+                "{}: recurrent_steps is {}: the loss over the steps of a recurrent scorer is not to be had here",
+                self.base.model,
+                learner.config().recurrent_steps
+            );
+        }
+        Ok(learner)
+    }
+
+    /// Reads the data, says what is wrong with it, and holds a part out.
+    fn read(&self, learner: &Learner) -> anyhow::Result<Data> {
+        let defaults = self.labels.defaults()?;
+        let mut hash = Sha256::new();
+        let (train, mut findings) = self.read_file(&self.data, &defaults, &mut hash)?;
+        let max_labels = self.augment.max_labels();
+        let train = examples::keep_fitting(train, learner, max_labels, &mut findings);
+        let (train, held_out, found) = match &self.held_out.eval {
+            Some(path) => {
+                let (held_out, mut found) = self.read_file(path, &defaults, &mut hash)?;
+                let held_out = examples::keep_fitting(held_out, learner, None, &mut found);
+                examples::count_seen(&train, &held_out, &mut found);
+                (train, held_out, Some(found))
+            }
+            None if self.held_out.eval_share > 0.0 => {
+                let (train, held_out) = examples::hold_out(train, self.held_out.eval_share, self.schedule.seed)
+                    .context("--eval-share (0 holds none out)")?;
+                (train, held_out, None)
+            }
+            None => (train, Vec::new(), None),
+        };
+        let findings: Vec<Findings> = std::iter::once(findings).chain(found).collect();
+        for line in findings
+            .iter()
+            .filter(|found| !found.is_empty())
+            .flat_map(|found| found.to_string().lines().map(str::to_owned).collect::<Vec<String>>())
+        {
+            self.say(&format!("warning: {line}"));
+        }
+        if self.held_out.strict && findings.iter().any(|found| !found.is_clean()) {
+            let found: Vec<String> =
+                findings.iter().filter(|found| !found.is_clean()).map(ToString::to_string).collect();
+            bail!("--strict: the data is not clean\n{}", found.join("\n"));
+        }
+        if train.is_empty() {
+            bail!("{}: no record is left to learn from", self.data.display());
+        }
+        Ok(Data { train, held_out, fingerprint: hex(hash) })
+    }
+
+    fn read_file(
+        &self,
+        path: &Path,
+        defaults: &Defaults,
+        hash: &mut Sha256,
+    ) -> anyhow::Result<(Vec<Example>, Findings)> {
+        let (name, bytes) = read_file(path)?;
+        hash.update(&bytes);
+        let how = Reading { layout: &self.fields.layout(defaults), defaults, single_label: self.loss.single_label };
+        Ok(examples::read(&name, &bytes, &how)?)
+    }
+
+    fn warn_of_unknown(&self, descriptions: &Descriptions, examples: &[Example]) {
+        let unknown = descriptions.unknown(examples);
+        if !unknown.is_empty() {
+            self.say(&format!("warning: --descriptions has labels that no record has: {}", unknown.join(", ")));
+        }
+    }
+
+    /// Everything that the result depends on, by name.
+    fn run_facts(&self, source: &Source, data: &Data, recipe: &Recipe) -> anyhow::Result<Map<String, Value>> {
+        let mut facts = Map::new();
+        facts.insert("version".into(), env!("CARGO_PKG_VERSION").into());
+        facts.insert("model".into(), self.base.fingerprint(source)?.into());
+        facts.insert("data".into(), data.fingerprint.clone().into());
+        facts.insert("recipe".into(), format!("{recipe:?}").into());
+        facts.insert("--max-length".into(), self.base.max_length.get().into());
+        for (name, value) in self.options() {
+            facts.insert(name.into(), value);
+        }
+        Ok(facts)
+    }
+
+    /// The options that shape the result, by name, as the model card shows them.
+    fn options(&self) -> Vec<(&'static str, Value)> {
+        let mut options = vec![
+            ("--eval-share", json!(if self.held_out.eval.is_some() { 0.0 } else { self.held_out.eval_share })),
+            ("--prompt", json!(self.labels.prompt)),
+        ];
+        options.extend(self.schedule.options());
+        options.extend(self.loss.options());
+        options.extend(self.learning.options());
+        options.extend(self.augment.options());
+        options
+    }
+
+    /// The state to go on from, where there is one and that is wanted.
+    fn kept(&self, run: &Map<String, Value>) -> anyhow::Result<Option<Kept>> {
+        if !self.resume {
+            return Ok(None);
+        }
+        let Some(kept) = Kept::read(&Keeper::path(&self.output))? else { return Ok(None) };
+        let differences = differences(&kept.run, run);
+        if !differences.is_empty() {
+            bail!(
+                "{}: cannot go on, it was begun otherwise: {}. Give what it was begun with, or --force to begin again",
+                self.output.display(),
+                differences.join("; ")
+            );
+        }
+        let position = &kept.position;
+        self.say(&format!("going on after {} steps, in epoch {}", position.steps, position.epoch + 1));
+        Ok(Some(kept))
+    }
+}
+
+/// Every label, in order of first appearance.
+fn labels(examples: &[Example]) -> Vec<String> {
+    let mut seen = std::collections::HashSet::new();
+    let names = examples.iter().flat_map(|example| example.record.labels.names());
+    names.filter(|name| seen.insert(name.as_str())).cloned().collect()
+}
+
+/// Folders are nobody's business whom a model is sent to.
+fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}

@@ -1,0 +1,311 @@
+//! The options of `train`, and what they mean.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::checkpoint::config::Architecture;
+use crate::checkpoint::learning::{Learning, Lora, Trains};
+use crate::cli::args;
+use crate::records::Defaults;
+use crate::training::augment::{Augmentation, Descriptions};
+use crate::training::loss::{Objective, Problem};
+use crate::training::optimizer::Rates;
+use crate::training::schedule::Shape;
+use crate::training::trainer::Recipe;
+
+/// The candidate labels, and what is said beside the text.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Labels")]
+pub(super) struct LabelArgs {
+    /// Candidate labels, comma-separated; may be given several times [default: each record's, else all of the data]
+    #[arg(short, long, value_name = "A,B,C")]
+    labels: Vec<String>,
+    /// Candidate labels from a file: one a line, or JSON
+    #[arg(long, value_name = "FILE", conflicts_with = "labels")]
+    labels_file: Option<PathBuf>,
+    /// Joins the levels of a hierarchy of labels
+    #[arg(long, value_name = "S", default_value = ".")]
+    label_separator: String,
+    /// What the task is, in words; the model reads it before the text. Give the same when the model is used
+    #[arg(long, value_name = "TEXT")]
+    pub(super) prompt: Option<String>,
+}
+
+impl LabelArgs {
+    /// What a record has that says nothing else.
+    ///
+    /// # Errors
+    /// The file cannot be read, or a label is empty or given twice.
+    pub(super) fn defaults(&self) -> anyhow::Result<Defaults> {
+        let labels = args::LabelArgs {
+            labels: self.labels.clone(),
+            labels_file: self.labels_file.clone(),
+            label_separator: self.label_separator.clone(),
+            prompt: self.prompt.clone(),
+            ..args::LabelArgs::default()
+        };
+        labels.defaults()
+    }
+}
+
+/// How long and how fast.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Training")]
+pub(super) struct ScheduleArgs {
+    /// How often every record is seen
+    #[arg(long, value_name = "N", default_value = "3")]
+    epochs: NonZeroUsize,
+    /// Records of a batch
+    #[arg(long, value_name = "N", default_value = "8")]
+    batch_size: NonZeroUsize,
+    /// Batches of a step: as one large batch, in the memory of a small one
+    #[arg(long, value_name = "N", default_value = "1")]
+    gradient_accumulation: NonZeroUsize,
+    /// The greatest learning rate of the encoder
+    #[arg(long, value_name = "F", default_value_t = 1e-5, value_parser = positive)]
+    learning_rate: f64,
+    /// The greatest learning rate of what stands on the encoder
+    #[arg(long, value_name = "F", default_value_t = 3e-5, value_parser = positive)]
+    head_learning_rate: f64,
+    /// How fast the encoder's weights shrink, times the learning rate
+    #[arg(long, value_name = "F", default_value_t = 0.01, value_parser = not_negative)]
+    weight_decay: f64,
+    /// How fast the weights of what stands on it shrink, times the learning rate
+    #[arg(long, value_name = "F", default_value_t = 0.01, value_parser = not_negative)]
+    head_weight_decay: f64,
+    /// How the learning rates go after they have warmed up
+    #[arg(long, value_name = "SHAPE", value_enum, default_value_t)]
+    schedule: Shape,
+    /// The share of the steps in which the learning rates rise from 0
+    #[arg(long, value_name = "F", default_value_t = 0.05, value_parser = share)]
+    warmup: f64,
+    /// The greatest norm of a step's gradients; 0 for any
+    #[arg(long, value_name = "F", default_value_t = 1.0, value_parser = not_negative)]
+    clip: f64,
+    /// Stop after N epochs without a better macro F1 on the held-out records
+    #[arg(long, value_name = "N")]
+    patience: Option<NonZeroUsize>,
+    /// Where random numbers begin: the same seed gives the same model
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) seed: u64,
+}
+
+impl ScheduleArgs {
+    pub(super) fn recipe(&self, loss: &LossArgs, architecture: Architecture) -> Recipe {
+        Recipe {
+            objective: loss.objective(architecture),
+            contrastive: loss.contrastive,
+            epochs: self.epochs.get(),
+            batch_size: self.batch_size.get(),
+            accumulation: self.gradient_accumulation.get(),
+            rates: Rates {
+                encoder: self.learning_rate,
+                head: self.head_learning_rate,
+                encoder_decay: self.weight_decay,
+                head_decay: self.head_weight_decay,
+            },
+            shape: self.schedule,
+            warmup: self.warmup,
+            clip: self.clip,
+            patience: self.patience.map(NonZeroUsize::get),
+            seed: self.seed,
+        }
+    }
+
+    pub(super) fn options(&self) -> [(&'static str, Value); 12] {
+        [
+            ("--epochs", json!(self.epochs)),
+            ("--batch-size", json!(self.batch_size)),
+            ("--gradient-accumulation", json!(self.gradient_accumulation)),
+            ("--learning-rate", json!(self.learning_rate)),
+            ("--head-learning-rate", json!(self.head_learning_rate)),
+            ("--weight-decay", json!(self.weight_decay)),
+            ("--head-weight-decay", json!(self.head_weight_decay)),
+            ("--schedule", json!(format!("{:?}", self.schedule).to_ascii_lowercase())),
+            ("--warmup", json!(self.warmup)),
+            ("--clip", json!(self.clip)),
+            ("--patience", json!(self.patience)),
+            ("--seed", json!(self.seed)),
+        ]
+    }
+}
+
+/// What is made small.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Loss")]
+pub(super) struct LossArgs {
+    /// Exactly one label is true of each record: cross-entropy of the softmax over its labels
+    #[arg(long)]
+    pub(super) single_label: bool,
+    /// The weight of true labels in the loss, from 0 to 1, false ones having the rest [default: no weights]
+    #[arg(long, value_name = "F", value_parser = share, conflicts_with = "single_label")]
+    focal_alpha: Option<f64>,
+    /// How much less a label counts, the better it is known already; 0 is plain binary cross-entropy
+    #[arg(long, value_name = "F", default_value_t = 0.0, value_parser = not_negative, conflicts_with = "single_label")]
+    focal_gamma: f64,
+    /// How far targets are moved towards no opinion, from 0 to 1
+    #[arg(long, value_name = "F", default_value_t = 0.0, value_parser = share)]
+    label_smoothing: f64,
+    /// The sum over all labels instead of the mean
+    #[arg(long, conflicts_with = "single_label")]
+    sum_loss: bool,
+    /// How much it counts that the labels of a record are unlike to the model
+    #[arg(long, value_name = "F", default_value_t = 0.0, value_parser = not_negative)]
+    pub(super) contrastive: f64,
+}
+
+impl LossArgs {
+    fn objective(&self, architecture: Architecture) -> Objective {
+        let problem = match self.single_label {
+            true => Problem::SingleLabel,
+            false => Problem::MultiLabel { alpha: self.focal_alpha.unwrap_or(-1.0), gamma: self.focal_gamma },
+        };
+        Objective {
+            problem,
+            smoothing: self.label_smoothing,
+            sum: self.sum_loss,
+            per_record: architecture == Architecture::DecoderKv,
+        }
+    }
+
+    pub(super) fn options(&self) -> [(&'static str, Value); 6] {
+        [
+            ("--single-label", json!(self.single_label)),
+            ("--focal-alpha", json!(self.focal_alpha)),
+            ("--focal-gamma", json!(self.focal_gamma)),
+            ("--label-smoothing", json!(self.label_smoothing)),
+            ("--sum-loss", json!(self.sum_loss)),
+            ("--contrastive", json!(self.contrastive)),
+        ]
+    }
+}
+
+/// Which part of the model learns.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "What learns")]
+pub(super) struct LearningArgs {
+    /// Only what stands on the encoder: fast, and enough where the labels are like those the model knows
+    #[arg(long, conflicts_with_all = ["train_layers", "lora"])]
+    freeze_encoder: bool,
+    /// Only what stands on the encoder, and its last N layers
+    #[arg(long, value_name = "N")]
+    train_layers: Option<NonZeroUsize>,
+    /// Beside the encoder's matrices only narrow ones of this rank, which are added to them at the end
+    ///
+    /// Takes a fraction of the memory that the optimizer needs otherwise. Wants a higher --learning-rate, such as 3e-4.
+    #[arg(long, value_name = "RANK")]
+    lora: Option<NonZeroUsize>,
+    /// Leave nothing out: without the dropout that the config names
+    #[arg(long)]
+    no_dropout: bool,
+}
+
+impl LearningArgs {
+    pub(super) fn learning(&self, seed: u64) -> Learning {
+        Learning {
+            trains: match (self.freeze_encoder, self.train_layers) {
+                (true, _) => Trains::Head,
+                (false, Some(layers)) => Trains::Layers(layers.get()),
+                (false, None) => Trains::All,
+            },
+            lora: self.lora.map(|rank| Lora { rank: rank.get(), alpha: 2.0 * rank.get() as f64, dropout: 0.0, seed }),
+            dropout: (!self.no_dropout).then_some(seed),
+        }
+    }
+
+    pub(super) fn options(&self) -> [(&'static str, Value); 4] {
+        [
+            ("--freeze-encoder", json!(self.freeze_encoder)),
+            ("--train-layers", json!(self.train_layers)),
+            ("--lora", json!(self.lora)),
+            ("--no-dropout", json!(self.no_dropout)),
+        ]
+    }
+}
+
+/// What is changed of the records each time they are seen.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Augmentation")]
+pub(super) struct AugmentArgs {
+    /// Change records each time they are seen, as likely as in the Python package
+    ///
+    /// Labels left out (0.15) or added (0.1), another text added (0.05), synonyms (0.1) and descriptions (0.25)
+    /// of labels, where there are some, and solved examples (0.25). The options below set one of them.
+    #[arg(long)]
+    augment: bool,
+    /// How likely some labels are left out
+    #[arg(long, value_name = "F", value_parser = share)]
+    label_removal: Option<f64>,
+    /// How likely labels of other records are added
+    #[arg(long, value_name = "F", value_parser = share)]
+    label_addition: Option<f64>,
+    /// How likely the text of another record is added
+    #[arg(long, value_name = "F", value_parser = share)]
+    text_addition: Option<f64>,
+    /// How likely labels are called by their synonyms
+    #[arg(long, value_name = "F", value_parser = share, requires = "descriptions")]
+    synonyms: Option<f64>,
+    /// How likely descriptions of labels are written beside the text
+    #[arg(long, value_name = "F", value_parser = share, requires = "descriptions")]
+    description: Option<f64>,
+    /// How likely solved examples are shown
+    #[arg(long, value_name = "F", value_parser = share)]
+    shown_examples: Option<f64>,
+    /// Synonyms and descriptions: {"label": {"synonyms": ["..."], "descriptions": ["..."]}}
+    #[arg(long, value_name = "FILE")]
+    descriptions: Option<PathBuf>,
+    /// Read at most N labels of a record at once: the true ones and, each time, a random choice of the others
+    #[arg(long, value_name = "N")]
+    max_labels: Option<NonZeroUsize>,
+    /// Leave the labels in their order instead of shuffling them each time
+    #[arg(long)]
+    keep_label_order: bool,
+}
+
+impl AugmentArgs {
+    pub(super) fn augmentation(&self) -> Augmentation {
+        let base = if self.augment { Augmentation::default() } else { Augmentation::none() };
+        Augmentation {
+            label_removal: self.label_removal.unwrap_or(base.label_removal),
+            label_addition: self.label_addition.unwrap_or(base.label_addition),
+            text_addition: self.text_addition.unwrap_or(base.text_addition),
+            synonyms: self.synonyms.unwrap_or(base.synonyms),
+            descriptions: self.description.unwrap_or(base.descriptions),
+            examples: self.shown_examples.unwrap_or(base.examples),
+            shuffle_labels: !self.keep_label_order,
+            max_labels: self.max_labels(),
+        }
+    }
+
+    pub(super) fn max_labels(&self) -> Option<usize> {
+        self.max_labels.map(NonZeroUsize::get)
+    }
+
+    /// The synonyms and descriptions, if there are any.
+    ///
+    /// # Errors
+    /// The file cannot be used.
+    pub(super) fn descriptions(&self) -> anyhow::Result<Descriptions> {
+        let read = self.descriptions.as_deref().map(Descriptions::read).transpose()?;
+        Ok(read.unwrap_or_default())
+    }
+
+    pub(super) fn options(&self) -> [(&'static str, Value); 1] {
+        [("augmentation", json!(self.augmentation()))]
+    }
+}
+
+/// A number from 0 to 1.
+pub(super) fn share(text: &str) -> Result<f64, &'static str> {
+    text.parse().ok().filter(|value| (0.0..=1.0).contains(value)).ok_or("give a number from 0 to 1")
+}
+
+fn not_negative(text: &str) -> Result<f64, &'static str> {
+    text.parse().ok().filter(|value: &f64| *value >= 0.0 && value.is_finite()).ok_or("give 0 or a greater number")
+}
+
+fn positive(text: &str) -> Result<f64, &'static str> {
+    not_negative(text).ok().filter(|value| *value > 0.0).ok_or("give a number above 0")
+}

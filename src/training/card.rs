@@ -1,0 +1,116 @@
+//! The model card of a trained model: what it came from, how it was made, how good it is, how to use it.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::loss::Problem;
+use super::state::Position;
+use super::trainer::Recipe;
+
+/// Labels that are named.
+const NAMED: usize = 50;
+
+/// How the records were used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Split {
+    /// Those that were learned from.
+    pub train: usize,
+    /// Those that were judged on.
+    pub held_out: usize,
+}
+
+/// What a model card says.
+#[derive(Debug, Clone)]
+pub struct Card {
+    /// The model that it began with.
+    pub base: String,
+    /// The name of the file that it learned from.
+    pub data: String,
+    /// Records of each kind.
+    pub split: Split,
+    /// The name of the file that it was judged on, where it is another.
+    pub held_out: Option<String>,
+    /// The labels of the data.
+    pub labels: Vec<String>,
+    /// How it was trained.
+    pub recipe: Recipe,
+    /// The options that shaped it, by name.
+    pub options: Vec<(&'static str, Value)>,
+}
+
+impl Card {
+    /// The card as Markdown, for a training that came to `position`.
+    pub fn text(&self, position: &Position) -> String {
+        let mut text =
+            format!("# Model card\n\nA GLiClass model, fine-tuned from `{}` with `gliclass train`.\n", self.base);
+        _ = writeln!(text, "\n## Data\n\n{}", self.data_words());
+        _ = writeln!(text, "\n{}", self.label_words());
+        _ = writeln!(text, "\n## Training\n\n| option | value |\n|---|---|");
+        for (name, value) in self.options.iter().filter(|(_, value)| !value.is_null()) {
+            _ = writeln!(text, "| `{name}` | `{value}` |");
+        }
+        _ = writeln!(text, "\n## Figures\n\n{}", figures(position));
+        text + &self.usage()
+    }
+
+    fn data_words(&self) -> String {
+        let Split { train, held_out } = self.split;
+        let judged = match (&self.held_out, held_out) {
+            (Some(file), _) => format!("judged on {held_out} records of `{file}`"),
+            (None, 0) => "none held out".to_owned(),
+            (None, _) => format!("judged on {held_out} others of it"),
+        };
+        format!("{train} records of `{}`; {judged}.", self.data)
+    }
+
+    fn label_words(&self) -> String {
+        let named: Vec<String> =
+            self.labels.iter().take(NAMED).map(|label| format!("`{}`", label.replace('`', "'"))).collect();
+        let more = self.labels.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{} labels: {}{more}.", self.labels.len(), named.join(", "))
+    }
+
+    fn usage(&self) -> String {
+        let (flag, kind) = match self.recipe.objective.problem {
+            Problem::SingleLabel => ("--single-label ", "single-label"),
+            Problem::MultiLabel { .. } => ("", "multi-label"),
+        };
+        format!(
+            r#"
+## Use
+
+```sh
+gliclass classify --model DIR {flag}--labels 'first label,second label' "a text"
+```
+
+```python
+from gliclass import GLiClassModel, ZeroShotClassificationPipeline
+from transformers import AutoTokenizer
+
+model, tokenizer = GLiClassModel.from_pretrained("DIR"), AutoTokenizer.from_pretrained("DIR")
+pipeline = ZeroShotClassificationPipeline(model, tokenizer, classification_type="{kind}", device="cpu")
+print(pipeline("a text", ["first label", "second label"]))
+```
+
+`DIR` is this folder. The model answers best about the labels it was trained with, worded as they were; it inherits
+the limits of the model it began with.
+"#
+        )
+    }
+}
+
+/// The figures of each epoch as a table, the one that is kept in bold.
+fn figures(position: &Position) -> String {
+    let mut table =
+        "| epoch | loss | held-out loss | macro F1 | micro F1 | accuracy |\n|---|---|---|---|---|---|".to_owned();
+    for (number, epoch) in position.epochs.iter().enumerate() {
+        let mark = if position.best == Some(number) { "**" } else { "" };
+        let cells = epoch.held_out.map_or([String::new(), String::new(), String::new(), String::new()], |found| {
+            [found.loss, found.macro_f1, found.micro_f1, found.accuracy].map(|figure| format!("{figure:.4}"))
+        });
+        _ = write!(table, "\n| {mark}{}{mark} | {:.4} | {} |", number + 1, epoch.loss, cells.join(" | "));
+    }
+    table
+}

@@ -1,0 +1,96 @@
+//! How good a model is on records it does not learn from, and what an epoch came to.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use super::examples::{Example, IGNORED, TRUE_TARGET};
+use super::loss::{Objective, Problem};
+use crate::classifier::Classifier;
+use crate::error::Result;
+use crate::metrics::{Candidate, Judged, Report, Resampling};
+use crate::records::Entry;
+use crate::runner::{Classified, Limits, Runner};
+use crate::scores::{Decision, decide};
+
+/// What an epoch came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpochFigures {
+    /// Its mean loss.
+    pub loss: f64,
+    /// The figures of the held-out records after it, where there are some.
+    pub held_out: Option<Figures>,
+}
+
+/// The figures of held-out records.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// The loss.
+    pub loss: f64,
+    /// The mean F1 of the labels: what the best epoch is chosen by.
+    pub macro_f1: f64,
+    /// F1 over all decisions.
+    pub micro_f1: f64,
+    /// The share of records with exactly the true labels.
+    pub accuracy: f64,
+}
+
+/// Judges a model on records; nothing where it was interrupted.
+///
+/// # Errors
+/// A record cannot be classified.
+pub fn judge(
+    model: &impl Classifier,
+    examples: &[Example],
+    objective: &Objective,
+    threads: usize,
+    interrupted: &AtomicBool,
+) -> Result<Option<Figures>> {
+    let mut names: Vec<String> = Vec::new();
+    let mut places: HashMap<String, u32> = HashMap::new();
+    for name in examples.iter().flat_map(|example| example.record.labels.names()) {
+        if !places.contains_key(name) {
+            places.insert(name.clone(), names.len() as u32);
+            names.push(name.clone());
+        }
+    }
+    let single_label = objective.problem == Problem::SingleLabel;
+    let decision = Decision { single_label, ..Decision::default() };
+    let mut judged = Judged::new(names, single_label);
+    let mut answers: Vec<(Vec<f32>, Vec<f32>)> = Vec::with_capacity(examples.len());
+    let entry = |example: Example| {
+        let bytes = 2 * example.record.text.len();
+        Ok(Entry { raw: example.targets, bytes, record: Ok(example.record) })
+    };
+    let mut sink = |targets: Vec<f32>, classified: Result<Classified>| {
+        let classified = classified?;
+        let said = decide(&classified.logits, &classified.labels, &decision);
+        let labels = classified.labels.names().iter().zip(decision.scores(&classified.logits)).zip(&targets);
+        let candidates = labels.enumerate().filter(|(_, (_, target))| **target != IGNORED);
+        judged.push(candidates.map(|(place, ((name, score), &target))| Candidate {
+            label: places[name],
+            score,
+            truth: target >= TRUE_TARGET,
+            predicted: said.iter().any(|one| one.label == place),
+        }));
+        answers.push((classified.logits, targets));
+        Ok(())
+    };
+    Runner { threads, limits: Limits::default(), interrupted }.run(
+        model,
+        examples.to_vec().into_iter().map(entry),
+        &mut sink,
+    )?;
+    if interrupted.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
+    let report = Report::new(&judged, Resampling { rounds: 0, seed: 0 });
+    let records: Vec<(&[f32], &[f32])> = answers.iter().map(|(logits, targets)| (&logits[..], &targets[..])).collect();
+    Ok(Some(Figures {
+        loss: objective.loss(&records).value,
+        macro_f1: report.macro_average.f1,
+        micro_f1: report.micro_average.f1,
+        accuracy: report.accuracy,
+    }))
+}

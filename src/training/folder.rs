@@ -1,0 +1,147 @@
+//! The folder that comes of a training: a checkpoint that this program loads, and the Python package too.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use super::loss::Problem;
+use super::tensors::{self, Numbers};
+use super::trainer::Recipe;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::model::Learner;
+
+/// What a tokenizer may have beside `tokenizer.json`, in whatever library reads it.
+const TOKENIZER_FILES: [&str; 10] = [
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "spm.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+];
+
+/// Special tokens by their role, as tokenizers of different families call them.
+const ROLES: [(&str, [&str; 2]); 5] = [
+    ("pad_token", ["[PAD]", "<pad>"]),
+    ("unk_token", ["[UNK]", "<unk>"]),
+    ("cls_token", ["[CLS]", "<s>"]),
+    ("sep_token", ["[SEP]", "</s>"]),
+    ("mask_token", ["[MASK]", "<mask>"]),
+];
+
+/// Where a trained model is written.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    /// The folder of the model that it began with, if it has one.
+    base: Option<PathBuf>,
+}
+
+impl Folder {
+    /// The folder at `path`, made where it is not there, for a model that began as the one in `base`.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn create(path: &Path, base: Option<&Path>) -> Result<Self> {
+        fs::create_dir_all(path).map_err(|error| Error::io(path, error))?;
+        Ok(Self { path: path.to_owned(), base: base.map(Path::to_owned) })
+    }
+
+    /// Writes the whole model: the weights last, so that a folder with weights is complete.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn save(&self, learner: &Learner, recipe: &Recipe) -> Result<()> {
+        self.write("config.json", &config(learner.config_text(), recipe)?)?;
+        self.write("tokenizer.json", learner.tokenizer_text())?;
+        match &self.base {
+            Some(base) => copy_all(base, &self.path)?,
+            None => self.write("tokenizer_config.json", &tokenizer_config(learner.tokenizer_text()))?,
+        }
+        if let Some((base, labels)) = self.base.as_ref().zip(learner.config().label_model_name.as_deref()) {
+            self.copy_label_model(base, labels)?;
+        }
+        let tensors = learner.checkpoint()?.into_iter().map(|(name, tensor)| (name, Numbers::Tensor(tensor)));
+        tensors::write(&self.path.join("model.safetensors"), tensors, [("format", "pt".to_owned())])
+    }
+
+    /// Writes the model card.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn describe(&self, card: &str) -> Result<()> {
+        self.write("README.md", card)
+    }
+
+    /// The tokenizer of a label encoder, where it is in a folder beside the checkpoint.
+    fn copy_label_model(&self, base: &Path, name: &str) -> Result<()> {
+        let (from, to) = (base.join(name), self.path.join(name));
+        if !from.join("tokenizer.json").is_file() || Path::new(name).is_absolute() {
+            return Ok(());
+        }
+        fs::create_dir_all(&to).map_err(|error| Error::io(&to, error))?;
+        copy_all(&from, &to)?;
+        ["tokenizer.json", "config.json"].into_iter().try_for_each(|name| copy(&from, &to, name))
+    }
+
+    fn write(&self, name: &str, content: &str) -> Result<()> {
+        let path = self.path.join(name);
+        files::replace(&path, &files::beside(&path, ".new"), content.as_bytes()).map_err(|error| Error::io(path, error))
+    }
+}
+
+/// Copies what a tokenizer has beside `tokenizer.json`.
+fn copy_all(from: &Path, to: &Path) -> Result<()> {
+    TOKENIZER_FILES.into_iter().try_for_each(|name| copy(from, to, name))
+}
+
+fn copy(from: &Path, to: &Path, name: &str) -> Result<()> {
+    let (from, to) = (from.join(name), to.join(name));
+    if !from.is_file() {
+        return Ok(());
+    }
+    let content = fs::read(&from).map_err(|error| Error::io(from, error))?;
+    files::replace(&to, &files::beside(&to, ".new"), &content).map_err(|error| Error::io(to, error))
+}
+
+/// The config of the model it began with, with what the training changed. All else stays as it is.
+fn config(base: &str, recipe: &Recipe) -> Result<String> {
+    let damaged = |error: serde_json::Error| Error::Usage(format!("config.json: {error}"));
+    let mut config: Map<String, Value> = serde_json::from_str(base).map_err(damaged)?;
+    let mut set = |name: &str, value: Value| config.insert(name.to_owned(), value);
+    set("dtype", "float32".into());
+    match recipe.objective.problem {
+        Problem::MultiLabel { alpha, gamma } => {
+            set("problem_type", "multi_label_classification".into());
+            set("focal_loss_alpha", alpha.into());
+            set("focal_loss_gamma", gamma.into());
+            set("focal_loss_reduction", if recipe.objective.sum { "sum" } else { "mean" }.into());
+        }
+        Problem::SingleLabel => drop(set("problem_type", "single_label_classification".into())),
+    }
+    set("contrastive_loss_coef", recipe.contrastive.into());
+    // The older name of the type, which would contradict.
+    config.shift_remove("torch_dtype");
+    Ok(serde_json::to_string_pretty(&config).expect("a map is JSON; this is a bug") + "\n")
+}
+
+/// What Python needs beside a `tokenizer.json` that stands alone: which class reads it, and which token pads.
+fn tokenizer_config(tokenizer: &str) -> String {
+    let tokenizer: Value = serde_json::from_str(tokenizer).unwrap_or_default();
+    let added = tokenizer["added_tokens"].as_array().into_iter().flatten();
+    let special: Vec<&str> = added.filter_map(|token| token["content"].as_str()).collect();
+    let mut config = Map::new();
+    config.insert("tokenizer_class".into(), json!("PreTrainedTokenizerFast"));
+    for (role, names) in ROLES {
+        if let Some(name) = names.into_iter().find(|name| special.contains(name)) {
+            config.insert(role.into(), json!(name));
+        }
+    }
+    serde_json::to_string_pretty(&config).expect("a map is JSON; this is a bug") + "\n"
+}

@@ -1,0 +1,137 @@
+//! `gliclass train` from the data to a folder that every command takes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::harness::Sandbox;
+
+fn base(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference").join(name)
+}
+
+/// Records that a tiny model can learn by heart.
+fn data(sandbox: &Sandbox) -> String {
+    let words = ["red", "blue"];
+    let line = |number: usize| {
+        let word = words[number % 2];
+        format!(
+            "{{\"text\": \"the {word} one, number {number}\", \"labels\": [\"red\", \"blue\"], \"label\": \"{word}\"}}\n"
+        )
+    };
+    let path = sandbox.write("data.jsonl", (0..20).map(line).collect::<String>());
+    path.to_string_lossy().into_owned()
+}
+
+/// The arguments of a training of `model` to `output`.
+fn arguments(sandbox: &Sandbox, model: &str, output: &str, more: &[&str]) -> Vec<String> {
+    let model = base(model).to_string_lossy().into_owned();
+    let fixed = ["train", &data(sandbox), "--model", &model, "-o", output, "--learning-rate", "1e-3"];
+    let fixed = fixed.into_iter().chain(["--head-learning-rate", "1e-3", "-j", "1"]);
+    fixed.chain(more.iter().copied()).map(str::to_owned).collect()
+}
+
+fn weights(sandbox: &Sandbox, folder: &str) -> Vec<u8> {
+    fs::read(sandbox.path(folder).join("model.safetensors")).unwrap()
+}
+
+/// The losses of the epochs, as they are said.
+fn losses(stderr: &str) -> Vec<f64> {
+    let said = stderr.lines().filter_map(|line| line.strip_prefix("epoch ")?.split_once(": loss "));
+    said.map(|(_, rest)| rest.split([';', ',']).next().unwrap().parse().unwrap()).collect()
+}
+
+#[test]
+fn the_loss_falls_and_the_folder_is_a_model_like_any_other() {
+    let sandbox = Sandbox::new();
+    for model in ["uni-electra", "bi-bert-bert-avg-norm-mlp"] {
+        let output = format!("trained-{model}");
+        let more = ["--epochs", "8", "--eval-share", "0.2", "--no-dropout"];
+        let outcome = sandbox.gliclass(arguments(&sandbox, model, &output, &more)).run().ends_with(0);
+        let losses = losses(&outcome.stderr);
+        assert!(losses.len() == 8 && losses[7] < 0.9 * losses[0], "{losses:?}");
+        assert_eq!(outcome.last_path(), Path::new(&output));
+        let outcome = outcome.says(&["16 records, 4 held out", "macro F1"]);
+        assert!(!sandbox.path(&format!("{output}.resume")).exists(), "{}", outcome.stderr);
+        let card = fs::read_to_string(sandbox.path(&output).join("README.md")).unwrap();
+        assert!(
+            card.contains("16 records of `data.jsonl`; judged on 4 others") && card.contains("| `--epochs` | `8` |")
+        );
+        let classify = ["classify", "--model", &format!("./{output}"), "--labels", "red,blue", "the red one"];
+        sandbox.gliclass(classify).run().ends_with(0);
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_model_and_another_seed_another() {
+    let sandbox = Sandbox::new();
+    for (output, seed) in [("a", "1"), ("b", "1"), ("c", "2")] {
+        let more = ["--epochs", "2", "--eval-share", "0", "--seed", seed, "--lora", "2"];
+        sandbox.gliclass(arguments(&sandbox, "uni-electra", output, &more)).run().ends_with(0);
+    }
+    assert!(weights(&sandbox, "a") == weights(&sandbox, "b"), "the same seed");
+    assert!(weights(&sandbox, "a") != weights(&sandbox, "c"), "another seed");
+}
+
+#[test]
+fn a_training_that_was_killed_goes_on_to_the_same_bytes() {
+    let sandbox = Sandbox::new();
+    let more =
+        ["--epochs", "60", "--batch-size", "2", "--eval-share", "0.2", "--gradient-accumulation", "3", "--augment"];
+    sandbox.gliclass(arguments(&sandbox, "uni-electra", "whole", &more)).run().ends_with(0);
+    let mut running = sandbox.gliclass(arguments(&sandbox, "uni-electra", "killed", &more)).start();
+    let begun = Instant::now();
+    while !sandbox.path("killed.resume").exists() && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    running.kill();
+    assert!(sandbox.path("killed.resume").exists(), "it ended before it was killed");
+    let again = arguments(&sandbox, "uni-electra", "killed", &more);
+    sandbox.gliclass(again.clone()).run().ends_with(2).says(&["--resume goes on", "--force begins again"]);
+    let other = again.iter().cloned().chain(["--resume", "--clip", "2"].map(str::to_owned));
+    sandbox.gliclass(other).run().ends_with(2).says(&["--clip was 1.0 and is 2.0"]);
+    let going_on = again.into_iter().chain(["--resume".to_owned()]);
+    sandbox.gliclass(going_on).run().ends_with(0).says(&["going on after"]);
+    assert!(weights(&sandbox, "killed") == weights(&sandbox, "whole"));
+    let card = |folder: &str| {
+        let card = fs::read_to_string(sandbox.path(folder).join("README.md")).unwrap();
+        card[card.find("## Figures").unwrap()..].to_owned()
+    };
+    assert_eq!(card("killed"), card("whole"));
+}
+
+#[test]
+fn bad_data_is_counted_and_refused_where_that_is_wanted() {
+    let sandbox = Sandbox::new();
+    let good = fs::read_to_string(data(&sandbox)).unwrap();
+    let bad = good + "{\"text\": \"green\", \"labels\": [\"red\", \"blue\"], \"label\": \"green\"}\n";
+    sandbox.write("bad.jsonl", bad);
+    let mut arguments = arguments(&sandbox, "uni-electra", "out", &["--epochs", "1"]);
+    arguments[1] = "bad.jsonl".into();
+    let strict = arguments.iter().cloned().chain(["--strict".to_owned()]);
+    sandbox.gliclass(strict).run().ends_with(2).says(&["1 record left out", "not among the candidates", "--strict"]);
+    assert!(!sandbox.path("out").exists());
+    sandbox.gliclass(arguments).run().ends_with(0).says(&["warning: ", "not among the candidates"]);
+}
+
+#[test]
+fn a_folder_that_is_there_is_not_overwritten() {
+    let sandbox = Sandbox::new();
+    sandbox.write("there/notes.txt", "mine");
+    for more in [&[][..], &["--resume"]] {
+        let refused = sandbox.gliclass(arguments(&sandbox, "uni-electra", "there", more)).run().ends_with(2);
+        refused.says(&["there: ", "--force"]);
+    }
+    assert_eq!(fs::read_to_string(sandbox.path("there/notes.txt")).unwrap(), "mine");
+}
+
+#[test]
+fn a_learning_rate_that_bursts_the_loss_is_said_to_be_too_high() {
+    let sandbox = Sandbox::new();
+    let more =
+        ["--epochs", "40", "--schedule", "constant", "--warmup", "0", "--clip", "0", "--head-weight-decay", "1e30"];
+    let mut arguments = arguments(&sandbox, "uni-electra", "out", &more);
+    arguments.retain(|one| one != "--learning-rate" && one != "--head-learning-rate" && one != "1e-3");
+    arguments.extend(["--learning-rate", "1e30", "--head-learning-rate", "1e30"].map(str::to_owned));
+    sandbox.gliclass(arguments).run().ends_with(2).says(&["not a finite number any more", "too high", "--warmup"]);
+}
