@@ -40,6 +40,9 @@ _gliclass() {
             gliclass,help)
                 cmd="gliclass__subcmd__help"
                 ;;
+            gliclass,train)
+                cmd="gliclass__subcmd__train"
+                ;;
             gliclass__subcmd__help,batch)
                 cmd="gliclass__subcmd__help__subcmd__batch"
                 ;;
@@ -64,6 +67,9 @@ _gliclass() {
             gliclass__subcmd__help,help)
                 cmd="gliclass__subcmd__help__subcmd__help"
                 ;;
+            gliclass__subcmd__help,train)
+                cmd="gliclass__subcmd__help__subcmd__train"
+                ;;
             *)
                 ;;
         esac
@@ -71,7 +77,7 @@ _gliclass() {
 
     case "${cmd}" in
         gliclass)
-            opts="-h -V --help --version classify batch eval embed bench download completions help"
+            opts="-h -V --help --version classify batch eval train embed bench download completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -85,7 +91,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__batch)
-            opts="-o -l -t -k -m -j -q -v -h -V --output --input-format --text-field --output-field --list-separator --on-error --resume --force --shard --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --rac-retrieve --single-label --threshold --thresholds --abstain-below --top-k --all-scores --logits --hierarchical --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
+            opts="-o -l -t -k -m -j -q -v -h -V --output --input-format --text-field --output-field --list-separator --on-error --resume --force --shard --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --rac-retrieve --single-label --threshold --thresholds --abstain-below --top-k --all-scores --logits --hierarchical --model --revision --offline --device --threads --max-length --quiet --verbose --dtype --on-overflow --chunk-overlap --labels-chunk-size --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -195,10 +201,6 @@ _gliclass() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --dtype)
-                    COMPREPLY=($(compgen -W "auto f32 bf16 f16 int8" -- "${cur}"))
-                    return 0
-                    ;;
                 --threads)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -209,6 +211,10 @@ _gliclass() {
                     ;;
                 --max-length)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dtype)
+                    COMPREPLY=($(compgen -W "auto f32 bf16 f16 int8" -- "${cur}"))
                     return 0
                     ;;
                 --on-overflow)
@@ -231,7 +237,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__bench)
-            opts="-n -m -j -q -v -h -V --texts --labels-count --input --format --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
+            opts="-n -m -j -q -v -h -V --texts --labels-count --input --format --model --revision --offline --device --threads --max-length --quiet --verbose --dtype --on-overflow --chunk-overlap --labels-chunk-size --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -273,10 +279,6 @@ _gliclass() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --dtype)
-                    COMPREPLY=($(compgen -W "auto f32 bf16 f16 int8" -- "${cur}"))
-                    return 0
-                    ;;
                 --threads)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -287,6 +289,10 @@ _gliclass() {
                     ;;
                 --max-length)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dtype)
+                    COMPREPLY=($(compgen -W "auto f32 bf16 f16 int8" -- "${cur}"))
                     return 0
                     ;;
                 --on-overflow)
@@ -309,7 +315,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__classify)
-            opts="-l -t -k -m -j -q -v -h -V --format --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --rac-retrieve --single-label --threshold --thresholds --abstain-below --top-k --all-scores --logits --hierarchical --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
+            opts="-l -t -k -m -j -q -v -h -V --format --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --rac-retrieve --single-label --threshold --thresholds --abstain-below --top-k --all-scores --logits --hierarchical --model --revision --offline --device --threads --max-length --quiet --verbose --dtype --on-overflow --chunk-overlap --labels-chunk-size --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -391,10 +397,6 @@ _gliclass() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --dtype)
-                    COMPREPLY=($(compgen -W "auto f32 bf16 f16 int8" -- "${cur}"))
-                    return 0
-                    ;;
                 --threads)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -405,6 +407,10 @@ _gliclass() {
                     ;;
                 --max-length)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dtype)
+                    COMPREPLY=($(compgen -W "auto f32 bf16 f16 int8" -- "${cur}"))
                     return 0
                     ;;
                 --on-overflow)
@@ -459,7 +465,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__embed)
-            opts="-o -l -m -j -q -v -h -V --output --force --text-field --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --rac-retrieve --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
+            opts="-o -l -m -j -q -v -h -V --output --force --text-field --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --rac-retrieve --model --revision --offline --device --threads --max-length --quiet --verbose --dtype --on-overflow --chunk-overlap --labels-chunk-size --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -525,10 +531,6 @@ _gliclass() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --dtype)
-                    COMPREPLY=($(compgen -W "auto f32 bf16 f16 int8" -- "${cur}"))
-                    return 0
-                    ;;
                 --threads)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -539,6 +541,10 @@ _gliclass() {
                     ;;
                 --max-length)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dtype)
+                    COMPREPLY=($(compgen -W "auto f32 bf16 f16 int8" -- "${cur}"))
                     return 0
                     ;;
                 --on-overflow)
@@ -561,7 +567,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__eval)
-            opts="-l -t -k -m -j -q -v -h -V --text-field --label-field --list-separator --predictions-from --compare --output-field --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --rac-retrieve --single-label --threshold --thresholds --abstain-below --top-k --all-scores --logits --hierarchical --report --predictions --errors --plots --html --bootstrap --seed --label-order-trials --fit --fit-for --min-accuracy --min-micro-f1 --min-macro-f1 --min-weighted-f1 --model --revision --offline --device --dtype --threads --max-length --on-overflow --chunk-overlap --labels-chunk-size --quiet --verbose --help --version"
+            opts="-l -t -k -m -j -q -v -h -V --text-field --label-field --list-separator --predictions-from --compare --output-field --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --rac-retrieve --single-label --threshold --thresholds --abstain-below --top-k --all-scores --logits --hierarchical --report --predictions --errors --plots --html --bootstrap --seed --label-order-trials --fit --fit-for --min-accuracy --min-micro-f1 --min-macro-f1 --min-weighted-f1 --model --revision --offline --device --threads --max-length --quiet --verbose --dtype --on-overflow --chunk-overlap --labels-chunk-size --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -719,10 +725,6 @@ _gliclass() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --dtype)
-                    COMPREPLY=($(compgen -W "auto f32 bf16 f16 int8" -- "${cur}"))
-                    return 0
-                    ;;
                 --threads)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -733,6 +735,10 @@ _gliclass() {
                     ;;
                 --max-length)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dtype)
+                    COMPREPLY=($(compgen -W "auto f32 bf16 f16 int8" -- "${cur}"))
                     return 0
                     ;;
                 --on-overflow)
@@ -755,7 +761,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__help)
-            opts="classify batch eval embed bench download completions help"
+            opts="classify batch eval train embed bench download completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -873,6 +879,214 @@ _gliclass() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        gliclass__subcmd__help__subcmd__train)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        gliclass__subcmd__train)
+            opts="-o -l -m -j -q -v -h -V --output --resume --force --text-field --label-field --list-separator --eval --eval-share --strict --labels --labels-file --label-separator --prompt --epochs --batch-size --gradient-accumulation --learning-rate --head-learning-rate --weight-decay --head-weight-decay --schedule --warmup --clip --patience --seed --single-label --focal-alpha --focal-gamma --label-smoothing --sum-loss --contrastive --freeze-encoder --train-layers --lora --no-dropout --augment --label-removal --label-addition --text-addition --synonyms --description --shown-examples --descriptions --max-labels --keep-label-order --model --revision --offline --device --threads --max-length --quiet --verbose --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --text-field)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label-field)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --list-separator)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --eval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --eval-share)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --labels)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --labels-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label-separator)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --prompt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --epochs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --batch-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gradient-accumulation)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --learning-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --head-learning-rate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --weight-decay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --head-weight-decay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --schedule)
+                    COMPREPLY=($(compgen -W "linear cosine constant" -- "${cur}"))
+                    return 0
+                    ;;
+                --warmup)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --clip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --patience)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --focal-alpha)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --focal-gamma)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label-smoothing)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --contrastive)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --train-layers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lora)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label-removal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label-addition)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --text-addition)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --synonyms)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --description)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --shown-examples)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --descriptions)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-labels)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --model)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --revision)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --device)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --threads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -j)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-length)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -29,6 +29,7 @@ complete -c gliclass -n "__fish_gliclass_needs_command" -s V -l version -d 'Prin
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "classify" -d 'Classify the texts given, or one text a line from standard input'
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "batch" -d 'Stream JSONL, CSV or TSV and write every record back with its labels'
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "eval" -d 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong'
+complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "train" -d 'Fine-tune a model on labelled records'
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "embed" -d 'Write the vectors of texts and labels that the model compares, as JSONL'
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "bench" -d 'Measure how fast a model runs on this machine, and where its time goes'
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "download" -d 'Fetch a checkpoint into the Hugging Face cache and print its folder'
@@ -53,13 +54,13 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s k -l top-
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l device -d 'Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s j -l threads -d 'Processor threads [default: all there are]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
 bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
 f16\t'float16 where the device has it: less exact'
 int8\t'8-bit products where the processor is fastest that way, else as bf16: the least exact'"
-complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s j -l threads -d 'Processor threads [default: all there are]' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
 chunk\t'It is read in pieces; a label\'s score is the best of all pieces'
 error\t'It is an error of the record'"
@@ -100,13 +101,13 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s k -l top-k -
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l device -d 'Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s j -l threads -d 'Processor threads [default: all there are]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
 bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
 f16\t'float16 where the device has it: less exact'
 int8\t'8-bit products where the processor is fastest that way, else as bf16: the least exact'"
-complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s j -l threads -d 'Processor threads [default: all there are]' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
 chunk\t'It is read in pieces; a label\'s score is the best of all pieces'
 error\t'It is an error of the record'"
@@ -161,13 +162,13 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l min-weighted-
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l device -d 'Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s j -l threads -d 'Processor threads [default: all there are]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
 bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
 f16\t'float16 where the device has it: less exact'
 int8\t'8-bit products where the processor is fastest that way, else as bf16: the least exact'"
-complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s j -l threads -d 'Processor threads [default: all there are]' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
 chunk\t'It is read in pieces; a label\'s score is the best of all pieces'
 error\t'It is an error of the record'"
@@ -183,6 +184,63 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s q -l quiet -d
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s v -l verbose -d 'Say more: what was loaded, how large it is, how it runs'
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s V -l version -d 'Print version'
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -s o -l output -d 'The folder for the trained model' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l text-field -d 'The field or column with the text' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l label-field -d 'The field or column with the true labels [default: true_labels, or label]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l list-separator -d 'Stands between the labels in a cell of CSV or TSV' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l eval -d 'Judge each epoch on the records of this file' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l eval-share -d 'Judge each epoch on this share of the records, which is then not learned from; 0 for none' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -s l -l labels -d 'Candidate labels, comma-separated; may be given several times [default: each record\'s, else all of the data]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l labels-file -d 'Candidate labels from a file: one a line, or JSON' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l label-separator -d 'Joins the levels of a hierarchy of labels' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l prompt -d 'What the task is, in words; the model reads it before the text. Give the same when the model is used' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l epochs -d 'How often every record is seen' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l batch-size -d 'Records of a batch' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l gradient-accumulation -d 'Batches of a step: as one large batch, in the memory of a small one' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l learning-rate -d 'The greatest learning rate of the encoder' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l head-learning-rate -d 'The greatest learning rate of what stands on the encoder' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l weight-decay -d 'How fast the encoder\'s weights shrink, times the learning rate' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l head-weight-decay -d 'How fast the weights of what stands on it shrink, times the learning rate' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l schedule -d 'How the learning rates go after they have warmed up' -r -f -a "linear\t'Falls evenly to 0'
+cosine\t'Falls along half a wave of the cosine to 0'
+constant\t'Stays'"
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l warmup -d 'The share of the steps in which the learning rates rise from 0' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l clip -d 'The greatest norm of a step\'s gradients; 0 for any' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l patience -d 'Stop after N epochs without a better macro F1 on the held-out records' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l seed -d 'Where random numbers begin: the same seed gives the same model' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l focal-alpha -d 'The weight of true labels in the loss, from 0 to 1, false ones having the rest [default: no weights]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l focal-gamma -d 'How much less a label counts, the better it is known already; 0 is plain binary cross-entropy' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l label-smoothing -d 'How far targets are moved towards no opinion, from 0 to 1' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l contrastive -d 'How much it counts that the labels of a record are unlike to the model' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l train-layers -d 'Only what stands on the encoder, and its last N layers' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l lora -d 'Beside the encoder\'s matrices only narrow ones of this rank, which are added to them at the end' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l label-removal -d 'How likely some labels are left out' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l label-addition -d 'How likely labels of other records are added' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l text-addition -d 'How likely the text of another record is added' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l synonyms -d 'How likely labels are called by their synonyms' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l description -d 'How likely descriptions of labels are written beside the text' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l shown-examples -d 'How likely solved examples are shown' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l descriptions -d 'Synonyms and descriptions: {"label": {"synonyms": ["..."], "descriptions": ["..."]}}' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l max-labels -d 'Read at most N labels of a record at once: the true ones and, each time, a random choice of the others' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l device -d 'Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -s j -l threads -d 'Processor threads [default: all there are]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l resume -d 'Go on where a training with the same command stopped'
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l force -d 'Overwrite a folder that is there already'
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l strict -d 'Stop before the first step if anything is wrong with the data'
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l single-label -d 'Exactly one label is true of each record: cross-entropy of the softmax over its labels'
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l sum-loss -d 'The sum over all labels instead of the mean'
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l freeze-encoder -d 'Only what stands on the encoder: fast, and enough where the labels are like those the model knows'
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l no-dropout -d 'Leave nothing out: without the dropout that the config names'
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l augment -d 'Change records each time they are seen, as likely as in the Python package'
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l keep-label-order -d 'Leave the labels in their order instead of shuffling them each time'
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l offline -d 'Never touch the network: use what is in the cache, or stop with an error'
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -s q -l quiet -d 'Say nothing but errors: no progress, no summary, no hints'
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -s v -l verbose -d 'Say more: what was loaded, how large it is, how it runs'
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -s V -l version -d 'Print version'
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s o -l output -d 'Where the records go [default: standard output]' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l text-field -d 'The field that holds the text' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s l -l labels -d 'Candidate labels, comma-separated; may be given several times' -r
@@ -195,13 +253,13 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l rac-retrieve
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l device -d 'Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s j -l threads -d 'Processor threads [default: all there are]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
 bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
 f16\t'float16 where the device has it: less exact'
 int8\t'8-bit products where the processor is fastest that way, else as bf16: the least exact'"
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s j -l threads -d 'Processor threads [default: all there are]' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
 chunk\t'It is read in pieces; a label\'s score is the best of all pieces'
 error\t'It is an error of the record'"
@@ -222,13 +280,13 @@ json\t'A JSON object; times in seconds'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l device -d 'Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -s j -l threads -d 'Processor threads [default: all there are]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
 bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
 f16\t'float16 where the device has it: less exact'
 int8\t'8-bit products where the processor is fastest that way, else as bf16: the least exact'"
-complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -s j -l threads -d 'Processor threads [default: all there are]' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
 chunk\t'It is read in pieces; a label\'s score is the best of all pieces'
 error\t'It is an error of the record'"
@@ -247,11 +305,12 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand download" -s h -l help
 complete -c gliclass -n "__fish_gliclass_using_subcommand download" -s V -l version -d 'Print version'
 complete -c gliclass -n "__fish_gliclass_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c gliclass -n "__fish_gliclass_using_subcommand completions" -s V -l version -d 'Print version'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed bench download completions help" -f -a "classify" -d 'Classify the texts given, or one text a line from standard input'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed bench download completions help" -f -a "batch" -d 'Stream JSONL, CSV or TSV and write every record back with its labels'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed bench download completions help" -f -a "eval" -d 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed bench download completions help" -f -a "embed" -d 'Write the vectors of texts and labels that the model compares, as JSONL'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed bench download completions help" -f -a "bench" -d 'Measure how fast a model runs on this machine, and where its time goes'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed bench download completions help" -f -a "download" -d 'Fetch a checkpoint into the Hugging Face cache and print its folder'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed bench download completions help" -f -a "completions" -d 'Print the completion script of a shell'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval embed bench download completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval train embed bench download completions help" -f -a "classify" -d 'Classify the texts given, or one text a line from standard input'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval train embed bench download completions help" -f -a "batch" -d 'Stream JSONL, CSV or TSV and write every record back with its labels'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval train embed bench download completions help" -f -a "eval" -d 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval train embed bench download completions help" -f -a "train" -d 'Fine-tune a model on labelled records'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval train embed bench download completions help" -f -a "embed" -d 'Write the vectors of texts and labels that the model compares, as JSONL'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval train embed bench download completions help" -f -a "bench" -d 'Measure how fast a model runs on this machine, and where its time goes'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval train embed bench download completions help" -f -a "download" -d 'Fetch a checkpoint into the Hugging Face cache and print its folder'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval train embed bench download completions help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval train embed bench download completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
