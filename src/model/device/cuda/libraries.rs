@@ -75,7 +75,8 @@ functions!(cublas, CUBLAS, CUBLAS_NAMES, 1, [
 
 // CURAND_STATUS_NOT_INITIALIZED.
 functions!(curand, CURAND, CURAND_NAMES, 101, [
-    curandCreateGenerator curandDestroyGenerator curandSetPseudoRandomGeneratorSeed curandSetStream
+    curandCreateGenerator curandDestroyGenerator curandGenerateNormal curandGenerateNormalDouble curandGenerateUniform
+    curandGenerateUniformDouble curandSetPseudoRandomGeneratorSeed curandSetStream
 ]);
 
 // The runtime library is asked for only by candle's kernels for quantized models, which never run here. They
