@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use candle_core::Tensor;
 
 use super::features::{TextRows, text_features};
-use crate::backbones::layers::{Activation, matrix, select_rows, values};
+use crate::backbones::layers::{Activation, detach_rows, matrix, select_rows, values};
 use crate::backbones::{self, Backbone, Sequences};
 use crate::checkpoint::config::Pooling;
 use crate::checkpoint::{Config, Weights};
@@ -148,7 +148,12 @@ impl LabelEncoder {
                 (Sequences::padded(lengths, length, threads), filled.collect())
             }
         };
-        let hidden = self.backbone.last(self.backbone.embed(&ids)?, &sequences)?;
+        let mut words = self.backbone.embed(&ids)?;
+        if self.learns && length.is_some() {
+            // As in the reference, the word and the position of padding never change (`padding_idx`).
+            words = detach_rows(&words, sequences.padding().flatten())?;
+        }
+        let hidden = self.backbone.last(words, &sequences)?;
         let (pooled, _) = text_features(&hidden, &TextRows::all(&sequences), self.pooling, None, threads)?;
         head.labels(&self.projector.forward(&pooled, threads)?, threads)
     }

@@ -41,8 +41,8 @@ pub use pooling::{Span, pool, pool_rows};
 pub use positions::{PositionTable, Rotary};
 pub use recurrence::Recurrence;
 pub use rows::{
-    clear_padding, dot_rows, normalize, read_rows, replace_rows, select_ranges, select_rows, softmax_within, values,
-    weighted_sum,
+    clear_padding, detach_rows, dot_rows, normalize, read_rows, replace_rows, select_ranges, select_rows,
+    softmax_within, values, weighted_sum,
 };
 
 /// Whether layers with these weights run on the kernels.

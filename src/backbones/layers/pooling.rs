@@ -139,10 +139,12 @@ fn add_up(rows: &Tensor, spans: &[Span], factor: impl Fn(&Span) -> f32) -> Resul
 
 fn largest(rows: &Tensor, spans: &[Span], rectangle: &Rectangle, pooling: Pooling) -> Result<Tensor> {
     let rows = if pooling == Pooling::AbsMax { rows.abs()? } else { rows.clone() };
-    let found = match rectangle.mask(DType::F32)? {
-        Some(mask) => rows.broadcast_add(&mask.unsqueeze(2)?)?.max(1)?,
-        None => rows.max(1)?,
+    let rows = match rectangle.mask(DType::F32)? {
+        Some(mask) => rows.broadcast_add(&mask.unsqueeze(2)?)?,
+        None => rows,
     };
+    // Not `max`, which gives each of several equal rows the whole gradient: the rows of padding often are.
+    let found = rows.gather(&rows.detach().argmax_keepdim(1)?, 1)?.squeeze(1)?;
     let cleared = |span: &Span| span.zero_rows > 0 || span.rows.is_empty();
     if !spans.iter().any(cleared) {
         return Ok(found);

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use candle_core::{DType, Device, Tensor};
 
 use super::gradients::{self, Turn};
-use super::{kernels_hold, kernels_take, matrix, with_values};
+use super::{detach_rows, kernels_hold, kernels_take, matrix, with_values};
 use crate::backbones::Sequences;
 use crate::checkpoint::Weights;
 use crate::error::{Error, Result};
@@ -85,7 +85,11 @@ impl PositionTable {
             Way::Tensors(table, first) => {
                 let rows: Vec<u32> = self.rows(sequences).map(|row| row as u32).collect();
                 let sum = if gradients::take(table) {
-                    gradients::add(x, &gradients::gather(table, rows)?, None)?
+                    let mut positions = gradients::gather(table, rows)?;
+                    if self.offset > 0 && sequences.text.is_some() {
+                        positions = detach_rows(&positions, sequences.padding().flatten())?;
+                    }
+                    gradients::add(x, &positions, None)?
                 } else {
                     (x + table.index_select(&Tensor::new(rows, x.device())?, 0)?)?
                 };

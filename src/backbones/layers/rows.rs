@@ -63,6 +63,14 @@ pub fn replace_rows(x: &Tensor, places: impl Iterator<Item = (usize, usize)>, ro
     select_rows(&Tensor::cat(&[x, &rows.to_dtype(x.dtype())?], 0)?, &index)
 }
 
+/// The same with no gradient that goes back through some of the rows.
+///
+/// # Errors
+/// The device has no room.
+pub fn detach_rows(x: &Tensor, rows: impl Iterator<Item = usize>) -> Result<Tensor> {
+    replace_rows(x, rows.map(|row| (row, row)), &x.detach())
+}
+
 /// Sets the rows of padding to 0.
 ///
 /// # Errors
