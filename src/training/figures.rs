@@ -28,12 +28,20 @@ pub struct EpochFigures {
 pub struct Figures {
     /// The loss.
     pub loss: f64,
-    /// The mean F1 of the labels: what the best epoch is chosen by.
+    /// The mean F1 of the labels.
     pub macro_f1: f64,
     /// F1 over all decisions.
     pub micro_f1: f64,
     /// The share of records with exactly the true labels.
     pub accuracy: f64,
+}
+
+impl Figures {
+    /// Whether they are better: the mean F1 is, or, as often where few records are held out, it is the same and the
+    /// loss is less.
+    pub fn are_better_than(&self, other: &Self) -> bool {
+        self.macro_f1 > other.macro_f1 || self.macro_f1 == other.macro_f1 && self.loss < other.loss
+    }
 }
 
 /// Judges a model on records; nothing where it was interrupted.
@@ -77,11 +85,9 @@ pub fn judge(
         answers.push((classified.logits, targets));
         Ok(())
     };
-    Runner { threads, limits: Limits::default(), interrupted }.run(
-        model,
-        examples.to_vec().into_iter().map(entry),
-        &mut sink,
-    )?;
+    // The thread that reads may outlive this function.
+    let owned = examples.to_vec();
+    Runner { threads, limits: Limits::default(), interrupted }.run(model, owned.into_iter().map(entry), &mut sink)?;
     if interrupted.load(Ordering::Relaxed) {
         return Ok(None);
     }

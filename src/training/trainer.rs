@@ -299,11 +299,9 @@ impl<'a> Trainer<'a> {
             }
         };
         let loss = self.position.loss / self.batches() as f64;
-        let figure = |figures: &EpochFigures| figures.held_out.map(|figures| figures.macro_f1);
-        let figures = EpochFigures { loss, held_out };
-        let best = self.position.best.and_then(|best| self.position.epochs.get(best)).and_then(figure);
-        let is_best = best.is_none_or(|best| figure(&figures).is_none_or(|new| new > best));
-        self.position.epochs.push(figures);
+        let best = self.position.best.and_then(|best| self.position.epochs.get(best)?.held_out);
+        let is_best = held_out.zip(best).is_none_or(|(new, best)| new.are_better_than(&best));
+        self.position.epochs.push(EpochFigures { loss, held_out });
         if is_best {
             self.position.best = Some(self.position.epoch);
         }

@@ -91,7 +91,8 @@ fn a_training_that_was_killed_goes_on_to_the_same_bytes() {
     let other = again.iter().cloned().chain(["--resume", "--clip", "2"].map(str::to_owned));
     sandbox.gliclass(other).run().ends_with(2).says(&["--clip was 1.0 and is 2.0"]);
     let going_on = again.into_iter().chain(["--resume".to_owned()]);
-    sandbox.gliclass(going_on).run().ends_with(0).says(&["going on after"]);
+    sandbox.gliclass(going_on.clone()).run().ends_with(0).says(&["going on after"]);
+    sandbox.gliclass(going_on).run().ends_with(0).says(&["done already"]);
     assert!(weights(&sandbox, "killed") == weights(&sandbox, "whole"));
     let card = |folder: &str| {
         let card = fs::read_to_string(sandbox.path(folder).join("README.md")).unwrap();
@@ -120,7 +121,7 @@ fn a_folder_that_is_there_is_not_overwritten() {
     sandbox.write("there/notes.txt", "mine");
     for more in [&[][..], &["--resume"]] {
         let refused = sandbox.gliclass(arguments(&sandbox, "uni-electra", "there", more)).run().ends_with(2);
-        refused.says(&["there: ", "--force"]);
+        refused.says(&["there: ", "choose another folder"]);
     }
     assert_eq!(fs::read_to_string(sandbox.path("there/notes.txt")).unwrap(), "mine");
 }

@@ -25,7 +25,7 @@ use crate::training::examples::{self, Example, Reading};
 use crate::training::findings::Findings;
 use crate::training::folder::Folder;
 use crate::training::state::{Keeper, Kept};
-use crate::training::trainer::{End, Recipe, Trainer};
+use crate::training::trainer::{End, Trainer};
 
 /// Fine-tune a model on labelled records
 ///
@@ -49,7 +49,7 @@ pub struct Args {
     /// Go on where a training with the same command stopped
     ///
     /// Its state is kept beside the folder, in DIR.resume, until it is done. Other data, another model or
-    /// other options are refused.
+    /// other options are refused. A training that is done already does nothing.
     #[arg(long, conflicts_with = "force")]
     resume: bool,
     /// Overwrite a folder that is there already
@@ -112,7 +112,10 @@ struct Data {
 /// # Errors
 /// The data or the model cannot be used, the output is there already, or the loss is no number any more.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    args.check_output()?;
+    if args.is_done_already()? {
+        args.say(&format!("{}: done already", args.output.display()));
+        return args.print_output();
+    }
     let threads = args.base.threads();
     // Tensor operations share their work among these; an error means that there is a pool already.
     drop(rayon::ThreadPoolBuilder::new().num_threads(threads).build_global());
@@ -124,7 +127,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.warn_of_unknown(&descriptions, &data.train);
     let augmenter = Augmenter::new(&data.train, args.augment.augmentation(), descriptions);
 
-    let run = args.run_facts(&source, &data, &recipe)?;
+    let run = args.run_facts(&source, &data)?;
     let kept = args.kept(&run)?;
     let base = match &source {
         Source::Folder(folder) => Some(folder.as_path()),
@@ -164,8 +167,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     folder.describe(&card.text(trainer.position()))?;
     Keeper::forget(&args.output)?;
     args.say(&shown::summary(trainer.position()));
-    terminal::print(&format!("{}\n", args.output.display()))?;
-    Ok(ExitCode::SUCCESS)
+    args.print_output()
 }
 
 impl Args {
@@ -175,30 +177,33 @@ impl Args {
         }
     }
 
-    /// Refuses what is there already, and takes it away where that is wanted.
-    fn check_output(&self) -> anyhow::Result<()> {
-        let output = &self.output;
-        let is_there = std::fs::read_dir(output).is_ok_and(|mut files| files.next().is_some()) || output.is_file();
-        let was_begun = Keeper::path(output).exists();
+    /// The folder, for scripts.
+    fn print_output(&self) -> anyhow::Result<ExitCode> {
+        terminal::print(&format!("{}\n", self.output.display()))?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Refuses what is there already, or takes its state away, as it is wanted. Whether there is nothing left to do.
+    fn is_done_already(&self) -> anyhow::Result<bool> {
+        let output = self.output.display();
         if self.force {
-            return Ok(Keeper::forget(output)?);
+            Keeper::forget(&self.output)?;
+            return Ok(false);
         }
-        if self.resume {
-            if is_there && !was_begun {
-                bail!(
-                    "{}: nothing to go on with: it is done, or was no training. --force trains again",
-                    output.display()
-                );
+        if Keeper::path(&self.output).exists() {
+            if !self.resume {
+                bail!("{output}: a training was begun and is not done: --resume goes on, --force begins again");
             }
-            return Ok(());
+            return Ok(false);
         }
-        if was_begun {
-            bail!("{}: a training was begun and is not done: --resume goes on, --force begins again", output.display());
+        let is_there =
+            self.output.is_file() || std::fs::read_dir(&self.output).is_ok_and(|mut files| files.next().is_some());
+        match (is_there, self.resume) {
+            (true, true) if self.output.join("model.safetensors").is_file() => Ok(true),
+            (true, true) => bail!("{output}: holds no model and no training to go on with: choose another folder"),
+            (true, false) => bail!("{output}: is there already: choose another folder, or give --force"),
+            (false, _) => Ok(false),
         }
-        if is_there {
-            bail!("{}: is there already: choose another folder, or give --force", output.display());
-        }
-        Ok(())
     }
 
     fn load(&self, source: &Source) -> anyhow::Result<Learner> {
@@ -237,17 +242,12 @@ impl Args {
             None => (train, Vec::new(), None),
         };
         let findings: Vec<Findings> = std::iter::once(findings).chain(found).collect();
-        for line in findings
-            .iter()
-            .filter(|found| !found.is_empty())
-            .flat_map(|found| found.to_string().lines().map(str::to_owned).collect::<Vec<String>>())
-        {
-            self.say(&format!("warning: {line}"));
+        let is_refused = self.held_out.strict && findings.iter().any(|found| !found.is_clean());
+        for found in findings.iter().filter(|found| !found.is_empty()) {
+            self.warn_of(found, is_refused);
         }
-        if self.held_out.strict && findings.iter().any(|found| !found.is_clean()) {
-            let found: Vec<String> =
-                findings.iter().filter(|found| !found.is_clean()).map(ToString::to_string).collect();
-            bail!("--strict: the data is not clean\n{}", found.join("\n"));
+        if is_refused {
+            bail!("the data is not clean: mend what the warnings say, or leave --strict out");
         }
         if train.is_empty() {
             bail!("{}: no record is left to learn from", self.data.display());
@@ -267,6 +267,13 @@ impl Args {
         Ok(examples::read(&name, &bytes, &how)?)
     }
 
+    /// Says what was found, line by line; even to those who want quiet where it is why nothing is done.
+    fn warn_of(&self, found: &Findings, always: bool) {
+        if always || !self.base.verbosity.quiet {
+            found.to_string().lines().for_each(|line| terminal::say(&terminal::escaped(&format!("warning: {line}"))));
+        }
+    }
+
     fn warn_of_unknown(&self, descriptions: &Descriptions, examples: &[Example]) {
         let unknown = descriptions.unknown(examples);
         if !unknown.is_empty() {
@@ -275,12 +282,11 @@ impl Args {
     }
 
     /// Everything that the result depends on, by name.
-    fn run_facts(&self, source: &Source, data: &Data, recipe: &Recipe) -> anyhow::Result<Map<String, Value>> {
+    fn run_facts(&self, source: &Source, data: &Data) -> anyhow::Result<Map<String, Value>> {
         let mut facts = Map::new();
         facts.insert("version".into(), env!("CARGO_PKG_VERSION").into());
         facts.insert("model".into(), self.base.fingerprint(source)?.into());
         facts.insert("data".into(), data.fingerprint.clone().into());
-        facts.insert("recipe".into(), format!("{recipe:?}").into());
         facts.insert("--max-length".into(), self.base.max_length.get().into());
         for (name, value) in self.options() {
             facts.insert(name.into(), value);
