@@ -901,7 +901,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__train)
-            opts="-o -l -m -j -q -v -h -V --output --resume --force --text-field --label-field --list-separator --eval --eval-share --strict --labels --labels-file --label-separator --prompt --epochs --batch-size --gradient-accumulation --learning-rate --head-learning-rate --weight-decay --head-weight-decay --schedule --warmup --clip --patience --seed --single-label --focal-alpha --focal-gamma --label-smoothing --sum-loss --contrastive --freeze-encoder --train-layers --lora --no-dropout --augment --label-removal --label-addition --text-addition --synonyms --description --shown-examples --descriptions --max-labels --keep-label-order --model --revision --offline --device --threads --max-length --quiet --verbose --help --version"
+            opts="-o -l -m -j -q -v -h -V --output --resume --force --text-field --label-field --list-separator --eval --eval-share --strict --labels --labels-file --label-separator --prompt --epochs --batch-size --gradient-accumulation --learning-rate --head-learning-rate --weight-decay --head-weight-decay --schedule --warmup --clip --patience --seed --single-label --focal-alpha --focal-gamma --label-smoothing --sum-loss --contrastive --freeze-encoder --train-layers --lora --no-dropout --augment --label-removal --label-addition --text-addition --synonyms --description --shown-examples --descriptions --max-labels --keep-label-order --backbone --label-backbone --architecture --pooling --label-pooling --scorer --normalize-features --text-first --model --revision --offline --device --threads --max-length --quiet --verbose --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1056,6 +1056,30 @@ _gliclass() {
                     return 0
                     ;;
                 --max-labels)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --backbone)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label-backbone)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --architecture)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pooling)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label-pooling)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scorer)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

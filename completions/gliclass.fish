@@ -222,6 +222,12 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l description 
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l shown-examples -d 'How likely solved examples are shown' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l descriptions -d 'Synonyms and descriptions: {"label": {"synonyms": ["..."], "descriptions": ["..."]}}' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l max-labels -d 'Read at most N labels of a record at once: the true ones and, each time, a random choice of the others' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l backbone -d 'Begin with a plain encoder and a new head on it, instead of --model: a folder, or a Hub repository' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l label-backbone -d 'The encoder of a bi-encoder\'s labels [default: another copy of the backbone]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l architecture -d 'How labels and text are read: uni-encoder or bi-encoder' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l pooling -d 'How the text\'s rows become one: avg, first, last, max, sum, rms, abs_max, abs_avg or pass' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l label-pooling -d 'How a label\'s rows become one: first or average' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l scorer -d 'What compares text and labels: simple, weighted-dot, mlp, hopfield or cross-attn' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l device -d 'Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`' -r
@@ -236,6 +242,8 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l freeze-encod
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l no-dropout -d 'Leave nothing out: without the dropout that the config names'
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l augment -d 'Change records each time they are seen, as likely as in the Python package'
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l keep-label-order -d 'Leave the labels in their order instead of shuffling them each time'
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l normalize-features -d 'Compare rows of unit length'
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l text-first -d 'The text before the labels'
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l offline -d 'Never touch the network: use what is in the cache, or stop with an error'
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -s q -l quiet -d 'Say nothing but errors: no progress, no summary, no hints'
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -s v -l verbose -d 'Say more: what was loaded, how large it is, how it runs'

@@ -29,9 +29,16 @@ impl Learner {
     /// # Errors
     /// A missing, damaged or unsupported file, named.
     pub fn load(source: &Source, options: &Options, learning: Learning) -> Result<Self> {
+        Self::from_files(Files::find(source)?, options, learning)
+    }
+
+    /// The same, of files that were read or made.
+    ///
+    /// # Errors
+    /// As [`Learner::load`].
+    pub fn from_files(mut files: Files, options: &Options, learning: Learning) -> Result<Self> {
         let place = Place::find(options.device, Precision::F32)?;
         kernels::keep_pages();
-        let mut files = Files::find(source)?;
         files.weights = files.weights.on(place.hardware, place.dtype);
         let Parts { config, encoder, network } =
             Parts::new(&mut files, options, |weights| weights.trainable(learning))?;

@@ -41,16 +41,19 @@ pub struct Folder {
     path: PathBuf,
     /// The folder of the model that it began with, if it has one.
     base: Option<PathBuf>,
+    /// The folder of the label encoder's tokenizer, where it is not beside that model.
+    label_model: Option<PathBuf>,
 }
 
 impl Folder {
-    /// The folder at `path`, made where it is not there, for a model that began as the one in `base`.
+    /// The folder at `path`, made where it is not there, for a model that began as the one in `base`. A new
+    /// bi-encoder's labels have the tokenizer in `label_model`.
     ///
     /// # Errors
     /// It cannot be made.
-    pub fn create(path: &Path, base: Option<&Path>) -> Result<Self> {
+    pub fn create(path: &Path, base: Option<&Path>, label_model: Option<PathBuf>) -> Result<Self> {
         fs::create_dir_all(path).map_err(|error| Error::io(path, error))?;
-        Ok(Self { path: path.to_owned(), base: base.map(Path::to_owned) })
+        Ok(Self { path: path.to_owned(), base: base.map(Path::to_owned), label_model })
     }
 
     /// Writes the whole model: the weights last, so that a folder with weights is complete.
@@ -81,7 +84,8 @@ impl Folder {
 
     /// The tokenizer of a label encoder, where it is in a folder beside the checkpoint.
     fn copy_label_model(&self, base: &Path, name: &str) -> Result<()> {
-        let (from, to) = (base.join(name), self.path.join(name));
+        let from = self.label_model.clone().unwrap_or_else(|| base.join(name));
+        let to = self.path.join(name);
         if !from.join("tokenizer.json").is_file() || Path::new(name).is_absolute() {
             return Ok(());
         }

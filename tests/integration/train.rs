@@ -136,3 +136,34 @@ fn a_learning_rate_that_bursts_the_loss_is_said_to_be_too_high() {
     arguments.extend(["--learning-rate", "1e30", "--head-learning-rate", "1e30"].map(str::to_owned));
     sandbox.gliclass(arguments).run().ends_with(2).says(&["not a finite number any more", "too high", "--warmup"]);
 }
+
+/// The encoder of a checkpoint in a folder of its own, as one is published.
+fn plain_encoder(sandbox: &Sandbox, name: &str) -> String {
+    let bytes = fs::read(base(name).join("model.safetensors")).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let encoder = tensors
+        .tensors()
+        .into_iter()
+        .filter_map(|(name, tensor)| Some((name.strip_prefix("model.encoder_model.")?.to_owned(), tensor)));
+    sandbox.write("plain/model.safetensors", safetensors::serialize(encoder, None).unwrap());
+    let config: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(base(name).join("config.json")).unwrap()).unwrap();
+    sandbox.write("plain/config.json", config["encoder_config"].to_string());
+    sandbox.write("plain/tokenizer.json", fs::read(base(name).join("tokenizer.json")).unwrap());
+    sandbox.path("plain").to_string_lossy().into_owned()
+}
+
+#[test]
+fn a_plain_encoder_becomes_a_model() {
+    let sandbox = Sandbox::new();
+    let backbone = plain_encoder(&sandbox, "uni-electra");
+    for kind in ["uni-encoder", "bi-encoder"] {
+        let more = ["--epochs", "2", "--eval-share", "0", "--backbone", &backbone, "--architecture", kind];
+        sandbox.gliclass(arguments(&sandbox, "uni-electra", kind, &more)).run().ends_with(0);
+        let classify = ["classify", "--model", &format!("./{kind}"), "--labels", "red,blue", "the red one"];
+        sandbox.gliclass(classify).run().ends_with(0);
+    }
+    let unknown = ["--backbone", &backbone, "--pooling", "mean"];
+    let refused = sandbox.gliclass(arguments(&sandbox, "uni-electra", "other", &unknown)).run().ends_with(2);
+    refused.says(&["mean", "abs_max"]);
+}

@@ -10,14 +10,15 @@ use anyhow::{Context, bail};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use self::options::{AugmentArgs, LabelArgs, LearningArgs, LossArgs, ScheduleArgs};
+use self::options::{AugmentArgs, BackboneArgs, LabelArgs, LearningArgs, LossArgs, ScheduleArgs};
 use self::shown::Shown;
 use super::args::{BaseArgs, FieldArgs};
 use super::batch::differences;
 use super::eval::read_file;
 use super::terminal;
 use crate::digest::hex;
-use crate::model::{Learner, Source};
+use crate::model;
+use crate::model::{Learner, Options, Source, fresh};
 use crate::records::Defaults;
 use crate::training::augment::{Augmenter, Descriptions};
 use crate::training::card::{Card, Split};
@@ -70,6 +71,8 @@ pub struct Args {
     #[command(flatten)]
     augment: AugmentArgs,
     #[command(flatten)]
+    backbone: BackboneArgs,
+    #[command(flatten)]
     base: BaseArgs,
 }
 
@@ -119,7 +122,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let threads = args.base.threads();
     // Tensor operations share their work among these; an error means that there is a pool already.
     drop(rayon::ThreadPoolBuilder::new().num_threads(threads).build_global());
-    let source = args.base.source()?;
+    let source = args.start().source()?;
     let learner = args.load(&source)?;
     let recipe = args.schedule.recipe(&args.loss, learner.config().architecture_type);
     let data = args.read(&learner)?;
@@ -133,7 +136,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Source::Folder(folder) => Some(folder.as_path()),
         Source::Builtin => None,
     };
-    let folder = Folder::create(&args.output, base)?;
+    let folder = Folder::create(&args.output, base, args.new_label_model(base)?)?;
     let mut keeper = Keeper::new(&args.output, run);
     let interrupted = terminal::listen_for_interrupt()?;
     let mut trainer =
@@ -141,7 +144,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.say(&format!(
         "training {} numbers of {} on {} records, {} held out: {} epochs, {} steps; {}",
         trainer.parameters(),
-        args.base.model,
+        args.start().model,
         data.train.len(),
         data.held_out.len(),
         recipe.epochs,
@@ -149,7 +152,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         learner.describe(),
     ));
     let card = Card {
-        base: args.base.model.clone(),
+        base: args.start().model,
         data: file_name(&args.data),
         split: Split { train: data.train.len(), held_out: data.held_out.len() },
         held_out: args.held_out.eval.as_deref().map(file_name),
@@ -206,10 +209,32 @@ impl Args {
         }
     }
 
+    /// Where the training begins: a model, or the encoder of a new one.
+    fn start(&self) -> BaseArgs {
+        let model = self.backbone.backbone.as_ref().unwrap_or(&self.base.model).clone();
+        BaseArgs { model, ..self.base.clone() }
+    }
+
     fn load(&self, source: &Source) -> anyhow::Result<Learner> {
-        let learning = self.learning.learning(self.schedule.seed);
-        let learner = Learner::load(source, &self.base.options(source)?, learning);
-        let learner = learner.with_context(|| self.base.failure())?;
+        let (seed, start) = (self.schedule.seed, self.start());
+        let learning = self.learning.learning(seed);
+        let learner = match (&self.backbone.backbone, source) {
+            (Some(_), Source::Builtin) => bail!("--backbone builtin: it has a head already, give it as --model"),
+            (Some(_), Source::Folder(folder)) => {
+                let labels = self.label_backbone()?;
+                let label_model = self.new_label_model(Some(folder))?;
+                let options = Options {
+                    device: start.device,
+                    max_length: start.max_length.get(),
+                    label_model,
+                    ..Options::default()
+                };
+                fresh::files(folder, labels.as_deref(), &self.backbone.design(seed))
+                    .and_then(|files| Learner::from_files(files, &options, learning))
+            }
+            (None, source) => Learner::load(source, &start.options(source)?, learning),
+        };
+        let learner = learner.with_context(|| start.failure())?;
         if learner.config().recurrent_steps > 1 {
             bail!(
                 "{}: recurrent_steps is {}: the loss over the steps of a recurrent scorer is not to be had here",
@@ -218,6 +243,23 @@ impl Args {
             );
         }
         Ok(learner)
+    }
+
+    /// The folder of the encoder of a new bi-encoder's labels.
+    fn label_backbone(&self) -> anyhow::Result<Option<PathBuf>> {
+        let Some(model) = self.backbone.label_backbone.clone() else { return Ok(None) };
+        match (BaseArgs { model, ..self.base.clone() }).source()? {
+            Source::Folder(folder) => Ok(Some(folder)),
+            Source::Builtin => bail!("--label-backbone builtin: it is no plain encoder"),
+        }
+    }
+
+    /// The folder with the tokenizer of a new bi-encoder's labels.
+    fn new_label_model(&self, backbone: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
+        if self.backbone.backbone.is_none() {
+            return Ok(None);
+        }
+        Ok(self.label_backbone()?.or_else(|| backbone.map(Path::to_owned)))
     }
 
     /// Reads the data, says what is wrong with it, and holds a part out.
@@ -285,13 +327,23 @@ impl Args {
     fn run_facts(&self, source: &Source, data: &Data) -> anyhow::Result<Map<String, Value>> {
         let mut facts = Map::new();
         facts.insert("version".into(), env!("CARGO_PKG_VERSION").into());
-        facts.insert("model".into(), self.base.fingerprint(source)?.into());
+        facts.insert("model".into(), self.fingerprint(source)?.into());
         facts.insert("data".into(), data.fingerprint.clone().into());
         facts.insert("--max-length".into(), self.base.max_length.get().into());
         for (name, value) in self.options() {
             facts.insert(name.into(), value);
         }
         Ok(facts)
+    }
+
+    /// What tells the model that it begins with from others.
+    fn fingerprint(&self, source: &Source) -> anyhow::Result<String> {
+        if self.backbone.backbone.is_none() {
+            return self.base.fingerprint(source);
+        }
+        let labels = self.label_backbone()?.map(Source::Folder);
+        let parts = std::iter::once(source).chain(&labels).map(model::fingerprint);
+        Ok(parts.collect::<crate::Result<Vec<_>>>()?.join(" "))
     }
 
     /// The options that shape the result, by name, as the model card shows them.
@@ -304,6 +356,7 @@ impl Args {
         options.extend(self.loss.options());
         options.extend(self.learning.options());
         options.extend(self.augment.options());
+        options.extend(self.backbone.options());
         options
     }
 

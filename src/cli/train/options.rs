@@ -3,11 +3,13 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::checkpoint::config::Architecture;
+use crate::checkpoint::config::{Architecture, ClassTokenPooling, Pooling, ScorerType};
 use crate::checkpoint::learning::{Learning, Lora, Trains};
 use crate::cli::args;
+use crate::model::fresh::Design;
 use crate::records::Defaults;
 use crate::training::augment::{Augmentation, Descriptions};
 use crate::training::loss::{Objective, Problem};
@@ -180,6 +182,67 @@ impl LossArgs {
             ("--contrastive", json!(self.contrastive)),
         ]
     }
+}
+
+/// A new model on a plain encoder.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "A new model")]
+pub(super) struct BackboneArgs {
+    /// Begin with a plain encoder and a new head on it, instead of --model: a folder, or a Hub repository
+    ///
+    /// It knows nothing of labels yet: it needs thousands of records, where a GLiClass model needs a few.
+    #[arg(long, value_name = "NAME")]
+    pub(super) backbone: Option<String>,
+    /// The encoder of a bi-encoder's labels [default: another copy of the backbone]
+    #[arg(long, value_name = "NAME", requires = "backbone")]
+    pub(super) label_backbone: Option<String>,
+    /// How labels and text are read: uni-encoder or bi-encoder
+    #[arg(long, value_name = "KIND", default_value = "uni-encoder", value_parser = named::<Architecture>, requires = "backbone")]
+    architecture: Architecture,
+    /// How the text's rows become one: avg, first, last, max, sum, rms, abs_max, abs_avg or pass
+    #[arg(long, value_name = "KIND", default_value = "avg", value_parser = named::<Pooling>, requires = "backbone")]
+    pooling: Pooling,
+    /// How a label's rows become one: first or average
+    #[arg(long, value_name = "KIND", default_value = "first", value_parser = named::<ClassTokenPooling>, requires = "backbone")]
+    label_pooling: ClassTokenPooling,
+    /// What compares text and labels: simple, weighted-dot, mlp, hopfield or cross-attn
+    #[arg(long, value_name = "KIND", default_value = "simple", value_parser = named::<ScorerType>, requires = "backbone")]
+    scorer: ScorerType,
+    /// Compare rows of unit length
+    #[arg(long, requires = "backbone")]
+    normalize_features: bool,
+    /// The text before the labels
+    #[arg(long, requires = "backbone")]
+    text_first: bool,
+}
+
+impl BackboneArgs {
+    pub(super) fn design(&self, seed: u64) -> Design {
+        Design {
+            architecture: self.architecture,
+            pooling: self.pooling,
+            class_token_pooling: self.label_pooling,
+            scorer: self.scorer,
+            normalize_features: self.normalize_features,
+            prompt_first: !self.text_first,
+            seed,
+        }
+    }
+
+    /// What shapes a new model; nothing where there is none.
+    pub(super) fn options(&self) -> Vec<(&'static str, Value)> {
+        let Some(backbone) = &self.backbone else { return Vec::new() };
+        vec![
+            ("--backbone", json!(backbone)),
+            ("--label-backbone", json!(self.label_backbone)),
+            ("design", json!(format!("{:?}", self.design(0)))),
+        ]
+    }
+}
+
+/// A choice by the name that it has in config.json.
+fn named<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_value(Value::String(text.to_owned())).map_err(|error| error.to_string())
 }
 
 /// Which part of the model learns.

@@ -97,12 +97,13 @@ fn words(figures: &EpochFigures) -> String {
 /// What a training came to, on one line.
 pub(super) fn summary(position: &Position) -> String {
     let (epochs, time) = (position.epochs.len(), duration(position.seconds));
+    let epochs = if epochs == 1 { "1 epoch".to_owned() } else { format!("{epochs} epochs") };
     let best = position.best.and_then(|best| Some((best, position.epochs.get(best)?)));
     match best {
         Some((best, figures)) if figures.held_out.is_some() => {
-            format!("{epochs} epochs in {time}; kept is epoch {}: {}", best + 1, words(figures))
+            format!("{epochs} in {time}; kept is epoch {}: {}", best + 1, words(figures))
         }
-        _ => format!("{epochs} epochs in {time}; kept is the last"),
+        _ => format!("{epochs} in {time}; kept is the last"),
     }
 }
 
