@@ -98,7 +98,8 @@ pub fn read(name: &str, bytes: &[u8], how: &Reading<'_>) -> Result<(Vec<Example>
         }
     }
     if examples.is_empty() {
-        return Err(Error::Record(format!("{name}: no record can be learned from\n{findings}")));
+        let findings = findings.to_string().replace('\n', "; ");
+        return Err(Error::Record(format!("no record can be learned from: {findings}")));
     }
     findings.look_at(&examples);
     Ok((examples, findings))
@@ -184,6 +185,13 @@ fn beginning(text: &str) -> String {
     format!("{shown:?}{more}")
 }
 
+/// The labels of all examples, if they all have the same: those to ask for on other records, which may lack some.
+pub fn shared_labels(examples: &[Example]) -> Option<Arc<LabelSet>> {
+    let labels = &examples.first()?.record.labels;
+    let is_same = |other: &Example| Arc::ptr_eq(&other.record.labels, labels) || other.record.labels == *labels;
+    examples.iter().all(is_same).then(|| labels.clone())
+}
+
 /// Counts the texts of `held_out` that are in `trained` too: figures on them say nothing about new texts.
 pub fn count_seen(trained: &[Example], held_out: &[Example], findings: &mut Findings) {
     let texts: HashSet<&str> = trained.iter().map(|example| example.record.text.as_str()).collect();
@@ -204,7 +212,7 @@ pub fn hold_out(examples: Vec<Example>, share: f64, seed: u64) -> Result<(Vec<Ex
     let wanted = (examples.len() as f64 * share).round() as usize;
     // Whole parts first, then one more where the most is missing.
     let exact = |stratum: &Vec<usize>| stratum.len() as f64 * share;
-    let mut taken: Vec<usize> = strata.iter().map(|stratum| exact(stratum) as usize).collect();
+    let mut taken: Vec<usize> = strata.iter().map(|stratum| (exact(stratum) as usize).min(stratum.len() - 1)).collect();
     let mut order: Vec<usize> = (0..strata.len()).collect();
     order.shuffle(&mut random);
     order.sort_by(|&a, &b| exact(&strata[b]).fract().total_cmp(&exact(&strata[a]).fract()));

@@ -85,7 +85,7 @@ fn one_class_has_nothing_to_tell_apart() {
 #[test]
 fn data_of_which_nothing_is_left_is_refused_with_what_was_found() {
     let error = read_as("d.csv", "text,label\n,a\n", false).unwrap_err().to_string();
-    assert_eq!(error, "d.csv: no record can be learned from\nd.csv: 1 record left out: the text is empty (line 2)");
+    assert_eq!(error, "no record can be learned from: d.csv: 1 record left out: the text is empty (line 2)");
 }
 
 /// A model whose sequences hold eight bytes, labels first.
@@ -125,6 +125,13 @@ fn texts_that_are_cut_are_counted_and_labels_without_room_left_out() {
             .contains("d.jsonl: 1 record left out: the labels leave no room for the text (\"x\": too many)")
     );
     assert_eq!(fitting(Some(2)).0, 3, "no more than two labels are drawn");
+}
+
+#[test]
+fn labels_are_shared_only_where_all_have_them() {
+    let shared = |text| Some(shared_labels(&read_as("d.csv", text, false).unwrap().0)?.names().to_vec());
+    assert_eq!(shared("text,label\nx,a\ny,b\n"), Some(vec!["a".to_owned(), "b".to_owned()]));
+    assert_eq!(shared("text,all_labels,true_labels\nx,a|b,a\ny,a|c,a\n"), None);
 }
 
 #[test]
@@ -173,7 +180,7 @@ fn a_share_of_too_few_records_is_refused() {
 proptest! {
     #[test]
     fn every_example_is_learned_from_or_held_out_and_no_label_only_held_out(
-        labels in prop::collection::vec("a?b?c?", 2..60), share in 0.05..0.95, seed: u64,
+        labels in prop::collection::vec("a?b?c?", 2..60), share in 0.05..=1.0, seed: u64,
     ) {
         let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
         let Ok((rest, held_out)) = hold_out(labelled_as(&labels), share, seed) else { return Ok(()) };
