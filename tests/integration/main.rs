@@ -20,6 +20,8 @@ mod packed;
 mod page;
 mod parity;
 mod pieces;
+#[cfg(feature = "builtin")]
+mod recipe;
 mod resume;
 mod retrieval;
 mod shards;

@@ -167,3 +167,14 @@ fn a_plain_encoder_becomes_a_model() {
     let refused = sandbox.gliclass(arguments(&sandbox, "uni-electra", "other", &unknown)).run().ends_with(2);
     refused.says(&["mean", "abs_max"]);
 }
+
+#[test]
+fn held_out_records_are_asked_about_the_labels_that_were_trained() {
+    let sandbox = Sandbox::new();
+    sandbox.write("train.csv", "text,label\none,red\ntwo,blue\nthree,green\n");
+    sandbox.write("unseen.csv", "text,label\nfour,red\n");
+    let model = base("uni-electra").to_string_lossy().into_owned();
+    let train = ["train", "train.csv", "--model", &model, "-o", "m", "--eval", "unseen.csv", "--epochs", "1"];
+    let outcome = sandbox.gliclass(train).run().ends_with(0);
+    outcome.says(&["unseen.csv: no record has one of 2 labels: \"blue\", \"green\""]);
+}

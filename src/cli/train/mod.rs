@@ -271,7 +271,9 @@ impl Args {
         let train = examples::keep_fitting(train, learner, max_labels, &mut findings);
         let (train, held_out, found) = match &self.held_out.eval {
             Some(path) => {
-                let (held_out, mut found) = self.read_file(path, &defaults, &mut hash)?;
+                // A file that lacks a label is asked about it all the same.
+                let labels = defaults.labels.clone().or_else(|| examples::shared_labels(&train));
+                let (held_out, mut found) = self.read_file(path, &Defaults { labels, ..defaults }, &mut hash)?;
                 let held_out = examples::keep_fitting(held_out, learner, None, &mut found);
                 examples::count_seen(&train, &held_out, &mut found);
                 (train, held_out, Some(found))
