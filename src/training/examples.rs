@@ -98,8 +98,7 @@ pub fn read(name: &str, bytes: &[u8], how: &Reading<'_>) -> Result<(Vec<Example>
         }
     }
     if examples.is_empty() {
-        let findings = findings.to_string().replace('\n', "; ");
-        return Err(Error::Record(format!("no record can be learned from: {findings}")));
+        return Err(nothing_left(&findings));
     }
     findings.look_at(&examples);
     Ok((examples, findings))
@@ -153,12 +152,15 @@ fn repetition(example: &Example, first: &Example) -> Option<Flaw> {
 
 /// Leaves out the examples whose labels leave no room for a text, and counts the texts that are cut. `max_labels`
 /// is how many labels are drawn of a record at most.
+///
+/// # Errors
+/// There is no room in any of them.
 pub fn keep_fitting(
     examples: Vec<Example>,
     model: &impl Classifier,
     max_labels: Option<usize>,
     findings: &mut Findings,
-) -> Vec<Example> {
+) -> Result<Vec<Example>> {
     let encoded: Vec<Result<bool>> = examples
         .par_iter()
         .map(|example| Ok(model.encode(&example.with_at_most(max_labels.unwrap_or(usize::MAX)).record)?.truncated))
@@ -174,7 +176,12 @@ pub fn keep_fitting(
             None
         }
     };
-    examples.into_iter().zip(encoded).filter_map(fits).collect()
+    let fitting: Vec<Example> = examples.into_iter().zip(encoded).filter_map(fits).collect();
+    if fitting.is_empty() { Err(nothing_left(findings)) } else { Ok(fitting) }
+}
+
+fn nothing_left(findings: &Findings) -> Error {
+    Error::Record(format!("no record can be learned from: {}", findings.to_string().replace('\n', "; ")))
 }
 
 /// The first characters of a text, quoted.

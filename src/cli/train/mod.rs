@@ -268,13 +268,13 @@ impl Args {
         let mut hash = Sha256::new();
         let (train, mut findings) = self.read_file(&self.data, &defaults, &mut hash)?;
         let max_labels = self.augment.max_labels();
-        let train = examples::keep_fitting(train, learner, max_labels, &mut findings);
+        let train = examples::keep_fitting(train, learner, max_labels, &mut findings)?;
         let (train, held_out, found) = match &self.held_out.eval {
             Some(path) => {
                 // A file that lacks a label is asked about it all the same.
                 let labels = defaults.labels.clone().or_else(|| examples::shared_labels(&train));
                 let (held_out, mut found) = self.read_file(path, &Defaults { labels, ..defaults }, &mut hash)?;
-                let held_out = examples::keep_fitting(held_out, learner, None, &mut found);
+                let held_out = examples::keep_fitting(held_out, learner, None, &mut found)?;
                 examples::count_seen(&train, &held_out, &mut found);
                 (train, held_out, Some(found))
             }

@@ -114,7 +114,7 @@ fn texts_that_are_cut_are_counted_and_labels_without_room_left_out() {
 {"text": "x", "all_labels": ["aaaa", "bbbb", "c"], "true_labels": ["c"]}"#;
     let fitting = |most| {
         let (examples, mut findings) = read_as("d.jsonl", text, false).unwrap();
-        let kept = keep_fitting(examples, &Eight, most, &mut findings);
+        let kept = keep_fitting(examples, &Eight, most, &mut findings).unwrap();
         (kept.len(), findings)
     };
     let (kept, findings) = fitting(None);
@@ -125,6 +125,9 @@ fn texts_that_are_cut_are_counted_and_labels_without_room_left_out() {
             .contains("d.jsonl: 1 record left out: the labels leave no room for the text (\"x\": too many)")
     );
     assert_eq!(fitting(Some(2)).0, 3, "no more than two labels are drawn");
+    let (examples, mut findings) = read_as("d.csv", "text,label\nx,aaaa\ny,bbbb\n", false).unwrap();
+    let error = keep_fitting(examples, &Eight, None, &mut findings).unwrap_err().to_string();
+    assert!(error.starts_with("no record can be learned from: d.csv: 2 records left out: the labels leave"), "{error}");
 }
 
 #[test]
