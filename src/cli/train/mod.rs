@@ -293,9 +293,6 @@ impl Args {
         if is_refused {
             bail!("the data is not clean: mend what the warnings say, or leave --strict out");
         }
-        if train.is_empty() {
-            bail!("{}: no record is left to learn from", self.data.display());
-        }
         Ok(Data { train, held_out, fingerprint: hex(hash) })
     }
 
