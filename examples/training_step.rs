@@ -9,13 +9,13 @@
 use std::path::Path;
 use std::time::Instant;
 
-use candle_nn::{AdamW, Optimizer, ParamsAdamW};
 use gliclass::architectures;
 use gliclass::checkpoint::{Config, Learning, Weights};
 use gliclass::classifier::{Classifier, Encoded};
 use gliclass::kernels;
 use gliclass::model::{Model, Options, Source};
 use gliclass::records::{LabelSet, Record};
+use gliclass::training::optimizer::{AdamW, Rates};
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -31,8 +31,9 @@ fn main() -> anyhow::Result<()> {
     let config = Config::parse(&std::fs::read_to_string(&file)?, &file)?;
     let weights = Weights::open(folder)?.trainable(Learning::default());
     let network = architectures::load(config, None, &weights)?;
-    let variables = weights.variables().into_values().collect();
-    let mut optimizer = AdamW::new(variables, ParamsAdamW { lr: 1e-5, ..ParamsAdamW::default() })?;
+    let variables = weights.variables();
+    let rates = Rates { encoder: 1e-5, head: 1e-5, encoder_decay: 0.01, head_decay: 0.01 };
+    let mut optimizer = AdamW::new(variables.clone(), rates)?;
     kernels::keep_pages();
     let threads = std::thread::available_parallelism()?.get();
     for (step, batch) in records.chunks(batch.parse()?).cycle().take(steps.parse()?).enumerate() {
@@ -42,18 +43,19 @@ fn main() -> anyhow::Result<()> {
         let loss = candle_nn::loss::binary_cross_entropy_with_logit(&logits, &targets)?;
         let value = loss.to_scalar::<f32>()?;
         let forward = start.elapsed().as_secs_f64();
-        let gradients = loss.backward()?;
+        let mut found = loss.backward()?;
+        let gradients = variables.iter().filter_map(|(name, x)| Some((name.clone(), found.remove(x)?))).collect();
         let backward = start.elapsed().as_secs_f64();
-        optimizer.step(&gradients)?;
+        optimizer.step(&gradients, 1.0, 1.0)?;
         let tokens: usize = batch.iter().map(|record| record.tokens.len()).sum();
         let all = start.elapsed().as_secs_f64();
-        tracing(&format!(
+        print(&format!(
             "step {step}: {tokens} tokens, loss {value:.6}: forward {forward:.3} s, backward {:.3} s, AdamW {:.3} s: {all:.3} s",
             backward - forward,
             all - backward,
         ));
     }
-    tracing(std::fs::read_to_string("/proc/self/status")?.lines().find(|line| line.starts_with("VmHWM")).unwrap_or(""));
+    print(std::fs::read_to_string("/proc/self/status")?.lines().find(|line| line.starts_with("VmHWM")).unwrap_or(""));
     Ok(())
 }
 
@@ -70,7 +72,7 @@ fn encode(model: &Model, line: &str) -> anyhow::Result<Encoded> {
     })?)
 }
 
-fn tracing(line: &str) {
+fn print(line: &str) {
     use std::io::Write;
     _ = writeln!(std::io::stdout(), "{line}");
 }
