@@ -59,6 +59,12 @@ fn the_loss_falls_and_the_folder_is_a_model_like_any_other() {
         );
         let classify = ["classify", "--model", &format!("./{output}"), "--labels", "red,blue", "the red one"];
         sandbox.gliclass(classify).run().ends_with(0);
+        let permissions = |name: &str| sandbox.path(&output).join(name).metadata().unwrap().permissions();
+        assert_eq!(
+            permissions("model.safetensors"),
+            permissions("config.json"),
+            "others may read the one and not the other"
+        );
     }
 }
 

@@ -142,7 +142,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut trainer =
         Trainer::new(&learner, [&data.train, &data.held_out], &augmenter, recipe, kept.as_ref(), threads)?;
     args.say(&format!(
-        "training {} numbers of {} on {} records, {} held out: {} epochs, {} steps; {}",
+        "training {} numbers of {} on {} records, {} held out: epochs {}, steps {}; {}",
         trainer.parameters(),
         args.start().model,
         data.train.len(),
