@@ -102,6 +102,13 @@ struct Plain {
 }
 
 impl Plain {
+    /// What it was called when it was trained, else the name of its folder.
+    fn name(&self) -> String {
+        let named = self.config.get("_name_or_path").and_then(Value::as_str).filter(|name| !name.is_empty());
+        let folder = || self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        named.map_or_else(folder, str::to_owned)
+    }
+
     fn read(folder: &Path) -> Result<Self> {
         let Files { config, tokenizer, weights, .. } = Files::read(folder)?;
         let file = folder.join("config.json");
@@ -189,6 +196,8 @@ fn config(design: &Design, hidden: usize, (encoder, tokenizer): (&Plain, &str), 
         "architectures": ["GLiClassModel"],
         "architecture_type": design.architecture,
         "encoder_config": encoder.config,
+        // The Python package does not load a model without it.
+        "encoder_model_name": encoder.name(),
         "label_model_config": labels.map(|labels| &labels.config),
         "label_model_name": labels.map(|_| "label_model"),
         "hidden_size": hidden,
