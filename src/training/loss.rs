@@ -2,7 +2,7 @@
 //!
 //! Plain numbers in, plain numbers out: there are a few logits for each record, so that nothing is won by computing
 //! them where the model does, and the slopes of closed forms are exact where automatic ones are not (a saturated
-//! sigmoid, a broken power of zero). [`super::Learner`] carries the slopes on into the model.
+//! sigmoid, a broken power of zero). [`crate::model::Learner`] carries the slopes on into the model.
 //!
 //! Source: `loss_functions.py` and `get_loss` in `model.py` of `gliclass` 0.1.21.
 
