@@ -21,6 +21,11 @@ pub struct Encoded {
 }
 
 impl Encoded {
+    /// A record in one piece.
+    pub fn new(tokens: Vec<u32>, label_tokens: Vec<u32>, labels: &Arc<LabelSet>, truncated: bool) -> Self {
+        Self { tokens, label_tokens, labels: Arc::clone(labels), truncated, pieces: Vec::new() }
+    }
+
     /// How many tokens are read: what the record costs.
     pub fn cost(&self) -> usize {
         self.tokens.len() + self.label_tokens.len() + self.pieces.iter().map(Self::cost).sum::<usize>()

@@ -4,7 +4,6 @@
 //! Source: `GLiClassBiEncoder` and `GLiClassBiEncoderFused` of `gliclass` 0.1.21.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use candle_core::Tensor;
 
@@ -106,17 +105,10 @@ impl Network for BiEncoder {
             Prompt::bi_encoder(record)
         };
         let text = encoder.encode(&prompt)?;
-        let labels = Arc::clone(&record.labels);
         if self.is_fused() {
-            features::check_markers(&text.ids, self.markers.label, labels.len())?;
+            features::check_markers(&text.ids, self.markers.label, record.labels.len())?;
         }
-        Ok(Encoded {
-            tokens: text.ids,
-            label_tokens: Vec::new(),
-            labels,
-            truncated: text.truncated,
-            pieces: Vec::new(),
-        })
+        Ok(Encoded::new(text.ids, Vec::new(), &record.labels, text.truncated))
     }
 
     fn forward(&self, batch: &[Encoded], threads: usize) -> Result<Logits> {

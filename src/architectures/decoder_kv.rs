@@ -5,7 +5,6 @@
 //! read by nothing there, so by nothing here.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
 use serde_json::{Value, json};
@@ -211,13 +210,7 @@ impl Network for DecoderKv {
     fn encode(&self, record: &Record, encoder: &Encoder) -> Result<Encoded> {
         let Tokens { ids, truncated } = encoder.encode_bare(&Prompt::decoder_kv(record))?;
         features::check_markers(&ids, self.label, record.labels.len())?;
-        Ok(Encoded {
-            tokens: ids,
-            label_tokens: Vec::new(),
-            labels: Arc::clone(&record.labels),
-            truncated,
-            pieces: Vec::new(),
-        })
+        Ok(Encoded::new(ids, Vec::new(), &record.labels, truncated))
     }
 
     fn forward(&self, batch: &[Encoded], threads: usize) -> Result<Logits> {

@@ -5,9 +5,7 @@
 //!
 //! Source: `GLiClassEncoderDecoder` and `GLiClassEncoderDecoderCLS` of `gliclass` 0.1.21.
 
-use std::sync::Arc;
-
-use super::features::{self, Markers, TextRows, label_features, text_features};
+use super::features::{self, Markers, TextRows, text_features};
 use super::{Logits, Network, Vectors};
 use crate::backbones::{self, Packed};
 use crate::checkpoint::config::{Architecture, Pooling};
@@ -66,18 +64,14 @@ impl EncoderDecoder {
         };
         let pooling = if self.decodes_text() { Pooling::Last } else { self.config.pooling_strategy };
         let rows = TextRows::all(&texts.sequences);
-        let (text, text_rows) = text_features(&text_hidden, &rows, pooling, self.lstm.as_ref(), threads)?;
+        let text = text_features(&text_hidden, &rows, pooling, self.lstm.as_ref(), threads)?;
         let starts = labels.sequences.ranges().map(|rows| rows.start);
         let spans: Vec<_> = batch
             .iter()
             .zip(starts)
             .map(|(record, start)| self.markers.label_rows(&self.config, &record.label_tokens, start))
             .collect();
-        let across = self.head.looks_across_labels();
-        let slots = |labels| if across { self.config.label_slots(labels) } else { labels };
-        let (labels, label_rows) = label_features(&label_hidden, &spans, slots)?;
-        let (text, labels) = (self.head.text(&text, threads)?, self.head.labels(&labels, threads)?);
-        Ok(Features { text, text_rows, labels, label_rows })
+        features::compared((&self.head, &self.config), text, (&label_hidden, &spans), threads)
     }
 }
 
@@ -90,14 +84,7 @@ impl Network for EncoderDecoder {
         let text = encoder.encode(&Prompt::text(record))?;
         let labels = encoder.encode(&Prompt::labels(record))?;
         features::check_markers(&labels.ids, self.markers.label, record.labels.len())?;
-        let truncated = text.truncated;
-        Ok(Encoded {
-            tokens: text.ids,
-            label_tokens: labels.ids,
-            labels: Arc::clone(&record.labels),
-            truncated,
-            pieces: Vec::new(),
-        })
+        Ok(Encoded::new(text.ids, labels.ids, &record.labels, text.truncated))
     }
 
     fn forward(&self, batch: &[Encoded], threads: usize) -> Result<Logits> {

@@ -112,7 +112,7 @@ pub(super) fn text_features(
 
 /// The mean row of each label, then rows of zeros up to `slots` of the number of labels: some scorers see
 /// the empty slots, too.
-pub(super) fn label_features(
+fn label_features(
     hidden: &Tensor,
     labels: &[Vec<Range<usize>>],
     slots: impl Fn(usize) -> usize,
@@ -127,6 +127,19 @@ pub(super) fn label_features(
         label_rows.push(first..spans.len());
     }
     Ok((pool(hidden, &spans, Pooling::Avg)?, label_rows))
+}
+
+/// What the scorer compares: the pooled text and the labels' rows of `hidden`, both projected.
+pub(super) fn compared(
+    (head, config): (&Head, &Config),
+    (text, text_rows): (Tensor, Vec<Range<usize>>),
+    (hidden, labels): (&Tensor, &[Vec<Range<usize>>]),
+    threads: usize,
+) -> Result<Features> {
+    let across = head.looks_across_labels();
+    let slots = |labels| if across { config.label_slots(labels) } else { labels };
+    let (labels, label_rows) = label_features(hidden, labels, slots)?;
+    Ok(Features { text: head.text(&text, threads)?, text_rows, labels: head.labels(&labels, threads)?, label_rows })
 }
 
 /// Row `i` for record `i`.

@@ -3,11 +3,10 @@
 //! Source: `GLiClassUniEncoder` of `gliclass` 0.1.21.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use candle_core::Tensor;
 
-use super::features::{self, Markers, TextRows, label_features, text_features};
+use super::features::{self, Markers, TextRows, text_features};
 use super::{Logits, Network, Vectors};
 use crate::backbones::layers::Embedding;
 use crate::backbones::{self, Backbone, Sequences};
@@ -149,13 +148,8 @@ impl UniEncoder {
             texts.iter_mut().for_each(|text| text.rows = place_among(&read, &text.rows));
             labels.iter_mut().flatten().for_each(|rows| *rows = place_among(&read, rows));
         }
-        let (text, text_rows) =
-            text_features(&hidden, &texts, self.config.pooling_strategy, self.lstm.as_ref(), threads)?;
-        let across = self.head.looks_across_labels();
-        let slots = |labels| if across { self.config.label_slots(labels) } else { labels };
-        let (labels, label_rows) = label_features(&hidden, &labels, slots)?;
-        let (text, labels) = (self.head.text(&text, threads)?, self.head.labels(&labels, threads)?);
-        Ok(Features { text, text_rows, labels, label_rows })
+        let text = text_features(&hidden, &texts, self.config.pooling_strategy, self.lstm.as_ref(), threads)?;
+        features::compared((&self.head, &self.config), text, (&hidden, &labels), threads)
     }
 }
 
@@ -167,13 +161,7 @@ impl Network for UniEncoder {
     fn encode(&self, record: &Record, encoder: &Encoder) -> Result<Encoded> {
         let Tokens { ids, truncated } = encoder.encode(&Prompt::uni_encoder(record, self.config.prompt_first))?;
         features::check_markers(&ids, self.markers.label, record.labels.len())?;
-        Ok(Encoded {
-            tokens: ids,
-            label_tokens: Vec::new(),
-            labels: Arc::clone(&record.labels),
-            truncated,
-            pieces: Vec::new(),
-        })
+        Ok(Encoded::new(ids, Vec::new(), &record.labels, truncated))
     }
 
     fn forward(&self, batch: &[Encoded], threads: usize) -> Result<Logits> {

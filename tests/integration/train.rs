@@ -118,7 +118,14 @@ fn bad_data_is_counted_and_refused_where_that_is_wanted() {
     let strict = arguments.iter().cloned().chain(["--strict".to_owned()]);
     sandbox.gliclass(strict).run().ends_with(2).says(&["1 record left out", "not among the candidates", "--strict"]);
     assert!(!sandbox.path("out").exists());
-    sandbox.gliclass(arguments).run().ends_with(0).says(&["warning: ", "not among the candidates"]);
+    sandbox.gliclass(arguments.clone()).run().ends_with(0).says(&["warning: ", "not among the candidates"]);
+
+    // What is wrong with the data is said before there turns out to be too little of it.
+    let two = "{\"text\": \"red\", \"labels\": [\"red\", \"blue\"], \"label\": \"red\"}\n";
+    sandbox.write("few.jsonl", format!("{two}{}", two.replace("\"label\": \"red\"", "\"label\": \"green\"")));
+    arguments[1] = "few.jsonl".into();
+    let few = arguments.into_iter().chain(["--force".to_owned(), "--eval-share".to_owned(), "0.1".to_owned()]);
+    sandbox.gliclass(few).run().ends_with(2).says(&["not among the candidates", "could be held out"]);
 }
 
 #[test]

@@ -267,25 +267,35 @@ impl Args {
         let defaults = self.labels.defaults()?;
         let mut hash = Sha256::new();
         let (train, mut findings) = self.read_file(&self.data, &defaults, &mut hash)?;
-        let max_labels = self.augment.max_labels();
-        let train = examples::keep_fitting(train, learner, max_labels, &mut findings)?;
-        let (train, held_out, found) = match &self.held_out.eval {
-            Some(path) => {
-                // A file that lacks a label is asked about it all the same.
-                let labels = defaults.labels.clone().or_else(|| examples::shared_labels(&train));
-                let (held_out, mut found) = self.read_file(path, &Defaults { labels, ..defaults }, &mut hash)?;
-                let held_out = examples::keep_fitting(held_out, learner, None, &mut found)?;
-                examples::count_seen(&train, &held_out, &mut found);
-                (train, held_out, Some(found))
-            }
+        let train = examples::keep_fitting(train, learner, self.augment.max_labels(), &mut findings)?;
+        let mut findings = vec![findings];
+        let mut of_its_own = None;
+        if let Some(path) = &self.held_out.eval {
+            // A file that lacks a label is asked about it all the same.
+            let labels = defaults.labels.clone().or_else(|| examples::shared_labels(&train));
+            let (held_out, mut found) = self.read_file(path, &Defaults { labels, ..defaults }, &mut hash)?;
+            let held_out = examples::keep_fitting(held_out, learner, None, &mut found)?;
+            examples::count_seen(&train, &held_out, &mut found);
+            findings.push(found);
+            of_its_own = Some(held_out);
+        }
+        self.tell(&findings)?;
+        let (train, held_out) = match of_its_own {
+            Some(held_out) => (train, held_out),
             None if self.held_out.eval_share > 0.0 => {
-                let (train, held_out) = examples::hold_out(train, self.held_out.eval_share, self.schedule.seed)
-                    .context("--eval-share (0 holds none out)")?;
-                (train, held_out, None)
+                examples::hold_out(train, self.held_out.eval_share, self.schedule.seed)
+                    .context("--eval-share (0 holds none out)")?
             }
-            None => (train, Vec::new(), None),
+            None => (train, Vec::new()),
         };
-        let findings: Vec<Findings> = std::iter::once(findings).chain(found).collect();
+        Ok(Data { train, held_out, fingerprint: hex(hash) })
+    }
+
+    /// Says what is wrong with the data.
+    ///
+    /// # Errors
+    /// Anything is, where that is refused.
+    fn tell(&self, findings: &[Findings]) -> anyhow::Result<()> {
         let is_refused = self.held_out.strict && findings.iter().any(|found| !found.is_clean());
         for found in findings.iter().filter(|found| !found.is_empty()) {
             self.warn_of(found, is_refused);
@@ -293,7 +303,7 @@ impl Args {
         if is_refused {
             bail!("the data is not clean: mend what the warnings say, or leave --strict out");
         }
-        Ok(Data { train, held_out, fingerprint: hex(hash) })
+        Ok(())
     }
 
     fn read_file(
