@@ -26,7 +26,7 @@ Register-ArgumentCompleter -Native -CommandName 'gliclass' -ScriptBlock {
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('classify', 'classify', [CompletionResultType]::ParameterValue, 'Classify the texts given, or one text a line from standard input')
-            [CompletionResult]::new('batch', 'batch', [CompletionResultType]::ParameterValue, 'Stream JSONL, CSV or TSV and write every record back with its labels')
+            [CompletionResult]::new('batch', 'batch', [CompletionResultType]::ParameterValue, 'Stream JSONL, CSV, TSV or Parquet and write every record back with its labels')
             [CompletionResult]::new('eval', 'eval', [CompletionResultType]::ParameterValue, 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong')
             [CompletionResult]::new('train', 'train', [CompletionResultType]::ParameterValue, 'Fine-tune a model on labelled records')
             [CompletionResult]::new('embed', 'embed', [CompletionResultType]::ParameterValue, 'Write the vectors of texts and labels that the model compares, as JSONL')
@@ -353,7 +353,7 @@ Register-ArgumentCompleter -Native -CommandName 'gliclass' -ScriptBlock {
         }
         'gliclass;help' {
             [CompletionResult]::new('classify', 'classify', [CompletionResultType]::ParameterValue, 'Classify the texts given, or one text a line from standard input')
-            [CompletionResult]::new('batch', 'batch', [CompletionResultType]::ParameterValue, 'Stream JSONL, CSV or TSV and write every record back with its labels')
+            [CompletionResult]::new('batch', 'batch', [CompletionResultType]::ParameterValue, 'Stream JSONL, CSV, TSV or Parquet and write every record back with its labels')
             [CompletionResult]::new('eval', 'eval', [CompletionResultType]::ParameterValue, 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong')
             [CompletionResult]::new('train', 'train', [CompletionResultType]::ParameterValue, 'Fine-tune a model on labelled records')
             [CompletionResult]::new('embed', 'embed', [CompletionResultType]::ParameterValue, 'Write the vectors of texts and labels that the model compares, as JSONL')

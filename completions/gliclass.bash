@@ -106,7 +106,7 @@ _gliclass() {
                     return 0
                     ;;
                 --input-format)
-                    COMPREPLY=($(compgen -W "jsonl csv tsv" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "jsonl csv tsv parquet" -- "${cur}"))
                     return 0
                     ;;
                 --text-field)

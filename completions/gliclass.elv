@@ -23,7 +23,7 @@ set edit:completion:arg-completer[gliclass] = {|@words|
             cand -V 'Print version'
             cand --version 'Print version'
             cand classify 'Classify the texts given, or one text a line from standard input'
-            cand batch 'Stream JSONL, CSV or TSV and write every record back with its labels'
+            cand batch 'Stream JSONL, CSV, TSV or Parquet and write every record back with its labels'
             cand eval 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong'
             cand train 'Fine-tune a model on labelled records'
             cand embed 'Write the vectors of texts and labels that the model compares, as JSONL'
@@ -341,7 +341,7 @@ set edit:completion:arg-completer[gliclass] = {|@words|
         }
         &'gliclass;help'= {
             cand classify 'Classify the texts given, or one text a line from standard input'
-            cand batch 'Stream JSONL, CSV or TSV and write every record back with its labels'
+            cand batch 'Stream JSONL, CSV, TSV or Parquet and write every record back with its labels'
             cand eval 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong'
             cand train 'Fine-tune a model on labelled records'
             cand embed 'Write the vectors of texts and labels that the model compares, as JSONL'

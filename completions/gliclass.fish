@@ -27,7 +27,7 @@ end
 complete -c gliclass -n "__fish_gliclass_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c gliclass -n "__fish_gliclass_needs_command" -s V -l version -d 'Print version'
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "classify" -d 'Classify the texts given, or one text a line from standard input'
-complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "batch" -d 'Stream JSONL, CSV or TSV and write every record back with its labels'
+complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "batch" -d 'Stream JSONL, CSV, TSV or Parquet and write every record back with its labels'
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "eval" -d 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong'
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "train" -d 'Fine-tune a model on labelled records'
 complete -c gliclass -n "__fish_gliclass_needs_command" -f -a "embed" -d 'Write the vectors of texts and labels that the model compares, as JSONL'
@@ -79,7 +79,8 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s V -l vers
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s o -l output -d 'Where the records go [default: standard output]' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l input-format -d 'The form of the input and of the output [default: by the input\'s ending, else jsonl]' -r -f -a "jsonl\t'One JSON object a line'
 csv\t'Comma-separated, with a header'
-tsv\t'Tab-separated, with a header'"
+tsv\t'Tab-separated, with a header'
+parquet\t'Columns, in row groups'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l text-field -d 'The field or column that holds the text' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l output-field -d 'The field of a JSONL record that receives the predictions' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l list-separator -d 'Joins several labels, and several scores, in a CSV or TSV column' -r
@@ -314,7 +315,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand download" -s V -l vers
 complete -c gliclass -n "__fish_gliclass_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c gliclass -n "__fish_gliclass_using_subcommand completions" -s V -l version -d 'Print version'
 complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval train embed bench download completions help" -f -a "classify" -d 'Classify the texts given, or one text a line from standard input'
-complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval train embed bench download completions help" -f -a "batch" -d 'Stream JSONL, CSV or TSV and write every record back with its labels'
+complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval train embed bench download completions help" -f -a "batch" -d 'Stream JSONL, CSV, TSV or Parquet and write every record back with its labels'
 complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval train embed bench download completions help" -f -a "eval" -d 'Judge labels on labelled records: how good, how sure, which threshold, what goes wrong'
 complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval train embed bench download completions help" -f -a "train" -d 'Fine-tune a model on labelled records'
 complete -c gliclass -n "__fish_gliclass_using_subcommand help; and not __fish_seen_subcommand_from classify batch eval train embed bench download completions help" -f -a "embed" -d 'Write the vectors of texts and labels that the model compares, as JSONL'

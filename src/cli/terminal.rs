@@ -127,8 +127,8 @@ impl Progress {
     }
 
     /// So many bytes of the input are done.
-    pub fn advance(&self, bytes: usize) {
-        self.bar.inc(bytes as u64);
+    pub fn advance(&self, bytes: u64) {
+        self.bar.inc(bytes);
         if !self.bar.is_hidden() {
             self.bar.set_message(self.rates());
         }

@@ -36,11 +36,6 @@ impl Raw for Row {
         self.end
     }
 
-    /// About: quotes are gone.
-    fn size(&self) -> usize {
-        self.fields.as_slice().len() + self.fields.len()
-    }
-
     fn fingerprint(&self, hash: &mut Sha256) {
         for field in &self.fields {
             hash.update((field.len() as u64).to_le_bytes());
@@ -122,7 +117,7 @@ impl<B: BufRead> Iterator for Reader<B> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let row = self.row().transpose()?;
-        Some(row.map(|raw| Entry { bytes: raw.size(), record: self.record(&raw.fields), raw }))
+        Some(row.map(|raw| Entry { bytes: raw.fields.as_slice().len(), record: self.record(&raw.fields), raw }))
     }
 }
 

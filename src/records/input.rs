@@ -123,6 +123,11 @@ impl Input {
         Ok(Self { stream, name: name.to_owned(), file: None, packed: packing.is_some() })
     }
 
+    /// The file, where it is one that is not packed.
+    pub fn plain_file(&self) -> Option<&Path> {
+        self.file.as_deref().filter(|_| !self.packed)
+    }
+
     /// Whether it holds nothing at all. Waits for the first byte, or the end.
     ///
     /// # Errors
@@ -137,7 +142,7 @@ impl Input {
     /// # Errors
     /// The file cannot be looked at.
     pub fn size(&self) -> Result<Option<u64>> {
-        let Some(path) = self.file.as_ref().filter(|_| !self.packed) else { return Ok(None) };
+        let Some(path) = self.plain_file() else { return Ok(None) };
         let metadata = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
         Ok(Some(metadata.len()))
     }

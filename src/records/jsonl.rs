@@ -41,10 +41,6 @@ impl Raw for Line {
         Place { line: self.place.line + 1, byte: self.place.byte + self.bytes.len() as u64 }
     }
 
-    fn size(&self) -> usize {
-        self.bytes.len()
-    }
-
     fn fingerprint(&self, hash: &mut Sha256) {
         hash.update(&self.bytes);
     }

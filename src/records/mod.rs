@@ -9,6 +9,8 @@ pub mod jsonl;
 pub mod labelled;
 pub mod labels;
 pub mod output;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 pub mod shard;
 
 use sha2::Sha256;
@@ -46,9 +48,9 @@ pub struct Entry<R> {
 /// A point between two records of an input: the next one begins here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Place {
-    /// The line, from 1.
+    /// The line, or the row, from 1.
     pub line: u64,
-    /// The byte, from 0, of the input as it is once unpacked.
+    /// The byte, from 0, of the input as it is once unpacked; of Parquet the row.
     pub byte: u64,
 }
 
@@ -63,8 +65,10 @@ pub trait Raw: Send + 'static {
     fn begin(&self) -> Place;
     /// Where the next one begins.
     fn end(&self) -> Place;
-    /// How much memory it takes, in bytes.
-    fn size(&self) -> usize;
+    /// How much of the input it is, in what places are counted in.
+    fn size(&self) -> u64 {
+        self.end().byte.saturating_sub(self.begin().byte)
+    }
     /// Adds all it holds to a fingerprint.
     fn fingerprint(&self, hash: &mut Sha256);
 }

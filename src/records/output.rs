@@ -161,6 +161,11 @@ impl Sheet {
         Ok((self.pending.is_empty() && !self.failed).then_some(self.written))
     }
 
+    /// Whether records were lost: nothing more belongs behind them.
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
     /// Waits until all that was written would survive a loss of power.
     ///
     /// # Errors

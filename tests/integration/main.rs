@@ -19,6 +19,8 @@ mod operations;
 mod packed;
 mod page;
 mod parity;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod pieces;
 #[cfg(feature = "builtin")]
 mod recipe;

@@ -1,6 +1,6 @@
 //! The program without its kernels: every model by candle's operations, as on a GPU.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::harness::Sandbox;
 use crate::parity::{cases, folders, share_of_tolerance};
@@ -41,7 +41,7 @@ fn scores(dtype: &str, kernel: &str, arithmetic: &str) -> Vec<f64> {
         "We flew to Lisbon and walked along the coast.",
         "The telescope found a planet around a distant star, and the minister was glad to hear of it.",
     ]
-    .map(|text| json!({"text": text, "labels": ["travel", "sport", "politics", "science"]}).to_string())
+    .map(|text| serde_json::json!({"text": text, "labels": ["travel", "sport", "politics", "science"]}).to_string())
     .into();
     let run = Sandbox::new()
         .gliclass(["batch", "--all-scores", "--hierarchical", "-v", "--dtype", dtype])

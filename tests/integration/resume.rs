@@ -106,6 +106,13 @@ fn zstandard_survives_being_killed_at_any_instant() {
     survives(("in.csv.zst", &zstd::bulk::compress(&csv(4000), 1).unwrap()), "out.csv.zst");
 }
 
+#[test]
+#[cfg(feature = "parquet")]
+fn parquet_survives_being_killed_at_any_instant() {
+    let texts: Vec<String> = (0..4000).map(text).collect();
+    survives(("in.parquet", &crate::parquet::table(texts.iter().map(String::as_str), 90)), "out.parquet");
+}
+
 /// Waits until the run has written and saved something.
 fn wait_for_state(sandbox: &Sandbox, output: &str) {
     let state = sandbox.path(&format!("{output}.resume"));

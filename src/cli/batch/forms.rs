@@ -6,8 +6,11 @@ use anyhow::bail;
 
 use super::{Args, OnError};
 use crate::cli::args::ShapeArgs;
+use crate::error::Result;
 use crate::records::csv::{self, Columns, Row};
 use crate::records::jsonl::{Line, json_string};
+#[cfg(feature = "parquet")]
+use crate::records::parquet::{self, RowGroups};
 use crate::records::{LabelSet, Raw};
 use crate::runner::Classified;
 use crate::scores::{self, Decision};
@@ -17,14 +20,30 @@ pub(super) trait Form {
     type Raw: Raw;
 
     /// What stands before the first record.
-    fn header(&self, _out: &mut Vec<u8>) {}
+    fn header(&mut self, _out: &mut Vec<u8>) {}
     /// A record with what was found.
-    fn good(&self, raw: &Self::Raw, found: &Classified, out: &mut Vec<u8>);
+    fn good(&mut self, raw: &Self::Raw, found: &Classified, out: &mut Vec<u8>);
     /// A record with what is wrong with it.
-    fn bad(&self, raw: &Self::Raw, message: &str, out: &mut Vec<u8>);
+    fn bad(&mut self, raw: &Self::Raw, message: &str, out: &mut Vec<u8>);
     /// Whether it is no record and goes through as it is.
     fn passes(&self, _raw: &Self::Raw, _out: &mut Vec<u8>) -> bool {
         false
+    }
+    /// What is written behind a record because it is the last one of those that are written together.
+    fn completed(&mut self, _raw: &Self::Raw) -> Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+    /// How many records wait for others that they are written with.
+    fn held(&self) -> usize {
+        0
+    }
+    /// What stands behind the last record.
+    fn footer(&self) -> Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+    /// Goes on in a file of `size` bytes, whose footer this would have been.
+    fn go_on(&mut self, _footer: &[u8], _size: u64) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -44,7 +63,7 @@ impl Jsonl {
 impl Form for Jsonl {
     type Raw = Line;
 
-    fn good(&self, raw: &Line, found: &Classified, out: &mut Vec<u8>) {
+    fn good(&mut self, raw: &Line, found: &Classified, out: &mut Vec<u8>) {
         let mut fields = vec![(self.output_field.as_str(), self.shape.json(&self.decision, found))];
         if found.truncated {
             fields.push(("truncated", "true".into()));
@@ -52,7 +71,7 @@ impl Form for Jsonl {
         raw.write(&fields, out);
     }
 
-    fn bad(&self, raw: &Line, message: &str, out: &mut Vec<u8>) {
+    fn bad(&mut self, raw: &Line, message: &str, out: &mut Vec<u8>) {
         raw.write(&[("error", json_string(message))], out);
     }
 
@@ -111,16 +130,66 @@ impl Csv {
 impl Form for Csv {
     type Raw = Row;
 
-    fn header(&self, out: &mut Vec<u8>) {
+    fn header(&mut self, out: &mut Vec<u8>) {
         self.columns.write_header(out);
     }
 
-    fn good(&self, raw: &Row, found: &Classified, out: &mut Vec<u8>) {
+    fn good(&mut self, raw: &Row, found: &Classified, out: &mut Vec<u8>) {
         self.write(raw, csv_values(found, &self.decision, &self.list_separator), "", out);
     }
 
-    fn bad(&self, raw: &Row, message: &str, out: &mut Vec<u8>) {
+    fn bad(&mut self, raw: &Row, message: &str, out: &mut Vec<u8>) {
         self.write(raw, Vec::new(), message, out);
+    }
+}
+
+/// Parquet: columns behind the row's own, written when a row group is complete.
+#[cfg(feature = "parquet")]
+pub(super) struct Parquet {
+    groups: RowGroups,
+    decision: Decision,
+}
+
+#[cfg(feature = "parquet")]
+impl Parquet {
+    pub(super) fn new(args: &Args, decision: Decision, source: &parquet::Reader) -> anyhow::Result<Self> {
+        let groups = RowGroups::new(source, args.on_error == OnError::Keep)?;
+        Ok(Self { groups, decision })
+    }
+}
+
+#[cfg(feature = "parquet")]
+impl Form for Parquet {
+    type Raw = parquet::Row;
+
+    fn header(&mut self, out: &mut Vec<u8>) {
+        self.groups.begin(out);
+    }
+
+    fn good(&mut self, _raw: &parquet::Row, found: &Classified, _out: &mut Vec<u8>) {
+        let predictions = scores::decide(&found.logits, &found.labels, &self.decision);
+        let pairs: Vec<_> = predictions.iter().map(|one| (one.name(&found.labels), one.score)).collect();
+        self.groups.push(Ok(&pairs));
+    }
+
+    fn bad(&mut self, _raw: &parquet::Row, message: &str, _out: &mut Vec<u8>) {
+        self.groups.push(Err(message));
+    }
+
+    fn completed(&mut self, raw: &parquet::Row) -> Result<Vec<u8>> {
+        raw.ends().map_or(Ok(Vec::new()), |group| self.groups.complete(group))
+    }
+
+    fn held(&self) -> usize {
+        self.groups.held()
+    }
+
+    fn footer(&self) -> Result<Vec<u8>> {
+        self.groups.footer()
+    }
+
+    fn go_on(&mut self, footer: &[u8], size: u64) -> Result<()> {
+        self.groups.go_on(footer, size)
     }
 }
 

@@ -11,6 +11,8 @@ use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+#[cfg(feature = "parquet")]
+use self::forms::Parquet;
 use self::forms::{Csv, Form, Jsonl};
 use self::resume::Keeper;
 pub(super) use self::resume::differences;
@@ -24,6 +26,8 @@ use crate::digest::hex;
 use crate::error::Error;
 use crate::records::input::{Input, Packing};
 use crate::records::output::{Existing, Output};
+#[cfg(feature = "parquet")]
+use crate::records::parquet;
 use crate::records::shard::{Shard, Until};
 use crate::records::{Defaults, LabelSet, Source, csv, jsonl};
 use crate::runner::{Limits, Runner};
@@ -35,7 +39,7 @@ mod resume;
 pub mod shard;
 mod writer;
 
-/// Stream JSONL, CSV or TSV and write every record back with its labels
+/// Stream JSONL, CSV, TSV or Parquet and write every record back with its labels
 ///
 /// A JSONL record is an object with the field `text`; its own fields `labels`, `prompt`, `examples`
 /// and `rac_examples` come before the command's. It comes out as it went in, byte for byte, with one
@@ -44,6 +48,10 @@ mod writer;
 ///
 /// CSV and TSV need a header. The columns come out as they went in, then `predicted_labels` and
 /// `predicted_scores`, then, with --on-error keep, `error`.
+///
+/// Parquet: the columns come out as they went in, then `predicted_labels` and `predicted_scores`, lists,
+/// and `error`. A column `labels` of lists of texts comes before the command's labels. Row groups are
+/// written whole: nothing is left of one that was not completed.
 ///
 /// Line N of the output belongs to line N of the input. Memory does not grow with the input.
 ///
@@ -100,7 +108,8 @@ struct RunArgs {
     /// Only one part of the input: I of N, from 0; or `auto`, or `auto/N`, in a job of Slurm or Kubernetes
     ///
     /// The parts are contiguous and about equal in bytes: the outputs put behind one another in order, as
-    /// with `cat`, are that of one run. Of CSV and TSV only part 0 has the header.
+    /// with `cat`, are that of one run. Of CSV and TSV only part 0 has the header. Of Parquet a part is row
+    /// groups, and its output a file of its own.
     #[arg(long, env = "GLICLASS_SHARD", value_name = "I/N")]
     shard: Option<shard::Choice>,
 }
@@ -109,6 +118,7 @@ const EXAMPLES: &str = "\
 Examples:
   gliclass batch reviews.jsonl -o labelled.jsonl --labels praise,complaint,question
   gliclass batch mails.csv -o sorted.csv --text-field body --labels-file labels.txt --single-label
+  gliclass batch in.parquet -o out.parquet --labels-file labels.txt --resume
   gliclass batch all.jsonl.zst -o out.jsonl.zst --labels-file labels.txt --resume
   for i in 0 1 2 3; do gliclass batch in.jsonl -o out.$i --labels a,b --shard $i/4; done
   cat out.0 out.1 out.2 out.3 > out.jsonl
@@ -126,6 +136,8 @@ enum Format {
     Csv,
     /// Tab-separated, with a header
     Tsv,
+    /// Columns, in row groups
+    Parquet,
 }
 
 impl Format {
@@ -137,6 +149,7 @@ impl Format {
             "jsonl" | "ndjson" => Some(Self::Jsonl),
             "csv" => Some(Self::Csv),
             "tsv" | "tab" => Some(Self::Tsv),
+            "parquet" | "pq" => Some(Self::Parquet),
             _ => None,
         }
     }
@@ -221,18 +234,28 @@ pub fn run_with<C: Candidate>(
     if args.run.force {
         args.output.as_deref().map_or(Ok(()), resume::forget)?;
     }
-    let may_be_cut = args.run.force || output.size()?.unwrap_or(0) == 0;
+    let format = args.format();
+    let may_be_cut = format != Format::Parquet && (args.run.force || output.size()?.unwrap_or(0) == 0);
     if !terminal::is_awaited(args.input.as_deref()) && may_be_cut && input.is_empty()? {
         output.begin(0)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let range = shard.map(|shard| part(shard, &input)).transpose()?;
     let candidate = find(&args, &defaults)?;
     let keeper = args.keeper(&candidate, args.settings(&defaults, &decision), shard, &input, &output)?;
-    let size = range.as_ref().map_or(input.size()?, |range| Some(range.end - range.start));
     let fitted = decision.fitted.clone();
-    let stage = Stage { candidate, fitted, output, keeper, range, size, has_header: shard.is_none_or(Shard::is_first) };
-    match args.format() {
+    #[cfg(feature = "parquet")]
+    if format == Format::Parquet {
+        let reading = parquet::Reading { text_field: args.text_field.clone(), defaults };
+        let source = parquet::Reader::open(args.plain_file(&input)?, reading)?;
+        let range = shard.map(|shard| source.whole_groups(shard.range(source.rows())));
+        let size = Some(source.rows());
+        let stage = Stage { candidate, fitted, output, keeper, size, range, has_header: true };
+        return args.stream(Parquet::new(&args, decision, &source)?, source, stage);
+    }
+    let range = shard.map(|shard| part(shard, &input)).transpose()?;
+    let has_header = shard.is_none_or(Shard::is_first);
+    let stage = Stage { candidate, fitted, output, keeper, size: input.size()?, range, has_header };
+    match format {
         Format::Jsonl => {
             let reading = jsonl::Reading { text_field: args.text_field.clone(), defaults };
             let source = jsonl::Reader::new(input.stream, &input.name, reading);
@@ -260,9 +283,10 @@ struct Stage<C> {
     fitted: Option<Arc<Thresholds>>,
     output: Output,
     keeper: Option<Keeper>,
-    range: Option<Range<u64>>,
-    /// The bytes that are to be done, where that is known.
+    /// The size of the input, where that is known, and the part of it that is to be done, if that is not all: in
+    /// bytes, of Parquet in rows.
     size: Option<u64>,
+    range: Option<Range<u64>>,
     has_header: bool,
 }
 
@@ -289,10 +313,33 @@ impl Args {
         if [self.text_field.as_str(), "error", "truncated"].contains(&self.output_field.as_str()) {
             bail!("--output-field {:?} is taken by another field: give another name", self.output_field);
         }
+        if format == Format::Parquet {
+            self.check_parquet()?;
+        }
         if format != Format::Jsonl && (self.shape.hierarchical || self.shape.logits) {
             bail!("--hierarchical and --logits need JSONL: a {format:?} column cannot hold them");
         }
         Ok(())
+    }
+
+    fn check_parquet(&self) -> anyhow::Result<()> {
+        if cfg!(not(feature = "parquet")) {
+            bail!("this program was built without Parquet: build it with --features parquet");
+        }
+        let paths = [&self.input, &self.output].into_iter().flatten();
+        if let Some(packed) = paths.into_iter().find(|path| Packing::of(path).is_some()) {
+            bail!("{}: Parquet is packed inside: name a file without this ending", packed.display());
+        }
+        if self.on_error == OnError::Skip {
+            bail!("--on-error skip: no row of Parquet can be left out; `keep` says in a column `error` which failed");
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "parquet")]
+    fn plain_file<'a>(&self, input: &'a Input) -> anyhow::Result<&'a Path> {
+        let name = input.name.display();
+        input.plain_file().with_context(|| format!("{name}: Parquet needs a file, which can be read from any place"))
     }
 
     /// The state of a run with these settings that can be gone on with, if that is wanted.
@@ -367,16 +414,20 @@ impl Args {
 
     fn stream<F: Form>(
         &self,
-        form: F,
+        mut form: F,
         mut source: impl Source<Raw = F::Raw>,
         stage: Stage<impl Candidate>,
     ) -> anyhow::Result<ExitCode> {
-        let Stage { candidate, fitted, output, mut keeper, range, size, has_header } = stage;
+        let Stage { candidate, fitted, output, mut keeper, size, range, has_header } = stage;
+        let size = range.as_ref().map_or(size, |range| Some(range.end - range.start));
         let (start, end) = range.map_or((0, None), |range| (range.start, Some(range.end)));
         source.seek_record(start)?;
         let mut before = None;
         if let Some(keeper) = &mut keeper {
             keeper.take_up(&mut source)?;
+            if keeper.done().records > 0 {
+                form.go_on(&keeper.done().footer, keeper.done().output)?;
+            }
             before = Some(keeper.done().clone()).filter(|done| done.records > 0 || done.complete);
         }
         let errors_before = before.as_ref().map_or(0, |done| done.errors);

@@ -53,6 +53,9 @@ pub(super) struct Done {
     pub(super) output: u64,
     /// Whether that was all.
     pub(super) complete: bool,
+    /// What would end the output there, if its form needs an end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) footer: Vec<u8>,
 }
 
 impl Done {
@@ -115,7 +118,8 @@ impl Keeper {
                     );
                 }
                 let input = Place::START;
-                let done = Done { records: 0, errors: 0, input, read: None, output: 0, complete: false };
+                let done =
+                    Done { records: 0, errors: 0, input, read: None, output: 0, complete: false, footer: Vec::new() };
                 State { run, kernels, done }
             }
             Err(error) => return Err(Error::io(path, error).into()),
@@ -174,6 +178,11 @@ impl Keeper {
     /// Whether there is something to save, and it is time to.
     pub(super) fn is_due(&self) -> bool {
         self.state.done.records > self.saved_records && self.saved.elapsed() >= self.pause
+    }
+
+    /// What would end the output where it is saved next.
+    pub(super) fn set_footer(&mut self, footer: Vec<u8>) {
+        self.state.done.footer = footer;
     }
 
     /// Saves that all which was passed is in the first `output` bytes, once `sync` has brought them to the disk.
@@ -266,8 +275,9 @@ mod tests {
 
     #[test]
     fn a_state_of_more_records_than_bytes_is_none() {
+        let input = Place { line: 3, byte: 9 };
         let possible =
-            Done { records: 2, errors: 1, input: Place { line: 3, byte: 9 }, read: None, output: 9, complete: false };
+            Done { records: 2, errors: 1, input, read: None, output: 9, complete: false, footer: Vec::new() };
         assert!(possible.is_possible());
         for input in [Place { line: u64::MAX, byte: 9 }, Place { line: 3, byte: u64::MAX }, Place::START] {
             assert!(!Done { input, ..possible.clone() }.is_possible(), "{input:?}");

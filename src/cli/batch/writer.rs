@@ -31,6 +31,13 @@ impl<F: Form> Writer<F> {
     /// Ends a run: what was written is whole, and the state says how far it came.
     pub(super) fn end(&mut self, complete: bool) -> Result<()> {
         self.save()?;
+        let held = self.form.held();
+        if held > 0 {
+            self.progress.say(&format!("warning: {held} rows are not written: their row group was not completed"));
+        }
+        if !self.output.has_failed() {
+            self.append(self.form.footer()?)?;
+        }
         self.output.finish()?;
         match (&mut self.keeper, self.output.settle()?) {
             (Some(keeper), Some(size)) if complete => keeper.complete(size, || self.output.sync()),
@@ -40,11 +47,18 @@ impl<F: Form> Writer<F> {
 
     /// Saves how far the run came, if the output is at a point where it can be gone on with.
     fn save(&mut self) -> Result<()> {
-        let Some(keeper) = &mut self.keeper else { return Ok(()) };
+        let Some(keeper) = self.keeper.as_mut().filter(|_| self.form.held() == 0) else { return Ok(()) };
         match self.output.settle()? {
-            Some(size) => keeper.save(size, || self.output.sync()),
+            Some(size) => {
+                keeper.set_footer(self.form.footer()?);
+                keeper.save(size, || self.output.sync())
+            }
             None => Ok(()),
         }
+    }
+
+    fn append(&mut self, mut bytes: Vec<u8>) -> Result<()> {
+        if bytes.is_empty() { Ok(()) } else { self.output.write(|out| out.append(&mut bytes)) }
     }
 
     fn put(&mut self, raw: &F::Raw, outcome: Result<Classified>) -> Result<()> {
@@ -82,6 +96,8 @@ impl<F: Form> Sink<F::Raw> for Writer<F> {
         self.progress.advance(raw.size());
         let errors = self.progress.errors();
         self.put(&raw, outcome)?;
+        let completed = self.form.completed(&raw)?;
+        self.append(completed)?;
         let Some(keeper) = &mut self.keeper else { return Ok(()) };
         keeper.pass(&raw, self.progress.errors() > errors);
         if keeper.is_due() { self.save() } else { Ok(()) }

@@ -90,7 +90,7 @@ impl Asking {
 
     fn note(&mut self, labelled: &Labelled, classified: &Classified) -> Result<()> {
         self.progress.classified(classified.tokens, classified.truncated);
-        self.progress.advance(labelled.text.len());
+        self.progress.advance(labelled.text.len() as u64);
         let Some(file) = &mut self.predictions else { return Ok(()) };
         file.write(labelled, self.shape.json(&self.decision, classified), classified.truncated)
     }

@@ -241,6 +241,21 @@ fn stopped() -> &'static [(&'static str, Vec<u8>); 3] {
     })
 }
 
+#[cfg(feature = "parquet")]
+proptest! {
+    #[test]
+    fn parquet_is_read_and_written_back(damages in damages()) {
+        let folder = TempDir::new().unwrap();
+        let [input, output] = ["in.parquet", "out.parquet"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
+        let good = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/pyarrow.parquet"));
+        fs::write(&input, damaged(&good[..], usize::MAX, &damages)).unwrap();
+        let line = ["batch", &input, "-o", &output, "-q", "-j", "1", "-l", "a"];
+        if let Err(error) = batch::run_with(Batch::parse_from(line).args, |_, _| Ok(Free)) {
+            prop_assert!(!format!("{error:#}").contains("this is a bug"), "{error:#}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 2, ..ProptestConfig::default() })]
 

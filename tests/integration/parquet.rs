@@ -1,0 +1,204 @@
+//! Parquet in and out: every column as it was, and what was found beside it.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+use parquet::file::properties::WriterProperties;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::record::{Field, Row, RowAccessor};
+use parquet::schema::parser::parse_message_type;
+use parquet::schema::types::Type;
+
+use crate::harness::{Program, Sandbox};
+
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference/uni-electra");
+
+/// 30 rows in groups of 12, as pyarrow wrote them: nested columns, a dictionary, lists, and nothing here and there.
+const PYARROW: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/pyarrow.parquet");
+
+const BROTLI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/brotli.parquet");
+
+/// A file of these texts, and their numbers, so many in a row group.
+pub fn table<'a>(texts: impl IntoIterator<Item = &'a str>, in_group: usize) -> Vec<u8> {
+    let schema = parse_message_type("message table { required int64 id; required binary text (STRING); }").unwrap();
+    let properties = Arc::new(WriterProperties::builder().build());
+    let mut writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), properties).unwrap();
+    let texts: Vec<ByteArray> = texts.into_iter().map(ByteArray::from).collect();
+    for (number, texts) in texts.chunks(in_group).enumerate() {
+        let mut group = writer.next_row_group().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        let ids: Vec<i64> = (0..texts.len()).map(|row| (number * in_group + row) as i64).collect();
+        column.typed::<Int64Type>().write_batch(&ids, None, None).unwrap();
+        column.close().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<ByteArrayType>().write_batch(texts, None, None).unwrap();
+        column.close().unwrap();
+        group.close().unwrap();
+    }
+    writer.into_inner().unwrap()
+}
+
+fn small_table() -> Vec<u8> {
+    table(["one", "two words", "three more words", "four", "five", "six", "seven"], 2)
+}
+
+fn batch(sandbox: &Sandbox, arguments: &[&str]) -> Program {
+    sandbox.gliclass(["batch", "-q", "--model", MODEL].iter().chain(arguments))
+}
+
+fn open(path: &Path) -> SerializedFileReader<fs::File> {
+    SerializedFileReader::new(fs::File::open(path).unwrap()).unwrap()
+}
+
+/// The rows of a file, of the wanted columns only.
+fn rows(path: &Path, is_wanted: impl Fn(&str) -> bool) -> Vec<Row> {
+    let file = open(path);
+    let schema = file.metadata().file_metadata().schema();
+    let fields = schema.get_fields().iter().filter(|field| is_wanted(field.name())).cloned().collect();
+    let projection = Type::group_type_builder(schema.name()).with_fields(fields).build().unwrap();
+    file.get_row_iter(Some(projection)).unwrap().map(|row| row.unwrap()).collect()
+}
+
+fn names(path: &Path) -> Vec<String> {
+    let file = open(path);
+    file.metadata().file_metadata().schema().get_fields().iter().map(|field| field.name().to_owned()).collect()
+}
+
+fn is_new(name: &str) -> bool {
+    ["predicted_labels", "predicted_scores", "error"].contains(&name)
+}
+
+/// Labels and scores as JSONL has them; none where there is an error.
+fn predictions(row: &Row) -> Option<serde_json::Value> {
+    let [(_, Field::ListInternal(labels)), (_, Field::ListInternal(scores)), _] =
+        row.get_column_iter().collect::<Vec<_>>()[..]
+    else {
+        return None;
+    };
+    let pairs = labels.elements().iter().zip(scores.elements()).map(|pair| match pair {
+        (Field::Str(label), Field::Float(score)) => {
+            let score: serde_json::Value = serde_json::from_str(&score.to_string()).unwrap();
+            serde_json::json!({ "label": label, "score": score })
+        }
+        other => panic!("{other:?}"),
+    });
+    Some(pairs.collect())
+}
+
+#[test]
+fn columns_come_out_as_they_went_in_with_new_ones_behind() {
+    let sandbox = Sandbox::new();
+    batch(&sandbox, &[PYARROW, "-o", "out.parquet", "-l", "sport,travel"]).run().ends_with(1);
+    let out = sandbox.path("out.parquet");
+    let kept = ["id", "text", "when", "nested", "kind", "labels"];
+    assert_eq!(names(&out), [&kept[..], &["predicted_labels", "predicted_scores", "error"]].concat());
+    let is_kept = |name: &str| kept.contains(&name);
+    assert_eq!(rows(&out, is_kept), rows(PYARROW.as_ref(), is_kept));
+    assert_eq!(open(&out).metadata().num_row_groups(), 3);
+    let pairs = open(&out).metadata().file_metadata().key_value_metadata().cloned();
+    assert!(pairs.iter().flatten().all(|pair| pair.key != "ARROW:schema"), "{pairs:?}");
+}
+
+#[test]
+fn predictions_are_those_of_jsonl() {
+    let sandbox = Sandbox::new();
+    let records = rows(PYARROW.as_ref(), |name| ["text", "labels"].contains(&name));
+    let lines: String = records
+        .iter()
+        .map(|row| {
+            let text = row.get_string(0).ok();
+            let labels = row.get_list(1).ok().map(|list| {
+                let label = |field: &Field| if let Field::Str(label) = field { Some(label.clone()) } else { None };
+                list.elements().iter().map(label).collect::<Vec<_>>()
+            });
+            serde_json::json!({ "text": text, "labels": labels }).to_string() + "\n"
+        })
+        .collect();
+    sandbox.write("in.jsonl", lines);
+    for more in [&["-l", "sport,travel"][..], &["-l", "sport,travel", "--all-scores"]] {
+        let options = [&["--force"], more].concat();
+        let jsonl = batch(&sandbox, &[&["in.jsonl"], more].concat()).run().ends_with(1).stdout;
+        batch(&sandbox, &[&[PYARROW, "-o", "out.parquet"], &options[..]].concat()).run().ends_with(1);
+        let found = rows(&sandbox.path("out.parquet"), is_new);
+        assert_eq!(found.len(), jsonl.lines().count());
+        for (line, row) in jsonl.lines().zip(&found) {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(predictions(row).as_ref(), line.get("predictions"), "{line}");
+            assert_eq!(line.get("error").is_some(), row.get_string(2).is_ok(), "{line}");
+        }
+        assert!(found.iter().filter(|row| predictions(row).is_some()).count() >= 12);
+    }
+}
+
+#[test]
+fn a_text_may_stand_inside_a_structure() {
+    let sandbox = Sandbox::new();
+    let options = ["--text-field", "nested.body", "--on-error", "fail", "-l", "sport,travel"];
+    let outcome = batch(&sandbox, &[&[PYARROW, "-o", "out.parquet"], &options[..]].concat()).run().ends_with(1);
+    outcome.says(&["pyarrow.parquet:4: no text in column \"nested.body\""]);
+    // Nothing of a row group that is not complete is left, and the file can be read.
+    assert_eq!(rows(&sandbox.path("out.parquet"), |_| true).len(), 0);
+}
+
+#[test]
+fn shards_are_row_groups_and_make_up_one_run() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.parquet", small_table());
+    let run = |output: &str, more: &[&str]| {
+        batch(&sandbox, &[&["in.parquet", "-o", output, "-l", "a,b"], more].concat()).run().ends_with(0);
+        rows(&sandbox.path(output), |_| true)
+    };
+    let whole = run("whole.parquet", &[]);
+    for count in [1, 2, 3, 9] {
+        let shard = |index| run("out.parquet", &["--force", "--shard", &format!("{index}/{count}")]);
+        let together: Vec<Row> = (0..count).flat_map(shard).collect();
+        assert_eq!(together, whole, "{count} shards");
+    }
+}
+
+#[test]
+fn a_run_is_gone_on_with_at_a_row_group_and_only_with_its_own_state() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.parquet", small_table());
+    let arguments = ["in.parquet", "-o", "out.parquet", "-l", "a,b", "--resume"];
+    batch(&sandbox, &arguments).run().ends_with(0);
+    let whole = fs::read(sandbox.path("out.parquet")).unwrap();
+    let state = fs::read_to_string(sandbox.path("out.parquet.resume")).unwrap();
+    batch(&sandbox, &arguments).run().ends_with(0);
+    assert_eq!(fs::read(sandbox.path("out.parquet")).unwrap(), whole);
+    let mut other: serde_json::Value = serde_json::from_str(&state).unwrap();
+    other["done"]["complete"] = false.into();
+    for (field, value) in [("records", 3), ("line", 4), ("byte", 3)] {
+        let place = if field == "records" { &mut other["done"] } else { &mut other["done"]["input"] };
+        place[field] = value.into();
+    }
+    sandbox.write("out.parquet.resume", other.to_string());
+    batch(&sandbox, &arguments).run().ends_with(2).says(&["no row group begins at row 3", "--force"]);
+}
+
+#[test]
+fn what_cannot_be_done_with_parquet_is_refused_with_what_can() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.parquet", small_table());
+    let damaged = small_table();
+    sandbox.write("cut.parquet", &damaged[..damaged.len() - 9]);
+    sandbox.write("empty.parquet", "");
+    let labels = ["-l", "a,b"];
+    let refused = |arguments: &[&str], words: &[&str]| {
+        batch(&sandbox, arguments).run().ends_with(2).says(words);
+    };
+    let with_labels = |arguments: &[&str], words: &[&str]| refused(&[arguments, &labels[..]].concat(), words);
+    refused(&["in.parquet", "-o", "out"], &["no labels", "--labels"]);
+    with_labels(&["in.parquet", "--text-field", "body"], &["no column \"body\" in the schema (id, text)"]);
+    with_labels(&["in.parquet", "--text-field", "id"], &["\"id\" holds INT64, not text"]);
+    with_labels(&["in.parquet", "--on-error", "skip"], &["--on-error skip", "`keep`"]);
+    with_labels(&["in.parquet", "-o", "out.parquet.gz"], &["packed inside"]);
+    with_labels(&["in.parquet", "--logits"], &["need JSONL"]);
+    with_labels(&["--input-format", "parquet"], &["standard input", "needs a file"]);
+    with_labels(&[BROTLI], &["packed with brotli", "zstd or snappy"]);
+    with_labels(&["cut.parquet"], &["cut.parquet: "]);
+    with_labels(&["empty.parquet"], &["empty.parquet: "]);
+}
