@@ -19,6 +19,9 @@ const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/referen
 /// 30 rows in groups of 12, as pyarrow wrote them: nested columns, a dictionary, lists, and nothing here and there.
 const PYARROW: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/pyarrow.parquet");
 
+/// Four labelled rows as Hugging Face's `datasets` writes them: labels are numbers, and the footer has their names.
+const DATASETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/datasets.parquet");
+
 const BROTLI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/brotli.parquet");
 
 /// A file of these texts, and their numbers, so many in a row group.
@@ -201,4 +204,29 @@ fn what_cannot_be_done_with_parquet_is_refused_with_what_can() {
     with_labels(&[BROTLI], &["packed with brotli", "zstd or snappy"]);
     with_labels(&["cut.parquet"], &["cut.parquet: "]);
     with_labels(&["empty.parquet"], &["empty.parquet: "]);
+}
+
+#[test]
+fn labelled_rows_are_judged_like_json_lines() {
+    let sandbox = Sandbox::new();
+    let line = |text: &str, label: &str| {
+        serde_json::json!({ "text": text, "label": label, "all_labels": ["world", "sport", "business"] }).to_string()
+    };
+    let lines = [
+        line("The match ended two to one.", "sport"),
+        line("Shares rose after the report.", "business"),
+        line("The ministers met in Geneva.", "world"),
+        line("A late goal.", "sport"),
+    ];
+    sandbox.write("in.jsonl", lines.join("\n"));
+    let eval = |arguments: &[&str]| sandbox.gliclass(["eval", "-q"].iter().chain(arguments)).run().ends_with(0).stdout;
+    let judged = eval(&[DATASETS, "--model", MODEL, "--errors", "2"]);
+    assert_eq!(judged, eval(&["in.jsonl", "--model", MODEL, "--errors", "2"]));
+    assert!(judged.contains("business"), "{judged}");
+
+    let labels = ["-l", "world,sport,business", "--single-label", "--all-scores"];
+    batch(&sandbox, &[&[DATASETS, "-o", "out.parquet"], &labels[..]].concat()).run().ends_with(0);
+    batch(&sandbox, &[&["in.jsonl", "-o", "out.jsonl"], &labels[..]].concat()).run().ends_with(0);
+    let ready = |file: &str| eval(&["--predictions-from", file, "--single-label"]);
+    assert_eq!(ready("out.parquet"), ready("out.jsonl"));
 }

@@ -31,7 +31,7 @@ use crate::scores::Decision;
 
 /// Judge labels on labelled records: how good, how sure, which threshold, what goes wrong
 ///
-/// Reads JSON lines, a JSON array, CSV or TSV with a header (labels in one column, or a column of 0 and 1
+/// Reads JSON lines, a JSON array, Parquet, CSV or TSV with a header (labels in one column, or a column of 0 and 1
 /// for each), or fastText's __label__ lines. Prints precision, recall and F1 for every label and on average,
 /// as scikit-learn's classification_report does; the main figures with 95 % intervals; how honest the
 /// scores are; and what is taken for what.

@@ -12,6 +12,8 @@ pub enum Form {
     JsonLines,
     /// One JSON array of objects, the form GLiClass is trained with.
     JsonArray,
+    /// Parquet, which is read as one JSON object a row.
+    Parquet,
     /// Comma-separated values under a header.
     Csv,
     /// Tab-separated values under a header.
@@ -35,6 +37,7 @@ impl Form {
             // JSON lines are often named .json.
             Some("json") if !text.trim_start().starts_with('[') => Ok(Self::JsonLines),
             Some("json") => Ok(Self::JsonArray),
+            Some("parquet" | "pq") => Ok(Self::Parquet),
             Some("csv") => Ok(Self::Csv),
             Some("tsv" | "tab") => Ok(Self::Tsv),
             _ => Self::of_content(text.trim_start()),
@@ -51,8 +54,8 @@ impl Form {
             line if line.contains('\t') => Ok(Self::Tsv),
             line if line.contains(',') => Ok(Self::Csv),
             _ => Err(Error::Record(
-                "cannot tell the form: give JSON lines, a JSON array, CSV or TSV with a header, or lines that \
-                 begin with __label__"
+                "cannot tell the form: give JSON lines, a JSON array, Parquet, CSV or TSV with a header, or lines \
+                 that begin with __label__"
                     .into(),
             )),
         }
@@ -64,6 +67,7 @@ impl fmt::Display for Form {
         f.write_str(match self {
             Self::JsonLines => "JSON lines",
             Self::JsonArray => "a JSON array",
+            Self::Parquet => "Parquet",
             Self::Csv => "CSV",
             Self::Tsv => "TSV",
             Self::FastText => "fastText lines",

@@ -5,9 +5,12 @@
 mod fasttext;
 mod form;
 mod json;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod ready;
 mod table;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -137,14 +140,14 @@ pub fn read_usable(name: &str, bytes: &[u8], layout: &Layout) -> Result<(Dataset
 }
 
 fn read_unnamed(name: &str, bytes: &[u8], layout: &Layout) -> Result<(Dataset, Vec<Unusable>)> {
-    let text = utf8(bytes)?;
-    let form = Form::detect(name, text)?;
+    let text = text(bytes, layout)?;
+    let form = Form::detect(name, &text)?;
     let found = match form {
-        Form::JsonLines => json::read_lines(text, layout),
-        Form::JsonArray => json::read_array(text, layout),
-        Form::Csv => table::read(text, b',', layout),
-        Form::Tsv => table::read(text, b'\t', layout),
-        Form::FastText => fasttext::read(text),
+        Form::JsonLines | Form::Parquet => json::read_lines(&text, layout),
+        Form::JsonArray => json::read_array(&text, layout),
+        Form::Csv => table::read(&text, b',', layout),
+        Form::Tsv => table::read(&text, b'\t', layout),
+        Form::FastText => fasttext::read(&text),
     }?;
     if found.is_empty() {
         return Err(Error::Record(format!("no records (read as {form})")));
@@ -161,6 +164,17 @@ fn read_unnamed(name: &str, bytes: &[u8], layout: &Layout) -> Result<(Dataset, V
         Some(first) => Err(Error::Record(first.message.clone())),
         None => Ok((Dataset { name: name.to_owned(), form, truth, labels: all_labels(&records), records }, unusable)),
     }
+}
+
+/// The text of a file; of Parquet its rows as JSON lines.
+fn text<'a>(bytes: &'a [u8], layout: &Layout) -> Result<Cow<'a, str>> {
+    if !bytes.starts_with(b"PAR1") {
+        return utf8(bytes).map(Cow::Borrowed);
+    }
+    #[cfg(feature = "parquet")]
+    return parquet::lines(bytes, layout).map(Cow::Owned);
+    #[cfg(not(feature = "parquet"))]
+    Err(Error::Record("this program was built without Parquet: build it with --features parquet".into()))
 }
 
 /// The text of a file, without a byte order mark.

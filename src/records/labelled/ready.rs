@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use super::json::{candidates_field, kind, label_field, missing, not_json, read_truth};
 use super::table::split;
-use super::{Form, Layout, Lines, flaw, utf8};
+use super::{Form, Layout, Lines, flaw, text};
 use crate::error::{Error, Result};
 use crate::records::LabelSet;
 use crate::records::jsonl::Object;
@@ -22,8 +22,8 @@ use crate::records::jsonl::Object;
 /// Lines that are read together.
 const CHUNK: usize = 4096;
 /// The columns of `batch`.
-const PREDICTED_LABELS: &str = "predicted_labels";
-const PREDICTED_SCORES: &str = "predicted_scores";
+pub(super) const PREDICTED_LABELS: &str = "predicted_labels";
+pub(super) const PREDICTED_SCORES: &str = "predicted_scores";
 const SCORE: &str = "score:";
 
 /// Where a record was read.
@@ -75,9 +75,9 @@ impl Ready {
         let mut forms = Vec::new();
         for (number, (name, bytes)) in files.iter().enumerate() {
             let named = |error| Error::Record(format!("{name}: {error}"));
-            let text = utf8(bytes).map_err(named)?;
-            let form = Form::detect(name, text).map_err(named)?;
-            chunks.extend(read_file(number, form, text, layout, output_field).map_err(named)?);
+            let text = text(bytes, layout).map_err(named)?;
+            let form = Form::detect(name, &text).map_err(named)?;
+            chunks.extend(read_file(number, form, &text, layout, output_field).map_err(named)?);
             forms.push(form);
         }
         let form = forms.first().copied().ok_or_else(|| Error::Usage("no file of predictions".into()))?;
@@ -88,7 +88,7 @@ impl Ready {
 
 fn read_file(file: usize, form: Form, text: &str, layout: &Layout, output_field: &str) -> Result<Vec<Chunk>> {
     match form {
-        Form::JsonLines => {
+        Form::JsonLines | Form::Parquet => {
             let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
             read_json(file, &lines.collect::<Vec<_>>(), layout, output_field)
         }

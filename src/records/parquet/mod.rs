@@ -61,10 +61,24 @@ fn place(row: u64) -> Place {
     Place { line: row + 1, byte: row }
 }
 
-/// Calls the library about a file, which it expects to be sound: some damage makes it panic.
+/// What every Parquet file begins and ends with.
+const MAGIC: &[u8] = b"PAR1";
+
+/// Calls the library about the file `name`.
 fn library<T>(name: &Path, call: impl FnOnce() -> ParquetResult<T>) -> Result<T> {
-    let unsound = |_| Err(ParquetError::General("the Parquet file is damaged".into()));
-    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(unsound).map_err(|error| failure(name, error))
+    guarded(call).map_err(|error| failure(name, error))
+}
+
+/// Calls the library, which expects files to be sound: some damage makes it panic.
+pub(super) fn guarded<T>(call: impl FnOnce() -> ParquetResult<T>) -> ParquetResult<T> {
+    let damaged = |_| Err(ParquetError::General("the Parquet file is damaged".into()));
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(damaged)
+}
+
+/// What an error says; of its kind the words are enough.
+pub(super) fn words(error: &ParquetError) -> String {
+    let text = error.to_string();
+    text.split_once("error: ").map_or(text.as_str(), |(_, text)| text).to_owned()
 }
 
 fn failure(name: &Path, error: ParquetError) -> Error {
@@ -73,12 +87,7 @@ fn failure(name: &Path, error: ParquetError) -> Error {
             Ok(source) => Error::io(name, *source),
             Err(source) => Error::Usage(format!("{}: {source}", name.display())),
         },
-        // Of the kinds of errors the words are enough.
-        error => {
-            let text = error.to_string();
-            let text = text.split_once("error: ").map_or(text.as_str(), |(_, text)| text);
-            Error::Usage(format!("{}: {text}", name.display()))
-        }
+        error => Error::Usage(format!("{}: {}", name.display(), words(&error))),
     }
 }
 

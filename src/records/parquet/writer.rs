@@ -19,12 +19,9 @@ use parquet::file::writer::{SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor, Type, TypePtr};
 
-use super::{Reader, damaged, library};
+use super::{MAGIC, Reader, damaged, library};
 use crate::error::{Error, Result};
 use crate::records::Source;
-
-/// What every Parquet file begins and ends with.
-const MAGIC: &[u8] = b"PAR1";
 
 /// Bytes at the end of a footer behind what it says: its length, and [`MAGIC`].
 const FOOTER_END: usize = 8;

@@ -248,7 +248,9 @@ proptest! {
         let folder = TempDir::new().unwrap();
         let [input, output] = ["in.parquet", "out.parquet"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
         let good = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/pyarrow.parquet"));
-        fs::write(&input, damaged(&good[..], usize::MAX, &damages)).unwrap();
+        let bytes = damaged(&good[..], usize::MAX, &damages);
+        drop(labelled::read("in.parquet", &bytes, &layout()));
+        fs::write(&input, bytes).unwrap();
         let line = ["batch", &input, "-o", &output, "-q", "-j", "1", "-l", "a"];
         if let Err(error) = batch::run_with(Batch::parse_from(line).args, |_, _| Ok(Free)) {
             prop_assert!(!format!("{error:#}").contains("this is a bug"), "{error:#}");
