@@ -167,6 +167,7 @@ fn read_unnamed(name: &str, bytes: &[u8], layout: &Layout) -> Result<(Dataset, V
 }
 
 /// The text of a file; of Parquet its rows as JSON lines.
+#[cfg_attr(not(feature = "parquet"), allow(unused_variables))]
 fn text<'a>(bytes: &'a [u8], layout: &Layout) -> Result<Cow<'a, str>> {
     if !bytes.starts_with(b"PAR1") {
         return utf8(bytes).map(Cow::Borrowed);
