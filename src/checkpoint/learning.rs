@@ -77,12 +77,12 @@ impl Noise {
 
     /// Begins the masks of a batch; with none nothing is left out.
     pub fn begin(&self, batch: Option<u64>) {
-        *super::weights::lock(&self.batch) = batch.map(|batch| (mix(self.seed ^ mix(batch)), 0));
+        *super::lock(&self.batch) = batch.map(|batch| (mix(self.seed ^ mix(batch)), 0));
     }
 
     /// The key of the next mask; none while nothing is left out.
     pub fn draw(&self) -> Option<u64> {
-        let mut batch = super::weights::lock(&self.batch);
+        let mut batch = super::lock(&self.batch);
         let (key, drawn) = batch.as_mut()?;
         *drawn += 1;
         Some(mix(*key ^ *drawn))
@@ -169,7 +169,7 @@ impl Learner {
 
     /// The present value of a tensor, given what it was: as it learned, or with what its adapter adds.
     pub(super) fn present(&self, name: &str, was: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
-        let variables = super::weights::lock(&self.variables);
+        let variables = super::lock(&self.variables);
         let value = |name: &str| variables.get(name).map(|variable| plain(variable.as_tensor())).transpose();
         if let Some(value) = value(name)? {
             return Ok(value);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use candle_core::{DType, Device, Tensor, Var};
 use half::{bf16, f16};
@@ -14,6 +14,7 @@ use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 
 use super::learning::{self, Adapter, Learner, Learning, Noise, Part};
+use super::lock;
 use crate::error::{Error, Result};
 
 /// Rows of 8-bit values share a float16 scale in groups of this many columns.
@@ -516,10 +517,6 @@ fn variable(learner: &Learner, name: String, begin: impl FnOnce() -> Result<Tens
         Entry::Occupied(entry) => Ok(entry.get().as_tensor().clone()),
         Entry::Vacant(entry) => Ok(entry.insert(Var::from_tensor(&begin()?)?).as_tensor().clone()),
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Paths of the shards that an index names.

@@ -8,9 +8,8 @@ use anyhow::{Context, bail};
 use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 
-use super::download::Shown;
-use super::retrieval::Retrieval;
 use super::terminal;
+use super::transfer::Transfer;
 use crate::model;
 use crate::model::hub::{self, Request};
 use crate::model::{Device, Model, Options, Overflow, Pieces, Precision, Source};
@@ -123,23 +122,6 @@ impl ModelArgs {
         self.load_from(&self.base.source()?, single_label)
     }
 
-    /// Loads the model that was found; it retrieves examples where that is wanted.
-    ///
-    /// # Errors
-    /// As [`ModelArgs::load_from`], and an example that the model cannot read.
-    pub fn load_with(
-        &self,
-        source: &Source,
-        retrieval: Option<Retrieval>,
-        single_label: bool,
-    ) -> anyhow::Result<Model> {
-        let model = self.load_from(source, single_label)?;
-        match retrieval {
-            Some(retrieval) => retrieval.add_to(model, source, self),
-            None => Ok(model),
-        }
-    }
-
     /// Loads the model that was found.
     ///
     /// # Errors
@@ -227,13 +209,13 @@ impl BaseArgs {
     /// It is not there and cannot be fetched.
     pub fn label_model(&self, source: &Source) -> anyhow::Result<Option<PathBuf>> {
         let Source::Folder(folder) = source else { return Ok(None) };
-        Ok(hub::fetch_label_tokenizer(folder, self.offline, &Shown::new(self.verbosity.quiet))?)
+        Ok(hub::fetch_label_tokenizer(folder, self.offline, &Transfer::new(self.verbosity.quiet))?)
     }
 
     fn fetch(&self) -> anyhow::Result<PathBuf> {
         let (repo, revision) = (self.model.clone(), self.revision.clone());
         let request = Request { repo, revision, offline: self.offline };
-        Ok(hub::fetch(&request, &Shown::new(self.verbosity.quiet))?)
+        Ok(hub::fetch(&request, &Transfer::new(self.verbosity.quiet))?)
     }
 }
 

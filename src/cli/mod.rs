@@ -15,6 +15,7 @@ pub mod eval;
 mod retrieval;
 pub mod terminal;
 pub mod train;
+mod transfer;
 
 /// Sorts text into labels you make up on the spot, with GLiClass models
 ///

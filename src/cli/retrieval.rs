@@ -36,6 +36,25 @@ pub struct Retrieval {
     file: PathBuf,
 }
 
+impl ModelArgs {
+    /// Loads the model that was found; it retrieves examples where that is wanted.
+    ///
+    /// # Errors
+    /// As [`ModelArgs::load_from`], and an example that the model cannot read.
+    pub fn load_with(
+        &self,
+        source: &Source,
+        retrieval: Option<Retrieval>,
+        single_label: bool,
+    ) -> anyhow::Result<Model> {
+        let model = self.load_from(source, single_label)?;
+        match retrieval {
+            Some(retrieval) => retrieval.add_to(model, source, self),
+            None => Ok(model),
+        }
+    }
+}
+
 impl Retrieval {
     /// What was asked for, if it was.
     ///
@@ -58,7 +77,7 @@ impl Retrieval {
     ///
     /// # Errors
     /// An example cannot be read by the model.
-    pub fn add_to(self, model: Model, source: &Source, args: &ModelArgs) -> anyhow::Result<Model> {
+    fn add_to(self, model: Model, source: &Source, args: &ModelArgs) -> anyhow::Result<Model> {
         let texts: Vec<String> =
             candidates(&self.examples).into_iter().map(|place| self.examples[place].text.clone()).collect();
         let kept = Kept {

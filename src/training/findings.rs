@@ -1,9 +1,7 @@
 //! What is wrong with data to learn from: counted, and said before the first step.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
-
-use super::examples::Example;
 
 /// Labels that are named where many have no record.
 const NAMED: usize = 5;
@@ -100,21 +98,14 @@ impl Findings {
         self.flaws.entry(flaw).or_insert_with(|| Found { count: 0, first: place() }).count += 1;
     }
 
-    /// Looks at what only all examples together show.
-    pub fn look_at(&mut self, examples: &[Example]) {
-        let (mut every, mut seen) = (Vec::new(), HashSet::new());
-        for label in examples.iter().flat_map(|example| example.record.labels.names()) {
-            if seen.insert(label.as_str()) {
-                every.push(label);
-            }
-        }
-        let taught: HashSet<&str> = examples.iter().flat_map(Example::true_labels).collect();
-        let without = every.into_iter().filter(|label| !taught.contains(label.as_str()));
-        self.labels_without_records = without.cloned().collect();
-        if taught.len() <= 1 && examples.iter().all(|example| example.true_labels().count() == taught.len()) {
-            let first = taught.into_iter().next().map_or("none".to_owned(), |label| format!("{label:?}"));
-            self.flaws.insert(Flaw::OneClass, Found { count: examples.len(), first });
-        }
+    /// All of so many examples share a flaw.
+    pub fn all_have(&mut self, flaw: Flaw, count: usize, first: String) {
+        self.flaws.insert(flaw, Found { count, first });
+    }
+
+    /// No record has these labels.
+    pub fn no_record_has(&mut self, labels: Vec<String>) {
+        self.labels_without_records = labels;
     }
 }
 

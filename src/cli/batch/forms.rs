@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use anyhow::bail;
 
-use super::{Args, OnError};
+use super::options::{Args, OnError};
 use crate::cli::args::ShapeArgs;
 use crate::error::Result;
 use crate::records::csv::{self, Columns, Row};

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::OnError;
 use super::forms::Form;
+use super::options::OnError;
 use super::resume::Keeper;
 use crate::cli::terminal::{self, Progress};
 use crate::error::{Error, Result};

@@ -100,8 +100,25 @@ pub fn read(name: &str, bytes: &[u8], how: &Reading<'_>) -> Result<(Vec<Example>
     if examples.is_empty() {
         return Err(nothing_left(&findings));
     }
-    findings.look_at(&examples);
+    look_at_all(&examples, &mut findings);
     Ok((examples, findings))
+}
+
+/// Finds what only all examples together show.
+fn look_at_all(examples: &[Example], findings: &mut Findings) {
+    let (mut every, mut seen) = (Vec::new(), HashSet::new());
+    for label in examples.iter().flat_map(|example| example.record.labels.names()) {
+        if seen.insert(label.as_str()) {
+            every.push(label);
+        }
+    }
+    let taught: HashSet<&str> = examples.iter().flat_map(Example::true_labels).collect();
+    let without = every.into_iter().filter(|label| !taught.contains(label.as_str()));
+    findings.no_record_has(without.cloned().collect());
+    if taught.len() <= 1 && examples.iter().all(|example| example.true_labels().count() == taught.len()) {
+        let first = taught.into_iter().next().map_or("none".to_owned(), |label| format!("{label:?}"));
+        findings.all_have(Flaw::OneClass, examples.len(), first);
+    }
 }
 
 /// The weights of the labels as they were written; else 1 for the true ones and 0 for the others.

@@ -1,0 +1,234 @@
+//! What can be asked of `gliclass batch`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use clap::ValueEnum;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::shard;
+use crate::cli::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs};
+use crate::digest::hex;
+use crate::records::input::Packing;
+use crate::records::output::Existing;
+use crate::records::{Defaults, LabelSet};
+use crate::scores::Decision;
+
+/// Stream JSONL, CSV, TSV or Parquet and write every record back with its labels
+///
+/// A JSONL record is an object with the field `text`; its own fields `labels`, `prompt`, `examples`
+/// and `rac_examples` come before the command's. It comes out as it went in, byte for byte, with one
+/// field more: "predictions": [{"label": "travel", "score": 0.93}], and "truncated": true where the
+/// text did not fit. A field of that name that is there already is replaced.
+///
+/// CSV and TSV need a header. The columns come out as they went in, then `predicted_labels` and
+/// `predicted_scores`, then, with --on-error keep, `error`.
+///
+/// Parquet: the columns come out as they went in, then `predicted_labels` and `predicted_scores`, lists,
+/// and `error`. A column `labels` of lists of texts comes before the command's labels. Row groups are
+/// written whole: nothing is left of one that was not completed.
+///
+/// Line N of the output belongs to line N of the input. Memory does not grow with the input.
+///
+/// Files whose names end in .gz or .zst are packed and unpacked on the way; so is packed standard input.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The records; standard input with `-` or nothing
+    pub(super) input: Option<PathBuf>,
+    /// Where the records go [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// The form of the input and of the output [default: by the input's ending, else jsonl]
+    #[arg(long, value_name = "FORMAT")]
+    pub(super) input_format: Option<Format>,
+    /// The field or column that holds the text
+    #[arg(long, value_name = "NAME", default_value = "text")]
+    pub(super) text_field: String,
+    /// The field of a JSONL record that receives the predictions
+    #[arg(long, value_name = "NAME", default_value = "predictions")]
+    pub(super) output_field: String,
+    /// Joins several labels, and several scores, in a CSV or TSV column
+    #[arg(long, value_name = "S", default_value = "|")]
+    pub(super) list_separator: String,
+    /// What becomes of a record that cannot be classified
+    #[arg(long, value_name = "MODE", default_value = "keep")]
+    pub(super) on_error: OnError,
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+    #[command(flatten)]
+    pub(super) labels: LabelArgs,
+    #[command(flatten)]
+    pub(super) decision: DecisionArgs,
+    #[command(flatten)]
+    pub(super) shape: ShapeArgs,
+    #[command(flatten)]
+    pub(super) model: ModelArgs,
+}
+
+/// How a long run survives, and grows past one machine.
+#[derive(Debug, Clone, Copy, clap::Args)]
+#[command(next_help_heading = "Long runs")]
+pub(super) struct RunArgs {
+    /// Go on where a run with the same command stopped, or begin one that can be gone on with
+    ///
+    /// The state is kept beside the output, in OUTPUT.resume: killed at any instant and run again, the
+    /// output is what one uninterrupted run writes. Another input, model, option or version is refused.
+    /// A run that is done already does nothing.
+    #[arg(long, requires = "output", conflicts_with = "force")]
+    pub(super) resume: bool,
+    /// Overwrite an output that is there already
+    #[arg(long)]
+    pub(super) force: bool,
+    /// Only one part of the input: I of N, from 0; or `auto`, or `auto/N`, in a job of Slurm or Kubernetes
+    ///
+    /// The parts are contiguous and about equal in bytes: the outputs put behind one another in order, as
+    /// with `cat`, are that of one run. Of CSV and TSV only part 0 has the header. Of Parquet a part is row
+    /// groups, and its output a file of its own.
+    #[arg(long, env = "GLICLASS_SHARD", value_name = "I/N")]
+    pub(super) shard: Option<shard::Choice>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  gliclass batch reviews.jsonl -o labelled.jsonl --labels praise,complaint,question
+  gliclass batch mails.csv -o sorted.csv --text-field body --labels-file labels.txt --single-label
+  gliclass batch in.parquet -o out.parquet --labels-file labels.txt --resume
+  gliclass batch all.jsonl.zst -o out.jsonl.zst --labels-file labels.txt --resume
+  for i in 0 1 2 3; do gliclass batch in.jsonl -o out.$i --labels a,b --shard $i/4; done
+  cat out.0 out.1 out.2 out.3 > out.jsonl
+  tail -f log.jsonl | gliclass batch --labels error,warning,other | jq -c .predictions
+
+Exit status: 0 done; 1 some records failed; 2 wrong usage or a model or file that cannot be used;
+130 interrupted (Ctrl-C or SIGTERM; the second one stops at once).";
+
+/// The form of a file of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// One JSON object a line
+    Jsonl,
+    /// Comma-separated, with a header
+    Csv,
+    /// Tab-separated, with a header
+    Tsv,
+    /// Columns, in row groups
+    Parquet,
+}
+
+impl Format {
+    /// By the ending of the name, in front of that of an archive.
+    fn of(path: &Path) -> Option<Self> {
+        let path = if Packing::of(path).is_some() { path.file_stem()?.as_ref() } else { path };
+        let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+        match ending.as_str() {
+            "jsonl" | "ndjson" => Some(Self::Jsonl),
+            "csv" => Some(Self::Csv),
+            "tsv" | "tab" => Some(Self::Tsv),
+            "parquet" | "pq" => Some(Self::Parquet),
+            _ => None,
+        }
+    }
+}
+
+/// What becomes of a bad record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum OnError {
+    /// Written back with a field `error`; the exit status is 1 at the end
+    Keep,
+    /// Left out, with a line on standard error; the exit status is 1 at the end
+    Skip,
+    /// The run ends there; all records before it are written
+    Fail,
+}
+
+impl RunArgs {
+    /// What becomes of an output that is there.
+    pub(super) fn existing(self) -> Existing {
+        match self {
+            Self { resume: true, .. } => Existing::Continue,
+            Self { force: true, .. } => Existing::Replace,
+            _ => Existing::Refuse,
+        }
+    }
+}
+
+impl Args {
+    /// The form of the input and of the output.
+    pub(super) fn format(&self) -> Format {
+        self.input_format.or_else(|| Format::of(self.input.as_deref()?)).unwrap_or(Format::Jsonl)
+    }
+
+    /// Checks what the options say together.
+    ///
+    /// # Errors
+    /// Some of them exclude others.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let format = self.format();
+        if let Some(other) = self.output.as_deref().and_then(Format::of).filter(|other| *other != format) {
+            bail!("--output ends like {other:?}, but the output has the form of the input, {format:?}: rename it");
+        }
+        if [self.text_field.as_str(), "error", "truncated"].contains(&self.output_field.as_str()) {
+            bail!("--output-field {:?} is taken by another field: give another name", self.output_field);
+        }
+        if format == Format::Parquet {
+            self.check_parquet()?;
+        }
+        if format != Format::Jsonl && (self.shape.hierarchical || self.shape.logits) {
+            bail!("--hierarchical and --logits need JSONL: a {format:?} column cannot hold them");
+        }
+        Ok(())
+    }
+
+    fn check_parquet(&self) -> anyhow::Result<()> {
+        if cfg!(not(feature = "parquet")) {
+            bail!("this program was built without Parquet: build it with --features parquet");
+        }
+        let paths = [&self.input, &self.output].into_iter().flatten();
+        if let Some(packed) = paths.into_iter().find(|path| Packing::of(path).is_some()) {
+            bail!("{}: Parquet is packed inside: name a file without this ending", packed.display());
+        }
+        if self.on_error == OnError::Skip {
+            bail!("--on-error skip: no row of Parquet can be left out; `keep` says in a column `error` which failed");
+        }
+        Ok(())
+    }
+
+    /// Every option that the output depends on, with its value.
+    pub(super) fn settings(&self, defaults: &Defaults, decision: &Decision) -> Map<String, Value> {
+        let digest = |text: String| hex(Sha256::new_with_prefix(text));
+        let shaped = |labels: &LabelSet| {
+            let names: Vec<Value> = labels.names().iter().map(|name| name.as_str().into()).collect();
+            if self.shape.hierarchical { labels.shaped(&names) } else { Value::Array(names) }
+        };
+        let settings = json!({
+            "--input-format": format!("{:?}", self.format()),
+            "--text-field": self.text_field,
+            "--output-field": self.output_field,
+            "--list-separator": self.list_separator,
+            "--on-error": format!("{:?}", self.on_error),
+            "--labels": defaults.labels.as_deref().map(shaped),
+            "--label-separator": defaults.label_separator,
+            "--prompt": defaults.prompt.as_deref(),
+            "--examples": digest(format!("{:?}", defaults.examples)),
+            "--rac-examples": digest(format!("{:?}", defaults.rac_examples)),
+            "--rac-retrieve": self.labels.rac_retrieve,
+            "--single-label": self.decision.single_label,
+            "--threshold": decision.threshold.to_string(),
+            "--thresholds": decision.fitted.as_ref().map(|fitted| digest(format!("{fitted:?}"))),
+            "--abstain-below": decision.abstain_below.map(|least| least.to_string()),
+            "--wordings": defaults.labels.as_ref().and_then(|labels| Some(digest(format!("{:?}", labels.wordings()?)))),
+            "--top-k": self.decision.top_k,
+            "--all-scores": self.decision.all_scores,
+            "--logits": self.shape.logits,
+            "--hierarchical": self.shape.hierarchical,
+            "--dtype": format!("{:?}", self.model.dtype),
+            "--max-length": self.model.base.max_length,
+            "--on-overflow": format!("{:?}", self.model.on_overflow),
+            "--chunk-overlap": self.model.chunk_overlap,
+            "--labels-chunk-size": self.model.labels_chunk_size,
+        });
+        let Value::Object(settings) = settings else { unreachable!("an object was written above") };
+        settings
+    }
+}
