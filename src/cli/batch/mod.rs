@@ -1,7 +1,6 @@
 //! `gliclass batch`: records in, the same records out with their labels.
 
 use std::ops::Range;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -119,7 +118,11 @@ pub fn run_with<C: Candidate>(
     #[cfg(feature = "parquet")]
     if format == Format::Parquet {
         let reading = parquet::Reading { text_field: args.text_field.clone(), defaults };
-        let source = parquet::Reader::open(args.plain_file(&input)?, reading)?;
+        let path = input.plain_file().with_context(|| {
+            let name = input.name.display();
+            format!("{name}: Parquet needs a file, which can be read from any place")
+        })?;
+        let source = parquet::Reader::open(path, reading)?;
         let range = shard.map(|shard| source.whole_groups(shard.range(source.rows())));
         let size = Some(source.rows());
         let stage = Stage { candidate, fitted, output, keeper, size, range, has_header: true };
@@ -164,12 +167,6 @@ struct Stage<C> {
 }
 
 impl Args {
-    #[cfg(feature = "parquet")]
-    fn plain_file<'a>(&self, input: &'a Input) -> anyhow::Result<&'a Path> {
-        let name = input.name.display();
-        input.plain_file().with_context(|| format!("{name}: Parquet needs a file, which can be read from any place"))
-    }
-
     /// The state of a run with these settings that can be gone on with, if that is wanted.
     fn keeper(
         &self,
