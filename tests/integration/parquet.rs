@@ -22,6 +22,9 @@ const PYARROW: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parqu
 /// Four labelled rows as Hugging Face's `datasets` writes them: labels are numbers, and the footer has their names.
 const DATASETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/datasets.parquet");
 
+/// Five rows in the second and the fifth of six row groups.
+const GAPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/gaps.parquet");
+
 const BROTLI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/brotli.parquet");
 
 /// A file of these texts, and their numbers, so many in a row group.
@@ -150,15 +153,19 @@ fn a_text_may_stand_inside_a_structure() {
 fn shards_are_row_groups_and_make_up_one_run() {
     let sandbox = Sandbox::new();
     sandbox.write("in.parquet", small_table());
-    let run = |output: &str, more: &[&str]| {
-        batch(&sandbox, &[&["in.parquet", "-o", output, "-l", "a,b"], more].concat()).run().ends_with(0);
-        rows(&sandbox.path(output), |_| true)
-    };
-    let whole = run("whole.parquet", &[]);
-    for count in [1, 2, 3, 9] {
-        let shard = |index| run("out.parquet", &["--force", "--shard", &format!("{index}/{count}")]);
-        let together: Vec<Row> = (0..count).flat_map(shard).collect();
-        assert_eq!(together, whole, "{count} shards");
+    for (input, expected) in [("in.parquet", 7), (GAPS, 5)] {
+        let run = |more: &[&str]| {
+            let arguments = [input, "-o", "out.parquet", "-l", "a,b", "--force"];
+            batch(&sandbox, &[&arguments, more].concat()).run().ends_with(0);
+            rows(&sandbox.path("out.parquet"), |_| true)
+        };
+        let whole = run(&[]);
+        assert_eq!(whole.len(), expected);
+        for count in [1, 2, 3, 9] {
+            let shard = |index| run(&["--shard", &format!("{index}/{count}")]);
+            let together: Vec<Row> = (0..count).flat_map(shard).collect();
+            assert_eq!(together, whole, "{input} in {count} shards");
+        }
     }
 }
 

@@ -223,9 +223,9 @@ impl Open {
 }
 
 fn bounds(metadata: &ParquetMetaData) -> Vec<u64> {
-    let mut bounds = vec![0];
+    let mut bounds = vec![0_u64];
     for group in metadata.row_groups() {
-        bounds.push(bounds[bounds.len() - 1] + group.num_rows() as u64);
+        bounds.push(bounds[bounds.len() - 1].saturating_add(group.num_rows() as u64));
     }
     bounds
 }
