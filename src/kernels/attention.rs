@@ -144,7 +144,7 @@ pub(super) fn attention_on(
 /// Cuts all rows into at most `threads` runs of about the same cost, between blocks.
 fn tasks(layer: &Layer, threads: usize) -> Vec<Range<usize>> {
     // Below this many scores for each thread, waking it takes longer than the work.
-    const WORTH_A_THREAD: usize = 1 << 13;
+    const WORTH_A_THREAD: usize = 1 << 10;
     let Layer { shape, block, .. } = *layer;
     let keys = |sequence| {
         let length = layer.keys_of(sequence).len();

@@ -167,12 +167,12 @@ pub fn linear(
     meter::multiplied(rows * columns * depth);
     let _timer = meter::start(meter::Part::Dense);
     // Below this many multiply-adds, waking a thread takes longer than the work.
-    const WORTH_A_THREAD: usize = 1 << 20;
+    const WORTH_A_THREAD: usize = 1 << 17;
     let threads = threads.min(rows * columns * depth / WORTH_A_THREAD).max(1);
     let finish = Finish { bias, activation, residual, residual_stride: columns };
     let (tile_rows, panel) = w.layout.tile();
     if rows >= threads * tile_rows {
-        let share = rows.div_ceil(threads).next_multiple_of(tile_rows);
+        let share = rows.div_ceil(threads);
         parallel(out.chunks_mut(share * columns).enumerate(), |(i, out)| {
             let x = &x[i * share * depth..][..out.len() / columns * depth];
             let finish = finish.starting_at(i * share, 0);

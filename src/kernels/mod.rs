@@ -25,6 +25,7 @@ mod positions;
 mod rows;
 mod simd;
 mod softmax;
+mod team;
 #[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]
@@ -42,6 +43,7 @@ pub use isa::{Isa, enabled, isa};
 pub use mask::Mask;
 pub use memory::keep_pages;
 pub use rows::{activate, activate_on_threads, gated, layer_norm, rms_norm};
+use team::parallel;
 
 /// What a dense layer applies to each element after its bias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,13 +60,4 @@ pub enum Activation {
     Silu,
     /// `tanh(x)`.
     Tanh,
-}
-
-/// Does all the tasks, each on a thread of its own when there are several.
-fn parallel<T: Send>(tasks: impl ExactSizeIterator<Item = T>, work: impl Fn(T) + Sync) {
-    if tasks.len() <= 1 {
-        return tasks.for_each(work);
-    }
-    let work = &work;
-    rayon::in_place_scope(|scope| tasks.for_each(|task| scope.spawn(move |_| work(task))));
 }
