@@ -67,7 +67,7 @@ struct Shape {
 
 impl Shape {
     fn attention(self, weights: &Weights) -> Result<Attention> {
-        let attention = Attention::new(self.hidden, self.heads).map_err(|e| weights.error(e))?;
+        let attention = Attention::beside(weights, self.hidden, self.heads)?;
         Ok(attention.dropping(Dropout::new(weights, self.attention_dropout)))
     }
 }

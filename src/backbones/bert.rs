@@ -221,7 +221,7 @@ fn load_bias(config: &Config, weights: &Weights) -> Result<RelativeBias> {
 impl Layer {
     fn load(config: &Config, names: &Names, weights: &Weights) -> Result<Self> {
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
-        let attention = Attention::new(hidden, config.num_attention_heads).map_err(|e| weights.error(e))?;
+        let attention = Attention::beside(weights, hidden, config.num_attention_heads)?;
         let dropout = |rate: Option<f32>| Dropout::new(weights, rate.unwrap_or(names.dropout));
         let [after_attention, after_layers] =
             names.drops.map(|drops| if drops { dropout(config.hidden_dropout_prob) } else { Dropout::default() });

@@ -331,7 +331,7 @@ impl Layer {
     fn load(config: &Config, relative: Option<&Arc<RelativePositions>>, weights: &Weights) -> Result<Self> {
         let (hidden, inner, heads) = (config.hidden_size, config.intermediate_size, config.num_attention_heads);
         let own = weights.at("attention.self");
-        let attention = Attention::new(hidden, heads).map_err(|e| weights.error(e))?;
+        let attention = Attention::beside(weights, hidden, heads)?;
         let terms = 1 + usize::from(config.has_term("c2p")) + usize::from(config.has_term("p2c"));
         let scale = 1.0 / ((hidden / heads * terms) as f32).sqrt();
         let dropout = Dropout::new(weights, config.hidden_dropout_prob);

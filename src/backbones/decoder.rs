@@ -191,7 +191,7 @@ impl Layer {
         let refused = |message| weights.error(message);
         let head_dim = config.head_dim(family).map_err(refused)?;
         let key_heads = config.key_heads().map_err(refused)?;
-        let mut attention = Attention::new(heads * head_dim, heads).map_err(refused)?;
+        let mut attention = Attention::beside(weights, heads * head_dim, heads)?;
         if family.causal {
             attention = attention.causal();
         }

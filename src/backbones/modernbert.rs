@@ -152,7 +152,7 @@ impl Layer {
     fn load(config: &Config, index: usize, weights: &Weights) -> Result<Self> {
         let (hidden, inner, heads) = (config.hidden_size, config.intermediate_size, config.num_attention_heads);
         let kind = config.layer_type(index);
-        let mut attention = Attention::new(hidden, heads).map_err(|e| weights.error(e))?;
+        let mut attention = Attention::beside(weights, hidden, heads)?;
         if kind == LayerType::SlidingAttention {
             attention = attention.within(config.local_attention / 2);
         }

@@ -70,7 +70,7 @@ impl Config {
     }
 
     fn heads(&self, weights: &Weights) -> Result<Attention> {
-        let attention = Attention::new(self.num_heads * self.d_kv, self.num_heads).map_err(|e| weights.error(e))?;
+        let attention = Attention::beside(weights, self.num_heads * self.d_kv, self.num_heads)?;
         Ok(attention.scaled(1.0).dropping(Dropout::new(weights, self.dropout_rate)))
     }
 }

@@ -97,7 +97,7 @@ impl ReasoningCell {
 
 impl Reader {
     fn load(weights: &Weights, hidden: usize) -> Result<Self> {
-        let attention = Attention::new(hidden, (hidden / HEAD).max(1)).map_err(|e| weights.error(e))?;
+        let attention = Attention::beside(weights, hidden, (hidden / HEAD).max(1))?;
         Ok(Self {
             query: Linear::load(&weights.at("read_q"), hidden, hidden)?,
             key_value: Linear::load_joined(weights, &["read_k", "read_v"], hidden, hidden)?,

@@ -7,13 +7,17 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
+use super::dense::Precision;
+use super::factors::{Buffers, Exact, Factors, Lines};
 use super::gemm::{Finish, Product};
 use super::isa::{Isa, current};
-use super::pack::{pack_columns, pack_rows, packed_size};
+use super::pack::{pack_rows, packed_size};
 pub use super::positions::PositionTable;
 use super::positions::{Positions, scores_of_keys};
 use super::simd::{Kernel, Simd};
 use super::softmax::{exponentials, scale_row};
+#[cfg(target_arch = "x86_64")]
+use super::x86_64::Bf16;
 use super::{meter, parallel};
 
 /// Rows inside a wider buffer: head `h` of row `i` starts at `data[i * stride + offset + h * head_dim]`.
@@ -42,6 +46,9 @@ pub struct AttentionShape<'a> {
     pub window: Option<usize>,
     /// Only keys with `j <= i` are seen.
     pub causal: bool,
+    /// How exactly queries, keys, values and the weights of keys are multiplied: in bfloat16 where dense layers are,
+    /// else in f32. The softmax is always f32.
+    pub precision: Precision,
 }
 
 /// What is added to the product of query and key.
@@ -138,7 +145,11 @@ pub(super) fn attention_on(
         parts.push((rows, part));
         rest = others;
     }
-    parallel(parts.into_iter(), |(rows, out)| isa.run(Task { layer, rows, out }));
+    #[cfg(target_arch = "x86_64")]
+    if let Some(factors) = Bf16::of(isa, shape.precision) {
+        return parallel(parts.into_iter(), |(rows, out)| isa.run(Task { factors, layer, rows, out }));
+    }
+    parallel(parts.into_iter(), |(rows, out)| isa.run(Task { factors: Exact, layer, rows, out }));
 }
 
 /// Cuts all rows into at most `threads` runs of about the same cost, between blocks.
@@ -198,7 +209,8 @@ impl Layer<'_> {
 }
 
 /// The rows of `out` that one thread computes.
-struct Task<'a> {
+struct Task<'a, F> {
+    factors: F,
     layer: Layer<'a>,
     rows: Range<usize>,
     out: &'a mut [f32],
@@ -207,8 +219,6 @@ struct Task<'a> {
 /// Buffers a thread keeps from one task to the next.
 #[derive(Default)]
 struct Scratch {
-    keys: Vec<f32>,
-    values: Vec<f32>,
     scores: Vec<f32>,
     /// [`Bias::Relative`] of one head, for each `j - i`.
     relative: Vec<f32>,
@@ -221,19 +231,19 @@ thread_local! {
 }
 
 /// The first `size` numbers of a buffer that only grows.
-pub(super) fn sized(buffer: &mut Vec<f32>, size: usize) -> &mut [f32] {
+pub(super) fn sized<T: Copy + Default>(buffer: &mut Vec<T>, size: usize) -> &mut [T] {
     if buffer.len() < size {
-        buffer.resize(size, 0.0);
+        buffer.resize(size, T::default());
     }
     &mut buffer[..size]
 }
 
-impl Kernel for Task<'_> {
+impl<F: Factors> Kernel for Task<'_, F> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let shape = self.layer.shape;
         let width = shape.heads * shape.head_dim;
-        SCRATCH.with_borrow_mut(|scratch| {
+        let mut work = |scratch: &mut Scratch, buffers: &mut Buffers<F::Number>| {
             for (index, bounds) in shape.bounds.windows(2).enumerate() {
                 let rows = self.rows.start.max(bounds[0])..self.rows.end.min(bounds[1]);
                 if rows.is_empty() {
@@ -252,10 +262,12 @@ impl Kernel for Task<'_> {
                     continue;
                 }
                 for head in 0..shape.heads {
-                    s.run(Head { sequence: &sequence, head, scratch: &mut *scratch, out: &mut *out });
+                    let (scratch, buffers, out) = (&mut *scratch, &mut *buffers, &mut *out);
+                    s.run(Head { factors: self.factors, sequence: &sequence, head, scratch, buffers, out });
                 }
             }
-        });
+        };
+        SCRATCH.with_borrow_mut(|scratch| F::buffers().with_borrow_mut(|buffers| work(scratch, buffers)));
     }
 }
 
@@ -281,55 +293,60 @@ impl Sequence<'_> {
     }
 
     /// A head of the queries, from row `first` of the sequence on.
-    fn queries(&self, head: usize, first: usize) -> &[f32] {
+    fn queries(&self, head: usize, first: usize) -> Lines<'_, f32> {
         self.head(self.layer.q, head, self.start + first)
     }
 
     /// A head of `rows`, keys or values, from key `first` on.
-    fn of_keys<'b>(&self, rows: Rows<'b>, head: usize, first: usize) -> &'b [f32] {
+    fn of_keys<'b>(&self, rows: Rows<'b>, head: usize, first: usize) -> Lines<'b, f32> {
         self.head(rows, head, self.seen.start + first)
     }
 
-    fn head<'b>(&self, rows: Rows<'b>, head: usize, row: usize) -> &'b [f32] {
-        &rows.data[row * rows.stride + rows.offset + head * self.layer.shape.head_dim..]
+    fn head<'b>(&self, rows: Rows<'b>, head: usize, row: usize) -> Lines<'b, f32> {
+        let start = row * rows.stride + rows.offset + head * self.layer.shape.head_dim;
+        Lines { numbers: &rows.data[start..], stride: rows.stride }
     }
 }
 
 /// One head of a part of a sequence. `out` holds the rows of the part, all heads.
-struct Head<'a> {
+struct Head<'a, F: Factors> {
+    factors: F,
     sequence: &'a Sequence<'a>,
     head: usize,
     scratch: &'a mut Scratch,
+    buffers: &'a mut Buffers<F::Number>,
     out: &'a mut [f32],
 }
 
-impl Kernel for Head<'_> {
+impl<F: Factors> Kernel for Head<'_, F> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Head { sequence, head, scratch, out } = self;
-        let Layer { q, k, v, shape, bias, c2p, p2c, block, .. } = sequence.layer;
+        let Head { factors, sequence, head, scratch, buffers, out } = self;
+        let Layer { k, v, shape, bias, c2p, p2c, block, .. } = sequence.layer;
         let (dim, width) = (shape.head_dim, shape.heads * shape.head_dim);
         let panel = 2 * S::LANES;
         let all = sequence.keys(&sequence.rows);
-        let depth = all.len();
+        // Numbers that are multiplied at once begin at the same keys, whatever the task.
+        let all = all.start / F::EACH * F::EACH..all.end;
         if all.is_empty() {
             // Nothing is in the window of any of these rows.
             clear(out, width, head * dim..(head + 1) * dim);
             return;
         }
 
-        let keys = sized(&mut scratch.keys, packed_size(depth, dim, panel));
-        let key_rows = sequence.of_keys(k, head, all.start);
-        pack_rows(key_rows, k.stride, depth, dim, panel, keys);
-        let values = sized(&mut scratch.values, packed_size(dim, depth, panel));
-        pack_columns(sequence.of_keys(v, head, all.start), v.stride, dim, depth, panel, values);
-        let scores = sized(&mut scratch.scores, block * depth);
+        let key_rows = factors.rows(sequence.of_keys(k, head, all.start), all.len(), dim, &mut buffers.key_rows);
+        let depth = dim.div_ceil(F::EACH);
+        let keys = sized(&mut buffers.keys, packed_size(all.len(), depth, panel));
+        pack_rows(key_rows.numbers, key_rows.stride, all.len(), depth, panel, keys);
+        let values = sequence.of_keys(v, head, all.start);
+        let values = factors.columns(values, dim, all.len(), panel, &mut buffers.values);
+        let scores = sized(&mut scratch.scores, block * all.len());
         if let Bias::Relative { table, max_distance } = bias {
             let table = &table[head * (2 * max_distance + 1)..][..2 * max_distance + 1];
             expand(table, max_distance, sequence.length, sequence.seen.len(), &mut scratch.relative);
         }
         let p2c =
-            p2c.map(|p| (p, scores_of_keys(s, p, head, key_rows, k.stride, &all, &sequence.rows, &mut scratch.p2c)));
+            p2c.map(|p| (p, scores_of_keys((s, factors), p, head, key_rows, &all, &sequence.rows, &mut scratch.p2c)));
 
         for first in sequence.rows.clone().step_by(block) {
             let rows = first..sequence.rows.end.min(first + block);
@@ -342,21 +359,25 @@ impl Kernel for Head<'_> {
             // The panels of keys start at multiples of a panel.
             let skipped = (seen.start - all.start) / panel * panel;
             let seen = all.start + skipped..seen.end;
-            s.run(Product {
-                a: sequence.queries(head, rows.start),
-                a_stride: q.stride,
-                rows: rows.len(),
-                depth: dim,
-                panels: &keys[skipped * dim..],
-                panel_depth: dim,
-                columns: seen.len(),
-                c_stride: seen.len(),
-                c: scores,
-                finish: Finish::NONE,
-            });
+            let queries = sequence.queries(head, rows.start);
+            let queries = factors.rows(queries, rows.len(), dim, &mut buffers.queries);
+            factors.multiply(
+                s,
+                Product {
+                    a: queries.numbers,
+                    a_stride: queries.stride,
+                    rows: rows.len(),
+                    depth,
+                    panels: &keys[skipped * depth..],
+                    panel_depth: depth,
+                    columns: seen.len(),
+                    c_stride: seen.len(),
+                    c: scores,
+                    finish: Finish::NONE,
+                },
+            );
             if let Some(c2p) = c2p {
-                let query = sequence.queries(head, rows.start);
-                c2p.add_queries(s, head, query, q.stride, &rows, &seen, scores, &mut scratch.c2p);
+                c2p.add_queries((s, factors), head, queries, &rows, &seen, scores, &mut scratch.c2p);
             }
             if let Some((p2c, of_keys)) = &p2c {
                 p2c.add_keys(of_keys, &rows, &seen, all.start, scores);
@@ -369,18 +390,23 @@ impl Kernel for Head<'_> {
                 *sum = exponentials(s, scores, shape.scale, relative, own.start - seen.start..own.end - seen.start);
             }
             let out = &mut out[(rows.start - sequence.rows.start) * width + head * dim..];
-            s.run(Product {
-                a: scores,
-                a_stride: seen.len(),
-                rows: rows.len(),
-                depth: seen.len(),
-                panels: &values[skipped * panel..],
-                panel_depth: depth,
-                columns: dim,
-                c_stride: width,
-                c: &mut *out,
-                finish: Finish::NONE,
-            });
+            let weights = Lines { numbers: &*scores, stride: seen.len() };
+            let weights = factors.rows(weights, rows.len(), seen.len(), &mut buffers.weights);
+            factors.multiply(
+                s,
+                Product {
+                    a: weights.numbers,
+                    a_stride: weights.stride,
+                    rows: rows.len(),
+                    depth: seen.len().div_ceil(F::EACH),
+                    panels: &values[skipped / F::EACH * panel..],
+                    panel_depth: all.len().div_ceil(F::EACH),
+                    columns: dim,
+                    c_stride: width,
+                    c: &mut *out,
+                    finish: Finish::NONE,
+                },
+            );
             for (r, sum) in sums[..rows.len()].iter().enumerate() {
                 // The sum is 0 for a row that sees no key, and so are its values.
                 scale_row(s, &mut out[r * width..][..dim], if *sum == 0.0 { 0.0 } else { 1.0 / sum });

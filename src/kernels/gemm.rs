@@ -8,14 +8,14 @@ use super::math::activated;
 use super::simd::{Kernel, Simd};
 
 /// `c (rows, columns) = a (rows, depth) * panels`, then [`Finish`].
-pub(super) struct Product<'a> {
-    pub a: &'a [f32],
+pub(super) struct Product<'a, T = f32> {
+    pub a: &'a [T],
     /// Numbers from one row of `a` to the next.
     pub a_stride: usize,
     pub rows: usize,
     pub depth: usize,
     /// The packed right side; its first panel meets column 0 of `c`.
-    pub panels: &'a [f32],
+    pub panels: &'a [T],
     /// Lines from one panel to the next.
     pub panel_depth: usize,
     pub columns: usize,

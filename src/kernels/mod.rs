@@ -12,6 +12,7 @@ mod aarch64;
 mod attention;
 mod attention_gradient;
 mod dense;
+mod factors;
 mod gemm;
 mod gradients;
 mod isa;

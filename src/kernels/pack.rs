@@ -106,14 +106,21 @@ pub(super) fn packed_size(columns: usize, depth: usize, width: usize) -> usize {
 }
 
 /// Panels whose column `c` is the row `c` of `rows`, `stride` apart.
-pub(super) fn pack_rows(rows: &[f32], stride: usize, columns: usize, depth: usize, width: usize, to: &mut [f32]) {
+pub(super) fn pack_rows<T: Copy + Default>(
+    rows: &[T],
+    stride: usize,
+    columns: usize,
+    depth: usize,
+    width: usize,
+    to: &mut [T],
+) {
     if depth == 0 {
         return;
     }
     for (p, panel) in to.chunks_exact_mut(depth * width).enumerate() {
         let first = p * width;
         let count = width.min(columns - first);
-        panel.chunks_exact_mut(width).for_each(|line| line[count..].fill(0.0));
+        panel.chunks_exact_mut(width).for_each(|line| line[count..].fill(T::default()));
         for c in 0..count {
             let row = &rows[(first + c) * stride..][..depth];
             for (line, x) in panel.chunks_exact_mut(width).zip(row) {

@@ -7,31 +7,78 @@
 use std::ops::Range;
 
 use super::attention::{DistanceTable, sized};
+use super::dense::Precision;
+use super::factors::{Factors, Lines};
 use super::gemm::{Finish, Product};
 use super::isa::{Isa, current};
 use super::pack::Panels;
 use super::simd::Simd;
+#[cfg(target_arch = "x86_64")]
+use super::x86_64::{Bf16, Pairs};
 
 /// Projected position vectors of each head, laid out for the kernels once at load.
 #[derive(Debug)]
 pub struct PositionTable {
-    heads: Vec<Panels>,
+    heads: Heads,
     positions: usize,
 }
 
+#[derive(Debug)]
+enum Heads {
+    Exact(Vec<Panels>),
+    #[cfg(target_arch = "x86_64")]
+    Pairs(Vec<Pairs>),
+}
+
 impl PositionTable {
-    /// Packs `data (positions, heads * head_dim)`, row-major.
-    pub fn new(data: &[f32], positions: usize, heads: usize, head_dim: usize) -> Self {
-        Self::for_isa(current(), data, positions, heads, head_dim)
+    /// Packs `data (positions, heads * head_dim)`, row-major, for attention of this precision.
+    pub fn new(data: &[f32], positions: usize, heads: usize, head_dim: usize, precision: Precision) -> Self {
+        Self::for_isa(current(), data, positions, heads, head_dim, precision)
     }
 
-    pub(super) fn for_isa(isa: Isa, data: &[f32], positions: usize, heads: usize, head_dim: usize) -> Self {
+    pub(super) fn for_isa(
+        isa: Isa,
+        data: &[f32],
+        positions: usize,
+        heads: usize,
+        head_dim: usize,
+        precision: Precision,
+    ) -> Self {
         assert_eq!(data.len(), positions * heads * head_dim, "shape of a position table");
-        let falling: Vec<f32> = data.chunks(heads * head_dim).rev().flatten().copied().collect();
-        let pack = |h| Panels::on(isa, &falling[h * head_dim..], heads * head_dim, positions, head_dim);
-        Self { heads: (0..heads).map(pack).collect(), positions }
+        let rows =
+            |head: usize| data.chunks(heads * head_dim).rev().flat_map(move |row| &row[head * head_dim..][..head_dim]);
+        let falling = (0..heads).map(|head| rows(head).copied().collect::<Vec<f32>>());
+        #[cfg(target_arch = "x86_64")]
+        if let Some(unit) = Bf16::of(isa, precision) {
+            let heads = falling.map(|rows| Pairs::new(unit, &rows, positions, head_dim)).collect();
+            return Self { heads: Heads::Pairs(heads), positions };
+        }
+        _ = precision; // other processors have no faster product
+        let heads = falling.map(|rows| Panels::on(isa, &rows, head_dim, positions, head_dim)).collect();
+        Self { heads: Heads::Exact(heads), positions }
+    }
+
+    /// The vectors of a head as panels of f32.
+    pub(super) fn numbers(&self, head: usize) -> &[f32] {
+        match &self.heads {
+            Heads::Exact(heads) => heads[head].from(0),
+            #[cfg(target_arch = "x86_64")]
+            Heads::Pairs(_) => panic!("{MISMATCH}"),
+        }
+    }
+
+    /// The vectors of a head as panels of pairs.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn pairs(&self, head: usize) -> &[u32] {
+        match &self.heads {
+            Heads::Pairs(heads) => heads[head].lines(),
+            Heads::Exact(_) => panic!("{MISMATCH}"),
+        }
     }
 }
+
+#[cfg(target_arch = "x86_64")]
+const MISMATCH: &str = "a position table made for attention of another precision";
 
 /// A table with, for each distance, the column of the packed table.
 pub(super) struct Positions<'a> {
@@ -71,12 +118,11 @@ impl<'a> Positions<'a> {
     /// Adds query times position to `scores (queries, keys)`; `query` starts at the first of `queries`.
     #[inline(always)]
     #[expect(clippy::too_many_arguments, reason = "the operands of one term")]
-    pub(super) fn add_queries<S: Simd>(
+    pub(super) fn add_queries<S: Simd, F: Factors>(
         &self,
-        s: S,
+        (s, factors): (S, F),
         head: usize,
-        query: &[f32],
-        stride: usize,
+        query: Lines<F::Number>,
         queries: &Range<usize>,
         keys: &Range<usize>,
         scores: &mut [f32],
@@ -85,7 +131,7 @@ impl<'a> Positions<'a> {
         let columns = self.range(queries, keys, 2 * S::LANES);
         let width = columns.len();
         let products = sized(buffer, queries.len() * width);
-        self.multiply(s, head, query, stride, queries.len(), &columns, products, width);
+        self.multiply((s, factors), head, query, queries.len(), &columns, products, width);
         for ((i, scores), products) in
             queries.clone().zip(scores.chunks_exact_mut(keys.len())).zip(products.chunks_exact(width))
         {
@@ -107,31 +153,34 @@ impl<'a> Positions<'a> {
     /// `products (rows, columns) = a (rows, head_dim) * positions`, `width` from one row to the next.
     #[inline(always)]
     #[expect(clippy::too_many_arguments, reason = "the operands of one product")]
-    fn multiply<S: Simd>(
+    fn multiply<S: Simd, F: Factors>(
         &self,
-        s: S,
+        (s, factors): (S, F),
         head: usize,
-        a: &[f32],
-        stride: usize,
+        a: Lines<F::Number>,
         rows: usize,
         columns: &Range<usize>,
         products: &mut [f32],
         width: usize,
     ) {
-        let packed = &self.table.heads[head];
-        let dim = packed.depth();
-        s.run(Product {
-            a,
-            a_stride: stride,
-            rows,
-            depth: dim,
-            panels: packed.from(columns.start),
-            panel_depth: dim,
-            columns: columns.len(),
-            c: products,
-            c_stride: width,
-            finish: Finish::NONE,
-        });
+        let packed = factors.positions(self.table, head);
+        // Whole panels, the last of them filled up.
+        let depth = packed.len() / self.table.positions.next_multiple_of(2 * S::LANES);
+        factors.multiply(
+            s,
+            Product {
+                a: a.numbers,
+                a_stride: a.stride,
+                rows,
+                depth,
+                panels: &packed[columns.start * depth..],
+                panel_depth: depth,
+                columns: columns.len(),
+                c: products,
+                c_stride: width,
+                finish: Finish::NONE,
+            },
+        );
     }
 
     /// Adds key times position, from [`scores_of_keys`], to `scores (queries, keys)`.
@@ -170,12 +219,11 @@ pub(super) struct KeyScores<'a> {
 /// Multiplies `keys` with the positions that occur between them and `queries`.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "the operands of one term")]
-pub(super) fn scores_of_keys<'b, S: Simd>(
-    s: S,
+pub(super) fn scores_of_keys<'b, S: Simd, F: Factors>(
+    (s, factors): (S, F),
     positions: &Positions,
     head: usize,
-    key_rows: &[f32],
-    stride: usize,
+    key_rows: Lines<F::Number>,
     keys: &Range<usize>,
     queries: &Range<usize>,
     buffer: &'b mut Vec<f32>,
@@ -188,7 +236,7 @@ pub(super) fn scores_of_keys<'b, S: Simd>(
         let columns = positions.range(queries, &block, 2 * S::LANES);
         let row = first - keys.start;
         let to = &mut products[row * width + columns.start - all.start..];
-        positions.multiply(s, head, &key_rows[row * stride..], stride, block.len(), &columns, to, width);
+        positions.multiply((s, factors), head, key_rows.from(row), block.len(), &columns, to, width);
     }
     KeyScores { products, first: all.start, width }
 }

@@ -353,6 +353,7 @@ struct Case {
     /// The keys of each sequence, where they are not its own rows.
     keys: Option<Vec<std::ops::Range<usize>>>,
     qkv: Vec<f32>,
+    precision: Precision,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -370,7 +371,11 @@ impl Case {
     fn new(bounds: &[usize], heads: usize, dim: usize, window: Option<usize>, causal: bool) -> Self {
         let tokens = *bounds.last().unwrap();
         let qkv = numbers(tokens * 3 * heads * dim, 9).iter().map(|x| 2.0 * x).collect();
-        Self { bounds: bounds.to_vec(), heads, dim, window, causal, keys: None, qkv }
+        Self { bounds: bounds.to_vec(), heads, dim, window, causal, keys: None, qkv, precision: Precision::F32 }
+    }
+
+    fn with(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     fn width(&self) -> usize {
@@ -397,6 +402,7 @@ impl Case {
         let width = self.width();
         let rows = |part: usize| Rows { data: &self.qkv, stride: 3 * width, offset: part * width };
         let shape = AttentionShape {
+            precision: self.precision,
             bounds: &self.bounds,
             heads: self.heads,
             head_dim: self.dim,
@@ -404,8 +410,9 @@ impl Case {
             window: self.window,
             causal: self.causal,
         };
-        let [keys, queries] =
-            [11, 12].map(|seed| PositionTable::for_isa(isa, &self.positions(seed), POSITIONS, self.heads, self.dim));
+        let [keys, queries] = [11, 12].map(|seed| {
+            PositionTable::for_isa(isa, &self.positions(seed), POSITIONS, self.heads, self.dim, self.precision)
+        });
         let (falling, rising, table) = (Self::index(1), Self::index(-1), self.table());
         let bias = match kind {
             Kind::Plain => Bias::None,
@@ -487,6 +494,19 @@ fn attention_equals_the_plain_formula_on_every_instruction_set() {
 }
 
 #[test]
+fn attention_in_bfloat16_is_near_the_plain_formula() {
+    for isa in Isa::available() {
+        for (window, causal) in [(None, false), (Some(5), false), (Some(40), true)] {
+            for kind in [Kind::Plain, Kind::Relative, Kind::Disentangled] {
+                let case = Case::new(&[0, 1, 1, 38, 171], 2, 13, window, causal).with(Precision::Bf16);
+                let what = format!("{} {kind:?} window {window:?} causal {causal}", isa.name());
+                assert_close(&case.run(isa, kind, 1), &case.expected(kind), 2e-2, &what);
+            }
+        }
+    }
+}
+
+#[test]
 fn attention_over_other_rows_equals_the_plain_formula() {
     // The rows of another text, and the first rows of its own.
     let (other, own) = ([0..60, 60..60, 60..61, 61..140], [0..1, 1..1, 1..30, 38..90]);
@@ -507,17 +527,19 @@ fn attention_over_other_rows_equals_the_plain_formula() {
 #[test]
 fn attention_of_a_sequence_is_the_same_bits_in_any_company_on_any_threads() {
     for isa in Isa::available() {
-        for kind in [Kind::Plain, Kind::Relative, Kind::Disentangled] {
-            for window in [None, Some(30)] {
+        let kinds = [Kind::Plain, Kind::Relative, Kind::Disentangled];
+        for (kind, precision) in kinds.into_iter().flat_map(|kind| [(kind, Precision::F32), (kind, Precision::Bf16)]) {
+            for window in [None, Some(30), Some(31)] {
                 let bounds = [0, 37, 40, 150, 289];
-                let case = Case::new(&bounds, 3, 20, window, false);
+                let case = Case::new(&bounds, 3, 20, window, false).with(precision);
                 let all = case.run(isa, kind, 1);
                 assert_eq!(all, case.run(isa, kind, 2), "{} {kind:?} two threads", isa.name());
                 assert_eq!(all, case.run(isa, kind, 5), "{} {kind:?} five threads", isa.name());
                 for s in bounds.windows(2) {
                     let width = case.width();
                     let qkv = case.qkv[s[0] * 3 * width..s[1] * 3 * width].to_vec();
-                    let alone = Case { bounds: vec![0, s[1] - s[0]], qkv, ..Case::new(&[0, 1], 3, 20, window, false) };
+                    let alone = Case::new(&[0, 1], 3, 20, window, false).with(precision);
+                    let alone = Case { bounds: vec![0, s[1] - s[0]], qkv, ..alone };
                     assert_eq!(alone.run(isa, kind, 1), all[s[0] * width..s[1] * width], "{} {kind:?}", isa.name());
                 }
             }
@@ -527,7 +549,15 @@ fn attention_of_a_sequence_is_the_same_bits_in_any_company_on_any_threads() {
 
 #[test]
 fn nothing_in_gives_nothing_out() {
-    let shape = AttentionShape { bounds: &[0], heads: 2, head_dim: 4, scale: 1.0, window: None, causal: false };
+    let shape = AttentionShape {
+        bounds: &[0],
+        heads: 2,
+        head_dim: 4,
+        scale: 1.0,
+        window: None,
+        causal: false,
+        precision: Precision::F32,
+    };
     let none = Rows { data: &[], stride: 8, offset: 0 };
     attention(none, none, none, &shape, Bias::None, &mut [], 2);
     layer_norm(&[], 8, None, None, 1e-5, &mut []);

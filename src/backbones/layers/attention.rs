@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use candle_core::{D, Device, Tensor};
 
+use super::linear::precision;
 use super::packed::{Group, Rectangle, Sight};
 use super::{Derived, Dropout, gradients, kernels_hold, kernels_take, matrix, select_rows, values, with_values};
 use crate::backbones::Sequences;
@@ -141,7 +142,9 @@ impl DistanceVectors {
         if kernels_hold(weights) {
             let vectors = make()?;
             let (positions, hidden) = vectors.dims2()?;
-            let pack = |values: &[f32]| kernels::PositionTable::new(values, positions, heads, hidden / heads);
+            let pack = |values: &[f32]| {
+                kernels::PositionTable::new(values, positions, heads, hidden / heads, precision(weights))
+            };
             return Ok(Self(Way::Kernels(with_values(&vectors, pack)?)));
         }
         let by_head = move || {
@@ -201,6 +204,7 @@ pub struct Attention {
     causal: bool,
     /// Of the weights of keys.
     dropout: Dropout,
+    precision: kernels::Precision,
 }
 
 impl Attention {
@@ -214,7 +218,17 @@ impl Attention {
         }
         let head_dim = hidden / heads;
         let scale = 1.0 / (head_dim as f32).sqrt();
-        Ok(Self { heads, head_dim, scale, window: None, causal: false, dropout: Dropout::default() })
+        let precision = kernels::Precision::F32;
+        Ok(Self { heads, head_dim, scale, window: None, causal: false, dropout: Dropout::default(), precision })
+    }
+
+    /// The same, which multiplies as exactly as layers with these weights.
+    ///
+    /// # Errors
+    /// The heads do not divide the width.
+    pub fn beside(weights: &Weights, hidden: usize, heads: usize) -> Result<Self> {
+        let attention = Self::new(hidden, heads).map_err(|e| weights.error(e))?;
+        Ok(Self { precision: precision(weights), ..attention })
     }
 
     /// The same, with another factor on the scores.
@@ -300,6 +314,7 @@ impl Attention {
             scale: self.scale,
             window: self.window,
             causal: self.causal,
+            precision: self.precision,
         }
     }
 

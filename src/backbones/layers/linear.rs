@@ -201,7 +201,7 @@ impl Linear {
 }
 
 /// How exactly the kernels multiply.
-fn precision(weights: &Weights) -> kernels::Precision {
+pub(super) fn precision(weights: &Weights) -> kernels::Precision {
     match (weights.dtype(), weights.products()) {
         (DType::BF16, _) => kernels::Precision::Bf16,
         (_, Products::Exact) => kernels::Precision::F32,

@@ -185,7 +185,15 @@ fn gradients_of_attention_by_the_kernels_with_windows_and_what_is_left_out() {
     let bounds = [0, 7, 7, 8, 30];
     let x = random(30, 3 * 12, 7);
     for (window, causal) in [(Option::None, false), (Some(3), false), (Some(3), true), (Option::None, true)] {
-        let shape = kernels::AttentionShape { bounds: &bounds, heads: 3, head_dim: 4, scale: 0.7, window, causal };
+        let shape = kernels::AttentionShape {
+            bounds: &bounds,
+            heads: 3,
+            head_dim: 4,
+            scale: 0.7,
+            window,
+            causal,
+            precision: kernels::Precision::F32,
+        };
         for mask in [Option::None, Some(kernels::Mask::new(9, 0.3))] {
             assert_slopes(&[&x], |x| gradients::attention(&x[0], &shape, mask, 2).unwrap());
         }
@@ -199,8 +207,15 @@ fn gradients_of_attention_by_the_kernels_with_windows_and_what_is_left_out() {
 fn gradients_have_the_same_bits_on_any_number_of_threads() {
     use gradients::Extra;
     let (x, weight) = (random(700, 96, 1), random(64, 96, 2));
-    let shape =
-        |bounds| kernels::AttentionShape { bounds, heads: 2, head_dim: 16, scale: 0.7, window: None, causal: false };
+    let shape = |bounds| kernels::AttentionShape {
+        bounds,
+        heads: 2,
+        head_dim: 16,
+        scale: 0.7,
+        window: None,
+        causal: false,
+        precision: kernels::Precision::F32,
+    };
     let run = |threads| {
         let inputs = [&x, &weight].map(|x| Var::from_tensor(x).unwrap());
         let extra = Extra { activation: kernels::Activation::Gelu, threads };

@@ -3,12 +3,20 @@
 
 use std::arch::x86_64::*;
 use std::cell::RefCell;
+use std::thread::LocalKey;
 
 use half::bf16;
 
 use super::Avx512;
-use crate::kernels::dense::Part;
-use crate::kernels::pack::Aligned;
+use super::tiles::round;
+use crate::kernels::attention::sized;
+use crate::kernels::dense::{Part, Precision};
+use crate::kernels::factors::{Buffers, Factors, Lines};
+use crate::kernels::gemm::Product;
+use crate::kernels::isa::Isa;
+use crate::kernels::pack::{Aligned, packed_size};
+use crate::kernels::positions::PositionTable;
+use crate::kernels::simd::Simd;
 
 /// Proof that this machine has AVX-512-BF16: only [`Bf16::detect`] makes one.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +27,12 @@ impl Bf16 {
         let has = is_x86_feature_detected!("avx512bf16") && is_x86_feature_detected!("avx512bw");
         Avx512::detect().filter(|_| has).map(Self)
     }
+
+    /// The unit, where attention of this precision on this instruction set uses it.
+    pub(in crate::kernels) fn of(isa: Isa, precision: Precision) -> Option<Self> {
+        let wanted = matches!(precision, Precision::Bf16 | Precision::Int8) && matches!(isa, Isa::Avx512 | Isa::Amx);
+        wanted.then(Self::detect).flatten()
+    }
 }
 
 /// Columns of a panel: two vectors of sums.
@@ -26,6 +40,9 @@ const WIDTH: usize = 32;
 
 /// 28 sums, two vectors of weights and one pair of the input: 31 of the 32 registers.
 const ROWS: usize = 14;
+
+/// The heights of tiles there are.
+const HEIGHTS: [usize; 5] = [ROWS, 8, 4, 2, 1];
 
 /// The weights of a dense layer: panels of [`WIDTH`] columns, one line for each pair of the inner
 /// dimension, the earlier number of the pair in the lower half. An odd end is paired with 0.
@@ -40,6 +57,7 @@ pub(in crate::kernels) struct Pairs {
 thread_local! {
     /// A block of input rows as pairs.
     static INPUT: RefCell<Aligned<u32>> = RefCell::default();
+    static BUFFERS: RefCell<Buffers<u32>> = RefCell::default();
 }
 
 impl Pairs {
@@ -72,6 +90,11 @@ impl Pairs {
         });
     }
 
+    /// All panels.
+    pub(in crate::kernels) fn lines(&self) -> &[u32] {
+        &self.lines
+    }
+
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16,avx2,fma")]
     fn block(&self, part: Part, input: &mut Aligned<u32>) {
         // An odd number of cache lines between rows, so that they do not share sets of the first cache.
@@ -83,7 +106,7 @@ impl Pairs {
         }
         let (input, first) = (&*input, part.column);
         part.in_tiles(
-            &[ROWS, 8, 4, 2, 1],
+            &HEIGHTS,
             WIDTH,
             |tile| {
                 let panel = &self.lines[(first + tile.column) * self.depth..][..self.depth * WIDTH];
@@ -94,6 +117,91 @@ impl Pairs {
                 finish.apply(self.unit.0, rows, tile.column, tile.columns, tile.c, tile.c_stride);
             },
         );
+    }
+}
+
+/// Pairs of bfloat16, the earlier number in the lower half.
+impl Factors for Bf16 {
+    type Number = u32;
+    const EACH: usize = 2;
+
+    fn buffers() -> &'static LocalKey<RefCell<Buffers<u32>>> {
+        &BUFFERS
+    }
+
+    fn positions(self, table: &PositionTable, head: usize) -> &[u32] {
+        table.pairs(head)
+    }
+
+    fn rows<'a>(self, rows: Lines<'a, f32>, count: usize, depth: usize, buffer: &'a mut Vec<u32>) -> Lines<'a, u32> {
+        let stride = depth.div_ceil(2);
+        let numbers = sized(buffer, count * stride);
+        for (row, to) in rows.numbers.chunks(rows.stride).zip(numbers.chunks_exact_mut(stride)) {
+            // SAFETY: `self` proves that this machine has the instructions.
+            unsafe { narrow(&row[..depth], to) }
+        }
+        Lines { numbers, stride }
+    }
+
+    fn columns<'a>(
+        self,
+        rows: Lines<f32>,
+        columns: usize,
+        depth: usize,
+        width: usize,
+        buffer: &'a mut Vec<u32>,
+    ) -> &'a [u32] {
+        let pairs = depth.div_ceil(2);
+        let panels = sized(buffer, packed_size(columns, pairs, width));
+        for (p, panel) in panels.chunks_exact_mut(pairs * width).enumerate() {
+            let first = p * width;
+            let count = width.min(columns - first);
+            for (pair, line) in panel.chunks_exact_mut(width).enumerate() {
+                let row = |at: usize| (at < depth).then(|| &rows.numbers[at * rows.stride + first..][..count]);
+                // SAFETY: `self` proves that this machine has the instructions.
+                unsafe { join(row(2 * pair).unwrap_or_default(), row(2 * pair + 1).unwrap_or_default(), line) }
+            }
+        }
+        panels
+    }
+
+    fn multiply<S: Simd>(self, _: S, product: Product<u32>) {
+        // SAFETY: `self` proves that this machine has the instructions.
+        unsafe { multiply(self.0, product) }
+    }
+}
+
+/// One number of each row to a pair; beyond the end of a row are zeros.
+#[target_feature(enable = "avx512f,avx512bw,avx2")]
+fn join(low: &[f32], high: &[f32], to: &mut [u32]) {
+    to.fill(0);
+    to.iter_mut().zip(low).for_each(|(to, x)| *to = u32::from(round(*x)));
+    to.iter_mut().zip(high).for_each(|(to, x)| *to |= u32::from(round(*x)) << 16);
+}
+
+#[target_feature(enable = "avx512f,avx512bf16,avx2,fma")]
+fn multiply(s: Avx512, product: Product<u32>) {
+    let Product { a, a_stride, rows, depth, panels, panel_depth, columns, c, c_stride, finish } = product;
+    // A tile that is wider than what is left of `c`.
+    let mut edge = [0.0; ROWS * WIDTH];
+    for column in (0..columns).step_by(WIDTH) {
+        let panel = &panels[column * panel_depth..][..depth * WIDTH];
+        let count = WIDTH.min(columns - column);
+        let mut row = 0;
+        while row < rows {
+            let height = HEIGHTS.into_iter().find(|height| *height <= rows - row).unwrap_or(1);
+            let c = &mut c[row * c_stride + column..];
+            if count == WIDTH {
+                tiles(height, &a[row * a_stride..], a_stride, panel, c, c_stride);
+            } else {
+                tiles(height, &a[row * a_stride..], a_stride, panel, &mut edge, WIDTH);
+                for (c, from) in c.chunks_mut(c_stride).zip(edge.chunks_exact(WIDTH).take(height)) {
+                    c[..count].copy_from_slice(&from[..count]);
+                }
+            }
+            finish.apply(s, row..row + height, column, count, c, c_stride);
+            row += height;
+        }
     }
 }
 

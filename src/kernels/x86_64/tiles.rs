@@ -153,7 +153,7 @@ fn halves(x: f32) -> (u16, u16) {
 
 /// To the nearest bfloat16, ties to even. [`bf16::from_f32`] in a form that compiles to vectors.
 #[inline(always)]
-fn round(x: f32) -> u16 {
+pub(super) fn round(x: f32) -> u16 {
     let bits = x.to_bits();
     let rounded = (bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16) as u16;
     if x.is_nan() { bf16::NAN.to_bits() } else { rounded }
