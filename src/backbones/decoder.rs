@@ -230,7 +230,7 @@ impl Layer {
         let context = self.attention.forward(&rotary.forward(joined, sequences)?, sequences)?;
         let x = self.attention_output.forward_add(&context, x, threads)?;
         let inner = self.gate_up.forward(&self.mlp_norm.forward(&x)?, threads)?;
-        self.down.forward_add(&self.activation.gate(&inner)?, &x, threads)
+        self.down.forward_add(&self.activation.gate(&inner, threads)?, &x, threads)
     }
 
     /// Queries, keys and values side by side, keys and values once for each query head: `(tokens, 3 * heads * head_dim)`.

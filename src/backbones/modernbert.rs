@@ -182,7 +182,8 @@ impl Layer {
         let context = self.attention.forward(&query_key_value, sequences)?;
         let [context, x] = layers::read_rows([&context, x], read)?;
         let x = self.attention_output.forward_add(&context, &x, threads)?;
-        let gated = self.activation.gate(&self.up.forward(&self.mlp_norm.forward(&x)?, threads)?)?;
+        let up = self.up.forward(&self.mlp_norm.forward(&x)?, threads)?;
+        let gated = self.activation.gate(&up, threads)?;
         self.down.forward_add(&self.dropout.forward(&gated)?, &x, threads)
     }
 }

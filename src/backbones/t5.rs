@@ -217,7 +217,7 @@ impl Layer {
         }
         let normed = self.norm.forward(&x)?;
         let inner = if self.gated {
-            self.activation.gate(&self.up.forward(&normed, threads)?)?
+            self.activation.gate(&self.up.forward(&normed, threads)?, threads)?
         } else {
             self.up.forward_activated(&normed, self.activation, threads)?
         };

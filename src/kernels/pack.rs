@@ -23,15 +23,20 @@ impl<T: Copy + Default> Aligned<T> {
         Self { data, start, len }
     }
 
+    /// Makes it `len` numbers of any value, in the same place where that is large enough.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn resize(&mut self, len: usize) -> &mut [T] {
+        if self.start + len > self.data.len() {
+            *self = Self::zeros(len);
+        }
+        self.len = len;
+        self
+    }
+
     /// Makes it `len` zeros, in the same place where that is large enough.
     #[cfg(target_arch = "x86_64")]
     pub(super) fn clear_to(&mut self, len: usize) -> &mut [T] {
-        if self.start + len > self.data.len() {
-            *self = Self::zeros(len);
-        } else {
-            self.len = len;
-            self.fill(T::default());
-        }
+        self.resize(len).fill(T::default());
         self
     }
 }

@@ -218,7 +218,6 @@ pub(super) struct KeyScores<'a> {
 
 /// Multiplies `keys` with the positions that occur between them and `queries`.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "the operands of one term")]
 pub(super) fn scores_of_keys<'b, S: Simd, F: Factors>(
     (s, factors): (S, F),
     positions: &Positions,

@@ -561,6 +561,6 @@ fn nothing_in_gives_nothing_out() {
     let none = Rows { data: &[], stride: 8, offset: 0 };
     attention(none, none, none, &shape, Bias::None, &mut [], 2);
     layer_norm(&[], 8, None, None, 1e-5, &mut []);
-    gated(&[], 8, Activation::Gelu, &mut []);
+    gated(&[], 8, Activation::Gelu, &mut [], 2);
     activate(&mut [], Activation::Gelu);
 }

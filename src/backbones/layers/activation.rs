@@ -98,7 +98,7 @@ impl Activation {
     ///
     /// # Errors
     /// The tensor is no matrix.
-    pub fn gate(self, x: &Tensor) -> Result<Tensor> {
+    pub fn gate(self, x: &Tensor, threads: usize) -> Result<Tensor> {
         let (rows, twice) = x.dims2()?;
         let width = twice / 2;
         if let (true, false, Self::Fused(activation)) = (gradients::take(x), kernels_take(x), self) {
@@ -110,7 +110,7 @@ impl Activation {
         }
         let mut out = vec![0.0; rows * width];
         with_values(x, |x| match self {
-            Self::Fused(activation) => kernels::gated(x, width, activation, &mut out),
+            Self::Fused(activation) => kernels::gated(x, width, activation, &mut out, threads),
             Self::Plain(f, _) => {
                 for (x, out) in x.chunks_exact(twice).zip(out.chunks_exact_mut(width)) {
                     for (column, out) in out.iter_mut().enumerate() {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Tensor};
 
 use super::gradients::{self, Turn};
 use super::{detach_rows, kernels_hold, kernels_take, matrix, with_values};
@@ -117,6 +117,23 @@ fn add(x: &mut [f32], y: &[f32]) {
     x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
 }
 
+/// What changes the values of a contiguous f32 tensor on the processor where they are.
+struct InPlace<F>(F);
+
+impl<F: Fn(&mut [f32])> InplaceOp1 for InPlace<F> {
+    fn name(&self) -> &'static str {
+        "in place"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
+        match (storage, layout.contiguous_offsets()) {
+            (CpuStorage::F32(values), Some((start, end))) => (self.0)(&mut values[start..end]),
+            _ => candle_core::bail!("expected contiguous f32 values on the processor"),
+        }
+        Ok(())
+    }
+}
+
 /// Rotary positions on the queries and keys of a joined `(tokens, 3 * hidden)` matrix.
 ///
 /// Source: `apply_rotary_pos_emb` of transformers: the two halves of a head turn together.
@@ -149,7 +166,7 @@ impl Rotary {
         Self { angles: Arc::new([cos.collect(), sin.collect()]), half, heads, tensors }
     }
 
-    /// Turns queries and keys by their positions; values stay.
+    /// Turns queries and keys by their positions; values stay. The memory of `x` may become that of the result.
     ///
     /// # Errors
     /// `x` is no matrix.
@@ -157,12 +174,14 @@ impl Rotary {
         let (_, width) = x.dims2()?;
         let turn = || Turn { angles: Arc::clone(&self.angles), half: self.half, heads: 2 * self.heads };
         if kernels_take(&x) {
-            let mut values = with_values(&x, <[f32]>::to_vec)?;
-            for range in sequences.ranges() {
-                let rows = values[range.start * width..range.end * width].chunks_exact_mut(width);
-                rows.enumerate().for_each(|(position, row)| turn().apply(row, position, 1.0));
-            }
-            return matrix(values, width);
+            let turn = turn();
+            x.inplace_op1(&InPlace(|values: &mut [f32]| {
+                for range in sequences.ranges() {
+                    let rows = values[range.start * width..range.end * width].chunks_exact_mut(width);
+                    rows.enumerate().for_each(|(position, row)| turn.apply(row, position, 1.0));
+                }
+            }))?;
+            return Ok(x);
         }
         if gradients::take(&x) {
             let positions = sequences.ranges().flat_map(|range| 0..range.len()).collect();

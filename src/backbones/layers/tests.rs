@@ -78,7 +78,7 @@ fn every_activation_and_its_gate() {
         "linear",
     ] {
         let activation = Activation::parse(name).unwrap();
-        let [a, b] = [&x, &variable(&x)].map(|x| activation.gate(x).unwrap());
+        let [a, b] = [&x, &variable(&x)].map(|x| activation.gate(x, 2).unwrap());
         assert_close(&a, &b, name);
     }
 }
