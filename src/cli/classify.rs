@@ -4,11 +4,11 @@ use std::io::{BufRead, BufReader, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::ValueEnum;
 
 use super::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs};
-use super::batch::forms::csv_values;
+use super::batch::forms::{check_lists, csv_values};
 use super::retrieval::Retrieval;
 use super::terminal;
 use crate::adapted::Adapted;
@@ -116,6 +116,9 @@ impl Args {
             bail!("--logits needs JSON: add --format json or --format jsonl");
         }
         let decision = self.decision.decision(Some(labels))?;
+        if matches!(format, Some(Format::Csv | Format::Tsv)) {
+            check_lists(labels, &decision, LIST_SEPARATOR).context("take another --format")?;
+        }
         let scores = labels.names().iter().map(|label| format!("score:{label}")).collect();
         let columns =
             if decision.all_scores { scores } else { vec!["predicted_labels".into(), "predicted_scores".into()] };

@@ -1,13 +1,13 @@
 //! CSV and TSV: the columns come out as they went in, with the predictions' columns set behind them.
 
-use std::io::BufRead;
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use csv::{ByteRecord, Position, ReaderBuilder, Terminator, WriterBuilder};
 use sha2::{Digest, Sha256};
 
 use super::input::Stream;
-use super::{Defaults, Entry, Place, Raw, Record, Source};
+use super::{Defaults, Entry, LONGEST, Place, Raw, Record, Source};
 use crate::error::{Error, Result};
 
 /// How the columns are told apart and the rows end.
@@ -46,7 +46,7 @@ impl Raw for Row {
 
 /// Reads records from CSV or TSV with a header.
 pub struct Reader<B> {
-    input: csv::Reader<B>,
+    input: csv::Reader<Rationed<B>>,
     name: PathBuf,
     header: ByteRecord,
     dialect: Dialect,
@@ -69,6 +69,7 @@ impl<B: BufRead> Reader<B> {
         let name = name.into();
         let start = input.fill_buf().map_err(|error| Error::io(&name, error))?;
         let crlf = start.iter().position(|&byte| byte == b'\n').is_some_and(|end| start[..end].ends_with(b"\r"));
+        let input = Rationed { input, left: LONGEST };
         let mut input = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(input);
         let header = input.byte_headers().map_err(|error| failure(&name, error))?.clone();
         let text_column = header.iter().position(|column| column == text_field.as_bytes()).ok_or_else(|| {
@@ -90,13 +91,20 @@ impl<B: BufRead> Reader<B> {
     }
 
     fn row(&mut self) -> Result<Option<Row>> {
-        let begin = place(self.input.position());
+        self.input.get_mut().left = LONGEST;
+        let begin = self.place();
         let mut fields = ByteRecord::new();
         let found = self.input.read_byte_record(&mut fields).map_err(|error| {
-            let at = format!("{}:{}", self.name.display(), self.input.position().line());
+            let at = format!("{}:{}", self.name.display(), begin.line);
             failure(at.as_ref(), error)
         })?;
-        Ok(found.then(|| Row { begin, end: place(self.input.position()), fields }))
+        Ok(found.then(|| Row { begin, end: self.place(), fields }))
+    }
+
+    /// Where the next row begins. The csv crate stops between the two bytes of a CRLF, and counts the lines to there.
+    fn place(&self) -> Place {
+        let position = self.input.position();
+        Place { line: position.line() + u64::from(self.dialect.crlf), byte: position.byte() }
     }
 
     fn record(&self, fields: &ByteRecord) -> Result<Record> {
@@ -133,12 +141,12 @@ impl Source for Reader<Stream> {
     }
 
     fn is_seekable(&self) -> bool {
-        self.input.get_ref().is_seekable()
+        self.input.get_ref().input.is_seekable()
     }
 
     fn seek(&mut self, place: Place) -> Result<()> {
         let mut position = Position::new();
-        position.set_byte(place.byte).set_line(place.line);
+        position.set_byte(place.byte).set_line(place.line.saturating_sub(u64::from(self.dialect.crlf)));
         self.input.seek(position).map_err(|error| failure(&self.name, error))
     }
 
@@ -149,8 +157,29 @@ impl Source for Reader<Stream> {
     }
 }
 
-fn place(position: &Position) -> Place {
-    Place { line: position.line(), byte: position.byte() }
+/// An input that fails where a row has no end: an open quote swallows all the rest.
+struct Rationed<B> {
+    input: B,
+    /// Bytes that the row may still take.
+    left: u64,
+}
+
+impl<B: BufRead> Read for Rationed<B> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Err(io::Error::other("a row longer than 1 GiB begins here: is a quote missing?"));
+        }
+        let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let read = self.input.read(&mut buffer[..most])?;
+        self.left -= read as u64;
+        Ok(read)
+    }
+}
+
+impl<B: Seek> Seek for Rationed<B> {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        self.input.seek(position)
+    }
 }
 
 fn failure(name: &Path, error: csv::Error) -> Error {
@@ -269,6 +298,22 @@ mod tests {
         let records: Vec<_> = reader(input).unwrap().map(|entry| entry.unwrap().record.is_ok()).collect();
         assert_eq!(records, [false, false]);
         assert_eq!(through(input), b"id,text,new\n1,,1\n2,a,1,b\n");
+    }
+
+    #[test]
+    fn a_row_knows_its_line_whatever_ends_it() {
+        for input in ["id,text\n1,a\n2,b\n", "id,text\r\n1,a\r\n2,b\r\n"] {
+            let lines: Vec<_> =
+                reader(input.as_bytes()).unwrap().map(|entry| entry.unwrap().raw.begin().line).collect();
+            assert_eq!(lines, [2, 3], "{input:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_without_an_end_is_not_read_for_ever() {
+        let mut input = Rationed { input: io::BufReader::new(io::repeat(b'a')), left: 1 << 20 };
+        let error = io::copy(&mut input, &mut io::sink()).unwrap_err();
+        assert!(error.to_string().contains("is a quote missing?"), "{error}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom}
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
+use same_file::Handle;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -65,6 +66,8 @@ pub struct Input {
     pub name: PathBuf,
     /// The file, where it is one that can be opened again.
     file: Option<PathBuf>,
+    /// What tells it from every other file, where the system says it.
+    handle: Option<Handle>,
     packed: bool,
 }
 
@@ -77,7 +80,9 @@ impl Input {
         match path.filter(|path| path.as_os_str() != "-") {
             Some(path) => Self::open_file(path),
             None => {
-                Self::from_stream(Box::new(BufReader::with_capacity(BUFFER, io::stdin())), "standard input".as_ref())
+                let reader = BufReader::with_capacity(BUFFER, io::stdin());
+                let input = Self::from_stream(Box::new(reader), "standard input".as_ref())?;
+                Ok(Self { handle: Handle::stdin().ok(), ..input })
             }
         }
     }
@@ -98,7 +103,8 @@ impl Input {
             Some(packing) => unpack(packing, Box::new(reader)).map_err(failed)?,
             None => Stream::File(reader),
         };
-        Ok(Self { stream, name: path.to_owned(), file: Some(path.to_owned()), packed: packing.is_some() })
+        let handle = Handle::from_path(path).ok();
+        Ok(Self { stream, name: path.to_owned(), file: Some(path.to_owned()), handle, packed: packing.is_some() })
     }
 
     /// A stream says by its first bytes whether it is packed; no more of them is waited for than it takes to know.
@@ -120,7 +126,12 @@ impl Input {
             Some(packing) => unpack(packing, whole).map_err(|error| Error::io(name, error))?,
             None => Stream::Forward(whole),
         };
-        Ok(Self { stream, name: name.to_owned(), file: None, packed: packing.is_some() })
+        Ok(Self { stream, name: name.to_owned(), file: None, handle: None, packed: packing.is_some() })
+    }
+
+    /// Whether it is this file, by whatever name.
+    pub fn is(&self, file: &Handle) -> bool {
+        self.handle.as_ref() == Some(file)
     }
 
     /// The file, where it is one that is not packed.

@@ -16,11 +16,8 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::input::Stream;
-use super::{Defaults, Entry, LabelSet, Place, Raw, Record, Source};
+use super::{Defaults, Entry, LONGEST, LabelSet, Place, Raw, Record, Source};
 use crate::error::{Error, Result};
-
-/// A line longer than this is no JSONL, but a file without lines.
-const LONGEST_LINE: u64 = 1 << 30;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
@@ -57,15 +54,18 @@ impl Line {
         self.bytes.trim_ascii().is_empty()
     }
 
-    /// Appends the line to `out` with `fields` (names and JSON values) set in it.
+    /// Appends the line to `out` with `fields` (names and JSON values) set in it, and null for those that are to be
+    /// `cleared` where they are there.
     ///
     /// A line that is no JSON object becomes one, with the line as its field `input`.
-    pub fn write(&self, fields: &[(&str, String)], out: &mut Vec<u8>) {
+    pub fn write(&self, fields: &[(&str, String)], cleared: &[&str], out: &mut Vec<u8>) {
         let (mark, content, end) = self.parts();
         match std::str::from_utf8(content).ok().and_then(|text| Some((text, Object::parse(text).ok()?))) {
             Some((text, object)) => {
                 out.extend_from_slice(mark);
-                object.splice(text, fields, out);
+                let there = cleared.iter().filter(|name| object.get(name).is_some());
+                let nulls = there.map(|name| (*name, "null".to_owned()));
+                object.splice(text, &fields.iter().cloned().chain(nulls).collect::<Vec<_>>(), out);
             }
             None => {
                 let input = json_string(&String::from_utf8_lossy(content));
@@ -120,7 +120,7 @@ impl<'a> Object<'a> {
         Ok(Self { fields })
     }
 
-    /// The last field of this name that is not null.
+    /// The last field of this name, if it is not null.
     pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
         let (_, value) = self.fields.iter().rev().find(|(key, _)| key == name)?;
         (value.get() != "null").then_some(*value)
@@ -218,9 +218,9 @@ impl<B: BufRead> Reader<B> {
         let place = self.place;
         let failed = |error| Error::io(format!("{}:{}", self.name.display(), place.line), error);
         let mut bytes = Vec::new();
-        let mut limited = self.input.by_ref().take(LONGEST_LINE);
+        let mut limited = self.input.by_ref().take(LONGEST);
         let read = limited.read_until(b'\n', &mut bytes).map_err(failed)?;
-        if read as u64 == LONGEST_LINE && !bytes.ends_with(b"\n") {
+        if read as u64 == LONGEST && !bytes.ends_with(b"\n") {
             let (name, number) = (self.name.display(), place.line);
             return Err(Error::Usage(format!("{name}:{number}: longer than 1 GiB: is this JSONL, one object a line?")));
         }
@@ -333,7 +333,7 @@ mod tests {
 
     fn with(line: &str, fields: &[(&str, String)]) -> String {
         let mut out = Vec::new();
-        read(line.as_bytes())[0].raw.write(fields, &mut out);
+        read(line.as_bytes())[0].raw.write(fields, &[], &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -392,7 +392,7 @@ mod tests {
             "{\"input\":\"[1, \\\"x\\\"\",\"error\":\"e\"}\n"
         );
         let mut out = Vec::new();
-        read(b"{\"text\":\"\xff\"}")[0].raw.write(&[], &mut out);
+        read(b"{\"text\":\"\xff\"}")[0].raw.write(&[], &[], &mut out);
         assert_eq!(serde_json::from_slice::<Value>(&out).unwrap(), json!({"input": "{\"text\":\"\u{fffd}\"}"}));
     }
 
@@ -464,7 +464,7 @@ mod tests {
             for entry in &entries {
                 entry.raw.write_unchanged(&mut out);
                 let mut set = Vec::new();
-                entry.raw.write(&[("error", "1".into())], &mut set);
+                entry.raw.write(&[("error", "1".into())], &[], &mut set);
                 let text = String::from_utf8(set).unwrap();
                 let object = serde_json::from_str::<Value>(text.trim_start_matches('\u{feff}'));
                 prop_assert!(object.is_ok());

@@ -19,6 +19,9 @@ use crate::error::{Error, Result};
 
 pub use labels::LabelSet;
 
+/// Bytes of the longest record: of more a file is not what it is taken for.
+const LONGEST: u64 = 1 << 30;
+
 /// One text to classify, with its candidate labels and what is said beside it.
 #[derive(Debug, Clone)]
 pub struct Record {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use same_file::Handle;
 
 use super::input::{Input, Packing};
 use crate::error::{Error, Result};
@@ -45,14 +46,14 @@ impl Output {
             return Ok(Self { file: None, name: "standard output".into(), packing: None });
         };
         let refused = |what: &str| Err(Error::Usage(format!("{}: {what}", path.display())));
-        let same = |real: PathBuf| input.name.canonicalize().is_ok_and(|input| input == real);
-        if path.canonicalize().is_ok_and(same) {
-            return refused("is the input, too: write to another file");
-        }
         let file = File::options().write(true).create(true).truncate(false).open(path);
         let file = file.map_err(|error| Error::io(path, error))?;
         let metadata = file.metadata().map_err(|error| Error::io(path, error))?;
         if metadata.is_file() {
+            let handle = file.try_clone().and_then(Handle::from_file).map_err(|error| Error::io(path, error))?;
+            if input.is(&handle) {
+                return refused("is the input, too: write to another file");
+            }
             // Where the file system knows no locks, there is nobody to ask.
             if let Err(TryLockError::WouldBlock) = file.try_lock() {
                 return refused("another run is writing to it");
@@ -62,6 +63,12 @@ impl Output {
             }
         }
         Ok(Self { file: Some(file), name: path.to_owned(), packing: Packing::of(path) })
+    }
+
+    /// The file, where it is one that can be cut.
+    pub fn file(&self) -> Option<&Path> {
+        let is_file = self.file.as_ref().is_some_and(|file| file.metadata().is_ok_and(|metadata| metadata.is_file()));
+        is_file.then_some(&self.name)
     }
 
     /// Its size, where it is a file that can be cut.

@@ -13,6 +13,7 @@ use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::Type;
 
 use crate::harness::{Program, Sandbox};
+use crate::resume::wait_for_state;
 
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference/uni-electra");
 
@@ -170,7 +171,7 @@ fn shards_are_row_groups_and_make_up_one_run() {
 }
 
 #[test]
-fn a_run_is_gone_on_with_at_a_row_group_and_only_with_its_own_state() {
+fn a_state_without_the_end_of_the_table_is_refused() {
     let sandbox = Sandbox::new();
     sandbox.write("in.parquet", small_table());
     let arguments = ["in.parquet", "-o", "out.parquet", "-l", "a,b", "--resume"];
@@ -181,12 +182,31 @@ fn a_run_is_gone_on_with_at_a_row_group_and_only_with_its_own_state() {
     assert_eq!(fs::read(sandbox.path("out.parquet")).unwrap(), whole);
     let mut other: serde_json::Value = serde_json::from_str(&state).unwrap();
     other["done"]["complete"] = false.into();
-    for (field, value) in [("records", 3), ("line", 4), ("byte", 3)] {
-        let place = if field == "records" { &mut other["done"] } else { &mut other["done"]["input"] };
-        place[field] = value.into();
-    }
     sandbox.write("out.parquet.resume", other.to_string());
-    batch(&sandbox, &arguments).run().ends_with(2).says(&["no row group begins at row 3", "--force"]);
+    batch(&sandbox, &arguments).run().ends_with(2).says(&[
+        "out.parquet.resume",
+        "not the state of this output",
+        "--force",
+    ]);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_signal_ends_a_run_with_whole_row_groups_and_it_can_be_gone_on_with() {
+    let sandbox = Sandbox::new();
+    let texts: Vec<String> = (0..6000).map(|number| format!("the world and football {number}")).collect();
+    sandbox.write("in.parquet", table(texts.iter().map(String::as_str), 90));
+    let run = |output| batch(&sandbox, &["in.parquet", "-o", output, "-l", "a,b", "--resume"]);
+    run("whole.parquet").run().ends_with(0);
+    let mut running = run("out.parquet").start();
+    wait_for_state(&sandbox, "out.parquet");
+    running.signal("INT");
+    assert_eq!(running.code(true), Some(130));
+    let done = rows(&sandbox.path("out.parquet"), |_| true).len();
+    assert!(done > 0 && done < 6000 && done % 90 == 0, "{done}");
+    run("out.parquet").run().ends_with(0);
+    let [whole, out] = ["whole.parquet", "out.parquet"].map(|name| fs::read(sandbox.path(name)).unwrap());
+    assert!(whole == out);
 }
 
 #[test]
@@ -204,6 +224,7 @@ fn what_cannot_be_done_with_parquet_is_refused_with_what_can() {
     refused(&["in.parquet", "-o", "out"], &["no labels", "--labels"]);
     with_labels(&["in.parquet", "--text-field", "body"], &["no column \"body\" in the schema (id, text)"]);
     with_labels(&["in.parquet", "--text-field", "id"], &["\"id\" holds INT64, not text"]);
+    with_labels(&[PYARROW, "--text-field", "predicted_scores"], &["\"predicted_scores\"", "would replace it"]);
     with_labels(&["in.parquet", "--on-error", "skip"], &["--on-error skip", "`keep`"]);
     with_labels(&["in.parquet", "-o", "out.parquet.gz"], &["packed inside"]);
     with_labels(&["in.parquet", "--logits"], &["need JSONL"]);

@@ -74,7 +74,12 @@ fn survives(input: (&str, &[u8]), output: &str) {
     for round in 0..kills() {
         let arguments = [input.0, "-o", output, "--resume"];
         let mut running = batch(&sandbox, &arguments).start();
-        std::thread::sleep(dice.below(duration));
+        // Once surely in the middle, then anywhere.
+        if round == 0 {
+            wait_for_state(&sandbox, output);
+        } else {
+            std::thread::sleep(dice.below(duration));
+        }
         let ended = running.has_ended();
         running.kill();
         midway += u32::from(!ended);
@@ -114,7 +119,7 @@ fn parquet_survives_being_killed_at_any_instant() {
 }
 
 /// Waits until the run has written and saved something.
-fn wait_for_state(sandbox: &Sandbox, output: &str) {
+pub fn wait_for_state(sandbox: &Sandbox, output: &str) {
     let state = sandbox.path(&format!("{output}.resume"));
     let begun = || fs::read_to_string(&state).is_ok_and(|state| !state.contains("\"records\":0,"));
     while !begun() {
@@ -202,6 +207,28 @@ fn an_output_that_is_there_is_not_touched_unless_it_is_given_up() {
     assert_eq!(fs::read(sandbox.path("out.jsonl")).unwrap(), b"precious\n");
     batch(&sandbox, &["in.jsonl", "-o", "out.jsonl", "--force"]).run().ends_with(0);
     assert_eq!(fs::read_to_string(sandbox.path("out.jsonl")).unwrap().lines().count(), 3);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_input_is_not_overwritten_by_whatever_name() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.jsonl", jsonl(3));
+    fs::hard_link(sandbox.path("in.jsonl"), sandbox.path("same.jsonl")).unwrap();
+    batch(&sandbox, &["in.jsonl", "-o", "same.jsonl", "--force"]).run().ends_with(2).says(&["is the input"]);
+    let redirected = batch(&sandbox, &["-o", "in.jsonl", "--force"]).under("exec < in.jsonl");
+    redirected.run().ends_with(2).says(&["is the input"]);
+    assert_eq!(fs::read(sandbox.path("in.jsonl")).unwrap(), jsonl(3));
+}
+
+#[test]
+fn giving_up_a_run_for_one_that_cannot_begin_leaves_it_as_it_was() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.jsonl", jsonl(3));
+    batch(&sandbox, &["in.jsonl", "-o", "out.jsonl", "--resume"]).run().ends_with(0);
+    let wrong = ["batch", "in.jsonl", "-o", "out.jsonl", "--force", "-l", "a", "-m", "nowhere/", "--offline"];
+    sandbox.gliclass(wrong).run().ends_with(2);
+    batch(&sandbox, &["in.jsonl", "-o", "out.jsonl", "--resume"]).run().ends_with(0);
 }
 
 #[test]

@@ -161,3 +161,14 @@ fn control_characters_of_a_label_do_not_reach_plain_text() {
     let outcome = Sandbox::new().gliclass(arguments).run().ends_with(0);
     assert!(outcome.stdout.starts_with("\\u{1b}[31mred\t"), "{}", outcome.stdout);
 }
+
+#[test]
+fn what_an_earlier_run_said_does_not_stand_beside_an_error() {
+    let sandbox = Sandbox::new();
+    let line = "{\"text\": 7, \"predictions\": [{\"label\": \"a\", \"score\": 1}], \"id\": 1}\n";
+    let run = sandbox.gliclass(["batch", "-q", "--model", MODEL, "-l", "a"]).input(line).run().ends_with(1);
+    let answer: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert!(answer["predictions"].is_null() && answer["error"].is_string() && answer["id"] == 1, "{answer}");
+    let run = sandbox.gliclass(["batch", "--text-field", "error", "-l", "a"]).input(line).run().ends_with(2);
+    run.says(&["--text-field \"error\"", "would replace it"]);
+}

@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use super::options::{Args, OnError};
 use crate::cli::args::ShapeArgs;
@@ -68,11 +68,12 @@ impl Form for Jsonl {
         if found.truncated {
             fields.push(("truncated", "true".into()));
         }
-        raw.write(&fields, out);
+        raw.write(&fields, &[], out);
     }
 
     fn bad(&mut self, raw: &Line, message: &str, out: &mut Vec<u8>) {
-        raw.write(&[("error", json_string(message))], out);
+        // What an earlier run said of it is no answer of this one.
+        raw.write(&[("error", json_string(message))], &[&self.output_field], out);
     }
 
     fn passes(&self, raw: &Line, out: &mut Vec<u8>) -> bool {
@@ -100,10 +101,7 @@ impl Csv {
         labels: &LabelSet,
         source: &csv::Reader<B>,
     ) -> anyhow::Result<Self> {
-        let separator = &args.list_separator;
-        if let Some(label) = labels.names().iter().find(|label| label.contains(separator.as_str())) {
-            bail!("label {label:?} holds the separator {separator:?} of lists: give another --list-separator");
-        }
+        check_lists(labels, &decision, &args.list_separator).context("give another --list-separator")?;
         let mut added: Vec<String> = if decision.all_scores {
             labels.names().iter().map(|label| format!("score:{label}")).collect()
         } else {
@@ -114,8 +112,9 @@ impl Csv {
         if keeps_errors {
             added.push("error".into());
         }
+        args.check_text_field(&added)?;
         let columns = Columns::new(source.header(), &added, source.dialect());
-        Ok(Self { columns, decision, list_separator: separator.clone(), predicted, keeps_errors })
+        Ok(Self { columns, decision, list_separator: args.list_separator.clone(), predicted, keeps_errors })
     }
 
     fn write(&self, row: &Row, mut values: Vec<String>, error: &str, out: &mut Vec<u8>) {
@@ -154,6 +153,7 @@ pub(super) struct Parquet {
 impl Parquet {
     pub(super) fn new(args: &Args, decision: Decision, source: &parquet::Reader) -> anyhow::Result<Self> {
         let groups = RowGroups::new(source, args.on_error == OnError::Keep)?;
+        args.check_text_field(&groups.added())?;
         Ok(Self { groups, decision })
     }
 }
@@ -190,6 +190,19 @@ impl Form for Parquet {
 
     fn go_on(&mut self, footer: &[u8], size: u64) -> Result<()> {
         self.groups.go_on(footer, size)
+    }
+}
+
+/// Checks that a cell with a list of labels can be read back.
+///
+/// # Errors
+/// Lists are written, and a label holds what stands between two of them.
+pub(in crate::cli) fn check_lists(labels: &LabelSet, decision: &Decision, separator: &str) -> anyhow::Result<()> {
+    match labels.names().iter().find(|label| label.contains(separator)) {
+        Some(label) if !decision.all_scores => {
+            bail!("label {label:?} holds {separator:?}, which joins labels in a column")
+        }
+        _ => Ok(()),
     }
 }
 

@@ -22,8 +22,9 @@ use super::terminal::{self, Progress};
 use crate::adapted::Adapted;
 use crate::classifier::Classifier;
 use crate::error::Error;
+use crate::model::Device;
 use crate::records::input::Input;
-use crate::records::output::Output;
+use crate::records::output::{Output, Sheet};
 #[cfg(feature = "parquet")]
 use crate::records::parquet;
 use crate::records::shard::{Shard, Until};
@@ -103,13 +104,10 @@ pub fn run_with<C: Candidate>(
     let shard = args.run.shard.map(|choice| choice.shard(|name| std::env::var(name).ok())).transpose()?;
     let mut input = Input::open(args.input.as_deref())?;
     let output = Output::open(args.output.as_deref(), args.run.existing(), &input)?;
-    if args.run.force {
-        args.output.as_deref().map_or(Ok(()), resume::forget)?;
-    }
     let format = args.format();
     let may_be_cut = format != Format::Parquet && (args.run.force || output.size()?.unwrap_or(0) == 0);
     if !terminal::is_awaited(args.input.as_deref()) && may_be_cut && input.is_empty()? {
-        output.begin(0)?;
+        args.begin(output, 0)?;
         return Ok(ExitCode::SUCCESS);
     }
     let candidate = find(&args, &defaults)?;
@@ -182,8 +180,12 @@ impl Args {
         run.insert("the input".into(), input.fingerprint()?);
         run.insert("the model".into(), candidate.fingerprint()?.into());
         run.insert("the version of gliclass".into(), env!("CARGO_PKG_VERSION").into());
-        let kernels = kernels::isa().map_err(Error::Usage)?.name();
-        let keeper = Keeper::open(path, size, run, kernels.into())?;
+        let processor = kernels::isa().map_err(Error::Usage)?.name();
+        let kernels = match self.model.base.device {
+            Device::Auto | Device::Cpu => processor.to_owned(),
+            gpu => format!("{processor} and {gpu:?}"),
+        };
+        let keeper = Keeper::open(path, size, run, kernels.clone())?;
         if keeper.kernels() != kernels {
             let before = keeper.kernels();
             self.say(&format!(
@@ -191,6 +193,13 @@ impl Args {
             ));
         }
         Ok(Some(keeper))
+    }
+
+    /// Cuts the output to what is gone on with. What is known of another run is forgotten where it is given up.
+    fn begin(&self, output: Output, size: u64) -> anyhow::Result<Sheet> {
+        let given_up = output.file().filter(|_| self.run.force);
+        given_up.map_or(Ok(()), resume::forget)?;
+        Ok(output.begin(size)?)
     }
 
     fn say(&self, line: &str) {
@@ -212,8 +221,8 @@ impl Args {
         let mut before = None;
         if let Some(keeper) = &mut keeper {
             keeper.take_up(&mut source)?;
-            if keeper.done().records > 0 {
-                form.go_on(&keeper.done().footer, keeper.done().output)?;
+            if keeper.done().output > 0 && !keeper.done().complete {
+                keeper.go_on(&mut form)?;
             }
             before = Some(keeper.done().clone()).filter(|done| done.records > 0 || done.complete);
         }
@@ -233,7 +242,7 @@ impl Args {
         }
         let written = keeper.as_ref().map_or(0, |keeper| keeper.done().output);
         let input_name = source.name().to_owned();
-        let output = output.begin(written)?;
+        let output = self.begin(output, written)?;
         let mut writer = Writer { form, output, keeper, input_name, on_error: self.on_error, progress };
         writer.begin(has_header && written == 0)?;
         let runner = Runner { threads: self.model.base.threads(), limits: Limits::default(), interrupted };
@@ -259,6 +268,8 @@ impl Args {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::path::Path;
+
     use clap::Parser;
 
     use super::*;
@@ -272,12 +283,14 @@ mod tests {
         args: Args,
     }
 
-    /// A model with a bug.
-    struct Panics;
+    /// A model with a bug: it panics at the text "panic", or at all.
+    struct Panics {
+        always: bool,
+    }
 
     impl Classifier for Panics {
         fn encode(&self, record: &Record) -> Result<Encoded> {
-            let tokens = vec![u32::from(record.text == "panic")];
+            let tokens = vec![u32::from(self.always || record.text == "panic")];
             Ok(Encoded {
                 tokens,
                 label_tokens: Vec::new(),
@@ -306,6 +319,22 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "parquet")]
+    fn a_table_of_which_nothing_was_done_is_gone_on_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let [whole, output] = ["whole.parquet", "out.parquet"].map(|name| folder.path().join(name));
+        let input = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/gaps.parquet");
+        let run = |output: &Path, model: Panics| {
+            let line = ["batch", input, "-o", output.to_str().unwrap(), "-q", "--labels", "a", "--resume"];
+            run_with(Cli::parse_from(line).args, |_, _| Ok(model))
+        };
+        run(&whole, Panics { always: false }).unwrap();
+        assert!(run(&output, Panics { always: true }).is_err());
+        run(&output, Panics { always: false }).unwrap();
+        assert!(std::fs::read(&output).unwrap() == std::fs::read(&whole).unwrap());
+    }
+
+    #[test]
     fn a_panic_of_a_worker_ends_the_run_with_whole_records_before_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
@@ -315,7 +344,7 @@ mod tests {
         let line =
             ["batch", input.to_str().unwrap(), "-o", output.to_str().unwrap(), "-q", "--labels", "a", "--resume"];
         for _ in 0..2 {
-            let error = run_with(Cli::parse_from(line).args, |_, _| Ok(Panics)).unwrap_err();
+            let error = run_with(Cli::parse_from(line).args, |_, _| Ok(Panics { always: false })).unwrap_err();
             assert!(format!("{error:#}").contains("a worker panics (this is a bug"), "{error:#}");
             let written = std::fs::read_to_string(&output).unwrap();
             let lines = written.lines().count();

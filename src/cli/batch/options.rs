@@ -29,7 +29,7 @@ use crate::scores::Decision;
 /// and `error`. A column `labels` of lists of texts comes before the command's labels. Row groups are
 /// written whole: nothing is left of one that was not completed.
 ///
-/// Line N of the output belongs to line N of the input. Memory does not grow with the input.
+/// Record N of the output belongs to record N of the input. Memory does not grow with the input.
 ///
 /// Files whose names end in .gz or .zst are packed and unpacked on the way; so is packed standard input.
 #[derive(Debug, clap::Args)]
@@ -171,11 +171,28 @@ impl Args {
         if [self.text_field.as_str(), "error", "truncated"].contains(&self.output_field.as_str()) {
             bail!("--output-field {:?} is taken by another field: give another name", self.output_field);
         }
+        if format == Format::Jsonl {
+            self.check_text_field(&["error", "truncated"])?;
+        }
         if format == Format::Parquet {
             self.check_parquet()?;
         }
         if format != Format::Jsonl && (self.shape.hierarchical || self.shape.logits) {
             bail!("--hierarchical and --logits need JSONL: a {format:?} column cannot hold them");
+        }
+        Ok(())
+    }
+
+    /// Checks that the text is not overwritten by what is written.
+    ///
+    /// # Errors
+    /// It has the name of a field or column that is.
+    pub(super) fn check_text_field(&self, written: &[impl AsRef<str>]) -> anyhow::Result<()> {
+        if written.iter().any(|name| name.as_ref() == self.text_field) {
+            bail!(
+                "--text-field {:?}: a field of this name is written and would replace it: rename it",
+                self.text_field
+            );
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::Sha256;
 
+use super::forms::Form;
 use crate::digest::hex;
 use crate::error::{Error, Result};
 use crate::files;
@@ -180,18 +181,23 @@ impl Keeper {
         self.state.done.records > self.saved_records && self.saved.elapsed() >= self.pause
     }
 
-    /// What would end the output where it is saved next.
-    pub(super) fn set_footer(&mut self, footer: Vec<u8>) {
-        self.state.done.footer = footer;
+    /// Brings `form` to where the run came.
+    ///
+    /// # Errors
+    /// The state is not of an output of this form.
+    pub(super) fn go_on(&self, form: &mut impl Form) -> anyhow::Result<()> {
+        let damaged = || format!("{}: not the state of this output: --force begins again", self.path.display());
+        form.go_on(&self.state.done.footer, self.state.done.output).with_context(damaged)
     }
 
-    /// Saves that all which was passed is in the first `output` bytes, once `sync` has brought them to the disk.
+    /// Saves that all which was passed is in the first `output` bytes, once `sync` has brought them to the disk and
+    /// said what would end them.
     ///
     /// # Errors
     /// The state, or the output, cannot be written.
-    pub(super) fn save(&mut self, output: u64, sync: impl FnOnce() -> Result<()>) -> Result<()> {
+    pub(super) fn save(&mut self, output: u64, sync: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
         let start = Instant::now();
-        sync()?;
+        self.state.done.footer = sync()?;
         self.state.done.output = output;
         self.state.done.read = self.hash.clone().map(hex);
         let text = serde_json::to_vec(&self.state).expect("a state is JSON; this is a bug");
@@ -209,7 +215,7 @@ impl Keeper {
     /// As [`Keeper::save`].
     pub(super) fn complete(&mut self, output: u64, sync: impl FnOnce() -> Result<()>) -> Result<()> {
         self.state.done.complete = true;
-        self.save(output, sync)
+        self.save(output, || sync().map(|()| Vec::new()))
     }
 }
 
@@ -261,7 +267,7 @@ mod tests {
     fn what_was_saved_is_there_again_and_only_for_the_same_run() {
         let folder = tempfile::tempdir().unwrap();
         let mut keeper = open(folder.path(), 0, 0.5).unwrap();
-        keeper.save(7, || Ok(())).unwrap();
+        keeper.save(7, || Ok(Vec::new())).unwrap();
         let mut again = open(folder.path(), 9, 0.5).unwrap();
         assert_eq!(again.done(), keeper.done());
         let error = open(folder.path(), 9, 0.25).err().unwrap().to_string();

@@ -60,7 +60,9 @@ impl Choice {
             (None, Some(id), None) => {
                 let first = number("SLURM_ARRAY_TASK_MIN")?.unwrap_or(0);
                 let step = number("SLURM_ARRAY_TASK_STEP")?.filter(|&step| step > 0).unwrap_or(1);
-                let count = number("SLURM_ARRAY_TASK_COUNT")?.context("--shard auto: no SLURM_ARRAY_TASK_COUNT")?;
+                let count = number("SLURM_ARRAY_TASK_COUNT")?.filter(|&count| count > 0);
+                let count =
+                    count.context("--shard auto: SLURM_ARRAY_TASK_COUNT does not say how many tasks there are")?;
                 (id.saturating_sub(first) / step, count)
             }
             (None, None, _) => {

@@ -30,7 +30,8 @@ impl<F: Form> Writer<F> {
 
     /// Ends a run: what was written is whole, and the state says how far it came.
     pub(super) fn end(&mut self, complete: bool) -> Result<()> {
-        self.save()?;
+        // A state that cannot be saved is no reason to leave the output without its end.
+        let saved = self.save();
         let held = self.form.held();
         if held > 0 {
             self.progress.say(&format!("warning: {held} rows are not written: their row group was not completed"));
@@ -39,6 +40,7 @@ impl<F: Form> Writer<F> {
             self.append(self.form.footer()?)?;
         }
         self.output.finish()?;
+        saved?;
         match (&mut self.keeper, self.output.settle()?) {
             (Some(keeper), Some(size)) if complete => keeper.complete(size, || self.output.sync()),
             _ => Ok(()),
@@ -49,10 +51,7 @@ impl<F: Form> Writer<F> {
     fn save(&mut self) -> Result<()> {
         let Some(keeper) = self.keeper.as_mut().filter(|_| self.form.held() == 0) else { return Ok(()) };
         match self.output.settle()? {
-            Some(size) => {
-                keeper.set_footer(self.form.footer()?);
-                keeper.save(size, || self.output.sync())
-            }
+            Some(size) => keeper.save(size, || self.output.sync().and_then(|()| self.form.footer())),
             None => Ok(()),
         }
     }

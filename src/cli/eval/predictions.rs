@@ -35,7 +35,7 @@ impl Predictions {
             fields.push(("truncated", "true".into()));
         }
         let mut line = Vec::new();
-        Line::of_object(labelled.source.clone()).write(&fields, &mut line);
+        Line::of_object(labelled.source.clone()).write(&fields, &[], &mut line);
         self.file.write_all(&line).map_err(|error| Error::io(&self.path, error))
     }
 

@@ -1,6 +1,6 @@
 //! Columns of text, and of lists of text, read some records at a time.
 
-use parquet::basic::{Compression, ConvertedType, LogicalType, Type};
+use parquet::basic::{Compression, ConvertedType, LogicalType, Repetition, Type};
 use parquet::column::reader::{ColumnReaderImpl, get_typed_column_reader};
 use parquet::data_type::{ByteArray, ByteArrayType};
 use parquet::errors::Result;
@@ -37,7 +37,9 @@ pub(super) fn find_list(schema: &SchemaDescriptor, name: &str) -> Option<usize> 
     let description = schema.column(column);
     let is_text = description.converted_type() == ConvertedType::UTF8
         || description.logical_type_ref().is_some_and(|kind| *kind == LogicalType::String);
-    (description.max_rep_level() == 1 && is_text).then_some(column)
+    // Field, repeated group and text; the form of older writers has the text itself repeated.
+    let is_flat = description.path().parts().len() <= 3;
+    (description.max_rep_level() == 1 && is_text && is_flat).then_some(column)
 }
 
 /// A column of one row group as it is read.
@@ -55,7 +57,7 @@ impl Column {
         Ok(Self {
             reader: get_typed_column_reader(group.get_column_reader(column)?),
             there: description.max_def_level(),
-            has_gaps: description.self_type().is_optional(),
+            has_gaps: description.self_type().get_basic_info().repetition() == Repetition::OPTIONAL,
         })
     }
 

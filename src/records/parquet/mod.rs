@@ -5,7 +5,6 @@
 //!
 //! Source: <https://parquet.apache.org/docs/file-format/>.
 
-use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -95,9 +94,8 @@ fn damaged(name: &Path, what: impl std::fmt::Display) -> Error {
     Error::Usage(format!("{}: the Parquet file is damaged: {what}", name.display()))
 }
 
-/// Checks that what the footer says can be: each column of each row group lies inside the file.
-fn check(name: &Path, file: &File, metadata: &ParquetMetaData) -> Result<()> {
-    let size = file.metadata().map_err(|error| Error::io(name, error))?.len();
+/// Checks that what the footer says can be: each column of each row group lies inside the file of `size` bytes.
+fn check(name: &Path, size: u64, metadata: &ParquetMetaData) -> Result<()> {
     let columns = metadata.file_metadata().schema_descr().num_columns();
     // Of one without rows nothing is read, and some writers say nothing true of it.
     let read = metadata.row_groups().iter().enumerate().filter(|(_, group)| group.num_rows() != 0);

@@ -38,6 +38,14 @@ struct Cells {
     labels: Option<Vec<Cell>>,
 }
 
+impl Cells {
+    /// How much memory it takes, in bytes.
+    fn size(&self) -> usize {
+        let size = |cell: &Cell| cell.as_ref().map_or(0, ByteArray::len);
+        size(&self.text) + self.labels.iter().flatten().map(|label| size(label) + size_of::<Cell>()).sum::<usize>()
+    }
+}
+
 /// The columns of the row group that is read.
 struct Open {
     text: Column,
@@ -71,9 +79,9 @@ impl Reader {
         let file = File::open(path).map_err(|error| Error::io(path, error))?;
         // All that is said of a column goes with it when it is copied.
         let options = ReadOptionsBuilder::new().with_encoding_stats_as_mask(false).build();
+        let size = file.metadata().map_err(|error| Error::io(path, error))?.len();
         let file = library(path, || SerializedFileReader::new_with_options(file, options))?;
-        let again = File::open(path).map_err(|error| Error::io(path, error))?;
-        check(path, &again, file.metadata())?;
+        check(path, size, file.metadata())?;
         let schema = file.metadata().file_metadata().schema_descr();
         let (name, field) = (path.display(), &reading.text_field);
         let text_column = column::find(schema, field).ok_or_else(|| {
@@ -243,8 +251,8 @@ impl Iterator for Reader {
             Ok(next) => next,
             Err(error) => return Some(Err(error)),
         };
+        let bytes = cells.size();
         let record = self.record(cells);
-        let bytes = record.as_ref().map_or(0, |record| record.text.len());
         Some(Ok(Entry { raw, bytes, record }))
     }
 }

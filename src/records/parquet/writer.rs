@@ -19,7 +19,7 @@ use parquet::file::writer::{SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor, Type, TypePtr};
 
-use super::{MAGIC, Reader, damaged, library};
+use super::{MAGIC, Reader, guarded, library, words};
 use crate::error::{Error, Result};
 use crate::records::Source;
 
@@ -108,6 +108,11 @@ impl RowGroups {
         })
     }
 
+    /// The names of the new columns.
+    pub fn added(&self) -> Vec<String> {
+        added(self.keeps_errors).iter().map(|field| field.name().to_owned()).collect()
+    }
+
     /// Begins a file.
     pub fn begin(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(MAGIC);
@@ -129,11 +134,11 @@ impl RowGroups {
     /// # Errors
     /// Its columns cannot be read.
     pub fn complete(&mut self, number: usize) -> Result<Vec<u8>> {
-        let rows = std::mem::take(&mut self.rows);
         let mut out = Vec::new();
-        let write = || moved(self.write(number, &rows, &mut out)?, self.size);
+        let write = || moved(self.write(number, &mut out)?, self.size);
         let group = library(&self.name, write)?;
         self.groups.push(group);
+        self.rows = Rows::default();
         self.size += out.len() as u64;
         Ok(out)
     }
@@ -162,9 +167,9 @@ impl RowGroups {
         let said = &footer[..footer.len().saturating_sub(FOOTER_END)];
         let options = ParquetMetaDataOptions::new().with_encoding_stats_as_mask(false);
         let read = || ParquetMetaDataReader::decode_metadata_with_options(said, Some(&options));
-        let metadata = library(&self.name, read)?;
+        let metadata = guarded(read).map_err(|error| Error::Usage(format!("no footer: {}", words(&error))))?;
         if metadata.file_metadata().schema_descr().root_schema() != self.schema.root_schema() {
-            return Err(damaged(&self.name, "the state of the run is of other columns, --force begins again"));
+            return Err(Error::Usage("a footer of other columns".into()));
         }
         self.groups = metadata.row_groups().to_vec();
         self.size = size;
@@ -172,13 +177,13 @@ impl RowGroups {
     }
 
     /// Appends a row group to `out`, and says what is where in it.
-    fn write(&self, number: usize, rows: &Rows, out: &mut Vec<u8>) -> ParquetResult<RowGroupMetaData> {
+    fn write(&self, number: usize, out: &mut Vec<u8>) -> ParquetResult<RowGroupMetaData> {
         let mut out = TrackedWrite::new(out);
         let ordinal = i32::try_from(self.groups.len()).map_err(|_| too_many("row groups"))?;
         let properties = Arc::clone(&self.properties);
         let mut group = SerializedRowGroupWriter::new(self.schema.clone(), properties, &mut out, ordinal, None);
         self.copy(number, &mut group)?;
-        rows.write(&mut group, self.keeps_errors)?;
+        self.rows.write(&mut group, self.keeps_errors)?;
         let metadata = group.close()?;
         out.flush()?;
         Ok(Arc::unwrap_or_clone(metadata))

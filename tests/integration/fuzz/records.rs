@@ -125,7 +125,7 @@ proptest! {
         let reading = jsonl::Reading { text_field: "text".into(), defaults: defaults() };
         let mut out = Vec::new();
         for entry in jsonl::Reader::new(&bytes[..], "in.jsonl", reading) {
-            entry.unwrap().raw.write(&[("predictions", "[]".into()), ("truncated", "true".into())], &mut out);
+            entry.unwrap().raw.write(&[("predictions", "[]".into()), ("truncated", "true".into())], &["error"], &mut out);
         }
         for line in String::from_utf8(out).unwrap().trim_start_matches('\u{feff}').lines() {
             // Half a surrogate pair in a field that is not ours passes through: it is the grammar that must hold.
@@ -241,8 +241,31 @@ fn stopped() -> &'static [(&'static str, Vec<u8>); 3] {
     })
 }
 
+/// The end of a table without row groups, and one with them.
+#[cfg(feature = "parquet")]
+fn footers() -> [Vec<u8>; 2] {
+    let good = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/pyarrow.parquet"));
+    [row_groups().footer().unwrap(), good[good.len() - 3000..].to_vec()]
+}
+
+#[cfg(feature = "parquet")]
+fn row_groups() -> gliclass::records::parquet::RowGroups {
+    use gliclass::records::parquet::{Reader, Reading, RowGroups};
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/pyarrow.parquet");
+    let reading = Reading { text_field: "text".into(), defaults: defaults() };
+    RowGroups::new(&Reader::open(path.as_ref(), reading).unwrap(), true).unwrap()
+}
+
 #[cfg(feature = "parquet")]
 proptest! {
+    #[test]
+    fn a_damaged_end_of_a_table_is_gone_on_with_or_refused(damages in damages(), which in 0..2_usize) {
+        let mut groups = row_groups();
+        if groups.go_on(&damaged(&*footers()[which], usize::MAX, &damages), 4).is_ok() {
+            drop(groups.footer());
+        }
+    }
+
     #[test]
     fn parquet_is_read_and_written_back(damages in damages()) {
         let folder = TempDir::new().unwrap();
