@@ -291,7 +291,7 @@ pub struct LabelArgs {
     /// The lists in --labels-file are wordings of one label, not levels of a hierarchy
     ///
     /// {"sport": ["sport", "sports news"]} then has the label sport, whose score is that of its best wording.
-    #[arg(long, requires = "labels_file")]
+    #[arg(long, requires = "labels_file", conflicts_with = "labels")]
     pub wordings: bool,
     /// Joins the levels of a hierarchy of labels
     #[arg(long, value_name = "S", default_value = ".")]

@@ -267,6 +267,9 @@ impl<W: Write> Sink<String> for Sheet<W> {
                 return Ok(());
             }
         };
+        if found.truncated && matches!(self.form.format, Some(Format::Csv | Format::Tsv | Format::Text)) {
+            terminal::say(&format!("warning: text {} was cut to fit", self.count + 1));
+        }
         let mut bytes = Vec::new();
         if self.form.format == Some(Format::Json) {
             bytes.extend_from_slice(if self.count > 0 { b",\n  " } else { b"\n  " });

@@ -73,6 +73,8 @@ pub struct Digest {
     labels: usize,
     decisions_per_record: Vec<u32>,
     patterns: Patterns,
+    /// For each label whether it is true of any record.
+    supported: Vec<bool>,
     scores: Option<Scores>,
 }
 
@@ -103,11 +105,15 @@ impl Digest {
     pub(super) fn with(judged: &Judged, scores: Option<Scores>) -> Self {
         let all = judged.names().len() as u32;
         let own = |record: &[Candidate]| if judged.is_scored() { record.len() as u32 } else { all };
+        let patterns = Patterns::new(judged);
+        let mut supported = vec![false; all as usize];
+        patterns.all.iter().flatten().filter(|one| one.truth).for_each(|one| supported[one.label as usize] = true);
         Self {
             task: judged.task(),
             labels: judged.names().len(),
             decisions_per_record: judged.iter().map(own).collect(),
-            patterns: Patterns::new(judged),
+            patterns,
+            supported,
             scores,
         }
     }
@@ -115,6 +121,12 @@ impl Digest {
     /// How many records there are.
     pub fn records(&self) -> usize {
         self.decisions_per_record.len()
+    }
+
+    /// For each label whether it is true of any record.
+    #[cfg(test)]
+    pub(super) fn supported(&self) -> &[bool] {
+        &self.supported
     }
 
     /// The figures that can be made of them.
@@ -138,11 +150,13 @@ impl Digest {
     /// Each of [`Digest::figures`], once for each lane of the weights.
     pub fn values<const L: usize>(&self, weights: &Weights<L>) -> [Vec<f64>; L] {
         let counts = self.patterns.weighted(weights);
-        let mut values: [Vec<f64>; L] = std::array::from_fn(|lane| {
+        let tallies: [Tally; L] = std::array::from_fn(|lane| {
             let decisions = self.decisions_per_record.iter().zip(weights);
             let decisions = decisions.map(|(&own, weight)| own as usize * usize::from(weight[lane])).sum();
-            self.counted(&counts.iter().map(|count| count[lane]).collect::<Vec<u32>>(), decisions)
+            self.tally(counts.iter().map(|count| count[lane]), decisions)
         });
+        let mut values: [Vec<f64>; L] =
+            std::array::from_fn(|lane| self.counted(&tallies[lane], counts.iter().map(|count| count[lane])));
         if let Some(scores) = &self.scores {
             let mut precisions = [0.0; L];
             for ranking in &scores.rankings {
@@ -154,7 +168,7 @@ impl Digest {
             for (lane, values) in values.iter_mut().enumerate() {
                 let (log_loss, brier) = losses[lane];
                 values.extend([
-                    ratio(precisions[lane], self.labels as f64),
+                    ratio(precisions[lane], self.drawn(&tallies[lane]).count() as f64),
                     log_loss,
                     brier,
                     calibrations[lane].expected_calibration_error,
@@ -170,10 +184,16 @@ impl Digest {
         values
     }
 
-    /// The figures made of counts: how often each pattern occurs, and how many decisions there are.
-    fn counted(&self, counts: &[u32], decisions: usize) -> Vec<f64> {
-        let tally = self.tally(counts, decisions);
-        let figures: Vec<Figures> = tally.labels.iter().map(Counts::figures).collect();
+    /// The labels that a mean goes over: where records are drawn anew, those that are true of some record, and of
+    /// none that was drawn, say nothing.
+    fn drawn<'a>(&'a self, tally: &'a Tally) -> impl Iterator<Item = Figures> + 'a {
+        let figures = tally.labels.iter().map(Counts::figures).zip(&self.supported);
+        figures.filter(|(figures, supported)| figures.support > 0 || !**supported).map(|(figures, _)| figures)
+    }
+
+    /// The figures made of counts, and of how often each pattern occurs.
+    fn counted(&self, tally: &Tally, counts: impl Iterator<Item = u32>) -> Vec<f64> {
+        let figures: Vec<Figures> = self.drawn(tally).collect();
         let mut values = vec![
             tally.accuracy(),
             tally.total().figures().f1,
@@ -181,15 +201,16 @@ impl Digest {
             mean(&figures, |one| one.support as f64, 0).f1,
         ];
         if self.task == Task::MultiLabel {
-            values.push(self.patterns.samples_f1(counts, tally.records));
+            values.push(self.patterns.samples_f1(&counts.collect::<Vec<u32>>(), tally.records));
         }
         values.extend([tally.cohen_kappa(self.task), tally.matthews_correlation(self.task)]);
         values
     }
 
-    fn tally(&self, counts: &[u32], decisions: usize) -> Tally {
+    /// The counts of so many decisions, given how often each pattern occurs.
+    fn tally(&self, counts: impl Iterator<Item = u32>, decisions: usize) -> Tally {
         let mut tally = Tally { labels: vec![Counts::default(); self.labels], decisions, ..Tally::default() };
-        for (pattern, &count) in self.patterns.all.iter().zip(counts) {
+        for (pattern, count) in self.patterns.all.iter().zip(counts) {
             let count = count as usize;
             tally.records += count;
             tally.exact += if pattern.iter().all(|one| one.truth == one.predicted) { count } else { 0 };

@@ -69,8 +69,7 @@ impl<B: BufRead> Reader<B> {
         let name = name.into();
         let start = input.fill_buf().map_err(|error| Error::io(&name, error))?;
         let crlf = start.iter().position(|&byte| byte == b'\n').is_some_and(|end| start[..end].ends_with(b"\r"));
-        let input = Rationed { input, left: LONGEST };
-        let mut input = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(input);
+        let mut input = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(Rationed::new(input));
         let header = input.byte_headers().map_err(|error| failure(&name, error))?.clone();
         let text_column = header.iter().position(|column| column == text_field.as_bytes()).ok_or_else(|| {
             let columns: Vec<_> = header.iter().map(String::from_utf8_lossy).collect();
@@ -98,6 +97,10 @@ impl<B: BufRead> Reader<B> {
             let at = format!("{}:{}", self.name.display(), begin.line);
             failure(at.as_ref(), error)
         })?;
+        if found && self.input.get_ref().swallowed(fields.iter().last()) {
+            let (name, line) = (self.name.display(), begin.line);
+            return Err(Error::Usage(format!("{name}:{line}: a quote is opened in this row and never closed")));
+        }
         Ok(found.then(|| Row { begin, end: self.place(), fields }))
     }
 
@@ -162,6 +165,25 @@ struct Rationed<B> {
     input: B,
     /// Bytes that the row may still take.
     left: u64,
+    /// The last bytes that were read.
+    tail: [u8; 3],
+    /// Whether there are no more.
+    at_end: bool,
+}
+
+impl<B> Rationed<B> {
+    fn new(input: B) -> Self {
+        Self { input, left: LONGEST, tail: [0; 3], at_end: false }
+    }
+
+    /// Whether the last row, whose last field is `field`, is one only because a quote was never closed: the field
+    /// has lines, and no quote behind them.
+    fn swallowed(&self, field: Option<&[u8]>) -> bool {
+        let end = match self.tail {
+            [before, b'\r', b'\n'] | [_, before, b'\n'] | [_, _, before] => before,
+        };
+        self.at_end && end != b'"' && field.is_some_and(|field| field.contains(&b'\n'))
+    }
 }
 
 impl<B: BufRead> Read for Rationed<B> {
@@ -172,12 +194,18 @@ impl<B: BufRead> Read for Rationed<B> {
         let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let read = self.input.read(&mut buffer[..most])?;
         self.left -= read as u64;
+        self.at_end = read == 0 && most > 0;
+        for &byte in &buffer[read.saturating_sub(self.tail.len())..read] {
+            self.tail.rotate_left(1);
+            self.tail[2] = byte;
+        }
         Ok(read)
     }
 }
 
 impl<B: Seek> Seek for Rationed<B> {
     fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        self.at_end = false;
         self.input.seek(position)
     }
 }
@@ -270,8 +298,8 @@ mod tests {
         let columns = Columns::new(reader.header(), &["new".into()], reader.dialect());
         let mut out = Vec::new();
         columns.write_header(&mut out);
-        for entry in reader {
-            columns.write(&entry.unwrap().raw, &["1".into()], &mut out);
+        for entry in reader.flatten() {
+            columns.write(&entry.raw, &["1".into()], &mut out);
         }
         out
     }
@@ -310,8 +338,19 @@ mod tests {
     }
 
     #[test]
+    fn a_quote_that_is_never_closed_is_an_error_and_one_that_is_closed_is_not() {
+        for input in ["id,text\n1,\"a\n2,b\n", "id,text\r\n1,\"a\r\n2,b\r\n", "id,text\n1,\"a\n2,b"] {
+            let error = reader(input.as_bytes()).unwrap().next().unwrap().unwrap_err().to_string();
+            assert_eq!(error, "in.csv:2: a quote is opened in this row and never closed", "{input:?}");
+        }
+        for input in ["id,text\n1,\"a\n\"\n", "id,text\r\n1,\"a\r\n\"\r\n", "id,text\n1,\"a\nb\"", "id,text\n1,b\n\n"] {
+            assert!(reader(input.as_bytes()).unwrap().all(|entry| entry.is_ok()), "{input:?}");
+        }
+    }
+
+    #[test]
     fn a_row_without_an_end_is_not_read_for_ever() {
-        let mut input = Rationed { input: io::BufReader::new(io::repeat(b'a')), left: 1 << 20 };
+        let mut input = Rationed { left: 1 << 20, ..Rationed::new(io::BufReader::new(io::repeat(b'a'))) };
         let error = io::copy(&mut input, &mut io::sink()).unwrap_err();
         assert!(error.to_string().contains("is a quote missing?"), "{error}");
     }

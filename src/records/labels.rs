@@ -136,10 +136,13 @@ impl LabelSet {
 /// The labels of the option `--labels`, given once or several times: each a line of CSV.
 ///
 /// # Errors
-/// A label is empty or given twice, or there is none.
+/// A label is empty or given twice, a quote is not closed, or there is none.
 pub fn from_options(options: &[String]) -> Result<LabelSet> {
     let mut names = Vec::new();
     for option in options {
+        if option.matches('"').count() % 2 == 1 {
+            return Err(Error::Usage(format!("{option:?}: a quote is not closed; in a label it is written twice")));
+        }
         let mut reader =
             csv::ReaderBuilder::new().has_headers(false).trim(csv::Trim::All).from_reader(option.as_bytes());
         let mut fields = csv::StringRecord::new();

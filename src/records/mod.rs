@@ -157,9 +157,7 @@ pub struct RacExample {
     /// The example's text.
     pub text: String,
     /// All its candidate labels.
-    #[serde(default)]
     pub all_labels: Vec<String>,
     /// Those of them that are true.
-    #[serde(default)]
     pub true_labels: Vec<String>,
 }

@@ -1,5 +1,7 @@
 //! `gliclass eval`: what it refuses, and how it says so.
 
+use serde_json::{Value, json};
+
 use crate::harness::Sandbox;
 
 #[test]
@@ -313,4 +315,20 @@ fn a_label_in_several_wordings_is_one_label() {
         worded["predictions"].as_array().unwrap().iter().map(|one| one["label"].as_str().unwrap()).collect();
     labels.sort_unstable();
     assert_eq!(labels, ["sport", "weather"]);
+}
+
+#[test]
+fn an_interval_holds_the_figure_of_a_perfect_classifier_of_rare_labels() {
+    let sandbox = Sandbox::new();
+    let line = |number: usize| {
+        let label = format!("label {number}");
+        let line = json!({ "text": "x", "label": label, "predictions": [{ "label": label, "score": 1.0 }] });
+        line.to_string()
+    };
+    sandbox.write("perfect.jsonl", (0..20).map(line).collect::<Vec<_>>().join("\n"));
+    let report = sandbox.gliclass(["eval", "--predictions-from", "perfect.jsonl", "--report", "json", "-q"]).run();
+    let report: Value = serde_json::from_str(&report.ends_with(0).stdout).unwrap();
+    let intervals = report["intervals"].as_array().unwrap();
+    let macro_f1 = intervals.iter().find(|one| one["figure"] == "macro_f1").unwrap();
+    assert_eq!([&macro_f1["value"], &macro_f1["low"]], [&json!(1.0), &json!(1.0)], "{report}");
 }

@@ -229,6 +229,12 @@ fn giving_up_a_run_for_one_that_cannot_begin_leaves_it_as_it_was() {
     let wrong = ["batch", "in.jsonl", "-o", "out.jsonl", "--force", "-l", "a", "-m", "nowhere/", "--offline"];
     sandbox.gliclass(wrong).run().ends_with(2);
     batch(&sandbox, &["in.jsonl", "-o", "out.jsonl", "--resume"]).run().ends_with(0);
+    // Begun again, it can be gone on with again.
+    fs::remove_file(sandbox.path("out.jsonl")).unwrap();
+    batch(&sandbox, &["in.jsonl", "-o", "out.jsonl", "--resume"]).run().ends_with(2).says(&["--force begins again"]);
+    batch(&sandbox, &["in.jsonl", "-o", "out.jsonl", "--resume", "--force"]).run().ends_with(0);
+    batch(&sandbox, &["in.jsonl", "-o", "out.jsonl", "--resume"]).run().ends_with(0);
+    assert_eq!(fs::read_to_string(sandbox.path("out.jsonl")).unwrap().lines().count(), 3);
 }
 
 #[test]

@@ -185,6 +185,9 @@ impl Args {
             Device::Auto | Device::Cpu => processor.to_owned(),
             gpu => format!("{processor} and {gpu:?}"),
         };
+        if self.run.force {
+            return Ok(Some(Keeper::begin(path, run, kernels)));
+        }
         let keeper = Keeper::open(path, size, run, kernels.clone())?;
         if keeper.kernels() != kernels {
             let before = keeper.kernels();

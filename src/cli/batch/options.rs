@@ -47,7 +47,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME", default_value = "text")]
     pub(super) text_field: String,
     /// The field of a JSONL record that receives the predictions
-    #[arg(long, value_name = "NAME", default_value = "predictions")]
+    #[arg(long, value_name = "NAME", default_value = PREDICTIONS)]
     pub(super) output_field: String,
     /// Joins several labels, and several scores, in a CSV or TSV column
     #[arg(long, value_name = "S", default_value = "|")]
@@ -75,8 +75,8 @@ pub(super) struct RunArgs {
     ///
     /// The state is kept beside the output, in OUTPUT.resume: killed at any instant and run again, the
     /// output is what one uninterrupted run writes. Another input, model, option or version is refused.
-    /// A run that is done already does nothing.
-    #[arg(long, requires = "output", conflicts_with = "force")]
+    /// A run that is done already does nothing. With --force it is begun again.
+    #[arg(long, requires = "output")]
     pub(super) resume: bool,
     /// Overwrite an output that is there already
     #[arg(long)]
@@ -89,6 +89,9 @@ pub(super) struct RunArgs {
     #[arg(long, env = "GLICLASS_SHARD", value_name = "I/N")]
     pub(super) shard: Option<shard::Choice>,
 }
+
+/// The field of a JSONL record that receives the predictions, where none is named.
+const PREDICTIONS: &str = "predictions";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -146,8 +149,8 @@ impl RunArgs {
     /// What becomes of an output that is there.
     pub(super) fn existing(self) -> Existing {
         match self {
-            Self { resume: true, .. } => Existing::Continue,
             Self { force: true, .. } => Existing::Replace,
+            Self { resume: true, .. } => Existing::Continue,
             _ => Existing::Refuse,
         }
     }
@@ -171,8 +174,13 @@ impl Args {
         if [self.text_field.as_str(), "error", "truncated"].contains(&self.output_field.as_str()) {
             bail!("--output-field {:?} is taken by another field: give another name", self.output_field);
         }
+        if self.output_field.is_empty() {
+            bail!("--output-field needs a name");
+        }
         if format == Format::Jsonl {
             self.check_text_field(&["error", "truncated"])?;
+        } else if self.output_field != PREDICTIONS {
+            bail!("--output-field is for JSONL: {format:?} has the columns predicted_labels and predicted_scores");
         }
         if format == Format::Parquet {
             self.check_parquet()?;

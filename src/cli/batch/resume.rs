@@ -85,6 +85,18 @@ impl Keeper {
         files::beside(output, ".resume")
     }
 
+    /// Begins the state of `run` beside `output`.
+    pub(super) fn begin(output: &Path, run: Map<String, Value>, kernels: String) -> Self {
+        let input = Place::START;
+        let done = Done { records: 0, errors: 0, input, read: None, output: 0, complete: false, footer: Vec::new() };
+        Self::with(Self::path(output), State { run, kernels, done })
+    }
+
+    fn with(path: PathBuf, state: State) -> Self {
+        let saved_records = state.done.records;
+        Self { path, state, hash: None, saved: Instant::now(), saved_records, pause: INTERVAL }
+    }
+
     /// Reads the state of `run` beside `output`, or begins one.
     ///
     /// # Errors
@@ -118,15 +130,11 @@ impl Keeper {
                         "{name}: was not begun with --resume, so that nobody knows how far it came: --force begins again"
                     );
                 }
-                let input = Place::START;
-                let done =
-                    Done { records: 0, errors: 0, input, read: None, output: 0, complete: false, footer: Vec::new() };
-                State { run, kernels, done }
+                return Ok(Self::begin(output, run, kernels));
             }
             Err(error) => return Err(Error::io(path, error).into()),
         };
-        let saved_records = state.done.records;
-        Ok(Self { path, state, hash: None, saved: Instant::now(), saved_records, pause: INTERVAL })
+        Ok(Self::with(path, state))
     }
 
     /// How far the run came.

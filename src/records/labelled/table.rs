@@ -18,6 +18,9 @@ pub(super) fn read(text: &str, delimiter: u8, layout: &Layout) -> Result<Vec<Fou
         Ok((lines.at(start(text, row.position())), row))
     });
     let rows: Vec<(usize, StringRecord)> = rows.collect::<Result<_>>()?;
+    if let Some((line, _)) = rows.last().filter(|(_, row)| is_swallowed(text, row)) {
+        return Err(flaw(*line, None, "a quote is opened in this row and never closed"));
+    }
     let columns = Columns::find(&header, &rows, layout)?;
     rows.iter().map(|(line, row)| columns.read(*line, row, layout)).collect()
 }
@@ -28,6 +31,14 @@ fn start(text: &str, position: Option<&Position>) -> usize {
     let reached = position.map_or(0, |position| position.byte() as usize);
     let breaks = text.as_bytes()[reached..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
     reached + breaks.count()
+}
+
+/// Whether the last row of `text` is one only because a quote was never closed: its last cell has lines, and no
+/// quote behind them.
+fn is_swallowed(text: &str, row: &StringRecord) -> bool {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    !text.ends_with('"') && row.iter().last().is_some_and(|cell| cell.contains('\n'))
 }
 
 /// Where in a row things are.

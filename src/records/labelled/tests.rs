@@ -23,6 +23,12 @@ fn read_str(name: &str, text: &str) -> Result<Dataset> {
     read(name, text.as_bytes(), &layout())
 }
 
+#[test]
+fn a_quote_that_is_never_closed_is_said_with_its_line() {
+    let text = "text,label\nfine,a\nbroken,\"b\nlost,a\nlost,b\n";
+    assert_refused("a.csv", text.as_bytes(), &layout(), "line 3: a quote is opened in this row and never closed");
+}
+
 /// What is read, one `line: text = true labels of candidates` a record.
 fn shown(data: &Dataset) -> Vec<String> {
     let show = |r: &Labelled| format!("{}: {} = {:?} of {:?}", r.line, r.text, r.truth, r.labels.names());
