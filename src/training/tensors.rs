@@ -1,6 +1,7 @@
 //! Tensors written to a file one at a time, so that they are in memory only once.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
@@ -22,12 +23,14 @@ pub(super) enum Numbers<'a> {
 }
 
 /// What a file of tensors wants to know of one of them.
-struct Written<'a> {
+struct Written<'a, 'b> {
     shape: Vec<usize>,
     numbers: Numbers<'a>,
+    /// Why the device gave no numbers: the library asks for them in a way that knows no errors.
+    failure: &'b OnceCell<candle_core::Error>,
 }
 
-impl View for Written<'_> {
+impl View for Written<'_, '_> {
     fn dtype(&self) -> Dtype {
         Dtype::F32
     }
@@ -41,8 +44,12 @@ impl View for Written<'_> {
             Numbers::Slice(numbers) => bytes(numbers).into(),
             Numbers::Tensor(tensor) => {
                 let numbers = tensor.to_dtype(DType::F32).and_then(|tensor| tensor.flatten_all()?.to_vec1::<f32>());
-                // The device was asked for the same numbers a moment ago; a file cut short is refused by its readers.
-                numbers.map(|numbers| bytes(&numbers)).unwrap_or_default().into()
+                let numbers = numbers.unwrap_or_else(|error| {
+                    // Only the first one is kept.
+                    drop(self.failure.set(error));
+                    Vec::new()
+                });
+                bytes(&numbers).into()
             }
         }
     }
@@ -61,18 +68,19 @@ fn bytes(numbers: &[f32]) -> Vec<u8> {
 /// Replaces the safetensors file at `path` in one step; `facts` stand in its header.
 ///
 /// # Errors
-/// It cannot be written; the old file is still there.
+/// It cannot be written, or the device gives no numbers; the old file is still there.
 pub(super) fn write<'a>(
     path: &Path,
     tensors: impl IntoIterator<Item = (String, Numbers<'a>)>,
     facts: [(&str, String); 1],
 ) -> Result<()> {
+    let failure = OnceCell::new();
     let written = |(name, numbers): (String, Numbers<'a>)| {
         let shape = match &numbers {
             Numbers::Tensor(tensor) => tensor.dims().to_vec(),
             Numbers::Slice(numbers) => vec![numbers.len()],
         };
-        (name, Written { shape, numbers })
+        (name, Written { shape, numbers, failure: &failure })
     };
     let facts: HashMap<String, String> = facts.into_iter().map(|(name, fact)| (name.to_owned(), fact)).collect();
     let tensors: Vec<_> = tensors.into_iter().map(written).collect();
@@ -83,7 +91,31 @@ pub(super) fn write<'a>(
             SafeTensorError::IoError(error) => error,
             error => io::Error::other(error),
         })?;
+        // Such a file has the right size, and holes.
+        failure.get().map_or(Ok(()), |error: &candle_core::Error| Err(io::Error::other(error.to_string())))?;
         fs::set_permissions(new, permissions)
     })
     .map_err(|error| Error::io(path, error))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    #[test]
+    fn a_tensor_that_gives_no_numbers_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        fs::write(&path, "old").unwrap();
+        // There is no arithmetic for numbers of four bits.
+        let without_numbers = Tensor::from_raw_buffer(&[0; 8], DType::F4, &[8], &Device::Cpu).unwrap();
+        let tensors = [("a".to_owned(), Numbers::Tensor(without_numbers))];
+        let error = write(&path, tensors, [("format", "pt".to_owned())]).unwrap_err();
+        assert!(error.to_string().contains("F4"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 }
