@@ -1,6 +1,7 @@
 //! The folder that comes of a training: a checkpoint that this program loads, and the Python package too.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
@@ -35,6 +36,12 @@ const ROLES: [(&str, [&str; 2]); 5] = [
     ("mask_token", ["[MASK]", "<mask>"]),
 ];
 
+/// What the model was trained as, for who comes back to it.
+const TRAINING: &str = "training.json";
+
+/// The weights of a model, in every form that a folder may have them.
+const WEIGHTS: [&str; 3] = ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"];
+
 /// Where a trained model is written.
 #[derive(Debug)]
 pub struct Folder {
@@ -56,6 +63,30 @@ impl Folder {
         Ok(Self { path: path.to_owned(), base: base.map(Path::to_owned), label_model })
     }
 
+    /// What the training was that came to its end in `path`, by name; none where none did.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn training(path: &Path) -> Result<Option<Map<String, Value>>> {
+        let path = path.join(TRAINING);
+        let text = match fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            text => text.map_err(|error| Error::io(&path, error))?,
+        };
+        serde_json::from_slice(&text).map(Some).map_err(|error| Error::model(path, error.to_string()))
+    }
+
+    /// Takes away what would make the files of another model look like weights of this one.
+    ///
+    /// # Errors
+    /// A file cannot be removed.
+    pub fn clear(&self) -> Result<()> {
+        std::iter::once(TRAINING).chain(WEIGHTS).try_for_each(|name| {
+            let path = self.path.join(name);
+            files::remove(&path).map_err(|error| Error::io(path, error))
+        })
+    }
+
     /// Writes the whole model: the weights last, so that a folder with weights is complete.
     ///
     /// # Errors
@@ -72,6 +103,14 @@ impl Folder {
         }
         let tensors = learner.checkpoint()?.into_iter().map(|(name, tensor)| (name, Numbers::Tensor(tensor)));
         tensors::write(&self.path.join("model.safetensors"), tensors, [("format", "pt".to_owned())])
+    }
+
+    /// Writes that `training` has come to its end.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn complete(&self, training: &Map<String, Value>) -> Result<()> {
+        self.write(TRAINING, &(serde_json::to_string_pretty(training).expect("a map is JSON; this is a bug") + "\n"))
     }
 
     /// Writes the model card.

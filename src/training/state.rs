@@ -4,10 +4,10 @@
 //! All that is drawn by chance follows from the seed and from how many batches came before: the state needs no
 //! generator. It is replaced in one step; what it says is always true.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use candle_core::Tensor;
 use memmap2::Mmap;
@@ -19,13 +19,7 @@ use super::figures::EpochFigures;
 use super::optimizer::AdamW;
 use super::tensors::{self, Numbers};
 use crate::error::{Error, Result};
-use crate::files;
-
-/// The least time from one state to the next.
-const INTERVAL: Duration = Duration::from_millis(500);
-
-/// A slow disk is asked less often: saving takes at most one part in so many of the time.
-const LEAST_SHARE: u32 = 50;
+use crate::files::{self, Pace};
 
 /// Where the header of the file holds what is no tensor.
 const HEADER: &str = "gliclass";
@@ -83,14 +77,20 @@ impl Kept {
         let text = metadata.metadata().as_ref().and_then(|facts| facts.get(HEADER));
         let text = text.ok_or_else(|| damaged(path, &"it says nothing of a training"))?;
         let Header { run, position } = serde_json::from_str(text).map_err(|error| damaged(path, &error))?;
+        if position.best.is_some_and(|best| best >= position.epochs.len()) {
+            return Err(damaged(path, &"its best epoch is none of its epochs"));
+        }
         Ok(Some(Self { run, position, map, path: path.to_owned() }))
     }
 
-    /// Brings the variables and the optimizer to where they were.
+    /// Brings the variables and the optimizer to where they were; before the first step, where they are.
     ///
     /// # Errors
     /// They are not those of the state.
     pub fn restore(&self, optimizer: &mut AdamW) -> Result<()> {
+        if self.position.steps == 0 {
+            return Ok(());
+        }
         let tensors = SafeTensors::deserialize(&self.map).map_err(|error| damaged(&self.path, &error))?;
         let numbers = |name: String| -> Option<Vec<f32>> {
             let (numbers, _) = tensors.tensor(&name).ok()?.data().as_chunks::<4>();
@@ -125,24 +125,31 @@ fn damaged(path: &Path, reason: &dyn std::fmt::Display) -> Error {
 pub struct Keeper {
     path: PathBuf,
     run: Map<String, Value>,
-    saved: Instant,
-    pause: Duration,
+    pace: Pace,
 }
 
 impl Keeper {
     /// The file beside an output.
     pub fn path(output: &Path) -> PathBuf {
-        files::beside(output, ".resume")
+        files::state_of(output)
     }
 
     /// Keeps the state of `run` beside `output`.
     pub fn new(output: &Path, run: Map<String, Value>) -> Self {
-        Self { path: Self::path(output), run, saved: Instant::now(), pause: INTERVAL }
+        Self { path: Self::path(output), run, pace: Pace::begin() }
     }
 
     /// Whether it is time to save.
     pub fn is_due(&self) -> bool {
-        self.saved.elapsed() >= self.pause
+        self.pace.is_due()
+    }
+
+    /// Saves what the training is, before its first step. What was there of another is given up.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn begin(&self) -> Result<()> {
+        self.write(&Position::default(), [])
     }
 
     /// Saves how far it came.
@@ -151,29 +158,62 @@ impl Keeper {
     /// The file cannot be written.
     pub fn save(&mut self, position: &Position, optimizer: &AdamW) -> Result<()> {
         let start = Instant::now();
-        let header = Header { run: self.run.clone(), position: position.clone() };
-        let text = serde_json::to_string(&header).expect("a state is JSON; this is a bug");
         let variables = optimizer.variables();
         let variables = variables.map(|(name, variable)| (variable_name(name), Numbers::Tensor(variable.detach())));
         let moments = optimizer
             .moments()?
             .into_iter()
             .flat_map(|(name, moments)| moment_names(name).into_iter().zip(moments.map(Numbers::Slice)));
-        tensors::write(&self.path, variables.chain(moments), [(HEADER, text)])?;
-        self.saved = Instant::now();
-        self.pause = INTERVAL.max(LEAST_SHARE * start.elapsed());
+        self.write(position, variables.chain(moments))?;
+        self.pace.saved(start);
         Ok(())
     }
 
-    /// Takes the state away: the training is done, or begins again.
+    fn write<'a>(&self, position: &Position, tensors: impl IntoIterator<Item = (String, Numbers<'a>)>) -> Result<()> {
+        let header = Header { run: self.run.clone(), position: position.clone() };
+        let text = serde_json::to_string(&header).expect("a state is JSON; this is a bug");
+        tensors::write(&self.path, tensors, [(HEADER, text)])
+    }
+
+    /// What the training is, by name.
+    pub fn run(&self) -> &Map<String, Value> {
+        &self.run
+    }
+
+    /// Takes the state away: the training is done.
     ///
     /// # Errors
     /// It is there and cannot be removed.
-    pub fn forget(output: &Path) -> Result<()> {
-        let path = Self::path(output);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(path, error)),
-            _ => Ok(()),
-        }
+    pub fn forget(self) -> Result<()> {
+        files::remove(&self.path).map_err(|error| Error::io(self.path, error))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_without_a_step_says_what_the_training_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("out");
+        let run = Map::from_iter([("--epochs".to_owned(), Value::from(3))]);
+        let keeper = Keeper::new(&output, run.clone());
+        keeper.begin().unwrap();
+        let kept = Kept::read(&Keeper::path(&output)).unwrap().unwrap();
+        assert_eq!((kept.run, kept.position), (run, Position::default()));
+        keeper.forget().unwrap();
+        assert!(Kept::read(&Keeper::path(&output)).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_state_whose_best_epoch_never_was_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("out");
+        let position = Position { best: Some(0), ..Position::default() };
+        Keeper::new(&output, Map::new()).write(&position, []).unwrap();
+        let error = Kept::read(&Keeper::path(&output)).err().unwrap().to_string();
+        assert!(error.contains("none of its epochs") && error.contains("--force"), "{error}");
     }
 }

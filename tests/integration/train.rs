@@ -87,7 +87,9 @@ fn a_training_that_was_killed_goes_on_to_the_same_bytes() {
     sandbox.gliclass(arguments(&sandbox, "uni-electra", "whole", &more)).run().ends_with(0);
     let mut running = sandbox.gliclass(arguments(&sandbox, "uni-electra", "killed", &more)).start();
     let begun = Instant::now();
-    while !sandbox.path("killed.resume").exists() && begun.elapsed() < Duration::from_secs(60) {
+    // Before the first step, the state holds no tensors.
+    let has_begun = || sandbox.path("killed.resume").metadata().is_ok_and(|state| state.len() > 10_000);
+    while !has_begun() && begun.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(5));
     }
     running.kill();
@@ -137,6 +139,52 @@ fn a_folder_that_is_there_is_not_overwritten() {
         refused.says(&["there: ", "choose another folder"]);
     }
     assert_eq!(fs::read_to_string(sandbox.path("there/notes.txt")).unwrap(), "mine");
+}
+
+#[test]
+fn a_training_that_never_began_leaves_the_one_before_it_and_is_not_taken_for_it() {
+    let sandbox = Sandbox::new();
+    let first = arguments(&sandbox, "uni-electra", "mine", &["--epochs", "1"]);
+    sandbox.gliclass(first.clone()).run().ends_with(0);
+    let trained = weights(&sandbox, "mine");
+    let other =
+        fs::read_to_string(sandbox.path("data.jsonl")).unwrap().replace(r#""label": "red""#, r#""label": "no""#);
+    sandbox.write("other.jsonl", other);
+    let mut second = first.clone();
+    second[1] = "other.jsonl".into();
+    let with = |arguments: &[String], more: &[&str]| {
+        let more = more.iter().copied().map(str::to_owned);
+        sandbox.gliclass(arguments.iter().cloned().chain(more)).run()
+    };
+    with(&second, &["--force", "--strict"]).ends_with(2).says(&["not clean"]);
+    with(&second, &["--resume"]).ends_with(2).says(&["data differs", "--force to begin again"]);
+    with(&first, &["--resume", "--clip", "2"]).ends_with(2).says(&["--clip was 1.0 and is 2.0"]);
+    with(&first, &["--resume"]).ends_with(0).says(&["done already"]);
+    assert!(weights(&sandbox, "mine") == trained);
+    // What nobody knows the training of is not taken for one.
+    fs::remove_file(sandbox.path("mine/training.json")).unwrap();
+    with(&first, &["--resume"]).ends_with(2).says(&["no training to go on with"]);
+}
+
+#[test]
+fn a_training_that_was_begun_is_gone_on_with_and_not_the_model_that_is_still_there() {
+    let sandbox = Sandbox::new();
+    let first = arguments(&sandbox, "uni-electra", "mine", &["--epochs", "1"]);
+    sandbox.gliclass(first.clone()).run().ends_with(0);
+    let trained = weights(&sandbox, "mine");
+    let more = ["--epochs", "200", "--batch-size", "1", "--seed", "5"];
+    let second = arguments(&sandbox, "uni-electra", "mine", &more);
+    let mut running = sandbox.gliclass(second.iter().cloned().chain(["--force".to_owned()])).start();
+    let begun = Instant::now();
+    while !sandbox.path("mine.resume").exists() && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    running.kill();
+    assert!(sandbox.path("mine.resume").exists(), "it ended before it was killed");
+    let going_on = first.iter().cloned().chain(["--resume".to_owned()]);
+    sandbox.gliclass(going_on).run().ends_with(2).says(&["--epochs was 200 and is 1"]);
+    let is_old = sandbox.path("mine/training.json").exists();
+    assert!(!is_old || weights(&sandbox, "mine") == trained, "a new model with the training of the old one");
 }
 
 #[test]

@@ -115,10 +115,7 @@ struct Data {
 /// # Errors
 /// The data or the model cannot be used, the output is there already, or the loss is no number any more.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    if args.is_done_already()? {
-        args.say(&format!("{}: done already", args.output.display()));
-        return args.print_output();
-    }
+    args.check_output()?;
     let threads = args.base.threads();
     // Tensor operations share their work among these; an error means that there is a pool already.
     drop(rayon::ThreadPoolBuilder::new().num_threads(threads).build_global());
@@ -131,6 +128,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let augmenter = Augmenter::new(&data.train, args.augment.augmentation(), descriptions);
 
     let run = args.run_facts(&source, &data)?;
+    if args.is_done_already(&run)? {
+        args.say(&format!("{}: done already", args.output.display()));
+        return args.print_output();
+    }
     let kept = args.kept(&run)?;
     let base = match &source {
         Source::Folder(folder) => Some(folder.as_path()),
@@ -141,6 +142,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let interrupted = terminal::listen_for_interrupt()?;
     let mut trainer =
         Trainer::new(&learner, [&data.train, &data.held_out], &augmenter, recipe, kept.as_ref(), threads)?;
+    if kept.is_none() {
+        keeper.begin()?;
+    }
+    // A file that is mapped cannot be replaced everywhere, and is as large as three models.
+    drop(kept);
     args.say(&format!(
         "training {} numbers of {} on {} records, {} held out: epochs {}, steps {}; {}",
         trainer.parameters(),
@@ -168,7 +174,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(terminal::INTERRUPT_STATUS));
     }
     folder.describe(&card.text(trainer.position()))?;
-    Keeper::forget(&args.output)?;
+    folder.complete(keeper.run())?;
+    keeper.forget()?;
     args.say(&shown::summary(trainer.position()));
     args.print_output()
 }
@@ -186,27 +193,53 @@ impl Args {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Refuses what is there already, or takes its state away, as it is wanted. Whether there is nothing left to do.
-    fn is_done_already(&self) -> anyhow::Result<bool> {
+    /// Refuses what is there already, unless it is gone on with or given up.
+    fn check_output(&self) -> anyhow::Result<()> {
         let output = self.output.display();
         if self.force {
-            Keeper::forget(&self.output)?;
-            return Ok(false);
+            return Ok(());
         }
         if Keeper::path(&self.output).exists() {
             if !self.resume {
                 bail!("{output}: a training was begun and is not done: --resume goes on, --force begins again");
             }
-            return Ok(false);
+            return Ok(());
         }
         let is_there =
             self.output.is_file() || std::fs::read_dir(&self.output).is_ok_and(|mut files| files.next().is_some());
         match (is_there, self.resume) {
-            (true, true) if self.output.join("model.safetensors").is_file() => Ok(true),
-            (true, true) => bail!("{output}: holds no model and no training to go on with: choose another folder"),
+            (true, true) if Folder::training(&self.output)?.is_none() => {
+                bail!("{output}: holds no training to go on with: choose another folder, or give --force")
+            }
             (true, false) => bail!("{output}: is there already: choose another folder, or give --force"),
-            (false, _) => Ok(false),
+            _ => Ok(()),
         }
+    }
+
+    /// Whether there is nothing left to do.
+    ///
+    /// # Errors
+    /// What was done was another training.
+    fn is_done_already(&self, run: &Map<String, Value>) -> anyhow::Result<bool> {
+        if !self.resume || Keeper::path(&self.output).exists() {
+            return Ok(false);
+        }
+        let Some(done) = Folder::training(&self.output)? else { return Ok(false) };
+        self.check_same(&done, run)?;
+        Ok(true)
+    }
+
+    /// Refuses to take one training for another.
+    fn check_same(&self, was: &Map<String, Value>, is: &Map<String, Value>) -> anyhow::Result<()> {
+        let differences = differences(was, is);
+        if !differences.is_empty() {
+            bail!(
+                "{}: cannot go on, it was begun otherwise: {}. Give what it was begun with, or --force to begin again",
+                self.output.display(),
+                differences.join("; ")
+            );
+        }
+        Ok(())
     }
 
     /// Where the training begins: a model, or the encoder of a new one.
@@ -375,14 +408,7 @@ impl Args {
             return Ok(None);
         }
         let Some(kept) = Kept::read(&Keeper::path(&self.output))? else { return Ok(None) };
-        let differences = differences(&kept.run, run);
-        if !differences.is_empty() {
-            bail!(
-                "{}: cannot go on, it was begun otherwise: {}. Give what it was begun with, or --force to begin again",
-                self.output.display(),
-                differences.join("; ")
-            );
-        }
+        self.check_same(&kept.run, run)?;
         let position = &kept.position;
         self.say(&format!("going on after {} steps, in epoch {}", position.steps, position.epoch + 1));
         Ok(Some(kept))

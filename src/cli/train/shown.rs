@@ -76,6 +76,10 @@ impl Watcher for Shown<'_> {
         let Some(figures) = position.epochs.last() else { return Ok(()) };
         let mark = if is_best && figures.held_out.is_some() { ", the best so far" } else { "" };
         self.say(&format!("epoch {}: {}{mark}", position.epoch, words(figures)));
+        if position.epochs.len() == 1 {
+            // Of a model that was there before.
+            self.folder.clear()?;
+        }
         if is_best {
             self.folder.save(learner, &self.card.recipe)?;
             self.folder.describe(&self.card.text(position))?;
