@@ -21,7 +21,7 @@ use crate::records::LabelSet;
 /// several workers to share the labels of one set.
 const AT_ONCE: usize = 64;
 
-/// Bytes of vectors that are kept; beyond that all are forgotten.
+/// Bytes of labels and their vectors that are kept; beyond that all are forgotten.
 const KEPT_BYTES: usize = 256 << 20;
 
 /// A tokenizer for labels, and the token that fills them up to one length.
@@ -250,7 +250,8 @@ struct Claim<'a> {
 impl Claim<'_> {
     fn publish(&self, vectors: &[Vector]) {
         let mut state = self.store.lock();
-        let bytes: usize = vectors.iter().map(|vector| size_of_val(&**vector)).sum();
+        let size = |(name, vector): (&&str, &Vector)| name.len() + size_of_val(&**vector);
+        let bytes: usize = self.names.iter().zip(vectors).map(size).sum();
         if state.bytes + bytes > KEPT_BYTES {
             state.forget();
         }

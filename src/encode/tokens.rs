@@ -13,8 +13,8 @@ use tokenizers::Tokenizer;
 use super::prompt::{LABEL, MARKERS, Piece, Prompt};
 use crate::error::{Error, Result};
 
-/// Labels whose tokens are kept; beyond that the store is emptied.
-const KEPT_LABELS: usize = 1 << 16;
+/// Bytes of labels and their tokens that are kept; beyond that all are forgotten.
+const KEPT_BYTES: usize = 32 << 20;
 
 /// Bytes of a long text that are looked at first: most models have read all they can long before.
 const LONG_TEXT: usize = 1 << 16;
@@ -38,7 +38,7 @@ pub struct Encoder {
     before: Vec<u32>,
     after: Vec<u32>,
     max_length: usize,
-    labels: RwLock<HashMap<String, Arc<[u32]>>>,
+    labels: RwLock<Kept>,
 }
 
 impl Encoder {
@@ -220,16 +220,32 @@ impl Encoder {
     }
 
     fn kept(&self, label: &str, cut: impl FnOnce() -> Result<Arc<[u32]>>) -> Result<Arc<[u32]>> {
-        if let Some(known) = self.labels.read().unwrap_or_else(PoisonError::into_inner).get(label) {
+        if let Some(known) = self.labels.read().unwrap_or_else(PoisonError::into_inner).tokens.get(label) {
             return Ok(Arc::clone(known));
         }
         let tokens = cut()?;
-        let mut labels = self.labels.write().unwrap_or_else(PoisonError::into_inner);
-        if labels.len() >= KEPT_LABELS {
-            labels.clear();
-        }
-        labels.insert(label.to_owned(), Arc::clone(&tokens));
+        self.labels.write().unwrap_or_else(PoisonError::into_inner).insert(label, &tokens);
         Ok(tokens)
+    }
+}
+
+/// The tokens of the labels known so far.
+#[derive(Default)]
+struct Kept {
+    tokens: HashMap<String, Arc<[u32]>>,
+    bytes: usize,
+}
+
+impl Kept {
+    fn insert(&mut self, label: &str, tokens: &Arc<[u32]>) {
+        let bytes = size_of::<(String, Arc<[u32]>)>() + label.len() + size_of_val(&**tokens);
+        if self.bytes + bytes > KEPT_BYTES {
+            *self = Self::default();
+        }
+        // Another worker may have cut the same label meanwhile.
+        if self.tokens.insert(label.to_owned(), Arc::clone(tokens)).is_none() {
+            self.bytes += bytes;
+        }
     }
 }
 
@@ -333,6 +349,17 @@ mod tests {
                 assert!(error.as_ref().is_some_and(|error| error.contains(what)), "{error:?}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_kept_of_long_labels_is_bounded() {
+        let mut kept = Kept::default();
+        let tokens: Arc<[u32]> = vec![0; 1 << 18].into();
+        for number in 0..100 {
+            kept.insert(&format!("label {}", number / 2), &tokens);
+            assert!(kept.bytes <= KEPT_BYTES && kept.tokens.len() <= 32);
+        }
+        assert!(kept.tokens.contains_key("label 49"));
     }
 
     #[test]
