@@ -311,7 +311,7 @@ impl Source for Reader<Stream> {
 }
 
 /// What serde_json says, without the line (always 1) and column of a part of the line.
-fn without_place(error: &serde_json::Error) -> String {
+pub(super) fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.rfind(" at line ").map_or(text.clone(), |place| text[..place].to_owned())
 }

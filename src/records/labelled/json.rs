@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::{CANDIDATES_FIELDS, Found, LABEL_FIELDS, Layout, Lines, Own, Truth, flaw};
 use crate::error::Result;
 use crate::records::LabelSet;
+use crate::records::jsonl::without_place;
 
 /// From this weight on a label is true: weights are the targets that GLiClass is trained towards.
 const TRUE_WEIGHT: f32 = 0.5;
@@ -19,12 +20,16 @@ pub(super) fn read_lines(text: &str, layout: &Layout) -> Result<Vec<Found>> {
 }
 
 pub(super) fn read_array(text: &str, layout: &Layout) -> Result<Vec<Found>> {
-    let records: Vec<&RawValue> =
+    parts_of_array(text)?.into_iter().map(|(line, record)| read_record(line, record, layout)).collect()
+}
+
+/// The parts of a JSON array as they are written, each with its line.
+pub(super) fn parts_of_array(text: &str) -> Result<Vec<(usize, &str)>> {
+    let parts: Vec<&RawValue> =
         serde_json::from_str(text).map_err(|error| flaw(error.line(), None, &not_json(&error)))?;
     let mut lines = Lines::new(text);
     let offset = |part: &str| part.as_ptr().addr() - text.as_ptr().addr();
-    let read = |record: &RawValue| read_record(lines.at(offset(record.get())), record.get(), layout);
-    records.into_iter().map(read).collect()
+    Ok(parts.into_iter().map(|part| (lines.at(offset(part.get())), part.get())).collect())
 }
 
 fn read_record(line: usize, json: &str, layout: &Layout) -> Result<Found> {
@@ -114,9 +119,7 @@ pub(super) fn missing(option: &str) -> String {
 
 /// serde_json's message without its place, which counts from the record, not from the file.
 pub(super) fn not_json(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
-    format!("not JSON: {message}")
+    format!("not JSON: {}", without_place(error))
 }
 
 pub(super) fn kind(value: &Value) -> &'static str {

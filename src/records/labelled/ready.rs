@@ -12,9 +12,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::json::{candidates_field, kind, label_field, missing, not_json, read_truth};
+use super::json::{candidates_field, kind, label_field, missing, not_json, parts_of_array, read_truth};
 use super::table::split;
-use super::{Form, Layout, Lines, flaw, text};
+use super::{Form, Layout, flaw, text};
 use crate::error::{Error, Result};
 use crate::records::LabelSet;
 use crate::records::jsonl::Object;
@@ -92,15 +92,7 @@ fn read_file(file: usize, form: Form, text: &str, layout: &Layout, output_field:
             let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
             read_json(file, &lines.collect::<Vec<_>>(), layout, output_field)
         }
-        Form::JsonArray => {
-            let records: Vec<&RawValue> =
-                serde_json::from_str(text).map_err(|error| flaw(error.line(), None, &not_json(&error)))?;
-            let mut lines = Lines::new(text);
-            let offset = |part: &str| part.as_ptr().addr() - text.as_ptr().addr();
-            let records: Vec<(usize, &str)> =
-                records.iter().map(|record| (lines.at(offset(record.get())), record.get())).collect();
-            read_json(file, &records, layout, output_field)
-        }
+        Form::JsonArray => read_json(file, &parts_of_array(text)?, layout, output_field),
         Form::Csv => read_table(file, text, b',', layout).map(|chunk| vec![chunk]),
         Form::Tsv => read_table(file, text, b'\t', layout).map(|chunk| vec![chunk]),
         Form::FastText => Err(Error::Record(format!("{form} hold no predictions: give an output of batch"))),
