@@ -3,7 +3,9 @@
 //!
 //! Source: `ZeroShotClassificationWithChunkingPipeline` of `gliclass` 0.1.21, which cuts by characters.
 
+use std::borrow::Cow;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::architectures::Network;
@@ -47,8 +49,8 @@ pub(super) struct Writer<'a> {
 impl Writer<'_> {
     /// A record as tokens, in as many pieces as it takes.
     pub(super) fn encode(&self, record: &Record) -> Result<Encoded> {
-        let records = self.with_fewer_labels(record)?;
-        let whole = self.encode_all(&records, &record.text)?;
+        let runs = self.runs(record)?;
+        let whole = self.encode_all(Cow::Borrowed(record), &runs)?;
         if whole.iter().all(|piece| !piece.truncated) || self.pieces.overflow == Overflow::Truncate {
             return Ok(together(whole, &record.labels));
         }
@@ -59,68 +61,67 @@ impl Writer<'_> {
                 self.encoder.max_length()
             )));
         }
-        Ok(together(self.windows(&records, &record.text)?, &record.labels))
+        Ok(together(self.windows(record, &runs)?, &record.labels))
     }
 
-    /// The record once for each run of labels that are read together.
-    fn with_fewer_labels(&self, record: &Record) -> Result<Vec<Record>> {
+    /// The labels that are read together; all of them where they are one run.
+    fn runs(&self, record: &Record) -> Result<Vec<Arc<LabelSet>>> {
         let at_once = self.pieces.labels.map_or(usize::MAX, NonZeroUsize::get);
         if record.labels.len() <= at_once {
-            return Ok(vec![record.clone()]);
+            return Ok(vec![Arc::clone(&record.labels)]);
         }
         let runs = record.labels.names().chunks(at_once);
-        let with = |names: &[String]| {
-            let labels = Arc::new(LabelSet::flat(names.to_vec())?);
-            Ok(Record { labels, ..record.clone() })
-        };
-        runs.map(with).collect()
+        runs.map(|names| LabelSet::flat(names.to_vec()).map(Arc::new)).collect()
     }
 
-    fn encode_all(&self, records: &[Record], text: &str) -> Result<Vec<Encoded>> {
-        let with_text = |record: &Record| {
-            if record.text == text {
-                return self.network.encode(record, self.encoder);
-            }
-            self.network.encode(&Record { text: text.to_owned(), ..record.clone() }, self.encoder)
+    /// A record with each run of its labels. There is one copy of its text, however many there are.
+    fn encode_all(&self, record: Cow<'_, Record>, runs: &[Arc<LabelSet>]) -> Result<Vec<Encoded>> {
+        if runs.len() == 1 {
+            return Ok(vec![self.network.encode(&record, self.encoder)?]);
+        }
+        let mut record = record.into_owned();
+        let with = |labels: &Arc<LabelSet>| {
+            record.labels = Arc::clone(labels);
+            self.network.encode(&record, self.encoder)
         };
-        records.iter().map(with_text).collect()
+        runs.iter().map(with).collect()
     }
 
     /// Overlapping pieces of the text, each with all runs of labels. The pieces begin and end at the same
     /// places for all of them: where they fit beside the longest.
-    fn windows(&self, records: &[Record], text: &str) -> Result<Vec<Encoded>> {
-        let beside = self.encode_all(records, "")?.iter().map(|piece| piece.tokens.len()).max().unwrap_or(0);
+    fn windows(&self, record: &Record, runs: &[Arc<LabelSet>]) -> Result<Vec<Encoded>> {
+        let beside =
+            self.encode_all(with_text(record, ""), runs)?.iter().map(|piece| piece.tokens.len()).max().unwrap_or(0);
         let room = self.encoder.max_length().saturating_sub(beside).max(1);
         let overlap = self.pieces.overlap.min(room / 2);
-        let offsets = self.encoder.offsets(text)?;
+        let offsets = self.encoder.offsets(&record.text)?;
         let (mut pieces, mut start) = (Vec::new(), 0);
         while start < offsets.len() {
-            let (end, window) = self.window(records, text, &offsets, start, room)?;
+            let (end, window) = self.window(record, runs, &offsets, start..start + room)?;
             pieces.extend(window);
             if end == offsets.len() {
                 break;
             }
-            start = (end - overlap).max(start + 1);
+            start = next_start(start, end, overlap);
         }
         Ok(pieces)
     }
 
-    /// The piece of about `room` tokens that begins with token `start`, and the token where it ends: cut alone,
-    /// a piece may have some tokens more than as part of the text.
+    /// The piece of about these tokens, and the token where it ends: cut alone, a piece may have some tokens more
+    /// than as part of the text.
     fn window(
         &self,
-        records: &[Record],
-        text: &str,
+        record: &Record,
+        runs: &[Arc<LabelSet>],
         offsets: &[(usize, usize)],
-        start: usize,
-        room: usize,
+        Range { start, end }: Range<usize>,
     ) -> Result<(usize, Vec<Encoded>)> {
-        let mut end = offsets.len().min(start + room);
+        let (text, mut end) = (record.text.as_str(), end.min(offsets.len()));
         let mut fewer = 1;
         loop {
             let from = if start == 0 { 0 } else { text.floor_char_boundary(offsets[start].0) };
             let to = if end == offsets.len() { text.len() } else { text.ceil_char_boundary(offsets[end - 1].1) };
-            let window = self.encode_all(records, &text[from..to.max(from)])?;
+            let window = self.encode_all(with_text(record, &text[from..to.max(from)]), runs)?;
             if end == start + 1 || window.iter().all(|piece| !piece.truncated) {
                 return Ok((end, window));
             }
@@ -128,6 +129,22 @@ impl Writer<'_> {
             fewer *= 2;
         }
     }
+}
+
+/// The same record with another text.
+fn with_text<'a>(record: &Record, text: &str) -> Cow<'a, Record> {
+    Cow::Owned(Record {
+        text: text.to_owned(),
+        labels: Arc::clone(&record.labels),
+        prompt: record.prompt.clone(),
+        examples: Arc::clone(&record.examples),
+        rac_examples: Arc::clone(&record.rac_examples),
+    })
+}
+
+/// Where the piece behind that of the tokens from `start` to `end` begins. That one may be shorter than the overlap.
+fn next_start(start: usize, end: usize, overlap: usize) -> usize {
+    end.saturating_sub(overlap).max(start + 1)
 }
 
 /// A record of one piece is that piece.
@@ -167,6 +184,13 @@ mod tests {
     use super::*;
 
     const PIECES: Pieces = Pieces { overflow: Overflow::Chunk, overlap: 0, labels: None, single_label: false };
+
+    #[test]
+    fn a_piece_begins_behind_the_one_before_it_even_if_that_is_shorter_than_the_overlap() {
+        let starts =
+            [(0, 1, 2), (0, 2, 2), (5, 6, 3), (4, 10, 2)].map(|(start, end, overlap)| next_start(start, end, overlap));
+        assert_eq!(starts, [1, 1, 6, 8]);
+    }
 
     #[test]
     fn labels_in_runs_are_set_side_by_side_and_stay_what_they_are() {
