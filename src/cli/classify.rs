@@ -95,7 +95,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     runner.run(&model, source, &mut sheet)?;
     sheet.end()?;
     Ok(match (interrupted.load(Ordering::Relaxed), sheet.errors) {
-        (true, _) => ExitCode::from(130),
+        (true, _) => ExitCode::from(terminal::INTERRUPT_STATUS),
         (_, 0) => ExitCode::SUCCESS,
         _ => ExitCode::from(1),
     })

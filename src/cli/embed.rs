@@ -78,10 +78,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let runner = Runner { threads: args.model.base.threads(), limits: Limits::default(), interrupted };
     let result = runner.run(&model, jsonl::Reader::new(input.stream, &input.name, reading), &mut writer);
     writer.progress.finish();
-    result?;
-    writer.output.finish()?;
+    let finished = writer.output.finish();
+    result.and(finished)?;
     Ok(match (interrupted.load(Ordering::Relaxed), writer.progress.errors()) {
-        (true, _) => ExitCode::from(130),
+        (true, _) => ExitCode::from(terminal::INTERRUPT_STATUS),
         (_, 0) => ExitCode::SUCCESS,
         _ => ExitCode::from(1),
     })

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{Tensor, Var};
 
-use super::{Files, Options, Parts, Place, Precision, Source};
+use super::{Files, Options, Parts, Place, Precision, Source, Turns};
 use crate::architectures::{Logits, Network};
 use crate::checkpoint::Config;
 use crate::checkpoint::learning::Learning;
@@ -21,6 +21,7 @@ pub struct Learner {
     network: Box<dyn Network>,
     files: Files,
     description: String,
+    turns: Turns,
 }
 
 impl Learner {
@@ -39,10 +40,11 @@ impl Learner {
     pub fn from_files(mut files: Files, options: &Options, learning: Learning) -> Result<Self> {
         let place = Place::find(options.device, Precision::F32)?;
         kernels::keep_pages();
+        let turns = Turns::on(&place.hardware, options.notify);
         files.weights = files.weights.on(place.hardware, place.dtype);
         let Parts { config, encoder, network } =
             Parts::new(&mut files, options, |weights| weights.trainable(learning))?;
-        Ok(Self { config, encoder, network, files, description: place.description })
+        Ok(Self { config, encoder, network, files, description: place.description, turns })
     }
 
     /// Where it computes, for people.
@@ -101,6 +103,6 @@ impl Classifier for Learner {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        self.network.forward(batch, threads)?.by_record()
+        self.turns.compute(batch, &|batch| self.network.forward(batch, threads)?.by_record())
     }
 }

@@ -1,17 +1,50 @@
-//! Batches that do not fit into the device's memory.
+//! Batches on a device: one at a time where it is no processor, and smaller ones where they do not fit into its memory.
+
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+
+use candle_core::Device;
 
 use crate::error::{Error, Result};
+
+/// How the batches of several threads come to a device.
+pub(super) struct Turns {
+    /// Held by the thread that computes: batches side by side would only share the GPU's memory.
+    turn: Option<Mutex<()>>,
+    notify: fn(&str),
+    halved: Once,
+}
+
+impl Turns {
+    /// `notify` hears of it once if a batch does not fit.
+    pub(super) fn on(device: &Device, notify: fn(&str)) -> Self {
+        Self { turn: (!device.is_cpu()).then(Mutex::default), notify, halved: Once::new() }
+    }
+
+    /// Held while a device computes that has room for one batch only.
+    pub(super) fn take(&self) -> Option<MutexGuard<'_, ()>> {
+        self.turn.as_ref().map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Computes a batch when it is its turn, in parts where it does not fit.
+    ///
+    /// # Errors
+    /// As [`in_parts`].
+    pub(super) fn compute<T, R>(&self, batch: &[T], compute: &dyn Fn(&[T]) -> Result<Vec<R>>) -> Result<Vec<R>> {
+        let _turn = self.take();
+        in_parts(batch, compute, &|size| {
+            self.halved.call_once(|| {
+                (self.notify)(&format!("a batch of {size} records does not fit into the device's memory: halving it"));
+            });
+        })
+    }
+}
 
 /// Computes a batch; where it does not fit into memory, half of it at a time, down to single records.
 /// `halved` hears of each batch that did not fit, with its size.
 ///
 /// # Errors
 /// The computation failed, or a single record does not fit.
-pub(super) fn in_parts<T, R>(
-    batch: &[T],
-    compute: &dyn Fn(&[T]) -> Result<Vec<R>>,
-    halved: &dyn Fn(usize),
-) -> Result<Vec<R>> {
+fn in_parts<T, R>(batch: &[T], compute: &dyn Fn(&[T]) -> Result<Vec<R>>, halved: &dyn Fn(usize)) -> Result<Vec<R>> {
     match compute(batch) {
         Err(error) if is_out_of_memory(&error) && batch.len() > 1 => {
             halved(batch.len());

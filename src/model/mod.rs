@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use crate::architectures::{self, LabelTokenizer, Network, Vectors};
 use crate::checkpoint::config::Architecture;
@@ -27,6 +26,7 @@ pub use device::Device;
 use device::Place;
 pub use fingerprint::fingerprint;
 pub use learner::Learner;
+use memory::Turns;
 pub use neighbours::Neighbours;
 pub use pieces::{Overflow, Pieces};
 
@@ -172,12 +172,9 @@ pub struct Model {
     pieces: Pieces,
     neighbours: Option<Neighbours>,
     description: Vec<String>,
-    /// Held by the thread that computes, where only one can.
-    turn: Option<Mutex<()>>,
+    turns: Turns,
     /// Tokens of a batch, where the device wants many.
     batch_tokens: Option<usize>,
-    notify: fn(&str),
-    halved: Once,
 }
 
 impl Model {
@@ -202,12 +199,10 @@ impl Model {
         if !unused.is_empty() {
             description.push(format!("tensors without a use: {}", unused.join(", ")));
         }
-        // Batches of several threads side by side would only share the GPU's memory.
-        let turn = (!place.hardware.is_cpu()).then(Mutex::default);
+        let turns = Turns::on(&place.hardware, options.notify);
         let batch_tokens = device::batch_tokens(&place.hardware);
-        let pieces = options.pieces;
-        let (neighbours, notify, halved) = (None, options.notify, Once::new());
-        Ok(Self { encoder, network, pieces, neighbours, description, turn, batch_tokens, notify, halved })
+        let (pieces, neighbours) = (options.pieces, None);
+        Ok(Self { encoder, network, pieces, neighbours, description, turns, batch_tokens })
     }
 
     /// Lines for `--verbose`: architecture, backbone, size, kernels, tensors left unused.
@@ -253,17 +248,12 @@ fn padding_token(folder: &Path) -> Option<String> {
 impl Model {
     /// The logits of records without pieces.
     fn compute(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
-        let _turn = self.turn();
-        memory::in_parts(batch, &|batch| self.network.forward(batch, threads)?.by_record(), &|size| {
-            self.halved.call_once(|| {
-                (self.notify)(&format!("a batch of {size} records does not fit into the device's memory: halving it"));
-            });
-        })
+        self.turns.compute(batch, &|batch| self.network.forward(batch, threads)?.by_record())
     }
 
-    /// Held while a device computes that has room for one batch only.
-    fn turn(&self) -> Option<MutexGuard<'_, ()>> {
-        self.turn.as_ref().map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner))
+    /// A record as tokens, cut as `pieces` say.
+    fn write(&self, record: &Record, pieces: Pieces) -> Result<Encoded> {
+        pieces::Writer { network: &*self.network, encoder: &self.encoder, pieces }.encode(record)
     }
 
     /// The record with the examples nearest to it, where there are some to choose from.
@@ -272,7 +262,7 @@ impl Model {
             return Ok(Cow::Borrowed(record));
         };
         let query = self.network.encode(&neighbours.query(record), &self.encoder)?;
-        let _turn = self.turn();
+        let _turn = self.turns.take();
         // Alone and on one thread, as records are encoded: the bits are those it would have in a batch.
         let vectors = self.network.vectors(&[query], 1)?;
         let vector = vectors.first().map(|vectors| neighbours::unit(&vectors.text)).unwrap_or_default();
@@ -302,24 +292,32 @@ impl<'a> From<&'a Model> for Embedder<'a> {
 }
 
 impl Classifier for Embedder<'_> {
-    /// A text that does not fit is cut: it has one vector, whatever [`Pieces`] say.
+    /// A text that does not fit is cut where it would be read in pieces: it has one vector.
     fn encode(&self, record: &Record) -> Result<Encoded> {
-        self.0.network.encode(record, &self.0.encoder)
+        let overflow = match self.0.pieces.overflow {
+            Overflow::Error => Overflow::Error,
+            Overflow::Truncate | Overflow::Chunk => Overflow::Truncate,
+        };
+        self.0.write(record, Pieces { overflow, ..Pieces::default() })
+    }
+
+    fn batch_tokens(&self) -> Option<usize> {
+        self.0.batch_tokens
     }
 
     fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        let _turn = self.0.turn();
-        Ok(self.0.network.vectors(batch, threads)?.iter().map(Vectors::to_list).collect())
+        let vectors =
+            |batch: &[Encoded]| Ok(self.0.network.vectors(batch, threads)?.iter().map(Vectors::to_list).collect());
+        self.0.turns.compute(batch, &vectors)
     }
 }
 
 impl Classifier for Model {
     fn encode(&self, record: &Record) -> Result<Encoded> {
-        pieces::Writer { network: &*self.network, encoder: &self.encoder, pieces: self.pieces }
-            .encode(&*self.with_examples(record)?)
+        self.write(&*self.with_examples(record)?, self.pieces)
     }
 
     fn batch_tokens(&self) -> Option<usize> {

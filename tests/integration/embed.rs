@@ -1,6 +1,7 @@
 //! The vectors of `gliclass embed`, on small checkpoints with recorded answers.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -54,4 +55,31 @@ fn a_bad_record_keeps_its_place_and_a_record_has_no_pieces() {
     let fields: Vec<Value> = outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(fields[1]["error"].is_string() && fields[2]["text_embedding"].is_array());
     embed("uni-electra", lines, &["-l", "a", "--on-overflow", "chunk"]).ends_with(2).says(&["one vector"]);
+}
+
+#[test]
+fn a_text_that_does_not_fit_is_an_error_where_that_is_wanted() {
+    let lines = format!("{}\n{}\n", json!({"text": "short"}), json!({"text": "long ".repeat(99)}));
+    let more = ["-l", "a", "--max-length", "24", "--on-overflow", "error"];
+    let outcome = embed("uni-electra", &lines, &more).ends_with(1);
+    let fields: Vec<Value> = outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(fields[0]["text_embedding"].is_array());
+    assert!(fields[1]["error"].as_str().is_some_and(|error| error.contains("do not fit in 24 tokens")), "{fields:?}");
+}
+
+#[test]
+fn records_before_an_input_that_breaks_off_are_in_a_packed_output() {
+    let sandbox = Sandbox::new();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(b"{\"text\": \"one\"}\n").unwrap();
+    let mut packed = packed.finish().unwrap();
+    packed.extend_from_within(..12);
+    sandbox.write("broken.jsonl.gz", packed);
+    let model = folder("uni-electra").display().to_string();
+    let arguments = ["embed", "broken.jsonl.gz", "-m", &model, "-l", "a", "-o", "out.jsonl.gz"];
+    sandbox.gliclass(arguments).run().ends_with(2).says(&["broken.jsonl.gz"]);
+    let written = fs::read(sandbox.path("out.jsonl.gz")).unwrap();
+    let mut text = String::new();
+    flate2::read::MultiGzDecoder::new(&written[..]).read_to_string(&mut text).unwrap();
+    assert!(text.contains("text_embedding"), "{text:?}");
 }
