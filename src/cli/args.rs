@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -385,13 +386,13 @@ pub struct DecisionArgs {
     #[arg(long)]
     pub single_label: bool,
     /// The least score of a label that holds, from 0 to 1; unused with --single-label [default: 0.5]
-    #[arg(short, long, value_name = "F", value_parser = threshold)]
+    #[arg(short, long, value_name = "F", value_parser = share::<f32>)]
     pub threshold: Option<f32>,
     /// Thresholds and temperature from a file of `eval --fit`; a label that is not in it is an error
     #[arg(long, value_name = "FILE", conflicts_with = "threshold")]
     pub thresholds: Option<PathBuf>,
     /// No label for a text whose best score is lower, from 0 to 1
-    #[arg(long, value_name = "F", value_parser = threshold)]
+    #[arg(long, value_name = "F", value_parser = share::<f32>)]
     pub abstain_below: Option<f32>,
     /// At most N labels for a text, the best ones
     #[arg(short = 'k', long, value_name = "N")]
@@ -450,6 +451,11 @@ impl ShapeArgs {
     }
 }
 
-fn threshold(text: &str) -> Result<f32, &'static str> {
-    text.parse().ok().filter(|value| (0.0..=1.0).contains(value)).ok_or("give a number from 0 to 1")
+/// A number from 0 to 1.
+///
+/// # Errors
+/// It is none.
+pub fn share<F: FromStr + PartialOrd + From<u8>>(text: &str) -> Result<F, &'static str> {
+    let range = F::from(0)..=F::from(1);
+    text.parse().ok().filter(|value| range.contains(value)).ok_or("give a number from 0 to 1")
 }

@@ -81,6 +81,18 @@ fn predictions_that_cannot_be_written_are_refused_before_any_work() {
     finished.run().ends_with(2).says(&["none/p.jsonl: No such file"]);
 }
 
+#[test]
+fn predictions_replace_nothing_before_there_is_a_model_and_never_the_data() {
+    let sandbox = Sandbox::new();
+    for (name, content) in [("d.csv", "text,label\nx,a\n"), ("p.jsonl", "precious\n")] {
+        sandbox.write(name, content);
+        let arguments = ["eval", "d.csv", "--predictions", name, "-m", "./nowhere"];
+        let outcome = sandbox.gliclass(arguments).run().ends_with(2);
+        assert_eq!(std::fs::read_to_string(sandbox.path(name)).unwrap(), content);
+        assert_eq!(outcome.stderr.contains("is the input, too"), name == "d.csv", "{}", outcome.stderr);
+    }
+}
+
 #[cfg(feature = "builtin")]
 const TOPICS: &str = "text,label\nThe striker scored twice in the final.,sport\nHeavy rain and wind all day.,weather\n";
 
@@ -123,6 +135,8 @@ fn predictions_are_written_a_line_a_record_in_order() {
     assert_eq!(records.len(), 2);
     assert_eq!(records[1]["true_labels"], serde_json::json!(["weather"]));
     assert_eq!(records[1]["predictions"].as_array().map(Vec::len), Some(2));
+    sandbox.gliclass(["eval", "d.csv", "--all-scores", "--predictions", "p.jsonl.gz"]).run().ends_with(0);
+    assert!(std::fs::read(sandbox.path("p.jsonl.gz")).unwrap().starts_with(&[0x1f, 0x8b]), "not packed");
 }
 
 /// Ready predictions with all scores: `right` records of ten say what is true.

@@ -82,9 +82,10 @@ impl Asking {
             lines.push(Place { file: 0, line: labelled.line });
             Ok(())
         };
-        runner.run(classifier, source, &mut sink)?;
+        let result = runner.run(classifier, source, &mut sink);
         self.progress.finish();
-        self.predictions.map_or(Ok(()), Predictions::finish)?;
+        let finished = self.predictions.map_or(Ok(()), Predictions::finish);
+        result.and(finished)?;
         Ok(Gathered { judged, texts, places: lines, files: vec![data.name] })
     }
 
@@ -127,7 +128,11 @@ pub fn read_files(paths: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>> {
 
 /// What is in a file, unpacked, `-` being standard input; and its name.
 pub fn read_file(path: &Path) -> Result<(String, Vec<u8>)> {
-    let mut input = Input::open(Some(path))?;
+    read(&mut Input::open(Some(path))?)
+}
+
+/// The same of an input that is open.
+pub fn read(input: &mut Input) -> Result<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     input.stream.read_to_end(&mut bytes).map_err(|error| Error::io(&input.name, error))?;
     Ok((input.name.display().to_string(), bytes))
@@ -219,6 +224,7 @@ mod tests {
 
     use super::*;
     use crate::classifier::Encoded;
+    use crate::records::output::{Existing, Output};
     use crate::records::{Record, labelled};
     use crate::runner::Limits;
 
@@ -311,8 +317,10 @@ mod tests {
         let path = folder.path().join("p.jsonl");
         let all = Decision { all_scores: true, ..Decision::default() };
         let text = "id,text,label\n7,cut red,red\n8,blue,blue\n";
-        let predictions = Predictions::create(&path).unwrap();
-        let gathered = asked("d.csv", text, &all, Some(predictions)).unwrap();
+        let data = folder.path().join("d.csv");
+        std::fs::write(&data, text).unwrap();
+        let output = Output::open(Some(&path), Existing::Replace, &Input::open(Some(&data)).unwrap()).unwrap();
+        let gathered = asked("d.csv", text, &all, Some(Predictions::begin(output).unwrap())).unwrap();
         assert_eq!(sets(&gathered.judged), [(vec![0], vec![0]), (vec![1], vec![1])]);
         let (name, bytes) = read_file(&path).unwrap();
         let first = r#"{"id":"7","text":"cut red","label":"red","true_labels":["red"],"predictions":[{"label":"red","score":0.880797},{"label":"blue","score":0.11920292}],"truncated":true}"#;

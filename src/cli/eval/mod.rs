@@ -15,7 +15,7 @@ use anyhow::{Context, bail};
 pub(super) use self::gather::read_file;
 use self::gather::{Asking, Gathered};
 use self::predictions::Predictions;
-use super::args::{DecisionArgs, FieldArgs, LabelArgs, ModelArgs, ShapeArgs};
+use super::args::{DecisionArgs, FieldArgs, LabelArgs, ModelArgs, ShapeArgs, share};
 use super::retrieval::Retrieval;
 use super::terminal::{self, Progress};
 use crate::adapted::Adapted;
@@ -25,7 +25,9 @@ use crate::metrics::goal::Goal;
 use crate::metrics::page::Subject;
 use crate::metrics::{self, Findings, Judged, Report, Resampling};
 use crate::records::Defaults;
+use crate::records::input::Input;
 use crate::records::labelled::{self, Dataset, Ready, align};
+use crate::records::output::{Existing, Output};
 use crate::runner::{Limits, Runner};
 use crate::scores::Decision;
 
@@ -152,21 +154,17 @@ struct FitArgs {
 #[command(next_help_heading = "Minimums (exit code 1 below)")]
 struct Minimums {
     /// The least accuracy; for several labels a record, the least subset accuracy
-    #[arg(long, value_name = "F", value_parser = share)]
+    #[arg(long, value_name = "F", value_parser = share::<f64>)]
     min_accuracy: Option<f64>,
     /// The least micro-averaged F1
-    #[arg(long, value_name = "F", value_parser = share)]
+    #[arg(long, value_name = "F", value_parser = share::<f64>)]
     min_micro_f1: Option<f64>,
     /// The least macro-averaged F1
-    #[arg(long, value_name = "F", value_parser = share)]
+    #[arg(long, value_name = "F", value_parser = share::<f64>)]
     min_macro_f1: Option<f64>,
     /// The least F1 averaged by support
-    #[arg(long, value_name = "F", value_parser = share)]
+    #[arg(long, value_name = "F", value_parser = share::<f64>)]
     min_weighted_f1: Option<f64>,
-}
-
-fn share(text: &str) -> std::result::Result<f64, &'static str> {
-    text.parse().ok().filter(|value| (0.0..=1.0).contains(value)).ok_or("give a number from 0 to 1")
 }
 
 impl Minimums {
@@ -256,16 +254,19 @@ impl Args {
             return Ok(Some((self.judge(ready, decision)?, None)));
         };
         let retrieval = Retrieval::new(&self.labels, defaults)?;
-        let (name, bytes) = gather::read_file(path)?;
+        let mut input = Input::open(Some(path))?;
+        let (name, bytes) = gather::read(&mut input)?;
         let data = labelled::read(&name, &bytes, &self.fields.layout(defaults))?;
         let (records, labels) = (data.records.len(), data.labels.len());
         self.say(&format!(
             "read {records} records as {}, true labels from {:?}; {labels} labels",
             data.form, data.truth
         ));
-        let predictions = self.output.predictions.as_deref().map(Predictions::create).transpose()?;
+        let open = |path| Output::open(Some(path), Existing::Replace, &input);
+        let predictions = self.output.predictions.as_deref().map(open).transpose()?;
         let model = self.model.load_with(&self.model.base.source()?, retrieval, decision.single_label)?;
         let model = Adapted::new(model, decision.fitted.clone());
+        let predictions = predictions.map(Predictions::begin).transpose()?;
         let interrupted = terminal::listen_for_interrupt()?;
         let runner = Runner { threads: self.model.base.threads(), limits: Limits::default(), interrupted };
         let again = (self.output.label_order_trials > 0).then(|| data.clone());

@@ -1,26 +1,19 @@
 //! The file of `--predictions`: every record with what was said of it, as `batch` writes it.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
-
 use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::records::jsonl::Line;
 use crate::records::labelled::Labelled;
+use crate::records::output::{Output, Sheet};
 
 /// The file of `--predictions`.
-pub struct Predictions {
-    path: PathBuf,
-    file: BufWriter<File>,
-}
+pub struct Predictions(Sheet);
 
 impl Predictions {
     /// Begins the file.
-    pub fn create(path: &Path) -> Result<Self> {
-        let file = File::create(path).map_err(|error| Error::io(path, error))?;
-        Ok(Self { path: path.to_owned(), file: BufWriter::new(file) })
+    pub fn begin(output: Output) -> Result<Self> {
+        output.begin(0).map(Self)
     }
 
     /// Writes a record with its `predictions`, which are JSON; with its true labels by name where they cannot
@@ -34,13 +27,11 @@ impl Predictions {
         if truncated {
             fields.push(("truncated", "true".into()));
         }
-        let mut line = Vec::new();
-        Line::of_object(labelled.source.clone()).write(&fields, &[], &mut line);
-        self.file.write_all(&line).map_err(|error| Error::io(&self.path, error))
+        self.0.write(|out| Line::of_object(labelled.source.clone()).write(&fields, &[], out))
     }
 
     /// Ends the file.
     pub fn finish(mut self) -> Result<()> {
-        self.file.flush().map_err(|error| Error::io(&self.path, error))
+        self.0.finish()
     }
 }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use self::options::{AugmentArgs, BackboneArgs, LabelArgs, LearningArgs, LossArgs, ScheduleArgs};
 use self::shown::Shown;
-use super::args::{BaseArgs, FieldArgs};
+use super::args::{BaseArgs, FieldArgs, share};
 use super::batch::differences;
 use super::eval::read_file;
 use super::terminal;
@@ -84,7 +84,7 @@ struct HeldOutArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "eval_share")]
     eval: Option<PathBuf>,
     /// Judge each epoch on this share of the records, which is then not learned from; 0 for none
-    #[arg(long, value_name = "F", default_value_t = 0.1, value_parser = options::share)]
+    #[arg(long, value_name = "F", default_value_t = 0.1, value_parser = share::<f64>)]
     eval_share: f64,
     /// Stop before the first step if anything is wrong with the data
     #[arg(long)]

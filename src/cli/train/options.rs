@@ -81,7 +81,7 @@ pub(super) struct ScheduleArgs {
     #[arg(long, value_name = "SHAPE", value_enum, default_value_t)]
     schedule: Shape,
     /// The share of the steps in which the learning rates rise from 0
-    #[arg(long, value_name = "F", default_value_t = 0.05, value_parser = share)]
+    #[arg(long, value_name = "F", default_value_t = 0.05, value_parser = args::share::<f64>)]
     warmup: f64,
     /// The greatest norm of a step's gradients; 0 for any
     #[arg(long, value_name = "F", default_value_t = 1.0, value_parser = not_negative)]
@@ -142,13 +142,13 @@ pub(super) struct LossArgs {
     #[arg(long)]
     pub(super) single_label: bool,
     /// The weight of true labels in the loss, from 0 to 1, false ones having the rest [default: no weights]
-    #[arg(long, value_name = "F", value_parser = share, conflicts_with = "single_label")]
+    #[arg(long, value_name = "F", value_parser = args::share::<f64>, conflicts_with = "single_label")]
     focal_alpha: Option<f64>,
     /// How much less a label counts, the better it is known already; 0 is plain binary cross-entropy
     #[arg(long, value_name = "F", default_value_t = 0.0, value_parser = not_negative, conflicts_with = "single_label")]
     focal_gamma: f64,
     /// How far targets are moved towards no opinion, from 0 to 1
-    #[arg(long, value_name = "F", default_value_t = 0.0, value_parser = share)]
+    #[arg(long, value_name = "F", default_value_t = 0.0, value_parser = args::share::<f64>)]
     label_smoothing: f64,
     /// The sum over all labels instead of the mean
     #[arg(long, conflicts_with = "single_label")]
@@ -299,22 +299,22 @@ pub(super) struct AugmentArgs {
     #[arg(long)]
     augment: bool,
     /// How likely some labels are left out
-    #[arg(long, value_name = "F", value_parser = share)]
+    #[arg(long, value_name = "F", value_parser = args::share::<f64>)]
     label_removal: Option<f64>,
     /// How likely labels of other records are added
-    #[arg(long, value_name = "F", value_parser = share)]
+    #[arg(long, value_name = "F", value_parser = args::share::<f64>)]
     label_addition: Option<f64>,
     /// How likely the text of another record is added
-    #[arg(long, value_name = "F", value_parser = share)]
+    #[arg(long, value_name = "F", value_parser = args::share::<f64>)]
     text_addition: Option<f64>,
     /// How likely labels are called by their synonyms
-    #[arg(long, value_name = "F", value_parser = share, requires = "descriptions")]
+    #[arg(long, value_name = "F", value_parser = args::share::<f64>, requires = "descriptions")]
     synonyms: Option<f64>,
     /// How likely descriptions of labels are written beside the text
-    #[arg(long, value_name = "F", value_parser = share, requires = "descriptions")]
+    #[arg(long, value_name = "F", value_parser = args::share::<f64>, requires = "descriptions")]
     description: Option<f64>,
     /// How likely solved examples are shown
-    #[arg(long, value_name = "F", value_parser = share)]
+    #[arg(long, value_name = "F", value_parser = args::share::<f64>)]
     shown_examples: Option<f64>,
     /// Synonyms and descriptions: {"label": {"synonyms": ["..."], "descriptions": ["..."]}}
     #[arg(long, value_name = "FILE")]
@@ -358,11 +358,6 @@ impl AugmentArgs {
     pub(super) fn options(&self) -> [(&'static str, Value); 1] {
         [("augmentation", json!(self.augmentation()))]
     }
-}
-
-/// A number from 0 to 1.
-pub(super) fn share(text: &str) -> Result<f64, &'static str> {
-    text.parse().ok().filter(|value| (0.0..=1.0).contains(value)).ok_or("give a number from 0 to 1")
 }
 
 fn not_negative(text: &str) -> Result<f64, &'static str> {
