@@ -97,7 +97,7 @@ impl<B: BufRead> Reader<B> {
             let at = format!("{}:{}", self.name.display(), begin.line);
             failure(at.as_ref(), error)
         })?;
-        if found && self.input.get_ref().swallowed(fields.iter().last()) {
+        if found && self.input.get_ref().swallowed(fields.iter().next_back()) {
             let (name, line) = (self.name.display(), begin.line);
             return Err(Error::Usage(format!("{name}:{line}: a quote is opened in this row and never closed")));
         }

@@ -38,7 +38,7 @@ fn start(text: &str, position: Option<&Position>) -> usize {
 fn is_swallowed(text: &str, row: &StringRecord) -> bool {
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
-    !text.ends_with('"') && row.iter().last().is_some_and(|cell| cell.contains('\n'))
+    !text.ends_with('"') && row.iter().next_back().is_some_and(|cell| cell.contains('\n'))
 }
 
 /// Where in a row things are.
