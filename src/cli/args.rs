@@ -193,6 +193,9 @@ impl BaseArgs {
     /// There is no such folder or repository, or it cannot be reached.
     pub fn source(&self) -> anyhow::Result<Source> {
         if let Some(folder) = folder(&self.model) {
+            if folder.is_file() {
+                bail!("--model {}: is a file, not the folder of a model", folder.display());
+            }
             if !folder.is_dir() {
                 bail!("model folder {} does not exist", folder.display());
             }

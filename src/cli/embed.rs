@@ -1,6 +1,7 @@
 //! `gliclass embed`: the vectors of texts and labels.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
@@ -65,6 +66,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.labels.wordings {
         bail!("--wordings: every wording has a vector of its own, give them as labels");
     }
+    let ending = args.input.as_deref().and_then(Path::extension).and_then(OsStr::to_str).unwrap_or_default();
+    if ["csv", "tsv", "parquet"].contains(&ending.to_ascii_lowercase().as_str()) {
+        bail!("embed reads JSONL, one object a line with the text, and not .{ending}");
+    }
     let reading = jsonl::Reading { text_field: args.text_field.clone(), defaults: args.labels.defaults()? };
     let input = Input::open(args.input.as_deref())?;
     let existing = if args.force { Existing::Replace } else { Existing::Refuse };
@@ -72,8 +77,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let size = input.size()?;
     let model = args.model.load(false)?;
     let model = Embedder::from(&model);
-    let mut writer =
-        Writer { output: output.begin(0)?, progress: Progress::new(size, args.model.base.verbosity.quiet) };
+    let progress = Progress::new(size, args.model.base.verbosity.quiet).beside(&output);
+    let mut writer = Writer { output: output.begin(0)?, progress };
     let interrupted = terminal::listen_for_interrupt()?;
     let runner = Runner { threads: args.model.base.threads(), limits: Limits::default(), interrupted };
     let result = runner.run(&model, jsonl::Reader::new(input.stream, &input.name, reading), &mut writer);

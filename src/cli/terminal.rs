@@ -12,6 +12,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+use crate::records::output::Output;
+
 /// Draws of the progress bar each second.
 const DRAWS: u8 = 10;
 
@@ -105,6 +107,14 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
         Self { bar, quiet, start: Instant::now(), records: 0, errors: 0, truncated: 0, tokens: 0 }
+    }
+
+    /// Without a bar where the output goes to the same terminal: it would stay between the lines.
+    pub fn beside(self, output: &Output) -> Self {
+        if output.is_on_terminal() {
+            self.bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        self
     }
 
     /// So many bytes of the input were done before this run.

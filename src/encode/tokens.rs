@@ -174,7 +174,7 @@ impl Encoder {
             };
             return Err(Error::Record(format!(
                 "{what} need {needed} tokens{text}, but a sequence may have {}: use \
-                 fewer or shorter labels, or raise --max-length if the model allows it",
+                 fewer or shorter labels, --labels-chunk-size, or a higher --max-length if the model allows it",
                 self.max_length
             )));
         }

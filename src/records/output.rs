@@ -4,7 +4,7 @@
 //! the clock does: a run that was interrupted and resumed writes the same bytes as one that was not.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, IsTerminal, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
@@ -69,6 +69,11 @@ impl Output {
     pub fn file(&self) -> Option<&Path> {
         let is_file = self.file.as_ref().is_some_and(|file| file.metadata().is_ok_and(|metadata| metadata.is_file()));
         is_file.then_some(&self.name)
+    }
+
+    /// Whether it is shown to somebody as it is written.
+    pub fn is_on_terminal(&self) -> bool {
+        self.file.is_none() && io::stdout().is_terminal()
     }
 
     /// Its size, where it is a file that can be cut.

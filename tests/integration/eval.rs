@@ -346,3 +346,15 @@ fn an_interval_holds_the_figure_of_a_perfect_classifier_of_rare_labels() {
     let macro_f1 = intervals.iter().find(|one| one["figure"] == "macro_f1").unwrap();
     assert_eq!([&macro_f1["value"], &macro_f1["low"]], [&json!(1.0), &json!(1.0)], "{report}");
 }
+
+#[test]
+fn nothing_is_written_over_what_is_read_or_written_otherwise() {
+    let sandbox = Sandbox::new();
+    let line = "{\"text\": \"x\", \"label\": \"a\", \"predictions\": [{\"label\": \"a\", \"score\": 1.0}]}\n";
+    sandbox.write("a.jsonl", line);
+    for arguments in [&["--html", "a.jsonl"][..], &["--fit", "./a.jsonl"], &["--html", "b", "--fit", "b"]] {
+        let arguments = ["eval", "--predictions-from", "a.jsonl"].iter().chain(arguments);
+        sandbox.gliclass(arguments).run().ends_with(2).says(&["name another file"]);
+    }
+    assert_eq!(std::fs::read_to_string(sandbox.path("a.jsonl")).unwrap(), line);
+}

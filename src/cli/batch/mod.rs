@@ -22,6 +22,7 @@ use super::terminal::{self, Progress};
 use crate::adapted::Adapted;
 use crate::classifier::Classifier;
 use crate::error::Error;
+use crate::files;
 use crate::model::Device;
 use crate::records::input::Input;
 use crate::records::output::{Output, Sheet};
@@ -200,8 +201,10 @@ impl Args {
 
     /// Cuts the output to what is gone on with. What is known of another run is forgotten where it is given up.
     fn begin(&self, output: Output, size: u64) -> anyhow::Result<Sheet> {
-        let given_up = output.file().filter(|_| self.run.force);
-        given_up.map_or(Ok(()), resume::forget)?;
+        if let Some(given_up) = output.file().filter(|_| self.run.force) {
+            let state = files::state_of(given_up);
+            files::remove(&state).map_err(|error| Error::io(&state, error))?;
+        }
         Ok(output.begin(size)?)
     }
 
@@ -239,7 +242,7 @@ impl Args {
         }
         let model = Adapted::new(candidate.load()?, fitted);
         let interrupted = terminal::listen_for_interrupt()?;
-        let progress = Progress::new(size, self.model.base.verbosity.quiet);
+        let progress = Progress::new(size, self.model.base.verbosity.quiet).beside(&output);
         if let Some(done) = &before {
             progress.begin_at(done.input.byte.saturating_sub(start));
         }
@@ -271,8 +274,6 @@ impl Args {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::path::Path;
-
     use clap::Parser;
 
     use super::*;
@@ -327,7 +328,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let [whole, output] = ["whole.parquet", "out.parquet"].map(|name| folder.path().join(name));
         let input = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/gaps.parquet");
-        let run = |output: &Path, model: Panics| {
+        let run = |output: &std::path::Path, model: Panics| {
             let line = ["batch", input, "-o", output.to_str().unwrap(), "-q", "--labels", "a", "--resume"];
             run_with(Cli::parse_from(line).args, |_, _| Ok(model))
         };

@@ -1,5 +1,6 @@
 //! What can be asked of `gliclass batch`.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
@@ -212,6 +213,9 @@ impl Args {
         let paths = [&self.input, &self.output].into_iter().flatten();
         if let Some(packed) = paths.into_iter().find(|path| Packing::of(path).is_some()) {
             bail!("{}: Parquet is packed inside: name a file without this ending", packed.display());
+        }
+        if self.output.is_none() && std::io::stdout().is_terminal() {
+            bail!("Parquet is not for a terminal: give --output FILE");
         }
         if self.on_error == OnError::Skip {
             bail!("--on-error skip: no row of Parquet can be left out; `keep` says in a column `error` which failed");

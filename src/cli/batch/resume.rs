@@ -7,7 +7,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
@@ -17,14 +17,8 @@ use sha2::Sha256;
 use super::forms::Form;
 use crate::digest::hex;
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::{self, Pace};
 use crate::records::{Place, Raw, Source};
-
-/// The least time from one state to the next: what a crash may cost.
-const INTERVAL: Duration = Duration::from_millis(500);
-
-/// A slow disk is asked less often: saving takes at most one part in so many of the time.
-const LEAST_SHARE: u32 = 50;
 
 /// Digits of the longest value that a message shows.
 const SHOWN: usize = 60;
@@ -73,28 +67,22 @@ pub(super) struct Keeper {
     state: State,
     /// Of what was read, where the input cannot be gone back in.
     hash: Option<Sha256>,
-    saved: Instant,
+    pace: Pace,
     /// Records of the state on the disk.
     saved_records: u64,
-    pause: Duration,
 }
 
 impl Keeper {
-    /// The file beside an output.
-    pub(super) fn path(output: &Path) -> PathBuf {
-        files::beside(output, ".resume")
-    }
-
     /// Begins the state of `run` beside `output`.
     pub(super) fn begin(output: &Path, run: Map<String, Value>, kernels: String) -> Self {
         let input = Place::START;
         let done = Done { records: 0, errors: 0, input, read: None, output: 0, complete: false, footer: Vec::new() };
-        Self::with(Self::path(output), State { run, kernels, done })
+        Self::with(files::state_of(output), State { run, kernels, done })
     }
 
     fn with(path: PathBuf, state: State) -> Self {
         let saved_records = state.done.records;
-        Self { path, state, hash: None, saved: Instant::now(), saved_records, pause: INTERVAL }
+        Self { path, state, hash: None, pace: Pace::begin(), saved_records }
     }
 
     /// Reads the state of `run` beside `output`, or begins one.
@@ -102,7 +90,7 @@ impl Keeper {
     /// # Errors
     /// The state is of another run, or does not fit the output, which is `size` bytes long.
     pub(super) fn open(output: &Path, size: u64, run: Map<String, Value>, kernels: String) -> anyhow::Result<Self> {
-        let path = Self::path(output);
+        let path = files::state_of(output);
         let name = output.display();
         let state = match fs::read(&path) {
             Ok(bytes) => {
@@ -186,7 +174,7 @@ impl Keeper {
 
     /// Whether there is something to save, and it is time to.
     pub(super) fn is_due(&self) -> bool {
-        self.state.done.records > self.saved_records && self.saved.elapsed() >= self.pause
+        self.state.done.records > self.saved_records && self.pace.is_due()
     }
 
     /// Brings `form` to where the run came.
@@ -211,9 +199,8 @@ impl Keeper {
         let text = serde_json::to_vec(&self.state).expect("a state is JSON; this is a bug");
         files::replace(&self.path, &files::beside(&self.path, ".new"), &text)
             .map_err(|error| Error::io(&self.path, error))?;
-        self.saved = Instant::now();
         self.saved_records = self.state.done.records;
-        self.pause = INTERVAL.max(LEAST_SHARE * start.elapsed());
+        self.pace.saved(start);
         Ok(())
     }
 
@@ -224,18 +211,6 @@ impl Keeper {
     pub(super) fn complete(&mut self, output: u64, sync: impl FnOnce() -> Result<()>) -> Result<()> {
         self.state.done.complete = true;
         self.save(output, || sync().map(|()| Vec::new()))
-    }
-}
-
-/// Takes the state of an output away that is begun again.
-///
-/// # Errors
-/// It is there and cannot be removed.
-pub(super) fn forget(output: &Path) -> Result<()> {
-    let path = Keeper::path(output);
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(path, error)),
-        _ => Ok(()),
     }
 }
 
@@ -283,7 +258,7 @@ mod tests {
         assert!(open(folder.path(), 6, 0.5).err().unwrap().to_string().contains("6 bytes where its state knows 7"));
         again.complete(7, || Ok(())).unwrap();
         assert!(open(folder.path(), 7, 0.5).unwrap().done().complete);
-        forget(&folder.path().join("out")).unwrap();
+        fs::remove_file(files::state_of(&folder.path().join("out"))).unwrap();
         assert!(open(folder.path(), 7, 0.5).err().unwrap().to_string().contains("not begun with --resume"));
     }
 
@@ -303,7 +278,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut keeper = open(folder.path(), 0, 0.5).unwrap();
         assert!(keeper.save(7, || Err(Error::Usage("no disk".into()))).is_err());
-        assert!(!Keeper::path(&folder.path().join("out")).exists());
+        assert!(!files::state_of(&folder.path().join("out")).exists());
     }
 
     #[test]

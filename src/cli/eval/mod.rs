@@ -6,7 +6,7 @@ mod order;
 mod predictions;
 mod shown;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
@@ -189,6 +189,7 @@ impl Minimums {
 /// # Errors
 /// The data or the model cannot be used, a record cannot be classified, or an output cannot be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    args.check_files()?;
     let defaults = args.labels.defaults()?;
     let decision = args.decision.decision(defaults.labels.as_deref())?;
     let fit_file = args.fit.fit.as_deref().map(fitting::create).transpose()?;
@@ -235,6 +236,28 @@ impl Args {
             ),
             decision: decided + &withheld,
         }
+    }
+
+    /// Checks that nothing is written over what is read, or over what else is written.
+    fn check_files(&self) -> anyhow::Result<()> {
+        let mut taken: Vec<&Path> = self
+            .data
+            .iter()
+            .chain(&self.ready.predictions_from)
+            .chain(&self.ready.compare)
+            .map(PathBuf::as_path)
+            .collect();
+        let written =
+            [("--predictions", &self.output.predictions), ("--html", &self.output.html), ("--fit", &self.fit.fit)];
+        for (option, path) in written {
+            let Some(path) = path.as_deref().filter(|path| path.as_os_str() != "-") else { continue };
+            let is_same = |other: &&Path| path == *other || same_file::is_same_file(path, other).unwrap_or(false);
+            if taken.iter().any(is_same) {
+                bail!("{option} {}: is the input or another output, too: name another file", path.display());
+            }
+            taken.push(path);
+        }
+        Ok(())
     }
 
     fn say(&self, line: &str) {
