@@ -17,6 +17,7 @@ pub mod checkpoint;
 pub mod classifier;
 pub mod cli;
 pub mod digest;
+pub mod display;
 pub mod encode;
 pub mod error;
 pub mod files;

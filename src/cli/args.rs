@@ -54,12 +54,12 @@ pub struct BaseArgs {
     #[arg(long, env = "GLICLASS_DEVICE", value_name = "DEVICE", default_value = "auto", value_parser = device)]
     pub device: Device,
     /// Processor threads [default: all there are]
-    #[arg(short = 'j', long, value_name = "N")]
+    #[arg(short = 'j', long, value_name = "N", value_parser = from_one)]
     pub threads: Option<NonZeroUsize>,
     /// Tokens a text may have with its labels; a longer text is cut, labels never are
     ///
     /// Reduced to what the model can hold. Longer sequences cost more time and memory.
-    #[arg(long, value_name = "N", default_value = "1024")]
+    #[arg(long, value_name = "N", default_value = "1024", value_parser = from_one)]
     pub max_length: NonZeroUsize,
     #[command(flatten)]
     #[allow(missing_docs)]
@@ -87,7 +87,7 @@ pub struct ModelArgs {
     /// Read at most N labels at once, and long lists of labels in pieces [default: all]
     ///
     /// With --single-label, the softmax is over all labels.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = from_one)]
     pub labels_chunk_size: Option<NonZeroUsize>,
 }
 
@@ -234,6 +234,11 @@ fn folder(name: &str) -> Option<PathBuf> {
     (looks_like_one || (name != "builtin" && path.is_dir())).then(|| path.to_owned())
 }
 
+/// A whole number from 1.
+pub fn from_one(text: &str) -> Result<NonZeroUsize, &'static str> {
+    text.parse().map_err(|_| "give a whole number from 1")
+}
+
 fn device(text: &str) -> Result<Device, &'static str> {
     match text {
         "auto" => Ok(Device::Auto),
@@ -316,7 +321,7 @@ pub struct LabelArgs {
     /// out; one with the record's own text is not, so keep what you measure on out of the file. A record with
     /// `rac_examples` of its own keeps these. The vectors of the examples are computed once and kept in
     /// FILE.vectors, where the folder lets them. Each record is read once more, to compare it.
-    #[arg(long, value_name = "K", requires = "rac_examples")]
+    #[arg(long, value_name = "K", requires = "rac_examples", value_parser = from_one)]
     pub rac_retrieve: Option<NonZeroUsize>,
 }
 
@@ -398,7 +403,7 @@ pub struct DecisionArgs {
     #[arg(long, value_name = "F", value_parser = share::<f32>)]
     pub abstain_below: Option<f32>,
     /// At most N labels for a text, the best ones
-    #[arg(short = 'k', long, value_name = "N")]
+    #[arg(short = 'k', long, value_name = "N", value_parser = from_one)]
     pub top_k: Option<NonZeroUsize>,
     /// Every label with its score, whatever the threshold
     #[arg(long)]

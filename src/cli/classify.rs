@@ -12,6 +12,7 @@ use super::batch::forms::{check_lists, csv_values};
 use super::retrieval::Retrieval;
 use super::terminal;
 use crate::adapted::Adapted;
+use crate::display;
 use crate::error::{Error, Result};
 use crate::records::csv::{Dialect, write_row};
 use crate::records::jsonl::json_string;
@@ -88,7 +89,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let model = args.model.load_with(&args.model.base.source()?, retrieval, args.decision.single_label)?;
     let model = Adapted::new(model, form.decision.fitted.clone());
     let interrupted = terminal::listen_for_interrupt()?;
-    let mut sheet = Sheet { form, out: BufWriter::new(std::io::stdout().lock()), count: 0, errors: 0 };
+    // The table has colours of its own, and escapes what it shows.
+    let out = if form.format.is_none() { Box::new(std::io::stdout().lock()) } else { display::stdout() };
+    let mut sheet = Sheet { form, out: BufWriter::new(out), count: 0, errors: 0 };
     let source = texts(args.texts, quiet).map(move |text| text.map(|text| entry(text, &defaults)));
     let runner = Runner { threads: args.model.base.threads(), limits: Limits::default(), interrupted };
     sheet.begin()?;

@@ -12,6 +12,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+use crate::display;
+pub use crate::display::escaped;
 use crate::records::output::Output;
 
 /// Draws of the progress bar each second.
@@ -31,26 +33,8 @@ pub fn say(line: &str) {
 /// # Errors
 /// It cannot be written.
 pub fn print(text: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = display::stdout();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("standard output")
-}
-
-/// Text with its control characters written as escapes, so that none reaches a terminal raw.
-pub fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() || is_direction_mark(character) {
-            out.extend(character.escape_default());
-        } else {
-            out.push(character);
-        }
-    }
-    out
-}
-
-/// Marks that turn the direction of writing can make a line read as another.
-fn is_direction_mark(character: char) -> bool {
-    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Whether colour and animation are welcome on `stream`.
@@ -177,16 +161,5 @@ impl Progress {
         let seconds = self.seconds();
         _ = write!(line, ", {seconds:.1} s, {records:.1} records/s, {tokens:.0} tokens/s");
         line
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn control_characters_and_direction_marks_are_escaped() {
-        assert_eq!(escaped("a\u{1b}[31mb\u{9b}c\u{202e}d\n"), "a\\u{1b}[31mb\\u{9b}c\\u{202e}d\\n");
-        assert_eq!(escaped("voilà 日本"), "voilà 日本");
     }
 }

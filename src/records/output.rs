@@ -12,6 +12,7 @@ use flate2::write::GzEncoder;
 use same_file::Handle;
 
 use super::input::{Input, Packing};
+use crate::display;
 use crate::error::{Error, Result};
 
 /// Bytes of whole records that are written, or packed, at once. More would pack a little better, but it is
@@ -94,7 +95,7 @@ impl Output {
         let failed = |error| Error::io(&self.name, error);
         let is_file = self.size()?.is_some();
         let target = match self.file {
-            None => Target::Stream(Box::new(io::stdout().lock())),
+            None => Target::Stream(display::stdout()),
             Some(file) if !is_file => Target::Stream(Box::new(file)),
             Some(file) => {
                 cut(&file, size).map_err(failed)?;

@@ -57,13 +57,13 @@ impl LabelArgs {
 #[command(next_help_heading = "Training")]
 pub(super) struct ScheduleArgs {
     /// How often every record is seen
-    #[arg(long, value_name = "N", default_value = "3")]
+    #[arg(long, value_name = "N", default_value = "3", value_parser = args::from_one)]
     epochs: NonZeroUsize,
     /// Records of a batch
-    #[arg(long, value_name = "N", default_value = "8")]
+    #[arg(long, value_name = "N", default_value = "8", value_parser = args::from_one)]
     batch_size: NonZeroUsize,
     /// Batches of a step: as one large batch, in the memory of a small one
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = args::from_one)]
     gradient_accumulation: NonZeroUsize,
     /// The greatest learning rate of the encoder
     #[arg(long, value_name = "F", default_value_t = 1e-5, value_parser = positive)]
@@ -87,7 +87,7 @@ pub(super) struct ScheduleArgs {
     #[arg(long, value_name = "F", default_value_t = 1.0, value_parser = not_negative)]
     clip: f64,
     /// Stop after N epochs without a better macro F1 on the held-out records
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = args::from_one)]
     patience: Option<NonZeroUsize>,
     /// Where random numbers begin: the same seed gives the same model
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -253,12 +253,12 @@ pub(super) struct LearningArgs {
     #[arg(long, conflicts_with_all = ["train_layers", "lora"])]
     freeze_encoder: bool,
     /// Only what stands on the encoder, and its last N layers
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = args::from_one)]
     train_layers: Option<NonZeroUsize>,
     /// Beside the encoder's matrices only narrow ones of this rank, which are added to them at the end
     ///
     /// Takes a fraction of the memory that the optimizer needs otherwise. Wants a higher --learning-rate, such as 3e-4.
-    #[arg(long, value_name = "RANK")]
+    #[arg(long, value_name = "RANK", value_parser = args::from_one)]
     lora: Option<NonZeroUsize>,
     /// Leave nothing out: without the dropout that the config names
     #[arg(long)]
@@ -320,7 +320,7 @@ pub(super) struct AugmentArgs {
     #[arg(long, value_name = "FILE")]
     descriptions: Option<PathBuf>,
     /// Read at most N labels of a record at once: the true ones and, each time, a random choice of the others
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = args::from_one)]
     max_labels: Option<NonZeroUsize>,
     /// Leave the labels in their order instead of shuffling them each time
     #[arg(long)]
