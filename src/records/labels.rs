@@ -140,8 +140,12 @@ impl LabelSet {
 pub fn from_options(options: &[String]) -> Result<LabelSet> {
     let mut names = Vec::new();
     for option in options {
-        if option.matches('"').count() % 2 == 1 {
-            return Err(Error::Usage(format!("{option:?}: a quote is not closed; in a label it is written twice")));
+        // Elsewhere than at the beginning of a label a quote is a character like any other.
+        let begins_with_quote = option.starts_with('"') || option.contains(",\"");
+        if begins_with_quote && option.matches('"').count() % 2 == 1 {
+            return Err(Error::Usage(format!(
+                "{option}: a quote is opened and never closed; inside it is written twice"
+            )));
         }
         let mut reader =
             csv::ReaderBuilder::new().has_headers(false).trim(csv::Trim::All).from_reader(option.as_bytes());
@@ -254,6 +258,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_quote_inside_a_label_is_a_character_and_one_before_it_must_be_closed() {
+        let names = |option: &str| from_options(&[option.to_owned()]).map(|labels| labels.names().to_vec());
+        assert_eq!(names("24\" screen,tv").unwrap(), ["24\" screen", "tv"]);
+        assert_eq!(names("\"news, politics\",tv").unwrap(), ["news, politics", "tv"]);
+        assert!(names("sport,\"news, politics").unwrap_err().to_string().contains("never closed"));
+    }
 
     #[test]
     fn wordings_belong_to_their_label_in_any_order() {

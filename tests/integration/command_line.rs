@@ -52,3 +52,21 @@ fn an_output_stays_where_the_model_cannot_be_loaded() {
     sandbox.gliclass(arguments).run().ends_with(2).says(&["./nothing"]);
     assert_eq!(std::fs::read_to_string(sandbox.path("out.jsonl")).unwrap(), "precious\n");
 }
+
+#[test]
+fn what_would_be_misread_or_ignored_is_refused_with_the_way_out() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.csv", "text\nx\n");
+    for (arguments, words) in [
+        (&["classify", "x", "-l", "sport,\"news, politics"][..], &["a quote is opened and never closed"][..]),
+        (&["classify", "x", "-l", "a|b,c", "--format", "csv"], &["\"a|b\"", "another --format"]),
+        (&["classify", "x", "-l", "a", "-k", "0"], &["--top-k", "give a whole number from 1"]),
+        (&["classify", "x", "-l", "a", "--wordings"], &["--wordings"]),
+        (&["classify", "x", "-l", "a", "-m", "./in.csv"], &["./in.csv: is a file"]),
+        (&["embed", "in.csv", "-l", "a"], &["embed reads JSONL"]),
+        (&["batch", "in.csv", "-l", "a", "--output-field", "b"], &["--output-field is for JSONL", "predicted_labels"]),
+        (&["batch", "in.csv", "-l", "a|b,c"], &["\"a|b\"", "another --list-separator"]),
+    ] {
+        sandbox.gliclass(arguments).run().ends_with(2).says(words);
+    }
+}

@@ -36,8 +36,7 @@ fn start(text: &str, position: Option<&Position>) -> usize {
 /// Whether the last row of `text` is one only because a quote was never closed: its last cell has lines, and no
 /// quote behind them.
 fn is_swallowed(text: &str, row: &StringRecord) -> bool {
-    let text = text.strip_suffix('\n').unwrap_or(text);
-    let text = text.strip_suffix('\r').unwrap_or(text);
+    let text = text.trim_end_matches(['\r', '\n']);
     !text.ends_with('"') && row.iter().next_back().is_some_and(|cell| cell.contains('\n'))
 }
 

@@ -27,6 +27,10 @@ fn read_str(name: &str, text: &str) -> Result<Dataset> {
 fn a_quote_that_is_never_closed_is_said_with_its_line() {
     let text = "text,label\nfine,a\nbroken,\"b\nlost,a\nlost,b\n";
     assert_refused("a.csv", text.as_bytes(), &layout(), "line 3: a quote is opened in this row and never closed");
+    for end in ["", "\n", "\r\n", "\n\n", "\r\n\r\n"] {
+        let closed = format!("label,text\na,fine\nb,\"two\nlines\"{end}");
+        assert_eq!(read_str("a.csv", &closed).unwrap().records.len(), 2, "{end:?}");
+    }
 }
 
 /// What is read, one `line: text = true labels of candidates` a record.

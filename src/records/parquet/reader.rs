@@ -158,13 +158,8 @@ impl Reader {
         }
         let Some(&end) = self.bounds.get(self.group + 1) else { return Ok(()) };
         let count = (end - self.row).min(HANDFUL as u64) as usize;
-        let open = match self.open.take() {
-            Some(open) => self.open.insert(open),
-            None => {
-                let open = library(&self.name, || self.open_group())?;
-                self.open.insert(open)
-            }
-        };
+        let open = self.open.take().map_or_else(|| library(&self.name, || self.open_group()), Ok)?;
+        let open = self.open.insert(open);
         let read = library(&self.name, || open.read(count))?;
         if read.len() != count {
             return Err(damaged(&self.name, format_args!("row group {} ends too early", self.group)));
