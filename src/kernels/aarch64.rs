@@ -84,7 +84,7 @@ impl Simd for Neon {
     }
 
     #[inline(always)]
-    fn power_of_two(self, n: Self::V) -> Self::V {
-        instruction!(vreinterpretq_f32_s32(vshlq_n_s32::<23>(vaddq_s32(vcvtnq_s32_f32(n), vdupq_n_s32(127)))))
+    fn exponent(self, bits: Self::V) -> Self::V {
+        instruction!(vreinterpretq_f32_u32(vshlq_n_u32::<23>(vreinterpretq_u32_f32(bits))))
     }
 }

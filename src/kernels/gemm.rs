@@ -3,6 +3,8 @@
 //! Every element of a product is one chain of multiply-adds over the inner dimension, in order,
 //! whatever the tile it falls in: this is what makes a row independent of the other rows.
 
+use std::ops::Range;
+
 use super::Activation;
 use super::math::activated;
 use super::simd::{Kernel, Simd};
@@ -52,25 +54,21 @@ impl Kernel for Product<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let width = 2 * S::LANES;
-        // A tile that is wider than what is left of `c`.
-        let mut edge = [0.0; MAX_TILE];
+        let mut products = [0.0; MAX_TILE];
         for column in (0..self.columns).step_by(width) {
             let panel = &self.panels[column * self.panel_depth..][..self.depth * width];
-            let count = width.min(self.columns - column);
+            let end = self.columns.min(column + width);
             let mut row = 0;
             while row < self.rows {
                 let a = &self.a[row * self.a_stride..];
                 let c = &mut self.c[row * self.c_stride + column..];
                 let rows = largest_tile::<S>(self.rows - row);
-                if count == width {
+                if end - column == width && self.finish.is_none() {
                     tiles(s, rows, a, self.a_stride, panel, c, self.c_stride);
                 } else {
-                    tiles(s, rows, a, self.a_stride, panel, &mut edge, width);
-                    for (r, from) in edge.chunks_exact(width).take(rows).enumerate() {
-                        c[r * self.c_stride..][..count].copy_from_slice(&from[..count]);
-                    }
+                    tiles(s, rows, a, self.a_stride, panel, &mut products, width);
+                    self.finish.write(s, &products, width, [row..row + rows, column..end], c, self.c_stride);
                 }
-                self.finish.apply(s, row..row + rows, column, count, c, self.c_stride);
                 row += rows;
             }
         }
@@ -126,31 +124,60 @@ fn tile<S: Simd, const ROWS: usize>(s: S, a: &[f32], a_stride: usize, panel: &[f
 }
 
 impl Finish<'_> {
-    /// `c` starts at the first of `rows`, at `column`; `count` columns are done.
+    /// Whether the product stays as it is.
+    pub(super) fn is_none(&self) -> bool {
+        self.bias.is_none() && self.residual.is_none() && self.activation == Activation::None
+    }
+
+    /// Writes what becomes of a tile of products, `width` numbers from one row to the next, to `c`, which starts at the
+    /// first of `rows` and of `columns`.
+    ///
+    /// The products are not in `c` before: rows of a result are often a multiple of 4 KiB apart, and a processor takes
+    /// a load for one of what was just stored where only the last 12 bits of the addresses are the same.
     #[inline(always)]
-    pub(super) fn apply<S: Simd>(
+    pub(super) fn write<S: Simd>(
         &self,
         s: S,
-        rows: std::ops::Range<usize>,
-        column: usize,
-        count: usize,
+        products: &[f32],
+        width: usize,
+        [rows, columns]: [Range<usize>; 2],
         c: &mut [f32],
         c_stride: usize,
     ) {
-        if self.bias.is_none() && self.activation == Activation::None && self.residual.is_none() {
-            return;
+        // Loops of their own for what is common: the choice is made once.
+        match self.activation {
+            Activation::None => {
+                self.write_activated(s, Activation::None, products, width, [rows, columns], c, c_stride)
+            }
+            Activation::Gelu => {
+                self.write_activated(s, Activation::Gelu, products, width, [rows, columns], c, c_stride)
+            }
+            other => self.write_activated(s, other, products, width, [rows, columns], c, c_stride),
         }
-        for (i, row) in rows.enumerate() {
-            let c = &mut c[i * c_stride..][..count];
-            let residual = self.residual.map(|r| &r[row * self.residual_stride + column..][..count]);
-            for (at, c) in (0..count).step_by(S::LANES).zip(c.chunks_mut(S::LANES)) {
-                let mut x = s.load_some(c);
+    }
+
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "those of write, and the activation")]
+    fn write_activated<S: Simd>(
+        &self,
+        s: S,
+        activation: Activation,
+        products: &[f32],
+        width: usize,
+        [rows, columns]: [Range<usize>; 2],
+        c: &mut [f32],
+        c_stride: usize,
+    ) {
+        for ((row, products), c) in rows.zip(products.chunks_exact(width)).zip(c.chunks_mut(c_stride)) {
+            for (at, c) in (0..).step_by(S::LANES).zip(c[..columns.len()].chunks_mut(S::LANES)) {
+                let mut x = s.load(&products[at..]);
                 if let Some(bias) = self.bias {
-                    x = s.add(x, s.load_some(&bias[column + at..][..c.len()]));
+                    x = s.add(x, s.load_some(&bias[columns.start + at..][..c.len()]));
                 }
-                x = activated(s, self.activation, x);
-                if let Some(residual) = residual {
-                    x = s.add(x, s.load_some(&residual[at..][..c.len()]));
+                x = activated(s, activation, x);
+                if let Some(residual) = self.residual {
+                    let residual = &residual[row * self.residual_stride + columns.start + at..][..c.len()];
+                    x = s.add(x, s.load_some(residual));
                 }
                 s.store_some(x, c);
             }

@@ -43,7 +43,7 @@ pub use gradients::{
 pub use isa::{Isa, enabled, isa};
 pub use mask::Mask;
 pub use memory::keep_pages;
-pub use rows::{activate, activate_on_threads, gated, layer_norm, rms_norm};
+pub use rows::{activate, activate_on_threads, gated, layer_norm, rms_norm, rotate};
 use team::parallel;
 
 /// What a dense layer applies to each element after its bias.
@@ -51,7 +51,7 @@ use team::parallel;
 pub enum Activation {
     /// Nothing.
     None,
-    /// `x * (1 + erf(x / sqrt 2)) / 2`, with `erf` within 2 units in the last place.
+    /// `x * (1 + erf(x / sqrt 2)) / 2`, with `erf` within 2e-7.
     Gelu,
     /// The approximation of [`Activation::Gelu`] through `tanh`.
     GeluTanh,

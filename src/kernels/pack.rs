@@ -32,13 +32,6 @@ impl<T: Copy + Default> Aligned<T> {
         self.len = len;
         self
     }
-
-    /// Makes it `len` zeros, in the same place where that is large enough.
-    #[cfg(target_arch = "x86_64")]
-    pub(super) fn clear_to(&mut self, len: usize) -> &mut [T] {
-        self.resize(len).fill(T::default());
-        self
-    }
 }
 
 impl<T> Default for Aligned<T> {

@@ -83,7 +83,7 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn power_of_two(self, n: Self::V) -> Self::V {
-        lanes!(|n: f32| f32::from_bits(((n as i32).wrapping_add(127) as u32) << 23), n)
+    fn exponent(self, bits: Self::V) -> Self::V {
+        lanes!(|x: f32| f32::from_bits(x.to_bits() << 23), bits)
     }
 }

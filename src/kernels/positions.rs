@@ -216,6 +216,9 @@ pub(super) struct KeyScores<'a> {
     width: usize,
 }
 
+/// Numbers in a cache line.
+const LINE: usize = 16;
+
 /// Multiplies `keys` with the positions that occur between them and `queries`.
 #[inline(always)]
 pub(super) fn scores_of_keys<'b, S: Simd, F: Factors>(
@@ -228,7 +231,8 @@ pub(super) fn scores_of_keys<'b, S: Simd, F: Factors>(
     buffer: &'b mut Vec<f32>,
 ) -> KeyScores<'b> {
     let all = positions.range(queries, keys, 2 * S::LANES);
-    let width = all.len();
+    // An odd number of cache lines between rows, so that they do not share sets of the first cache.
+    let width = (all.len().div_ceil(LINE) | 1) * LINE;
     let products = sized(buffer, keys.len() * width);
     for first in keys.clone().step_by(2 * S::TILE_ROWS) {
         let block = first..keys.end.min(first + 2 * S::TILE_ROWS);

@@ -76,6 +76,41 @@ pub(super) fn gated_on(isa: Isa, x: &[f32], width: usize, activation: Activation
     }
 }
 
+/// Turns the two halves of each of the first `heads` heads of a row, `cos.len()` columns each, by the angles with these
+/// cosines and sines: `first * cos - second * sin` and `second * cos + first * sin`. A `sign` of -1 turns them back.
+pub fn rotate(row: &mut [f32], heads: usize, [cos, sin]: [&[f32]; 2], sign: f32) {
+    assert_eq!(cos.len(), sin.len(), "cosines and sines");
+    assert!(row.len() >= 2 * heads * cos.len(), "a row of heads");
+    if !cos.is_empty() {
+        current().run(Rotate { row, heads, cos, sin, sign });
+    }
+}
+
+struct Rotate<'a> {
+    row: &'a mut [f32],
+    heads: usize,
+    cos: &'a [f32],
+    sin: &'a [f32],
+    sign: f32,
+}
+
+impl Kernel for Rotate<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (half, sign) = (self.cos.len(), s.splat(self.sign));
+        for head in self.row.chunks_exact_mut(2 * half).take(self.heads) {
+            let halves = head.split_at_mut(half);
+            let halves = halves.0.chunks_mut(S::LANES).zip(halves.1.chunks_mut(S::LANES));
+            for ((first, second), (cos, sin)) in halves.zip(self.cos.chunks(S::LANES).zip(self.sin.chunks(S::LANES))) {
+                let (a, b) = (s.load_some(first), s.load_some(second));
+                let (cos, sin) = (s.load_some(cos), s.mul(s.load_some(sin), sign));
+                s.store_some(s.sub(s.mul(a, cos), s.mul(b, sin)), first);
+                s.store_some(s.add(s.mul(b, cos), s.mul(a, sin)), second);
+            }
+        }
+    }
+}
+
 struct LayerNorm<'a> {
     x: &'a [f32],
     width: usize,
@@ -90,21 +125,12 @@ impl Kernel for LayerNorm<'_> {
     fn run<S: Simd>(self, s: S) {
         let width = self.width as f32;
         for (x, out) in self.x.chunks_exact(self.width).zip(self.out.chunks_exact_mut(self.width)) {
-            let mut sum = s.splat(0.0);
-            for x in x.chunks(S::LANES) {
-                sum = s.add(sum, s.load_some(x));
-            }
-            let mean = s.splat(s.sum(sum) / width);
-            let mut squares = s.splat(0.0);
-            for (x, out) in x.chunks(S::LANES).zip(out.chunks_mut(S::LANES)) {
-                s.store_some(s.sub(s.load_some(x), mean), out);
-                // Read back: lanes beyond the row are 0 again.
-                let centred = s.load_some(out);
-                squares = s.mul_add(centred, centred, squares);
-            }
-            let inverse = s.splat(1.0 / (s.sum(squares) / width + self.eps).sqrt());
-            for (at, out) in (0..self.width).step_by(S::LANES).zip(out.chunks_mut(S::LANES)) {
-                let mut y = s.mul(s.load_some(out), inverse);
+            let mean = total::<S, false>(s, x, 0.0) / width;
+            let squares = total::<S, true>(s, x, mean);
+            let mean = s.splat(mean);
+            let inverse = s.splat(1.0 / (squares / width + self.eps).sqrt());
+            for (at, (x, out)) in (0..).step_by(S::LANES).zip(x.chunks(S::LANES).zip(out.chunks_mut(S::LANES))) {
+                let mut y = s.mul(s.sub(s.load_some(x), mean), inverse);
                 if let Some(weight) = self.weight {
                     y = s.mul(y, s.load_some(&weight[at..][..out.len()]));
                 }
@@ -115,6 +141,28 @@ impl Kernel for LayerNorm<'_> {
             }
         }
     }
+}
+
+/// The sum of the distances of a row from `origin`, or of their squares. Four sums side by side, so that none waits for
+/// the one before.
+#[inline(always)]
+fn total<S: Simd, const SQUARED: bool>(s: S, row: &[f32], origin: f32) -> f32 {
+    let mut sums = [s.splat(0.0); 4];
+    let mut fours = row.chunks_exact(4 * S::LANES);
+    for four in &mut fours {
+        for (i, sum) in sums.iter_mut().enumerate() {
+            *sum = add::<S, SQUARED>(s, *sum, s.sub(s.load(&four[i * S::LANES..]), s.splat(origin)));
+        }
+    }
+    for rest in fours.remainder().chunks(S::LANES) {
+        sums[0] = add::<S, SQUARED>(s, sums[0], s.sub(s.load_or(rest, origin), s.splat(origin)));
+    }
+    s.sum(s.add(s.add(sums[0], sums[1]), s.add(sums[2], sums[3])))
+}
+
+#[inline(always)]
+fn add<S: Simd, const SQUARED: bool>(s: S, sum: S::V, x: S::V) -> S::V {
+    if SQUARED { s.mul_add(x, x, sum) } else { s.add(sum, x) }
 }
 
 struct RmsNorm<'a> {
@@ -129,12 +177,8 @@ impl Kernel for RmsNorm<'_> {
     fn run<S: Simd>(self, s: S) {
         let width = self.weight.len();
         for (x, out) in self.x.chunks_exact(width).zip(self.out.chunks_exact_mut(width)) {
-            let mut squares = s.splat(0.0);
-            for x in x.chunks(S::LANES) {
-                let x = s.load_some(x);
-                squares = s.mul_add(x, x, squares);
-            }
-            let inverse = s.splat(1.0 / (s.sum(squares) / width as f32 + self.eps).sqrt());
+            let squares = total::<S, true>(s, x, 0.0);
+            let inverse = s.splat(1.0 / (squares / width as f32 + self.eps).sqrt());
             for ((x, weight), out) in x.chunks(S::LANES).zip(self.weight.chunks(S::LANES)).zip(out.chunks_mut(S::LANES))
             {
                 s.store_some(s.mul(s.mul(s.load_some(x), inverse), s.load_some(weight)), out);

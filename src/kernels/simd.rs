@@ -29,16 +29,23 @@ pub(super) trait Simd: Copy {
     fn min(self, a: Self::V, b: Self::V) -> Self::V;
     /// `then` where `a < b`, elsewhere `otherwise`.
     fn less(self, a: Self::V, b: Self::V, then: Self::V, otherwise: Self::V) -> Self::V;
-    /// `2^n` for whole `n` in -126..=127.
-    fn power_of_two(self, n: Self::V) -> Self::V;
+    /// The last 8 bits of each number as the exponent of another: `2^(bits - 127)`, 0 for 0, infinity for 255. The bit
+    /// before them is 0.
+    fn exponent(self, bits: Self::V) -> Self::V;
 
     /// [`Simd::load`] of up to `LANES` numbers, the rest 0.
     #[inline(always)]
     fn load_some(self, from: &[f32]) -> Self::V {
+        self.load_or(from, 0.0)
+    }
+
+    /// [`Simd::load`] of up to `LANES` numbers, the rest `other`.
+    #[inline(always)]
+    fn load_or(self, from: &[f32], other: f32) -> Self::V {
         if from.len() >= Self::LANES {
             return self.load(from);
         }
-        let mut lanes = [0.0; MAX_LANES];
+        let mut lanes = [other; MAX_LANES];
         lanes[..from.len()].copy_from_slice(from);
         self.load(&lanes)
     }

@@ -19,29 +19,21 @@ pub(super) fn exponentials<S: Simd>(
     let bias = bias.map(|b| &b[seen.clone()]);
     let scores = &mut scores[seen];
     let scale = s.splat(scale);
-    let lowest = s.splat(f32::NEG_INFINITY);
-    let mut max = lowest;
-    for at in (0..scores.len()).step_by(S::LANES) {
-        let count = S::LANES.min(scores.len() - at);
-        let row = &mut scores[at..][..count];
-        let mut x = s.mul(s.load_some(row), scale);
+    let mut max = s.splat(f32::NEG_INFINITY);
+    for (at, row) in (0..).step_by(S::LANES).zip(scores.chunks_mut(S::LANES)) {
+        let mut x = s.mul(s.load_or(row, f32::NEG_INFINITY), scale);
         if let Some(bias) = bias {
-            x = s.add(x, s.load_some(&bias[at..][..count]));
+            x = s.add(x, s.load_some(&bias[at..][..row.len()]));
         }
         s.store_some(x, row);
-        if count == S::LANES {
-            max = s.max(x, max);
-        } else {
-            row.iter().for_each(|x| max = s.max(s.splat(*x), max));
-        }
+        max = s.max(x, max);
     }
     let max = s.splat(s.maximum(max));
     let mut sum = s.splat(0.0);
     for row in scores.chunks_mut(S::LANES) {
-        let e = exp(s, s.sub(s.load_some(row), max));
+        let e = exp(s, s.sub(s.load_or(row, f32::NEG_INFINITY), max));
         s.store_some(e, row);
-        // Read back: lanes beyond the row are 0.
-        sum = s.add(sum, s.load_some(row));
+        sum = s.add(sum, e);
     }
     s.sum(sum)
 }

@@ -4,19 +4,19 @@ use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
 use std::sync::OnceLock;
 
-use super::Avx512;
-use super::tiles::{BLOCK, Factor, TILE, TileUnit, multiply_plainly};
+use super::Bf16;
+use super::tiles::{BLOCK, Factor, SUMS, TILE, TileUnit, multiply_plainly};
 
 /// Proof that this machine has AMX for bfloat16 and the system lets us use it: only [`Amx::detect`] makes one.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::kernels) struct Amx(());
+pub(in crate::kernels) struct Amx(Bf16);
 
 impl Amx {
     pub(in crate::kernels) fn detect() -> Option<Self> {
-        static THERE: OnceLock<bool> = OnceLock::new();
-        THERE
-            .get_or_init(|| Avx512::detect().is_some() && has_instructions() && is_permitted() && Self(()).is_right())
-            .then_some(Self(()))
+        static THERE: OnceLock<Option<Amx>> = OnceLock::new();
+        // Every processor that has it has these vectors, too.
+        let detect = || Bf16::detect().filter(|_| has_instructions() && is_permitted()).map(Self);
+        *THERE.get_or_init(|| detect().filter(|amx| amx.is_right()))
     }
 
     /// Whether the unit comes to the same as plain Rust, on whole numbers that leave nothing to rounding.
@@ -25,15 +25,18 @@ impl Amx {
     fn is_right(self) -> bool {
         let number = |i: usize| half::bf16::from_f32((i % 7) as f32 - 3.0).to_bits();
         let factor: Vec<u16> = (0..8 * TILE).map(|i| number(i + i / 5)).collect();
-        let mut sums = [[0.0; BLOCK * BLOCK]; 2];
+        let mut sums = [[0.0; SUMS]; 2];
         [(1, true), (2, true), (1, false), (2, false)].into_iter().all(|(count, split)| {
-            let b = Factor { tiles: &factor, count: 2, split };
-            let a = Factor { tiles: &factor[..count * 4 * TILE], count, split };
-            self.begin();
-            self.multiply(&a, &b, &mut sums[0]);
-            self.end();
-            multiply_plainly(&a, &b, &mut sums[1]);
-            sums[0] == sums[1]
+            let row = 4 * TILE;
+            let steps = if split { 2 } else { 4 };
+            let (a, b) = (Factor::new(&factor, row, count, steps, split), Factor::new(&factor, row, 2, steps, split));
+            [false, true].into_iter().all(|go_on| {
+                self.begin();
+                self.multiply(&a, &b, &mut sums[0], go_on);
+                self.end();
+                multiply_plainly(&a, &b, &mut sums[1], go_on);
+                sums[0] == sums[1]
+            })
         })
     }
 }
@@ -94,31 +97,68 @@ impl TileUnit for Amx {
         unsafe { asm!("tilerelease", options(nostack, nomem)) };
     }
 
-    fn multiply(self, a: &Factor, b: &Factor, sums: &mut [f32; BLOCK * BLOCK]) {
-        assert!(b.count == 2 && a.split == b.split && a.steps() == b.steps(), "factors of a block");
-        if a.steps() == 0 {
-            return sums.fill(0.0);
+    fn multiply(self, a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
+        assert!(b.count == 2 && a.split == b.split && a.steps == b.steps, "factors of a block");
+        if a.steps == 0 {
+            return if go_on {
+            } else {
+                sums.fill(0.0)
+            };
         }
         match (a.count, a.split) {
-            (1, false) => one_row(a, b, sums),
-            (1, true) => one_row_in_halves(a, b, sums),
-            (_, false) => two_rows(a, b, sums),
-            (_, true) => two_rows_in_halves(a, b, sums),
+            (1, false) => one_row(a, b, sums, go_on),
+            (1, true) => one_row_in_halves(a, b, sums, go_on),
+            (_, false) => two_rows(a, b, sums, go_on),
+            (_, true) => two_rows_in_halves(a, b, sums, go_on),
         }
+    }
+
+    fn vectors(self) -> Bf16 {
+        self.0
     }
 }
 
+/// The sums of one row of tiles: those that are there, or 0.
+macro_rules! start_one_row {
+    () => {
+        "test {go_on:e}, {go_on:e}
+        jz 2f
+        tileloadd tmm0, [{sums} + {line}*1]
+        tileloadd tmm1, [{sums} + {line}*1 + 64]
+        jmp 3f
+        2:
+        tilezero tmm0
+        tilezero tmm1
+        3:"
+    };
+}
+
+/// The sums of two rows of tiles: those that are there, or 0.
+macro_rules! start_two_rows {
+    () => {
+        "test {go_on:e}, {go_on:e}
+        jz 2f
+        tileloadd tmm0, [{sums} + {line}*1]
+        tileloadd tmm1, [{sums} + {line}*1 + 64]
+        tileloadd tmm2, [{sums} + {line}*1 + 2048]
+        tileloadd tmm3, [{sums} + {line}*1 + 2112]
+        jmp 3f
+        2:
+        tilezero tmm0
+        tilezero tmm1
+        tilezero tmm2
+        tilezero tmm3
+        3:"
+    };
+}
+
 /// Two rows of tiles by two: four loads for four products.
-fn two_rows(a: &Factor, b: &Factor, sums: &mut [f32; BLOCK * BLOCK]) {
+fn two_rows(a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
     // SAFETY: called with the proof of the instructions, after `begin`. Each of the four rows of tiles
     // is read for `steps` tiles of 1024 bytes, and has as many; `sums` holds 32 rows of 128 bytes.
     unsafe {
         asm!(
-            "tilezero tmm0",
-            "tilezero tmm1",
-            "tilezero tmm2",
-            "tilezero tmm3",
-            "2:",
+            start_two_rows!(),
             "tileloadd tmm6, [{b0} + {row}*1]",
             "tileloadd tmm4, [{a0} + {row}*1]",
             "tileloadd tmm7, [{b1} + {row}*1]",
@@ -132,16 +172,17 @@ fn two_rows(a: &Factor, b: &Factor, sums: &mut [f32; BLOCK * BLOCK]) {
             "tdpbf16ps tmm2, tmm5, tmm6",
             "tdpbf16ps tmm3, tmm5, tmm7",
             "dec {steps}",
-            "jnz 2b",
+            "jnz 3b",
             "tilestored [{sums} + {line}*1], tmm0",
             "tilestored [{sums} + {line}*1 + 64], tmm1",
             "tilestored [{sums} + {line}*1 + 2048], tmm2",
             "tilestored [{sums} + {line}*1 + 2112], tmm3",
-            a0 = inout(reg) a.row(0) => _,
-            a1 = inout(reg) a.row(1) => _,
-            b0 = inout(reg) b.row(0) => _,
-            b1 = inout(reg) b.row(1) => _,
-            steps = inout(reg) a.steps() => _,
+            a0 = inout(reg) a.row(0).as_ptr() => _,
+            a1 = inout(reg) a.row(1).as_ptr() => _,
+            b0 = inout(reg) b.row(0).as_ptr() => _,
+            b1 = inout(reg) b.row(1).as_ptr() => _,
+            steps = inout(reg) a.steps => _,
+            go_on = in(reg) u32::from(go_on),
             row = in(reg) ROW_BYTES,
             sums = in(reg) sums.as_mut_ptr(),
             line = in(reg) BLOCK * size_of::<f32>(),
@@ -153,15 +194,11 @@ fn two_rows(a: &Factor, b: &Factor, sums: &mut [f32; BLOCK * BLOCK]) {
 }
 
 /// [`two_rows`] of high and low halves: twelve products in a step, high by high, low by high, high by low.
-fn two_rows_in_halves(a: &Factor, b: &Factor, sums: &mut [f32; BLOCK * BLOCK]) {
+fn two_rows_in_halves(a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
     // SAFETY: as in `two_rows`, with steps of 2048 bytes.
     unsafe {
         asm!(
-            "tilezero tmm0",
-            "tilezero tmm1",
-            "tilezero tmm2",
-            "tilezero tmm3",
-            "2:",
+            start_two_rows!(),
             "tileloadd tmm6, [{b0} + {row}*1]",
             "tileloadd tmm4, [{a0} + {row}*1]",
             "tileloadd tmm7, [{b1} + {row}*1]",
@@ -189,16 +226,17 @@ fn two_rows_in_halves(a: &Factor, b: &Factor, sums: &mut [f32; BLOCK * BLOCK]) {
             "tdpbf16ps tmm2, tmm5, tmm6",
             "tdpbf16ps tmm3, tmm5, tmm7",
             "dec {steps}",
-            "jnz 2b",
+            "jnz 3b",
             "tilestored [{sums} + {line}*1], tmm0",
             "tilestored [{sums} + {line}*1 + 64], tmm1",
             "tilestored [{sums} + {line}*1 + 2048], tmm2",
             "tilestored [{sums} + {line}*1 + 2112], tmm3",
-            a0 = inout(reg) a.row(0) => _,
-            a1 = inout(reg) a.row(1) => _,
-            b0 = inout(reg) b.row(0) => _,
-            b1 = inout(reg) b.row(1) => _,
-            steps = inout(reg) a.steps() => _,
+            a0 = inout(reg) a.row(0).as_ptr() => _,
+            a1 = inout(reg) a.row(1).as_ptr() => _,
+            b0 = inout(reg) b.row(0).as_ptr() => _,
+            b1 = inout(reg) b.row(1).as_ptr() => _,
+            steps = inout(reg) a.steps => _,
+            go_on = in(reg) u32::from(go_on),
             row = in(reg) ROW_BYTES,
             sums = in(reg) sums.as_mut_ptr(),
             line = in(reg) BLOCK * size_of::<f32>(),
@@ -210,13 +248,11 @@ fn two_rows_in_halves(a: &Factor, b: &Factor, sums: &mut [f32; BLOCK * BLOCK]) {
 }
 
 /// One row of tiles by two.
-fn one_row(a: &Factor, b: &Factor, sums: &mut [f32; BLOCK * BLOCK]) {
+fn one_row(a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
     // SAFETY: as in `two_rows`; 16 rows of `sums` are written.
     unsafe {
         asm!(
-            "tilezero tmm0",
-            "tilezero tmm1",
-            "2:",
+            start_one_row!(),
             "tileloadd tmm4, [{a0} + {row}*1]",
             "tileloadd tmm6, [{b0} + {row}*1]",
             "tileloadd tmm7, [{b1} + {row}*1]",
@@ -226,13 +262,14 @@ fn one_row(a: &Factor, b: &Factor, sums: &mut [f32; BLOCK * BLOCK]) {
             "add {b0}, 1024",
             "add {b1}, 1024",
             "dec {steps}",
-            "jnz 2b",
+            "jnz 3b",
             "tilestored [{sums} + {line}*1], tmm0",
             "tilestored [{sums} + {line}*1 + 64], tmm1",
-            a0 = inout(reg) a.row(0) => _,
-            b0 = inout(reg) b.row(0) => _,
-            b1 = inout(reg) b.row(1) => _,
-            steps = inout(reg) a.steps() => _,
+            a0 = inout(reg) a.row(0).as_ptr() => _,
+            b0 = inout(reg) b.row(0).as_ptr() => _,
+            b1 = inout(reg) b.row(1).as_ptr() => _,
+            steps = inout(reg) a.steps => _,
+            go_on = in(reg) u32::from(go_on),
             row = in(reg) ROW_BYTES,
             sums = in(reg) sums.as_mut_ptr(),
             line = in(reg) BLOCK * size_of::<f32>(),
@@ -245,13 +282,11 @@ fn one_row(a: &Factor, b: &Factor, sums: &mut [f32; BLOCK * BLOCK]) {
 
 /// [`one_row`] of high and low halves, in the order of [`two_rows_in_halves`], so that a row has the
 /// same bits in both.
-fn one_row_in_halves(a: &Factor, b: &Factor, sums: &mut [f32; BLOCK * BLOCK]) {
+fn one_row_in_halves(a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
     // SAFETY: as in `one_row`, with steps of 2048 bytes.
     unsafe {
         asm!(
-            "tilezero tmm0",
-            "tilezero tmm1",
-            "2:",
+            start_one_row!(),
             "tileloadd tmm4, [{a0} + {row}*1]",
             "tileloadd tmm6, [{b0} + {row}*1]",
             "tileloadd tmm7, [{b1} + {row}*1]",
@@ -268,13 +303,14 @@ fn one_row_in_halves(a: &Factor, b: &Factor, sums: &mut [f32; BLOCK * BLOCK]) {
             "add {b0}, 2048",
             "add {b1}, 2048",
             "dec {steps}",
-            "jnz 2b",
+            "jnz 3b",
             "tilestored [{sums} + {line}*1], tmm0",
             "tilestored [{sums} + {line}*1 + 64], tmm1",
-            a0 = inout(reg) a.row(0) => _,
-            b0 = inout(reg) b.row(0) => _,
-            b1 = inout(reg) b.row(1) => _,
-            steps = inout(reg) a.steps() => _,
+            a0 = inout(reg) a.row(0).as_ptr() => _,
+            b0 = inout(reg) b.row(0).as_ptr() => _,
+            b1 = inout(reg) b.row(1).as_ptr() => _,
+            steps = inout(reg) a.steps => _,
+            go_on = in(reg) u32::from(go_on),
             row = in(reg) ROW_BYTES,
             sums = in(reg) sums.as_mut_ptr(),
             line = in(reg) BLOCK * size_of::<f32>(),
@@ -282,12 +318,5 @@ fn one_row_in_halves(a: &Factor, b: &Factor, sums: &mut [f32; BLOCK * BLOCK]) {
             out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
             options(nostack),
         );
-    }
-}
-
-impl Factor<'_> {
-    /// The first number of a row of tiles.
-    fn row(&self, row: usize) -> *const u16 {
-        self.tiles[row * self.tiles.len() / self.count..].as_ptr()
     }
 }

@@ -96,10 +96,36 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn power_of_two(self, n: Self::V) -> Self::V {
-        instruction!({
-            let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
-            _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
-        })
+    fn exponent(self, bits: Self::V) -> Self::V {
+        instruction!(_mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(bits))))
     }
+
+    #[inline(always)]
+    fn load_or(self, from: &[f32], other: f32) -> Self::V {
+        if from.len() >= Self::LANES {
+            return self.load(from);
+        }
+        // SAFETY: only the lanes that `from` has are read.
+        unsafe {
+            let mask = first(from.len());
+            let numbers = _mm256_maskload_ps(from.as_ptr(), mask);
+            _mm256_blendv_ps(_mm256_set1_ps(other), numbers, _mm256_castsi256_ps(mask))
+        }
+    }
+
+    #[inline(always)]
+    fn store_some(self, x: Self::V, to: &mut [f32]) {
+        if to.len() >= Self::LANES {
+            return self.store(x, to);
+        }
+        // SAFETY: only the lanes that `to` has are written.
+        unsafe { _mm256_maskstore_ps(to.as_mut_ptr(), first(to.len()), x) }
+    }
+}
+
+/// All bits set in the first `count` lanes.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn first(count: usize) -> __m256i {
+    _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
 }

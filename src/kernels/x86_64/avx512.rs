@@ -97,10 +97,52 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn power_of_two(self, n: Self::V) -> Self::V {
+    fn exponent(self, bits: Self::V) -> Self::V {
+        instruction!(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(bits))))
+    }
+
+    #[inline(always)]
+    fn load_or(self, from: &[f32], other: f32) -> Self::V {
+        if from.len() >= Self::LANES {
+            return self.load(from);
+        }
+        // SAFETY: only the lanes that `from` has are read.
+        unsafe { _mm512_mask_loadu_ps(_mm512_set1_ps(other), first(from.len()), from.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn store_some(self, x: Self::V, to: &mut [f32]) {
+        if to.len() >= Self::LANES {
+            return self.store(x, to);
+        }
+        // SAFETY: only the lanes that `to` has are written.
+        unsafe { _mm512_mask_storeu_ps(to.as_mut_ptr(), first(to.len()), x) }
+    }
+
+    #[inline(always)]
+    fn maximum(self, x: Self::V) -> f32 {
+        instruction!(_mm512_reduce_max_ps(x))
+    }
+
+    #[inline(always)]
+    fn sum(self, x: Self::V) -> f32 {
         instruction!({
-            let exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
-            _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
+            let half = _mm256_add_ps(_mm512_castps512_ps256(x), upper_half(x));
+            let quarter = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps::<1>(half));
+            let pair = _mm_add_ps(quarter, _mm_movehl_ps(quarter, quarter));
+            _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)))
         })
     }
+}
+
+/// The first `count` lanes.
+#[inline(always)]
+fn first(count: usize) -> __mmask16 {
+    (1 << count) - 1
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn upper_half(x: __m512) -> __m256 {
+    _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(x)))
 }

@@ -28,6 +28,11 @@ impl Bf16 {
         Avx512::detect().filter(|_| has).map(Self)
     }
 
+    /// The instructions that come with it.
+    pub(super) fn avx512(self) -> Avx512 {
+        self.0
+    }
+
     /// The unit, where attention of this precision on this instruction set uses it.
     pub(in crate::kernels) fn of(isa: Isa, precision: Precision) -> Option<Self> {
         let wanted = matches!(precision, Precision::Bf16 | Precision::Int8) && matches!(isa, Isa::Avx512 | Isa::Amx);
@@ -105,18 +110,10 @@ impl Pairs {
             narrow(row, to);
         }
         let (input, first) = (&*input, part.column);
-        part.in_tiles(
-            &HEIGHTS,
-            WIDTH,
-            |tile| {
-                let panel = &self.lines[(first + tile.column) * self.depth..][..self.depth * WIDTH];
-                tiles(tile.rows, &input[tile.row * stride..], stride, panel, tile.c, tile.c_stride);
-            },
-            |finish, tile| {
-                let rows = tile.row..tile.row + tile.rows;
-                finish.apply(self.unit.0, rows, tile.column, tile.columns, tile.c, tile.c_stride);
-            },
-        );
+        part.in_tiles(self.unit.0, &HEIGHTS, WIDTH, |tile| {
+            let panel = &self.lines[(first + tile.column) * self.depth..][..self.depth * WIDTH];
+            tiles(tile.rows.len(), &input[tile.rows.start * stride..], stride, panel, tile.c, tile.c_stride);
+        });
     }
 }
 
@@ -157,9 +154,10 @@ impl Factors for Bf16 {
             let first = p * width;
             let count = width.min(columns - first);
             for (pair, line) in panel.chunks_exact_mut(width).enumerate() {
-                let row = |at: usize| (at < depth).then(|| &rows.numbers[at * rows.stride + first..][..count]);
+                let row = |at: usize| &rows.numbers[at * rows.stride + first..][..count];
+                let (low, high) = (row(2 * pair), (2 * pair + 1 < depth).then(|| row(2 * pair + 1)));
                 // SAFETY: `self` proves that this machine has the instructions.
-                unsafe { join(row(2 * pair).unwrap_or_default(), row(2 * pair + 1).unwrap_or_default(), line) }
+                unsafe { join(low, high, line) }
             }
         }
         panels
@@ -171,35 +169,37 @@ impl Factors for Bf16 {
     }
 }
 
-/// One number of each row to a pair; beyond the end of a row are zeros.
+/// One number of each row to a pair; beyond the end of the rows are zeros.
 #[target_feature(enable = "avx512f,avx512bw,avx2")]
-fn join(low: &[f32], high: &[f32], to: &mut [u32]) {
-    to.fill(0);
-    to.iter_mut().zip(low).for_each(|(to, x)| *to = u32::from(round(*x)));
-    to.iter_mut().zip(high).for_each(|(to, x)| *to |= u32::from(round(*x)) << 16);
+fn join(low: &[f32], high: Option<&[f32]>, to: &mut [u32]) {
+    let (to, rest) = to.split_at_mut(low.len());
+    match high {
+        Some(high) => {
+            let pairs = low.iter().zip(high).map(|(low, high)| u32::from(round(*low)) | u32::from(round(*high)) << 16);
+            to.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair);
+        }
+        None => to.iter_mut().zip(low).for_each(|(to, low)| *to = u32::from(round(*low))),
+    }
+    rest.fill(0);
 }
 
 #[target_feature(enable = "avx512f,avx512bf16,avx2,fma")]
 fn multiply(s: Avx512, product: Product<u32>) {
     let Product { a, a_stride, rows, depth, panels, panel_depth, columns, c, c_stride, finish } = product;
-    // A tile that is wider than what is left of `c`.
-    let mut edge = [0.0; ROWS * WIDTH];
+    let mut products = [0.0; ROWS * WIDTH];
     for column in (0..columns).step_by(WIDTH) {
         let panel = &panels[column * panel_depth..][..depth * WIDTH];
-        let count = WIDTH.min(columns - column);
+        let end = columns.min(column + WIDTH);
         let mut row = 0;
         while row < rows {
             let height = HEIGHTS.into_iter().find(|height| *height <= rows - row).unwrap_or(1);
             let c = &mut c[row * c_stride + column..];
-            if count == WIDTH {
+            if end - column == WIDTH && finish.is_none() {
                 tiles(height, &a[row * a_stride..], a_stride, panel, c, c_stride);
             } else {
-                tiles(height, &a[row * a_stride..], a_stride, panel, &mut edge, WIDTH);
-                for (c, from) in c.chunks_mut(c_stride).zip(edge.chunks_exact(WIDTH).take(height)) {
-                    c[..count].copy_from_slice(&from[..count]);
-                }
+                tiles(height, &a[row * a_stride..], a_stride, panel, &mut products, WIDTH);
+                finish.write(s, &products, WIDTH, [row..row + height, column..end], c, c_stride);
             }
-            finish.apply(s, row..row + height, column, count, c, c_stride);
             row += height;
         }
     }
@@ -208,23 +208,35 @@ fn multiply(s: Avx512, product: Product<u32>) {
 /// Rounds to pairs of bfloat16, to the nearest, ties to even.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 fn narrow(from: &[f32], to: &mut [u32]) {
-    const LANES: usize = 16;
-    for (from, to) in from.chunks(2 * LANES).zip(to.chunks_mut(LANES)) {
-        let mut numbers = [0.0; 2 * LANES];
-        let numbers = match from.first_chunk() {
-            Some(whole) => whole,
-            None => {
-                numbers[..from.len()].copy_from_slice(from);
-                &numbers
-            }
-        };
-        let numbers = numbers.as_ptr();
-        // SAFETY: there are two vectors of them; the load asks for no alignment.
-        let (low, high) = unsafe { (_mm512_loadu_ps(numbers), _mm512_loadu_ps(numbers.add(LANES))) };
-        // SAFETY: both types are 64 plain bytes.
-        let pairs: [u32; LANES] = unsafe { std::mem::transmute(_mm512_cvtne2ps_pbh(high, low)) };
-        to.copy_from_slice(&pairs[..to.len()]);
+    let (wholes, rest) = from.as_chunks::<{ 2 * LANES }>();
+    let mut to = to.chunks_mut(LANES);
+    for (numbers, to) in wholes.iter().zip(&mut to) {
+        // SAFETY: as many numbers make up a vector of pairs; the store asks for no alignment.
+        unsafe { _mm512_storeu_si512(to[..LANES].as_mut_ptr().cast(), narrowed(numbers)) };
     }
+    if let (Some(to), false) = (to.next(), rest.is_empty()) {
+        let mut numbers = [0.0; 2 * LANES];
+        numbers[..rest.len()].copy_from_slice(rest);
+        let count = rest.len().div_ceil(2);
+        // SAFETY: only the pairs that `to` has are written.
+        unsafe {
+            _mm512_mask_storeu_epi32(to[..count].as_mut_ptr().cast(), u16::MAX >> (LANES - count), narrowed(&numbers))
+        };
+    }
+}
+
+/// Numbers in a vector of f32, and pairs in a vector of pairs.
+const LANES: usize = 16;
+
+/// Rounded to pairs of bfloat16, to the nearest, ties to even.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(super) fn narrowed(numbers: &[f32; 2 * LANES]) -> __m512i {
+    let numbers = numbers.as_ptr();
+    // SAFETY: there are two vectors of them; the load asks for no alignment.
+    let (low, high) = unsafe { (_mm512_loadu_ps(numbers), _mm512_loadu_ps(numbers.add(LANES))) };
+    // SAFETY: both types are 64 plain bytes.
+    unsafe { std::mem::transmute(_mm512_cvtne2ps_pbh(high, low)) }
 }
 
 /// [`tile`] of a height there is.

@@ -132,21 +132,14 @@ impl Bytes {
             }
         }
         let (quads, scales, first) = (&*quads, &*input.scales, part.column);
-        part.in_tiles(
-            &HEIGHTS,
-            WIDTH,
-            |tile| {
-                let panel = (first + tile.column) / WIDTH * blocks;
-                let lines = &self.lines[panel * LINES * WIDTH..][..blocks * LINES * WIDTH];
-                let panel = Panel { lines: lines.as_chunks().0, scales: &self.scales[panel..][..blocks] };
-                let rows = Rows { quads: &quads[tile.row * stride..], stride, scales: &scales[tile.row * blocks..] };
-                multiply(tile.rows, &rows, &panel, tile.c, tile.c_stride);
-            },
-            |finish, tile| {
-                let rows = tile.row..tile.row + tile.rows;
-                finish.apply(self.unit.0, rows, tile.column, tile.columns, tile.c, tile.c_stride);
-            },
-        );
+        part.in_tiles(self.unit.0, &HEIGHTS, WIDTH, |tile| {
+            let panel = (first + tile.column) / WIDTH * blocks;
+            let lines = &self.lines[panel * LINES * WIDTH..][..blocks * LINES * WIDTH];
+            let panel = Panel { lines: lines.as_chunks().0, scales: &self.scales[panel..][..blocks] };
+            let row = tile.rows.start;
+            let rows = Rows { quads: &quads[row * stride..], stride, scales: &scales[row * blocks..] };
+            multiply(tile.rows.len(), &rows, &panel, tile.c, tile.c_stride);
+        });
     }
 }
 

@@ -14,51 +14,61 @@ pub(super) use bf16::{Bf16, Pairs};
 pub(super) use bytes::{Bytes, Vnni};
 pub(super) use tiles::Tiles;
 
+use std::ops::Range;
+
 use super::dense::Part;
 use super::gemm::{Finish, MAX_TILE};
+use super::simd::{Kernel, Simd};
 
 /// A tile of what one thread computes of a dense layer.
 struct Tile<'a> {
-    row: usize,
-    rows: usize,
+    rows: Range<usize>,
+    /// The first column.
     column: usize,
-    columns: usize,
     c: &'a mut [f32],
     /// Numbers from one row of `c` to the next.
     c_stride: usize,
 }
 
 impl Part<'_> {
-    /// Cuts into tiles of these heights, the largest first, by `width` columns. `product` fills whole tiles, `finish`
-    /// does the rest where there are columns.
-    fn in_tiles(
-        self,
-        heights: &[usize],
-        width: usize,
-        mut product: impl FnMut(Tile),
-        mut finish: impl FnMut(&Finish, Tile),
-    ) {
-        let c_stride = self.width;
-        // A tile that is wider than what is left.
-        let mut edge = [0.0; MAX_TILE];
-        for column in (0..self.width).step_by(width) {
-            let columns = width.min(self.width - column);
-            let end = self.out.len() / self.width;
+    /// Cuts into tiles of these heights, the largest first, by `width` columns, which `product` fills whole.
+    fn in_tiles<S: Simd>(self, s: S, heights: &[usize], width: usize, mut product: impl FnMut(Tile)) {
+        let Self { width: c_stride, finish, .. } = self;
+        let mut products = [0.0; MAX_TILE];
+        for column in (0..c_stride).step_by(width) {
+            let columns = column..c_stride.min(column + width);
+            let end = self.out.len() / c_stride;
             let mut row = 0;
             while row < end {
-                let rows = heights.iter().copied().find(|height| *height <= end - row).unwrap_or(1);
+                let height = heights.iter().copied().find(|height| *height <= end - row).unwrap_or(1);
+                let rows = row..row + height;
                 let c = &mut self.out[row * c_stride + column..];
-                if columns == width {
-                    product(Tile { row, rows, column, columns, c: &mut *c, c_stride });
+                if columns.len() == width && finish.is_none() {
+                    product(Tile { rows, column, c, c_stride });
                 } else {
-                    product(Tile { row, rows, column, columns: width, c: &mut edge, c_stride: width });
-                    for (c, from) in c.chunks_mut(c_stride).zip(edge.chunks_exact(width).take(rows)) {
-                        c[..columns].copy_from_slice(&from[..columns]);
-                    }
+                    product(Tile { rows: rows.clone(), column, c: &mut products, c_stride: width });
+                    s.run(Write { finish, products: &products, width, rows, columns: columns.clone(), c, c_stride });
                 }
-                finish(&self.finish, Tile { row, rows, column, columns, c, c_stride });
-                row += rows;
+                row += height;
             }
         }
+    }
+}
+
+/// [`Finish::write`].
+struct Write<'a> {
+    finish: Finish<'a>,
+    products: &'a [f32],
+    width: usize,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    c: &'a mut [f32],
+    c_stride: usize,
+}
+
+impl Kernel for Write<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        self.finish.write(s, self.products, self.width, [self.rows, self.columns], self.c, self.c_stride);
     }
 }

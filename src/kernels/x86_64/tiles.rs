@@ -4,15 +4,16 @@
 //! hold 16 of its 24 bits; of the four products the smallest, low times low, is left out. What is lost is at
 //! most 2^-16 of each product, far below what f32 loses in a long sum of unequal numbers.
 
+use std::arch::x86_64::*;
 use std::cell::RefCell;
 
 use half::bf16;
 
-use super::Avx512;
+use super::Write;
+use super::bf16::{Bf16, narrowed};
 use crate::kernels::dense::Part;
-use crate::kernels::gemm::Finish;
 use crate::kernels::pack::Aligned;
-use crate::kernels::simd::{Kernel, Simd};
+use crate::kernels::simd::Simd;
 
 /// Rows and columns of a tile of sums.
 pub(super) const SIDE: usize = 16;
@@ -22,6 +23,8 @@ pub(super) const DEPTH: usize = 32;
 pub(super) const TILE: usize = SIDE * DEPTH;
 /// Rows and columns of a block: two tiles each way.
 pub(super) const BLOCK: usize = 2 * SIDE;
+/// Sums of a block.
+pub(super) const SUMS: usize = BLOCK * BLOCK;
 
 /// A unit that multiplies tiles. A value of the type is the proof that the machine has it.
 pub(in crate::kernels) trait TileUnit: Copy {
@@ -31,8 +34,12 @@ pub(in crate::kernels) trait TileUnit: Copy {
     /// Gives the thread's tile registers back.
     fn end(self);
 
-    /// `sums (32, 32) = a * b`, or its first 16 rows where `a` has only one row of tiles.
-    fn multiply(self, a: &Factor, b: &Factor, sums: &mut [f32; BLOCK * BLOCK]);
+    /// `sums (32, 32) = a * b`, or its first 16 rows where `a` has only one row of tiles; added to the sums that are
+    /// there where `go_on` says so.
+    fn multiply(self, a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool);
+
+    /// What prepares the factors and writes the sums.
+    fn vectors(self) -> Bf16;
 }
 
 /// One or two rows of tiles, along the inner dimension.
@@ -42,17 +49,26 @@ pub(in crate::kernels) trait TileUnit: Copy {
 /// followed by that of the low halves.
 #[derive(Clone, Copy)]
 pub(in crate::kernels) struct Factor<'a> {
-    /// The rows of tiles, one after another.
-    pub(super) tiles: &'a [u16],
+    tiles: &'a [u16],
+    /// Numbers from one row of tiles to the next.
+    stride: usize,
     /// Rows of tiles: 1 or 2.
     pub(super) count: usize,
+    /// Tiles, or pairs of a high and a low one, in a row.
+    pub(super) steps: usize,
     pub(super) split: bool,
 }
 
-impl Factor<'_> {
-    /// Tiles, or pairs of a high and a low one, in a row.
-    pub(super) fn steps(&self) -> usize {
-        self.tiles.len() / self.count / step(self.split)
+impl<'a> Factor<'a> {
+    /// The first `count` rows of tiles, `stride` numbers apart, each with so many steps.
+    pub(super) fn new(tiles: &'a [u16], stride: usize, count: usize, steps: usize, split: bool) -> Self {
+        let end = (count - 1) * stride + steps * step(split);
+        Self { tiles: &tiles[..end], stride, count, steps, split }
+    }
+
+    /// A row of tiles: as many numbers as its steps have.
+    pub(super) fn row(&self, row: usize) -> &'a [u16] {
+        &self.tiles[row * self.stride..][..self.steps * step(self.split)]
     }
 }
 
@@ -72,8 +88,8 @@ pub(in crate::kernels) struct Tiles<U> {
 }
 
 thread_local! {
-    /// A block of input rows as tiles.
-    static INPUT: RefCell<Aligned<u16>> = RefCell::default();
+    /// Input rows as tiles, and sums that are not complete yet.
+    static BUFFERS: RefCell<(Aligned<u16>, Aligned<f32>)> = RefCell::default();
 }
 
 impl<U: TileUnit> Tiles<U> {
@@ -99,37 +115,59 @@ impl<U: TileUnit> Tiles<U> {
         /// Numbers in a block of rows: half of a second cache of 2 MiB.
         const CACHED: usize = 1 << 19;
         let rows = (CACHED / self.row.max(1)).max(1) * BLOCK;
-        INPUT.with_borrow_mut(|input| {
+        BUFFERS.with_borrow_mut(|(input, sums)| {
             self.unit.begin();
-            part.in_blocks(rows, |part| self.block(part, input));
+            part.in_blocks(rows, |part| self.block(part, input, sums));
             self.unit.end();
         });
     }
 
-    fn block(&self, part: Part, input: &mut Aligned<u16>) {
+    fn block(&self, part: Part, input: &mut Aligned<u16>, sums: &mut Aligned<f32>) {
+        let (vectors, split) = (self.unit.vectors(), self.split);
         let rows = part.out.len() / part.width;
-        let input = input.clear_to(rows.div_ceil(SIDE) * self.row);
+        let input = input.resize(rows.div_ceil(SIDE) * self.row);
         for (at, row) in part.x.chunks_exact(part.depth.max(1)).enumerate() {
             let tiles = &mut input[at / SIDE * self.row..][..self.row];
-            narrow(row, at % SIDE, tiles, self.split);
+            // SAFETY: `vectors` proves that this machine has the instructions.
+            unsafe { narrow(row, at % SIDE, tiles, split) }
         }
-        let mut sums = [0.0; BLOCK * BLOCK];
+        let lengths = self.lengths();
+        // Sums that go on later stay apart; else there is only one block of them at a time.
+        let kept = if lengths.len() == 1 { 1 } else { rows.div_ceil(BLOCK) };
+        let sums = sums.resize(kept * SUMS).as_chunks_mut().0;
         for column in (0..part.width).step_by(BLOCK) {
-            let weights = &self.numbers[(part.column + column) / SIDE * self.row..][..2 * self.row];
-            let b = Factor { tiles: weights, count: 2, split: self.split };
-            for row in (0..rows).step_by(BLOCK) {
-                let height = BLOCK.min(rows - row);
-                let count = height.div_ceil(SIDE);
-                let tiles = &input[row / SIDE * self.row..][..count * self.row];
-                self.unit.multiply(&Factor { tiles, count, split: self.split }, &b, &mut sums);
-                let width = BLOCK.min(part.width - column);
-                let c = &mut part.out[row * part.width + column..];
-                for (r, from) in sums.chunks_exact(BLOCK).take(height).enumerate() {
-                    c[r * part.width..][..width].copy_from_slice(&from[..width]);
+            let weights = &self.numbers[(part.column + column) / SIDE * self.row..];
+            let mut start = 0;
+            for (number, &steps) in lengths.iter().enumerate() {
+                let first = start * step(split);
+                let b = Factor::new(&weights[first..], self.row, 2, steps, split);
+                for row in (0..rows).step_by(BLOCK) {
+                    let sums = &mut sums[row / BLOCK % kept];
+                    let height = BLOCK.min(rows - row);
+                    let tiles = &input[row / SIDE * self.row + first..];
+                    let a = Factor::new(tiles, self.row, height.div_ceil(SIDE), steps, split);
+                    self.unit.multiply(&a, &b, sums, number > 0);
+                    if number + 1 == lengths.len() {
+                        let (c, c_stride) = (&mut part.out[row * part.width + column..], part.width);
+                        let (rows, columns) = (row..row + height, column..part.width.min(column + BLOCK));
+                        let products = sums.as_slice();
+                        let write = Write { finish: part.finish, products, width: BLOCK, rows, columns, c, c_stride };
+                        vectors.avx512().run(write);
+                    }
                 }
-                finish(part.finish, row..row + height, column, width, c, part.width);
+                start += steps;
             }
         }
+    }
+
+    /// The steps that are taken at once, so that the columns of a block stay in the first cache while all rows pass: 24
+    /// of 48 KiB.
+    fn lengths(&self) -> Vec<usize> {
+        const CACHED: usize = 12 << 10;
+        let steps = self.row / step(self.split);
+        let parts = (2 * self.row).div_ceil(CACHED).max(1);
+        let share = steps.div_ceil(parts);
+        (0..parts).map(|part| share.min(steps.saturating_sub(part * share))).collect()
     }
 }
 
@@ -159,68 +197,66 @@ pub(super) fn round(x: f32) -> u16 {
     if x.is_nan() { bf16::NAN.to_bits() } else { rounded }
 }
 
-/// Writes a row of the input as row `line` of its tiles.
+/// Writes a row of the input as row `line` of its tiles; beyond its end are zeros.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 fn narrow(row: &[f32], line: usize, tiles: &mut [u16], split: bool) {
-    if let Some(unit) = Avx512::detect() {
-        unit.run(Narrow { row, line, tiles, split });
-    }
-}
-
-struct Narrow<'a> {
-    row: &'a [f32],
-    line: usize,
-    tiles: &'a mut [u16],
-    split: bool,
-}
-
-impl Kernel for Narrow<'_> {
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        for (from, tiles) in self.row.chunks(DEPTH).zip(self.tiles.chunks_exact_mut(step(self.split))) {
-            let (high, low) = tiles.split_at_mut(TILE);
-            let high = &mut high[self.line * DEPTH..][..from.len()];
-            if self.split {
-                let low = &mut low[self.line * DEPTH..][..from.len()];
-                for ((x, high), low) in from.iter().zip(high).zip(low) {
-                    (*high, *low) = halves(*x);
-                }
-            } else {
-                from.iter().zip(high).for_each(|(x, high)| *high = round(*x));
-            }
+    for (from, tiles) in row.chunks(DEPTH).zip(tiles.chunks_exact_mut(step(split))) {
+        let mut numbers = [0.0; DEPTH];
+        let numbers = from.first_chunk().unwrap_or_else(|| {
+            numbers[..from.len()].copy_from_slice(from);
+            &numbers
+        });
+        let high = narrowed(numbers);
+        let (to, low) = tiles.split_at_mut(TILE);
+        let to = &mut to[line * DEPTH..][..DEPTH];
+        // SAFETY: `to` has room for a vector; the store asks for no alignment.
+        unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), high) };
+        if split {
+            let to = &mut low[line * DEPTH..][..DEPTH];
+            // SAFETY: as above.
+            unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), narrowed(&rest(numbers, high))) };
         }
     }
 }
 
-/// [`Finish::apply`].
-fn finish(finish: Finish, rows: std::ops::Range<usize>, column: usize, count: usize, c: &mut [f32], c_stride: usize) {
-    struct Apply<'a>(Finish<'a>, std::ops::Range<usize>, usize, usize, &'a mut [f32], usize);
-    impl Kernel for Apply<'_> {
-        #[inline(always)]
-        fn run<S: Simd>(self, s: S) {
-            self.0.apply(s, self.1, self.2, self.3, self.4, self.5);
+/// What is left of numbers beside their high halves; nothing of what is infinite, or becomes so.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+fn rest(numbers: &[f32; DEPTH], high: __m512i) -> [f32; DEPTH] {
+    let mut rest = [0.0; DEPTH];
+    let halves = [_mm512_castsi512_si256(high), _mm512_extracti64x4_epi64::<1>(high)];
+    for ((numbers, rest), high) in numbers.as_chunks().0.iter().zip(rest.as_chunks_mut().0).zip(halves) {
+        let high = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(high)));
+        let numbers: &[f32; SIDE] = numbers;
+        let rest: &mut [f32; SIDE] = rest;
+        // SAFETY: each is a vector of numbers; load and store ask for no alignment.
+        unsafe {
+            let left = _mm512_sub_ps(_mm512_loadu_ps(numbers.as_ptr()), high);
+            let infinity = _mm512_set1_ps(f32::INFINITY);
+            let finite = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(_mm512_abs_ps(left), infinity);
+            _mm512_storeu_ps(rest.as_mut_ptr(), _mm512_maskz_mov_ps(finite, left));
         }
     }
-    if let Some(unit) = Avx512::detect() {
-        unit.run(Apply(finish, rows, column, count, c, c_stride));
-    }
+    rest
 }
 
 /// What a unit must come to, in plain Rust.
-pub(super) fn multiply_plainly(a: &Factor, b: &Factor, sums: &mut [f32; BLOCK * BLOCK]) {
+pub(super) fn multiply_plainly(a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
     let number = |bits: u16| bf16::from_bits(bits).to_f32();
-    let (a_row, b_row) = (a.tiles.len() / a.count, b.tiles.len() / b.count);
-    sums[..a.count * SIDE * BLOCK].fill(0.0);
-    for at in 0..a.steps() * a.count * SIDE * BLOCK * DEPTH {
+    if !go_on {
+        sums[..a.count * SIDE * BLOCK].fill(0.0);
+    }
+    for at in 0..a.steps * a.count * SIDE * BLOCK * DEPTH {
         let (at, k) = (at / DEPTH, at % DEPTH);
         let (at, column) = (at / BLOCK, at % BLOCK);
         let (row, start) = (at % (a.count * SIDE), at / (a.count * SIDE) * step(a.split));
-        let left = row / SIDE * a_row + start + row % SIDE * DEPTH + k;
-        let right = column / SIDE * b_row + start + k / 2 * DEPTH + column % SIDE * 2 + k % 2;
+        let left = &a.row(row / SIDE)[start + row % SIDE * DEPTH + k..];
+        let right = &b.row(column / SIDE)[start + k / 2 * DEPTH + column % SIDE * 2 + k % 2..];
         let sum = &mut sums[row * BLOCK + column];
-        *sum += number(a.tiles[left]) * number(b.tiles[right]);
+        *sum += number(left[0]) * number(right[0]);
         if a.split {
-            *sum += number(a.tiles[left + TILE]) * number(b.tiles[right]);
-            *sum += number(a.tiles[left]) * number(b.tiles[right + TILE]);
+            *sum += number(left[TILE]) * number(right[0]);
+            *sum += number(left[0]) * number(right[TILE]);
         }
     }
 }
@@ -231,18 +267,23 @@ mod tests {
 
     use super::*;
     use crate::kernels::Activation;
+    use crate::kernels::gemm::Finish;
 
     /// The unit in plain Rust.
     #[derive(Clone, Copy)]
-    struct Plain;
+    struct Plain(Bf16);
 
     impl TileUnit for Plain {
         fn begin(self) {}
 
         fn end(self) {}
 
-        fn multiply(self, a: &Factor, b: &Factor, sums: &mut [f32; BLOCK * BLOCK]) {
-            multiply_plainly(a, b, sums);
+        fn multiply(self, a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
+            multiply_plainly(a, b, sums, go_on);
+        }
+
+        fn vectors(self) -> Bf16 {
+            self.0
         }
     }
 
@@ -256,12 +297,12 @@ mod tests {
     }
 
     /// A dense layer of `columns` over rows of `depth`, from column `first` on.
-    fn layer(x: &[f32], weight: &[f32], depth: usize, first: usize, split: bool) -> Vec<f32> {
+    fn layer(vectors: Bf16, x: &[f32], weight: &[f32], depth: usize, first: usize, split: bool) -> Vec<f32> {
         let columns = weight.len() / depth;
         let width = columns - first;
         let mut out = vec![f32::NAN; x.len() / depth * width];
         let finish = Finish { activation: Activation::Relu, ..Finish::NONE };
-        Tiles::new(Plain, weight, columns, depth, split).product(Part {
+        Tiles::new(Plain(vectors), weight, columns, depth, split).product(Part {
             x,
             depth,
             column: first,
@@ -274,13 +315,13 @@ mod tests {
 
     #[test]
     fn products_of_high_and_low_halves_are_nearly_as_exact_as_f32() {
-        if Avx512::detect().is_none() {
+        let Some(vectors) = Bf16::detect() else {
             return; // the unit comes with these instructions
-        }
-        for (rows, depth, columns) in [(1, 1, 1), (16, 32, 32), (17, 33, 40), (70, 100, 65)] {
+        };
+        for (rows, depth, columns) in [(1, 1, 1), (16, 32, 32), (17, 33, 40), (70, 100, 65), (40, 900, 33)] {
             let (x, weight) = (numbers(rows * depth, 1), numbers(columns * depth, 2));
             for (split, tolerance) in [(true, 2e-5), (false, 8e-3)] {
-                let got = layer(&x, &weight, depth, 0, split);
+                let got = layer(vectors, &x, &weight, depth, 0, split);
                 for (i, got) in got.iter().enumerate() {
                     let (x, w) = (&x[i / columns * depth..][..depth], &weight[i % columns * depth..][..depth]);
                     let products = x.iter().zip(w).map(|(a, b)| f64::from(*a) * f64::from(*b));
@@ -294,14 +335,12 @@ mod tests {
 
     #[test]
     fn a_row_and_a_column_have_the_same_bits_wherever_they_stand() {
-        if Avx512::detect().is_none() {
-            return;
-        }
-        let (depth, columns) = (70, 96);
+        let Some(vectors) = Bf16::detect() else { return };
+        let (depth, columns) = (470, 96);
         let (x, weight) = (numbers(50 * depth, 1), numbers(columns * depth, 2));
-        let all = layer(&x, &weight, depth, 0, true);
-        assert_eq!(layer(&x[20 * depth..], &weight, depth, 0, true), all[20 * columns..]);
-        let right = layer(&x, &weight, depth, 64, true);
+        let all = layer(vectors, &x, &weight, depth, 0, true);
+        assert_eq!(layer(vectors, &x[20 * depth..], &weight, depth, 0, true), all[20 * columns..]);
+        let right = layer(vectors, &x, &weight, depth, 64, true);
         for (right, all) in right.chunks(32).zip(all.chunks(columns)) {
             assert_eq!(right, &all[64..]);
         }

@@ -165,15 +165,8 @@ pub(in crate::backbones::layers) struct Turn {
 impl Turn {
     /// One row; there with a `sign` of 1, and back with -1.
     pub(in crate::backbones::layers) fn apply(&self, row: &mut [f32], position: usize, sign: f32) {
-        let [cos, sin] = self.angles.each_ref().map(|angles| &angles[position * self.half..][..self.half]);
-        for head in row.chunks_exact_mut(2 * self.half).take(self.heads) {
-            let (first, second) = head.split_at_mut(self.half);
-            for i in 0..self.half {
-                let (a, b) = (first[i], second[i]);
-                first[i] = a * cos[i] - sign * b * sin[i];
-                second[i] = b * cos[i] + sign * a * sin[i];
-            }
-        }
+        let angles = self.angles.each_ref().map(|angles| &angles[position * self.half..][..self.half]);
+        kernels::rotate(row, self.heads, angles, sign);
     }
 }
 
