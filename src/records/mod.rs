@@ -22,6 +22,15 @@ pub use labels::LabelSet;
 /// Bytes of the longest record: of more a file is not what it is taken for.
 const LONGEST: u64 = 1 << 30;
 
+/// What is said of a file that is taken for Parquet and is none.
+const NO_PARQUET: &str =
+    "is no Parquet file: it does not begin with PAR1; rename it to what it is, such as .jsonl or .csv";
+
+/// Whether a file begins as all Parquet files do, those with encrypted footers too.
+fn begins_as_parquet(start: &[u8]) -> bool {
+    start.starts_with(b"PAR1") || start.starts_with(b"PARE")
+}
+
 /// One text to classify, with its candidate labels and what is said beside it.
 #[derive(Debug, Clone)]
 pub struct Record {

@@ -28,19 +28,27 @@ impl Form {
     /// # Errors
     /// Neither does.
     pub fn detect(name: &str, text: &str) -> Result<Self> {
+        match Self::of_name(name) {
+            // JSON lines are often named .json.
+            Some(Self::JsonArray) if !text.trim_start().starts_with('[') => Ok(Self::JsonLines),
+            Some(form) => Ok(form),
+            None => Self::of_content(text.trim_start()),
+        }
+    }
+
+    /// The form that the name of a file says, by its ending or the one in front of that of an archive.
+    pub(super) fn of_name(name: &str) -> Option<Self> {
         let ending = |name: &Path| name.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
         let name = Path::new(name);
         let packed = matches!(ending(name).as_deref(), Some("gz" | "zst"));
-        let ending = ending(if packed { Path::new(name.file_stem().unwrap_or_default()) } else { name });
-        match ending.as_deref() {
-            Some("jsonl" | "ndjson") => Ok(Self::JsonLines),
-            // JSON lines are often named .json.
-            Some("json") if !text.trim_start().starts_with('[') => Ok(Self::JsonLines),
-            Some("json") => Ok(Self::JsonArray),
-            Some("parquet" | "pq") => Ok(Self::Parquet),
-            Some("csv") => Ok(Self::Csv),
-            Some("tsv" | "tab") => Ok(Self::Tsv),
-            _ => Self::of_content(text.trim_start()),
+        let ending = ending(if packed { Path::new(name.file_stem().unwrap_or_default()) } else { name })?;
+        match ending.as_str() {
+            "jsonl" | "ndjson" => Some(Self::JsonLines),
+            "json" => Some(Self::JsonArray),
+            "parquet" | "pq" => Some(Self::Parquet),
+            "csv" => Some(Self::Csv),
+            "tsv" | "tab" => Some(Self::Tsv),
+            _ => None,
         }
     }
 

@@ -15,7 +15,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::records::{Defaults, Example, LabelSet, RacExample, Record};
+use crate::records::{Defaults, Example, LabelSet, NO_PARQUET, RacExample, Record, begins_as_parquet};
 
 pub use form::Form;
 pub use ready::{Place, Ready, ReadyRecord, align};
@@ -140,7 +140,7 @@ pub fn read_usable(name: &str, bytes: &[u8], layout: &Layout) -> Result<(Dataset
 }
 
 fn read_unnamed(name: &str, bytes: &[u8], layout: &Layout) -> Result<(Dataset, Vec<Unusable>)> {
-    let text = text(bytes, layout)?;
+    let text = text(name, bytes, layout)?;
     let form = Form::detect(name, &text)?;
     let found = match form {
         Form::JsonLines | Form::Parquet => json::read_lines(&text, layout),
@@ -166,11 +166,14 @@ fn read_unnamed(name: &str, bytes: &[u8], layout: &Layout) -> Result<(Dataset, V
     }
 }
 
-/// The text of a file; of Parquet its rows as JSON lines.
+/// The text of the file `name`; of Parquet its rows as JSON lines.
 #[cfg_attr(not(feature = "parquet"), allow(unused_variables))]
-fn text<'a>(bytes: &'a [u8], layout: &Layout) -> Result<Cow<'a, str>> {
-    if !bytes.starts_with(b"PAR1") {
-        return utf8(bytes).map(Cow::Borrowed);
+fn text<'a>(name: &str, bytes: &'a [u8], layout: &Layout) -> Result<Cow<'a, str>> {
+    if !begins_as_parquet(bytes) {
+        return match Form::of_name(name) {
+            Some(Form::Parquet) => Err(Error::Record(NO_PARQUET.into())),
+            _ => utf8(bytes).map(Cow::Borrowed),
+        };
     }
     #[cfg(feature = "parquet")]
     return parquet::lines(bytes, layout).map(Cow::Owned);

@@ -13,7 +13,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::json::{candidates_field, kind, label_field, missing, not_json, parts_of_array, read_truth};
-use super::table::split;
+use super::table::{rows, split};
 use super::{Form, Layout, flaw, text};
 use crate::error::{Error, Result};
 use crate::records::LabelSet;
@@ -75,7 +75,7 @@ impl Ready {
         let mut forms = Vec::new();
         for (number, (name, bytes)) in files.iter().enumerate() {
             let named = |error| Error::Record(format!("{name}: {error}"));
-            let text = text(bytes, layout).map_err(named)?;
+            let text = text(name, bytes, layout).map_err(named)?;
             let form = Form::detect(name, &text).map_err(named)?;
             chunks.extend(read_file(number, form, &text, layout, output_field).map_err(named)?);
             forms.push(form);
@@ -238,9 +238,7 @@ fn flatten(
 }
 
 fn read_table(file: usize, text: &str, delimiter: u8, layout: &Layout) -> Result<Chunk> {
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
-    let unreadable = |error: csv::Error| Error::Record(error.to_string());
-    let header = reader.headers().map_err(unreadable)?.clone();
+    let (header, rows) = rows(text, delimiter)?;
     let position = |name: &str| header.iter().position(|column| column == name);
     let column = |name: &str, option: &str| position(name).ok_or_else(|| flaw(1, Some(name), &missing(option)));
     let field = label_field(|name| position(name).is_some(), layout);
@@ -257,9 +255,8 @@ fn read_table(file: usize, text: &str, delimiter: u8, layout: &Layout) -> Result
     let candidates = candidates_field(&field, |name| position(name).is_some()).filter(|_| layout.labels.is_none());
     let candidates = candidates.and_then(position);
     let error = position("error");
-    for row in reader.records() {
-        let row = row.map_err(unreadable)?;
-        let line = row.position().map_or(0, |position| position.line() as usize);
+    for row in rows {
+        let (line, row) = row?;
         if error.is_some_and(|column| !row[column].is_empty()) {
             chunk.failed += 1;
             continue;

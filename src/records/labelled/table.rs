@@ -8,15 +8,24 @@ use super::{Found, Layout, Lines, Own, Truth, flaw, line_at};
 use crate::error::{Error, Result};
 use crate::records::LabelSet;
 
-pub(super) fn read(text: &str, delimiter: u8, layout: &Layout) -> Result<Vec<Found>> {
-    let unreadable = |error| unreadable(text, &error);
+/// The header of a table, and its rows with the lines where they begin.
+pub(super) fn rows(
+    text: &str,
+    delimiter: u8,
+) -> Result<(StringRecord, impl Iterator<Item = Result<(usize, StringRecord)>>)> {
+    let unreadable = move |error| unreadable(text, &error);
     let mut reader = ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
     let header = reader.headers().map_err(unreadable)?.clone();
     let mut lines = Lines::new(text);
-    let rows = reader.records().map(|row| {
+    let rows = reader.into_records().map(move |row| {
         let row = row.map_err(unreadable)?;
         Ok((lines.at(start(text, row.position())), row))
     });
+    Ok((header, rows))
+}
+
+pub(super) fn read(text: &str, delimiter: u8, layout: &Layout) -> Result<Vec<Found>> {
+    let (header, rows) = rows(text, delimiter)?;
     let rows: Vec<(usize, StringRecord)> = rows.collect::<Result<_>>()?;
     if let Some((line, _)) = rows.last().filter(|(_, row)| is_swallowed(text, row)) {
         return Err(flaw(*line, None, "a quote is opened in this row and never closed"));

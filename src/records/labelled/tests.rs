@@ -234,6 +234,22 @@ fn ready_predictions_are_read_from_tables_and_from_hierarchies() {
 }
 
 #[test]
+fn rows_of_ready_predictions_are_where_they_begin_whatever_ends_the_lines() {
+    for end in ["\n", "\r\n"] {
+        let lines =
+            ["", "text,label,predicted_labels,predicted_scores", "x,a,a,0.9", "", "\"y", "z\",a,a,0.8", "w,a,a,"];
+        let text = lines.join(end);
+        let read = |text: String| Ready::read(&[("p.csv".into(), text.into())], &layout(), "predictions");
+        let error = read(text.clone() + "one" + end).unwrap_err().to_string();
+        assert_eq!(error, "p.csv: line 7, field \"predicted_scores\": \"one\" is no score", "{end:?}");
+        let error = read(text.clone() + "1,more" + end).unwrap_err().to_string();
+        assert_eq!(error, "p.csv: line 7: 5 columns where the header has 4: is a quote missing?", "{end:?}");
+        let found: Vec<usize> = read(text + "1").unwrap().records.iter().map(|record| record.place.line).collect();
+        assert_eq!(found, [3, 5, 7], "{end:?}");
+    }
+}
+
+#[test]
 fn bad_ready_predictions_are_refused_by_line_and_field() {
     for (line, expected) in [
         (

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
+use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use serde_json::Value;
 use super::column::{self, Cell, Column};
 use super::{Row, check, damaged, library, place};
 use crate::error::{Error, Result};
-use crate::records::{Defaults, Entry, LabelSet, Place, Record, Source};
+use crate::records::{Defaults, Entry, LabelSet, NO_PARQUET, Place, Record, Source, begins_as_parquet};
 
 /// Records that are unpacked at once.
 const HANDFUL: usize = 64;
@@ -76,7 +77,12 @@ impl Reader {
     /// # Errors
     /// The file cannot be read or is no Parquet, has no column of text of the wanted name, or there are no labels.
     pub fn open(path: &Path, reading: Reading) -> Result<Self> {
-        let file = File::open(path).map_err(|error| Error::io(path, error))?;
+        let mut file = File::open(path).map_err(|error| Error::io(path, error))?;
+        let mut start = Vec::new();
+        file.by_ref().take(4).read_to_end(&mut start).map_err(|error| Error::io(path, error))?;
+        if !begins_as_parquet(&start) {
+            return Err(Error::Usage(format!("{}: {NO_PARQUET}", path.display())));
+        }
         // All that is said of a column goes with it when it is copied.
         let options = ReadOptionsBuilder::new().with_encoding_stats_as_mask(false).build();
         let size = file.metadata().map_err(|error| Error::io(path, error))?.len();
