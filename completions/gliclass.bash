@@ -548,7 +548,7 @@ _gliclass() {
                     return 0
                     ;;
                 --on-overflow)
-                    COMPREPLY=($(compgen -W "truncate chunk error" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "truncate error" -- "${cur}"))
                     return 0
                     ;;
                 --chunk-overlap)

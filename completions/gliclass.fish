@@ -270,7 +270,6 @@ bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
 f16\t'float16 where the device has it: less exact'
 int8\t'8-bit products where the processor is fastest that way, else as bf16: the least exact'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
-chunk\t'It is read in pieces; a label\'s score is the best of all pieces'
 error\t'It is an error of the record'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l chunk-overlap -d 'With --on-overflow chunk: tokens that a piece has in common with the one before' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l labels-chunk-size -d 'Read at most N labels at once, and long lists of labels in pieces [default: all]' -r

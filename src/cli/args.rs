@@ -1,5 +1,6 @@
 //! Options that several commands share. What was typed is here; what it means is built once, before any work.
 
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -7,7 +8,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::builder::FalseyValueParser;
-use clap::{Args, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
 use super::terminal;
 use super::transfer::Transfer;
@@ -17,6 +19,9 @@ use crate::model::{Device, Model, Options, Overflow, Pieces, Precision, Source};
 use crate::records::{Defaults, LabelSet, labelled, labels};
 use crate::runner::Classified;
 use crate::scores::{self, Decision, Thresholds};
+
+/// The name of the model inside the program.
+pub const BUILTIN: &str = "builtin";
 
 /// How much is said on standard error.
 #[derive(Debug, Clone, Copy, Args)]
@@ -30,6 +35,42 @@ pub struct Verbosity {
     pub verbose: bool,
 }
 
+/// The options that were typed: those with a default, or from the environment, are not.
+///
+/// Stands before the options that it is to know, which take themselves out of what was parsed.
+#[derive(Debug, Clone, Default)]
+pub struct Typed(HashSet<String>);
+
+impl Typed {
+    /// Whether this option was typed: its long name, without the dashes.
+    pub fn has(&self, option: &str) -> bool {
+        self.0.contains(&option.replace('-', "_"))
+    }
+}
+
+impl FromArgMatches for Typed {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let names = matches.ids().map(clap::Id::as_str);
+        let typed = names.filter(|name| matches.value_source(name) == Some(ValueSource::CommandLine));
+        Ok(Self(typed.map(str::to_owned).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for Typed {
+    fn augment_args(command: Command) -> Command {
+        command
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        command
+    }
+}
+
 /// Which model, and where it runs.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Model")]
@@ -40,7 +81,7 @@ pub struct BaseArgs {
     /// existing folder, or begins with `.`, `/` or `~`, is a folder with config.json, tokenizer.json
     /// and weights. Anything else is a Hub repository such as knowledgator/gliclass-base-v3.0; it is
     /// fetched once into the Hugging Face cache.
-    #[arg(short, long, env = "GLICLASS_MODEL", value_name = "NAME", default_value = "builtin")]
+    #[arg(short, long, env = "GLICLASS_MODEL", value_name = "NAME", default_value = BUILTIN)]
     pub model: String,
     /// Branch, tag or commit of a Hub repository [default: main]
     #[arg(long, value_name = "REV")]
@@ -74,20 +115,20 @@ pub struct ModelArgs {
     #[allow(missing_docs)]
     pub base: BaseArgs,
     /// The arithmetic of the encoder
-    #[arg(long, value_name = "TYPE", value_enum, default_value_t = Dtype::Auto)]
+    #[arg(long, help_heading = "Model", value_name = "TYPE", value_enum, default_value_t = Dtype::Auto)]
     pub dtype: Dtype,
     /// What becomes of a text that does not fit
-    #[arg(long, value_name = "MODE", value_enum, default_value_t)]
+    #[arg(long, help_heading = "Model", value_name = "MODE", value_enum, default_value_t)]
     pub on_overflow: OnOverflow,
     /// With --on-overflow chunk: tokens that a piece has in common with the one before
     ///
     /// At most half of a piece. Counted in tokens, of which each model has its own, not in characters.
-    #[arg(long, value_name = "N", default_value_t = 64)]
+    #[arg(long, help_heading = "Model", value_name = "N", default_value_t = 64)]
     pub chunk_overlap: usize,
     /// Read at most N labels at once, and long lists of labels in pieces [default: all]
     ///
     /// With --single-label, the softmax is over all labels.
-    #[arg(long, value_name = "N", value_parser = from_one)]
+    #[arg(long, help_heading = "Model", value_name = "N", value_parser = from_one)]
     pub labels_chunk_size: Option<NonZeroUsize>,
 }
 
@@ -184,14 +225,42 @@ impl BaseArgs {
 
     /// Whether the model is the one inside the program.
     pub fn is_builtin(&self) -> bool {
-        self.model == "builtin"
+        self.model == BUILTIN
     }
 
     /// Finds the model, and fetches it from the Hub where need be.
     ///
     /// # Errors
-    /// There is no such folder or repository, or it cannot be reached.
+    /// There is no such folder or repository, it cannot be reached, or what is no repository has a revision.
     pub fn source(&self) -> anyhow::Result<Source> {
+        if !self.is_local() && !has_owner(&self.model) {
+            bail!(
+                "--model {:?}: there is no such folder, and a repository of the Hub is called OWNER/NAME, such as \
+                 knowledgator/gliclass-base-v3.0; `builtin` is the model inside the program",
+                self.model
+            );
+        }
+        self.backbone()
+    }
+
+    /// The same for a plain encoder: of these the Hub has some without an owner, such as bert-base-uncased.
+    ///
+    /// # Errors
+    /// As [`BaseArgs::source`].
+    pub fn backbone(&self) -> anyhow::Result<Source> {
+        let source = self.find()?;
+        if let (Some(revision), true) = (&self.revision, self.is_local()) {
+            let model = &self.model;
+            bail!("--revision {revision}: {model} is no repository of the Hub: leave it out, or name one with --model");
+        }
+        Ok(source)
+    }
+
+    /// The same, whether the revision is meant for it or not.
+    ///
+    /// # Errors
+    /// There is no such folder or repository, or it cannot be reached.
+    pub fn find(&self) -> anyhow::Result<Source> {
         if let Some(folder) = folder(&self.model) {
             if folder.is_file() {
                 bail!("--model {}: is a file, not the folder of a model", folder.display());
@@ -205,6 +274,11 @@ impl BaseArgs {
             return Ok(Source::Builtin);
         }
         self.fetch().map(Source::Folder)
+    }
+
+    /// Whether nothing is fetched for it: it is a folder, or inside the program.
+    fn is_local(&self) -> bool {
+        self.is_builtin() || folder(&self.model).is_some()
     }
 
     /// The folder of a bi-encoder's label tokenizer, where it lies in a repository of its own.
@@ -231,7 +305,13 @@ fn folder(name: &str) -> Option<PathBuf> {
     }
     let path = Path::new(name);
     let looks_like_one = name.starts_with(['.', '/', '~']) || path.is_absolute();
-    (looks_like_one || (name != "builtin" && path.is_dir())).then(|| path.to_owned())
+    (looks_like_one || (name != BUILTIN && path.exists())).then(|| path.to_owned())
+}
+
+/// Whether a name has the form of those of the Hub.
+fn has_owner(name: &str) -> bool {
+    let parts: Vec<&str> = name.split('/').collect();
+    parts.len() == 2 && parts.iter().all(|part| !part.is_empty())
 }
 
 /// A whole number from 1.

@@ -3,9 +3,10 @@
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::builder::FalseyValueParser;
 
-use super::args::Verbosity;
+use super::args::{BUILTIN, Verbosity};
 use super::transfer::Transfer;
 use crate::model::hub::{self, Request};
 
@@ -33,9 +34,12 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// The checkpoint is missing, gated or damaged, the Hub cannot be reached, or the cache not written.
+/// The checkpoint is inside the program, missing, gated or damaged, the Hub cannot be reached, or the cache not written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { repo, revision, offline, verbosity } = args;
+    if repo == BUILTIN {
+        bail!("{BUILTIN}: is the model inside the program: there is nothing to fetch, every command takes it");
+    }
     let request = Request { repo, revision, offline };
     let progress = Transfer::new(verbosity.quiet);
     hub::remove_damaged(&request, &progress)?;

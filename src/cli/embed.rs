@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
 use anyhow::bail;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Arg, ValueEnum};
 
 use super::args::{LabelArgs, ModelArgs, OnOverflow};
 use super::terminal::{self, Progress};
@@ -25,7 +27,7 @@ use crate::runner::{Classified, Limits, Runner, Sink};
 /// projectors, which the scorer sees. Where the model reads labels and text together, as a uni-encoder does,
 /// both change with the labels. A model whose scorer looks at every token gives a vector for each of them.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, mut_args(without_refused))]
 pub struct Args {
     /// The records, as JSONL; standard input with `-` or nothing
     input: Option<PathBuf>,
@@ -52,6 +54,20 @@ Examples:
 Exit status: 0 done; 1 some records failed; 2 wrong usage or a model or file that cannot be used;
 130 interrupted.";
 
+/// Hides what other commands with a model and labels have, and this one refuses with the reason, or has no use for.
+fn without_refused(arg: Arg) -> Arg {
+    match arg.get_id().as_str() {
+        "wordings" | "rac_retrieve" | "chunk_overlap" | "labels_chunk_size" => arg.hide(true),
+        "on_overflow" => {
+            let modes = OnOverflow::value_variants().iter();
+            let shown = modes.filter_map(|mode| Some(mode.to_possible_value()?.hide(*mode == OnOverflow::Chunk)));
+            let mode = |name: String| OnOverflow::from_str(&name, false);
+            arg.value_parser(PossibleValuesParser::new(shown).try_map(mode))
+        }
+        _ => arg,
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -71,9 +87,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         bail!("embed reads JSONL, one object a line with the text, and not .{ending}");
     }
     let reading = jsonl::Reading { text_field: args.text_field.clone(), defaults: args.labels.defaults()? };
-    let input = Input::open(args.input.as_deref())?;
-    let existing = if args.force { Existing::Replace } else { Existing::Refuse };
+    let mut input = Input::open(args.input.as_deref())?;
+    let existing = if args.force { Existing::Replace } else { Existing::Refuse("--force overwrites it") };
     let output = Output::open(args.output.as_deref(), existing, &input)?;
+    if !terminal::is_awaited(args.input.as_deref()) {
+        jsonl::refuse_array(&mut input)?;
+    }
     let size = input.size()?;
     let model = args.model.load(false)?;
     let model = Embedder::from(&model);

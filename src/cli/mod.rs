@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::builder::Resettable;
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub mod args;
 pub mod batch;
@@ -50,13 +51,24 @@ enum Command {
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
-    run(Cli::parse()).unwrap_or_else(|error| {
+    let cli = Cli::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit());
+    run(cli).unwrap_or_else(|error| {
         if is_broken_pipe(&error) {
             return ExitCode::SUCCESS;
         }
         terminal::say(&format!("error: {}", message(&error)));
         ExitCode::from(2)
     })
+}
+
+/// The definition of the command line, to which a variable that is set but empty is not set: tools that start
+/// containers often set all that they know of.
+fn command() -> clap::Command {
+    let without_empty = |arg: Arg| {
+        let value = arg.get_env().and_then(std::env::var_os);
+        if value.is_some_and(|value| value.is_empty()) { arg.env(Resettable::Reset) } else { arg }
+    };
+    Cli::command().mut_subcommands(|command| command.mut_args(without_empty))
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -111,7 +123,6 @@ mod tests {
 
     #[test]
     fn the_definition_of_the_command_line_holds_together() {
-        use clap::CommandFactory;
         Cli::command().debug_assert();
     }
 }

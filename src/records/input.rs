@@ -109,6 +109,11 @@ impl Input {
 
     /// A stream says by its first bytes whether it is packed; no more of them is waited for than it takes to know.
     fn from_stream(mut reader: Box<dyn BufRead + Send>, name: &Path) -> Result<Self> {
+        let first = reader.fill_buf().map_err(|error| Error::io(name, error))?.first().copied();
+        if !Packing::ALL.iter().any(|packing| packing.magic().first().copied() == first) {
+            // What is there already can be looked at again.
+            return Ok(Self::forward(Stream::Forward(reader), name, false));
+        }
         let mut start = Vec::new();
         let packing = loop {
             if let Some(packing) = Packing::ALL.into_iter().find(|packing| start == packing.magic()) {
@@ -126,7 +131,11 @@ impl Input {
             Some(packing) => unpack(packing, whole).map_err(|error| Error::io(name, error))?,
             None => Stream::Forward(whole),
         };
-        Ok(Self { stream, name: name.to_owned(), file: None, handle: None, packed: packing.is_some() })
+        Ok(Self::forward(stream, name, packing.is_some()))
+    }
+
+    fn forward(stream: Stream, name: &Path, packed: bool) -> Self {
+        Self { stream, name: name.to_owned(), file: None, handle: None, packed }
     }
 
     /// Whether it is this file, by whatever name.
@@ -144,8 +153,15 @@ impl Input {
     /// # Errors
     /// It cannot be read.
     pub fn is_empty(&mut self) -> Result<bool> {
-        let start = self.stream.fill_buf().map_err(|error| Error::io(&self.name, error))?;
-        Ok(start.is_empty())
+        Ok(self.start()?.is_empty())
+    }
+
+    /// What of its beginning can be had at once. Waits for the first byte, or the end.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn start(&mut self) -> Result<&[u8]> {
+        self.stream.fill_buf().map_err(|error| Error::io(&self.name, error))
     }
 
     /// How many bytes it has once unpacked, where that is known at once.

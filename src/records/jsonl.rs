@@ -15,7 +15,7 @@ use serde::de::{DeserializeOwned, Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::input::Stream;
+use super::input::{Input, Stream};
 use super::{Defaults, Entry, LONGEST, LabelSet, Place, Raw, Record, Source};
 use crate::error::{Error, Result};
 
@@ -187,6 +187,27 @@ impl<'de> Visitor<'de> for Fields {
 /// A key, borrowed where nothing in it is escaped.
 #[derive(serde::Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Refuses an input that is one JSON array: every line of it would be a bad record. Looks at what can be had of it
+/// at once.
+///
+/// # Errors
+/// It begins as an array of objects, or an array of lines, does; or it cannot be read.
+pub fn refuse_array(input: &mut Input) -> Result<()> {
+    if !begins_array(input.start()?) {
+        return Ok(());
+    }
+    let name = input.name.display();
+    Err(Error::Usage(format!("{name}: is one JSON array, not one object a line: make it that with `jq -c '.[]'`")))
+}
+
+/// A line that only begins with a bracket may be a bad record among good ones.
+fn begins_array(start: &[u8]) -> bool {
+    let start = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start).trim_ascii_start();
+    let Some(rest) = start.strip_prefix(b"[") else { return false };
+    let first = rest.trim_ascii_start();
+    first.starts_with(b"{") || rest[..rest.len() - first.len()].contains(&b'\n')
+}
 
 /// Which fields of a record say what.
 #[derive(Debug, Clone)]
@@ -394,6 +415,16 @@ mod tests {
         let mut out = Vec::new();
         read(b"{\"text\":\"\xff\"}")[0].raw.write(&[], &[], &mut out);
         assert_eq!(serde_json::from_slice::<Value>(&out).unwrap(), json!({"input": "{\"text\":\"\u{fffd}\"}"}));
+    }
+
+    #[test]
+    fn an_array_is_known_by_its_first_object_or_line_break() {
+        for start in ["[{", "[ {\"text\"", "\u{feff}\r\n [\r\n", "[\n 1,", "[ \n\n {"] {
+            assert!(begins_array(start.as_bytes()), "{start:?}");
+        }
+        for start in ["", "[", "[ ", "[ERROR] {\n", "[1, {}]\n", "{\"a\": [\n", "[]\n{}\n", "x\n[{"] {
+            assert!(!begins_array(start.as_bytes()), "{start:?}");
+        }
     }
 
     #[test]

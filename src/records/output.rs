@@ -4,7 +4,7 @@
 //! the clock does: a run that was interrupted and resumed writes the same bytes as one that was not.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, IsTerminal, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, IsTerminal, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
@@ -22,12 +22,29 @@ const BLOCK: usize = 1 << 17;
 /// What becomes of a file that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
-    /// It is refused, unless it is empty.
-    Refuse,
+    /// It is refused, unless it is empty; with what can be done instead.
+    Refuse(&'static str),
     /// It is overwritten.
     Replace,
     /// It is gone on with.
     Continue,
+}
+
+/// Opens a file to be written: made where it is not there, and left as it is where it is.
+///
+/// # Errors
+/// The folder for it is not there, or it cannot be opened.
+pub fn open_file(path: &Path) -> Result<File> {
+    File::options().write(true).create(true).truncate(false).open(path).map_err(|error| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+        match folder.filter(|_| error.kind() == ErrorKind::NotFound) {
+            Some(folder) => {
+                let (path, folder) = (path.display(), folder.display());
+                Error::Usage(format!("{path}: the folder {folder} does not exist: make it first"))
+            }
+            None => Error::io(path, error),
+        }
+    })
 }
 
 /// An output that is open and locked, and still as it was.
@@ -47,8 +64,7 @@ impl Output {
             return Ok(Self { file: None, name: "standard output".into(), packing: None });
         };
         let refused = |what: &str| Err(Error::Usage(format!("{}: {what}", path.display())));
-        let file = File::options().write(true).create(true).truncate(false).open(path);
-        let file = file.map_err(|error| Error::io(path, error))?;
+        let file = open_file(path)?;
         let metadata = file.metadata().map_err(|error| Error::io(path, error))?;
         if metadata.is_file() {
             let handle = file.try_clone().and_then(Handle::from_file).map_err(|error| Error::io(path, error))?;
@@ -59,8 +75,10 @@ impl Output {
             if let Err(TryLockError::WouldBlock) = file.try_lock() {
                 return refused("another run is writing to it");
             }
-            if existing == Existing::Refuse && metadata.len() > 0 {
-                return refused("is there already: --force overwrites it, --resume goes on with what it began");
+            if let Existing::Refuse(way_out) = existing
+                && metadata.len() > 0
+            {
+                return refused(&format!("is there already: {way_out}"));
             }
         }
         Ok(Self { file: Some(file), name: path.to_owned(), packing: Packing::of(path) })
@@ -253,10 +271,10 @@ mod tests {
     fn what_is_there_is_refused_unless_it_is_empty_or_given_up() {
         let folder = Folder::new();
         std::fs::write(folder.path("empty"), "").unwrap();
-        assert!(folder.open("empty", Existing::Refuse).is_ok());
+        assert!(folder.open("empty", Existing::Refuse("")).is_ok());
         std::fs::write(folder.path("full"), "precious").unwrap();
-        let error = folder.open("full", Existing::Refuse).err().unwrap();
-        assert!(error.to_string().contains("--force"), "{error}");
+        let error = folder.open("full", Existing::Refuse("a way out")).err().unwrap();
+        assert!(error.to_string().ends_with("is there already: a way out"), "{error}");
         let output = folder.open("full", Existing::Replace).unwrap();
         assert_eq!(std::fs::read(folder.path("full")).unwrap(), b"precious");
         drop(output.begin(0).unwrap());
@@ -300,7 +318,7 @@ mod tests {
     fn a_settled_file_holds_every_record() {
         let folder = Folder::new();
         for name in ["out", "out.gz"] {
-            let mut sheet = folder.open(name, Existing::Refuse).unwrap().begin(0).unwrap();
+            let mut sheet = folder.open(name, Existing::Refuse("")).unwrap().begin(0).unwrap();
             sheet.write(|out| out.extend_from_slice(b"one\n")).unwrap();
             let settled = sheet.settle().unwrap();
             assert_eq!(settled, (name == "out").then_some(4));

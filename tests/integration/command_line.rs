@@ -54,6 +54,92 @@ fn an_output_stays_where_the_model_cannot_be_loaded() {
 }
 
 #[test]
+fn an_empty_variable_is_as_none() {
+    let sandbox = Sandbox::new();
+    let variables = ["GLICLASS_SHARD", "GLICLASS_DEVICE", "GLICLASS_MODEL", "GLICLASS_KERNEL", "HF_HUB_OFFLINE"];
+    let batch = |value: &str| {
+        let program = sandbox.gliclass(["batch", "-l", "a"]).input("");
+        variables.iter().fold(program, |program, name| program.env(name, value)).run()
+    };
+    batch("").ends_with(0);
+    batch("x").ends_with(2);
+}
+
+#[test]
+#[cfg(feature = "builtin")]
+fn an_empty_variable_names_no_model() {
+    let outcome = Sandbox::new().gliclass(["classify", "-l", "a", "One"]).env("GLICLASS_MODEL", "").run();
+    outcome.ends_with(0);
+}
+
+#[test]
+fn a_model_that_is_not_there_is_told_by_what_its_name_could_mean() {
+    let sandbox = Sandbox::new();
+    sandbox.write("folder/config.json", "{}");
+    for (model, words) in [
+        ("typo", &["\"typo\": there is no such folder", "OWNER/NAME", "`builtin`"][..]),
+        ("a/b/c", &["there is no such folder", "OWNER/NAME"]),
+        ("", &["there is no such folder", "OWNER/NAME"]),
+        ("./missing", &["model folder ./missing does not exist"]),
+        ("folder/config.json", &["folder/config.json: is a file"]),
+        ("a b/c", &["is not the name of a repository of the Hub"]),
+    ] {
+        sandbox.gliclass(["classify", "-l", "a", "x", "--model", model]).run().ends_with(2).says(words);
+    }
+    for (repository, words) in [("builtin", "inside the program"), ("./folder", "a folder needs no download")] {
+        sandbox.gliclass(["download", repository]).run().ends_with(2).says(&[words]);
+    }
+}
+
+#[test]
+fn a_revision_of_what_is_no_repository_is_refused() {
+    let sandbox = Sandbox::new();
+    sandbox.write("folder/config.json", "{}");
+    sandbox.write("d.csv", "text,label\nx,a\n");
+    for arguments in [
+        &["classify", "-l", "a", "x"][..],
+        &["classify", "-l", "a", "x", "-m", "folder"],
+        &["train", "d.csv", "-o", "out", "--backbone", "./folder"],
+    ] {
+        let arguments = arguments.iter().chain(&["--revision", "main"]);
+        sandbox.gliclass(arguments).run().ends_with(2).says(&["--revision main: ", "is no repository of the Hub"]);
+    }
+}
+
+#[test]
+fn an_array_given_as_lines_is_refused_as_a_whole() {
+    let sandbox = Sandbox::new();
+    let array = "[\n  {\"text\": \"a\"},\n  {\"text\": \"b\"}\n]\n";
+    sandbox.write("in.json", array);
+    sandbox.write("out.jsonl", "precious\n");
+    for arguments in [
+        &["batch", "in.json", "-l", "a", "-o", "out.jsonl", "--force"][..],
+        &["batch", "-l", "a", "-m", "./nothing"],
+        &["embed", "-l", "a"],
+        &["bench", "--input", "in.json"],
+    ] {
+        let outcome = sandbox.gliclass(arguments).input(array).run().ends_with(2);
+        assert_eq!(outcome.says(&["is one JSON array", "jq -c '.[]'"]).stdout, "");
+    }
+    assert_eq!(std::fs::read_to_string(sandbox.path("out.jsonl")).unwrap(), "precious\n");
+}
+
+#[test]
+fn a_folder_that_is_missing_is_named() {
+    let sandbox = Sandbox::new();
+    sandbox.write("d.csv", "text,label\nx,a\n");
+    for arguments in [
+        &["batch", "-l", "a", "-o", "none/out"][..],
+        &["embed", "-l", "a", "-o", "none/out"],
+        &["eval", "d.csv", "--html", "none/out"],
+        &["eval", "d.csv", "--fit", "none/out"],
+    ] {
+        let outcome = sandbox.gliclass(arguments).input("{\"text\": \"a\"}\n").run().ends_with(2);
+        outcome.says(&["none/out: the folder none does not exist: make it first"]);
+    }
+}
+
+#[test]
 fn what_would_be_misread_or_ignored_is_refused_with_the_way_out() {
     let sandbox = Sandbox::new();
     sandbox.write("in.csv", "text\nx\n");

@@ -58,6 +58,20 @@ fn a_bad_record_keeps_its_place_and_a_record_has_no_pieces() {
 }
 
 #[test]
+fn only_what_can_be_asked_is_in_the_help_and_in_messages() {
+    let sandbox = Sandbox::new();
+    let help = sandbox.gliclass(["embed", "--help"]).run().ends_with(0).stdout;
+    assert!(help.contains("--on-overflow") && help.contains("--rac-examples"), "{help}");
+    for refused in ["--wordings", "--rac-retrieve", "--chunk-overlap", "--labels-chunk-size", "chunk:"] {
+        assert!(!help.contains(refused), "{refused}\n{help}");
+    }
+    sandbox.write("out.jsonl", "precious\n");
+    let arguments = ["embed", "-l", "a", "-o", "out.jsonl"];
+    let outcome = sandbox.gliclass(arguments).input("{\"text\": \"a\"}\n").run().ends_with(2);
+    assert!(!outcome.says(&["is there already: --force"]).stderr.contains("--resume"));
+}
+
+#[test]
 fn a_text_that_does_not_fit_is_an_error_where_that_is_wanted() {
     let lines = format!("{}\n{}\n", json!({"text": "short"}), json!({"text": "long ".repeat(99)}));
     let more = ["-l", "a", "--max-length", "24", "--on-overflow", "error"];

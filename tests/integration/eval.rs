@@ -78,7 +78,7 @@ fn predictions_that_cannot_be_written_are_refused_before_any_work() {
     let sandbox = Sandbox::new();
     sandbox.write("d.csv", "text,label\nx,a\n");
     let finished = sandbox.gliclass(["eval", "d.csv", "--predictions", "none/p.jsonl"]);
-    finished.run().ends_with(2).says(&["none/p.jsonl: No such file"]);
+    finished.run().ends_with(2).says(&["none/p.jsonl: the folder none does not exist"]);
 }
 
 #[test]
@@ -166,10 +166,10 @@ fn ready_predictions_are_judged_without_a_model_whatever_their_order() {
     }
     sandbox.write("all.jsonl", &lines);
     let judge = |files: &[&str]| {
-        let mut arguments = vec!["eval", "--single-label", "--report", "json", "--model", "none/there"];
-        arguments.push("--predictions-from");
+        let mut arguments = vec!["eval", "--single-label", "--report", "json", "--predictions-from"];
         arguments.extend(files);
-        let mut report = json(&sandbox.gliclass(arguments).run().ends_with(0).stdout);
+        let elsewhere = sandbox.gliclass(arguments).env("GLICLASS_MODEL", "none/there");
+        let mut report = json(&elsewhere.run().ends_with(0).stdout);
         // Records are drawn by their place: of another order others are drawn.
         report["intervals"] = report["intervals"].as_array().unwrap().iter().map(|one| one["value"].clone()).collect();
         report
@@ -178,6 +178,17 @@ fn ready_predictions_are_judged_without_a_model_whatever_their_order() {
     assert_eq!((&report["accuracy"], &report["records"]), (&0.7.into(), &10.into()));
     assert_eq!(judge(&["0.jsonl", "1.jsonl"])["accuracy"], report["accuracy"]);
     assert_eq!(judge(&["0.jsonl", "1.jsonl"])["confusion"], report["confusion"]);
+}
+
+#[test]
+fn options_of_a_model_are_refused_where_none_is_asked() {
+    let sandbox = Sandbox::new();
+    sandbox.write("all.jsonl", ready(7));
+    for (option, value) in [("--model", "builtin"), ("--device", "cpu"), ("--dtype", "f32"), ("--rac-examples", "r")] {
+        let arguments = ["eval", "--predictions-from", "all.jsonl", option, value];
+        let left_out = format!("leave {option} out");
+        sandbox.gliclass(arguments).run().ends_with(2).says(&["without a model", &left_out]);
+    }
 }
 
 #[test]
@@ -345,6 +356,22 @@ fn an_interval_holds_the_figure_of_a_perfect_classifier_of_rare_labels() {
     let intervals = report["intervals"].as_array().unwrap();
     let macro_f1 = intervals.iter().find(|one| one["figure"] == "macro_f1").unwrap();
     assert_eq!([&macro_f1["value"], &macro_f1["low"]], [&json!(1.0), &json!(1.0)], "{report}");
+}
+
+#[test]
+fn a_file_that_is_parquet_only_by_its_name_is_said_to_be_none() {
+    let sandbox = Sandbox::new();
+    for content in [&b"{\"text\": \"x\", \"label\": \"a\"}\n"[..], b"ab\xff", b""] {
+        sandbox.write("d.parquet", content);
+        for arguments in [&["eval", "d.parquet"][..], &["eval", "--predictions-from", "d.parquet"]] {
+            sandbox.gliclass(arguments).run().ends_with(2).says(&["d.parquet: is no Parquet file"]);
+        }
+        #[cfg(feature = "parquet")]
+        {
+            let batch = sandbox.gliclass(["batch", "d.parquet", "-l", "a", "-o", "o.parquet"]);
+            batch.run().ends_with(2).says(&["d.parquet: is no Parquet file"]);
+        }
+    }
 }
 
 #[test]

@@ -107,9 +107,14 @@ pub fn run_with<C: Candidate>(
     let output = Output::open(args.output.as_deref(), args.run.existing(), &input)?;
     let format = args.format();
     let may_be_cut = format != Format::Parquet && (args.run.force || output.size()?.unwrap_or(0) == 0);
-    if !terminal::is_awaited(args.input.as_deref()) && may_be_cut && input.is_empty()? {
-        args.begin(output, 0)?;
-        return Ok(ExitCode::SUCCESS);
+    if !terminal::is_awaited(args.input.as_deref()) {
+        if may_be_cut && input.is_empty()? {
+            args.begin(output, 0)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        if format == Format::Jsonl {
+            jsonl::refuse_array(&mut input)?;
+        }
     }
     let candidate = find(&args, &defaults)?;
     let keeper = args.keeper(&candidate, args.settings(&defaults, &decision), shard, &input, &output)?;

@@ -152,7 +152,7 @@ impl RunArgs {
         match self {
             Self { force: true, .. } => Existing::Replace,
             Self { resume: true, .. } => Existing::Continue,
-            _ => Existing::Refuse,
+            _ => Existing::Refuse("--force overwrites it, --resume goes on with what it began"),
         }
     }
 }

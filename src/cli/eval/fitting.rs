@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::metrics::Task;
 use crate::metrics::fit::{Fit, Scheme};
 use crate::metrics::goal::Goal;
+use crate::records::output::open_file;
 use crate::scores::thresholds::{Fitted, Thresholds, Use};
 
 /// The file that is fitted into; there before any work, so that none is lost.
@@ -21,8 +22,7 @@ pub struct ThresholdsFile {
 
 /// Begins the file.
 pub fn create(path: &Path) -> anyhow::Result<ThresholdsFile> {
-    let file = File::options().write(true).create(true).truncate(false).open(path);
-    Ok(ThresholdsFile { path: path.to_owned(), file: file.map_err(|error| Error::io(path, error))? })
+    Ok(ThresholdsFile { path: path.to_owned(), file: open_file(path)? })
 }
 
 impl ThresholdsFile {

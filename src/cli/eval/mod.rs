@@ -15,7 +15,7 @@ use anyhow::{Context, bail};
 pub(super) use self::gather::read_file;
 use self::gather::{Asking, Gathered};
 use self::predictions::Predictions;
-use super::args::{DecisionArgs, FieldArgs, LabelArgs, ModelArgs, ShapeArgs, share};
+use super::args::{DecisionArgs, FieldArgs, LabelArgs, ModelArgs, ShapeArgs, Typed, share};
 use super::retrieval::Retrieval;
 use super::terminal::{self, Progress};
 use crate::adapted::Adapted;
@@ -43,6 +43,8 @@ use crate::scores::Decision;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
+    #[command(flatten)]
+    typed: Typed,
     /// The labelled records; `-` is standard input
     #[arg(value_name = "DATA", required_unless_present = "predictions_from", conflicts_with = "predictions_from")]
     data: Option<PathBuf>,
@@ -77,6 +79,22 @@ Examples:
 
 Exit status: 0 done; 1 a figure is below its minimum; 2 wrong usage, or data or a model that cannot
 be used; 130 interrupted.";
+
+/// What has no effect where no model is asked.
+const OPTIONS_OF_A_MODEL: [&str; 12] = [
+    "model",
+    "revision",
+    "device",
+    "max-length",
+    "dtype",
+    "on-overflow",
+    "chunk-overlap",
+    "labels-chunk-size",
+    "prompt",
+    "examples",
+    "rac-examples",
+    "rac-retrieve",
+];
 
 /// Predictions that are there already.
 #[derive(Debug, clap::Args)]
@@ -189,6 +207,7 @@ impl Minimums {
 /// # Errors
 /// The data or the model cannot be used, a record cannot be classified, or an output cannot be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    args.check_model_options()?;
     args.check_files()?;
     let defaults = args.labels.defaults()?;
     let decision = args.decision.decision(defaults.labels.as_deref())?;
@@ -235,6 +254,18 @@ impl Args {
                 |_| format!("Model {}", file_name(&self.model.base.model)),
             ),
             decision: decided + &withheld,
+        }
+    }
+
+    /// Checks that no model is described where none is asked. In the environment one may be for other commands.
+    fn check_model_options(&self) -> anyhow::Result<()> {
+        let idle = OPTIONS_OF_A_MODEL.into_iter().find(|option| self.typed.has(option));
+        match idle.filter(|_| self.data.is_none()) {
+            Some(option) => bail!(
+                "--{option}: --predictions-from judges what was said already, without a model: leave --{option} out, \
+                 or give the records as DATA instead"
+            ),
+            None => Ok(()),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::metrics::Findings;
 use crate::metrics::findings::LabelErrors;
 use crate::metrics::page::{self, Subject};
 use crate::metrics::plots::{plots, standalone};
+use crate::records::output::open_file;
 
 /// Errors of a label on the page, where nothing else is asked for.
 const ERRORS: usize = 3;
@@ -26,10 +27,7 @@ impl Shown {
         if let Some(folder) = folder {
             std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
         }
-        let create = |path: &Path| {
-            let file = File::options().write(true).create(true).truncate(false).open(path);
-            file.map(|file| (path.to_owned(), file)).map_err(|error| Error::io(path, error))
-        };
+        let create = |path: &Path| open_file(path).map(|file| (path.to_owned(), file));
         Ok(Self { folder: folder.map(Path::to_owned), page: page.map(create).transpose()? })
     }
 

@@ -119,7 +119,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let threads = args.base.threads();
     // Tensor operations share their work among these; an error means that there is a pool already.
     drop(rayon::ThreadPoolBuilder::new().num_threads(threads).build_global());
-    let source = args.start().source()?;
+    let source = args.find()?;
     let learner = args.load(&source)?;
     let recipe = args.schedule.recipe(&args.loss, learner.config().architecture_type);
     let data = args.read(&learner)?;
@@ -248,6 +248,10 @@ impl Args {
         BaseArgs { model, ..self.base.clone() }
     }
 
+    fn find(&self) -> anyhow::Result<Source> {
+        if self.backbone.backbone.is_some() { self.start().backbone() } else { self.base.source() }
+    }
+
     fn load(&self, source: &Source) -> anyhow::Result<Learner> {
         let (seed, start) = (self.schedule.seed, self.start());
         let learning = self.learning.learning(seed);
@@ -281,7 +285,7 @@ impl Args {
     /// The folder of the encoder of a new bi-encoder's labels.
     fn label_backbone(&self) -> anyhow::Result<Option<PathBuf>> {
         let Some(model) = self.backbone.label_backbone.clone() else { return Ok(None) };
-        match (BaseArgs { model, ..self.base.clone() }).source()? {
+        match (BaseArgs { model, ..self.base.clone() }).find()? {
             Source::Folder(folder) => Ok(Some(folder)),
             Source::Builtin => bail!("--label-backbone builtin: it is no plain encoder"),
         }

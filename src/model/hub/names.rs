@@ -12,8 +12,8 @@ pub(super) fn repo(id: &str) -> Result<&str> {
         return Ok(id);
     }
     Err(Error::Usage(format!(
-        "{id:?} is neither a folder nor the name of a Hub repository: give owner/name, \
-         such as knowledgator/gliclass-base-v3.0"
+        "{id:?} is not the name of a repository of the Hub: give OWNER/NAME, such as \
+         knowledgator/gliclass-base-v3.0 (a folder needs no download)"
     )))
 }
 
