@@ -327,7 +327,7 @@ fn a_repository_without_weights_or_tokenizer_says_what_it_lacks() {
 fn names_that_are_no_repository_are_refused_before_any_request() {
     let (sandbox, hub) = (Sandbox::new(), hub());
     for name in ["../../etc", "a/b/c", "https://example.org/a", ""] {
-        download(&sandbox, &hub, &[name]).run().ends_with(2).says(&["owner/name"]);
+        download(&sandbox, &hub, &[name]).run().ends_with(2).says(&["OWNER/NAME"]);
     }
     download(&sandbox, &hub, &["org/model", "--revision", "../x"]).run().ends_with(2).says(&["--revision"]);
     assert!(hub.asked().is_empty());
