@@ -1,6 +1,6 @@
 //! Files that the program keeps beside those of the user.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,11 +11,56 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// A slow disk is asked less often: saving takes at most one part in so many of the time.
 const LEAST_SHARE: u32 = 50;
 
-/// The file beside `path` that has its name and `ending` behind it.
+/// The file beside `path` that has its name and `ending` behind it. A separator at the end, as shells complete the
+/// names of folders, is no part of the name.
 pub fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
+    let mut name = path.components().as_path().as_os_str().to_owned();
     name.push(ending);
     name.into()
+}
+
+/// Whether what is written to the one would be lost in the other, or the other in it: both are one file, there already
+/// or not. Devices and pipes keep nothing that could be lost.
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    match fs::metadata(one) {
+        Ok(metadata) => metadata.is_file() && same_file::is_same_file(one, other).unwrap_or(false),
+        Err(_) => std::path::absolute(one).is_ok_and(|one| std::path::absolute(other).is_ok_and(|other| one == other)),
+    }
+}
+
+/// Keeps other runs from an output as long as it lives, by a file beside it.
+#[derive(Debug)]
+pub struct Lock {
+    path: PathBuf,
+    /// Locked until it is closed, however the program ends.
+    _file: File,
+}
+
+impl Lock {
+    /// Locks `output`, which need not be there yet; none where another run has locked it.
+    ///
+    /// # Errors
+    /// The file beside it cannot be made.
+    pub fn of(output: &Path) -> io::Result<Option<Self>> {
+        let path = beside(output, ".lock");
+        loop {
+            let file = File::options().write(true).create(true).truncate(false).open(&path)?;
+            if let Err(TryLockError::WouldBlock) = file.try_lock() {
+                return Ok(None);
+            }
+            // The run before may have taken the file away after it was opened here; then it keeps nobody out.
+            let mine = same_file::Handle::from_file(file.try_clone()?)?;
+            if same_file::Handle::from_path(&path).is_ok_and(|there| there == mine) {
+                return Ok(Some(Self { path, _file: file }));
+            }
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        drop(fs::remove_file(&self.path));
+    }
 }
 
 /// Replaces a file in one step that survives a loss of power; `new` is where it is written before, in the same
@@ -81,5 +126,40 @@ impl Pace {
     pub fn saved(&mut self, start: Instant) {
         self.saved = Instant::now();
         self.pause = INTERVAL.max(LEAST_SHARE * start.elapsed());
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_beside_a_folder_has_its_name_however_it_is_written() {
+        for name in ["out/mine", "out/mine/", "out//mine//"] {
+            assert_eq!(beside(Path::new(name), ".resume").file_name().unwrap(), "mine.resume", "{name}");
+        }
+    }
+
+    #[test]
+    fn one_run_at_a_time_has_the_lock_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("mine");
+        let first = Lock::of(&output).unwrap().unwrap();
+        assert!(Lock::of(&output).unwrap().is_none());
+        drop(first);
+        assert!(Lock::of(&output).unwrap().is_some());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_is_the_same_by_any_name_and_a_device_loses_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, other] = ["one", "other"].map(|name| folder.path().join(name));
+        let again = folder.path().join(".").join("one");
+        assert!(is_same(&one, &again) && !is_same(&one, &other));
+        fs::write(&one, "").unwrap();
+        assert!(is_same(&one, &again) && !is_same(&one, &other));
+        assert!(!is_same(folder.path(), folder.path()));
     }
 }

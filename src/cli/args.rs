@@ -13,6 +13,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
 use super::terminal;
 use super::transfer::Transfer;
+use crate::files;
 use crate::model;
 use crate::model::hub::{self, Request};
 use crate::model::{Device, Model, Options, Overflow, Pieces, Precision, Source};
@@ -419,6 +420,11 @@ impl LabelArgs {
         Ok(Some(Arc::new(labels)))
     }
 
+    /// The files that are read.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        [&self.labels_file, &self.examples, &self.rac_examples].into_iter().flatten().map(PathBuf::as_path)
+    }
+
     /// What a record has that says nothing else.
     ///
     /// # Errors
@@ -491,6 +497,11 @@ pub struct DecisionArgs {
 }
 
 impl DecisionArgs {
+    /// The files that are read.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.thresholds.iter().map(PathBuf::as_path)
+    }
+
     /// What was typed, as the decision that it means, about `labels` if they are known.
     ///
     /// # Errors
@@ -537,6 +548,17 @@ impl ShapeArgs {
         }
         scores::to_json(&scores::decide(&found.logits, &found.labels, decision), &found.labels, self.logits)
     }
+}
+
+/// Checks that the file of `option` is none of those that are `taken`.
+///
+/// # Errors
+/// It is one of them.
+pub fn check_free<'a>(option: &str, path: &Path, mut taken: impl Iterator<Item = &'a Path>) -> anyhow::Result<()> {
+    if taken.any(|other| files::is_same(path, other)) {
+        bail!("{option} {}: is an input or another output, too: name another file", path.display());
+    }
+    Ok(())
 }
 
 /// A number from 0 to 1.

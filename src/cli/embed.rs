@@ -9,7 +9,8 @@ use anyhow::bail;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ValueEnum};
 
-use super::args::{LabelArgs, ModelArgs, OnOverflow};
+use super::args::{LabelArgs, ModelArgs, OnOverflow, check_free};
+use super::batch::check_jsonl;
 use super::terminal::{self, Progress};
 use crate::architectures::Vectors;
 use crate::error::Result;
@@ -85,6 +86,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let ending = args.input.as_deref().and_then(Path::extension).and_then(OsStr::to_str).unwrap_or_default();
     if ["csv", "tsv", "parquet"].contains(&ending.to_ascii_lowercase().as_str()) {
         bail!("embed reads JSONL, one object a line with the text, and not .{ending}");
+    }
+    if let Some(output) = &args.output {
+        check_jsonl("--output", output)?;
+        check_free("--output", output, args.labels.files())?;
     }
     let reading = jsonl::Reading { text_field: args.text_field.clone(), defaults: args.labels.defaults()? };
     let mut input = Input::open(args.input.as_deref())?;

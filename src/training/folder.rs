@@ -63,6 +63,11 @@ impl Folder {
         Ok(Self { path: path.to_owned(), base: base.map(Path::to_owned), label_model })
     }
 
+    /// Whether a training came to its end in `path`.
+    pub fn is_trained(path: &Path) -> bool {
+        path.join(TRAINING).is_file()
+    }
+
     /// What the training was that came to its end in `path`, by name; none where none did.
     ///
     /// # Errors

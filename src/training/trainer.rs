@@ -269,8 +269,12 @@ impl<'a> Trainer<'a> {
         let drawn = self.augmenter.apply(original, &mut self.chance(record));
         match self.learner.encode(&drawn.record) {
             Ok(encoded) => Ok((drawn, encoded)),
-            // What was added does not fit: it is seen without.
-            Err(Error::Record(_)) => Ok((original.clone(), self.learner.encode(&original.record)?)),
+            // What was added does not fit, or labels that are longer than the first ones: it is seen without.
+            Err(Error::Record(_)) => {
+                let plain = self.augmenter.plain(original);
+                let encoded = self.learner.encode(&plain.record)?;
+                Ok((plain, encoded))
+            }
             Err(error) => Err(error),
         }
     }

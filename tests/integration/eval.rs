@@ -89,7 +89,7 @@ fn predictions_replace_nothing_before_there_is_a_model_and_never_the_data() {
         let arguments = ["eval", "d.csv", "--predictions", name, "-m", "./nowhere"];
         let outcome = sandbox.gliclass(arguments).run().ends_with(2);
         assert_eq!(std::fs::read_to_string(sandbox.path(name)).unwrap(), content);
-        assert_eq!(outcome.stderr.contains("is the input"), name == "d.csv", "{}", outcome.stderr);
+        assert_eq!(outcome.stderr.contains("is an input"), name == "d.csv", "{}", outcome.stderr);
     }
 }
 
@@ -241,6 +241,17 @@ fn files_that_hold_no_usable_thresholds_are_refused() {
 }
 
 #[test]
+fn a_file_of_json_lines_is_not_named_like_another_form() {
+    let sandbox = Sandbox::new();
+    sandbox.write("d.jsonl", "{\"text\": \"x\", \"label\": \"a\"}\n");
+    for arguments in
+        [&["eval", "d.jsonl", "--predictions", "p.csv"][..], &["embed", "d.jsonl", "-l", "a", "-o", "p.tsv.gz"]]
+    {
+        sandbox.gliclass(arguments).run().ends_with(2).says(&["ends like", "JSONL", "rename it"]);
+    }
+}
+
+#[test]
 fn two_sets_of_predictions_are_set_side_by_side() {
     let sandbox = Sandbox::new();
     sandbox.write("better.jsonl", ready(9));
@@ -282,6 +293,10 @@ fn options_that_need_all_scores_say_so() {
         let arguments = ["eval", "--predictions-from", "p.jsonl"].into_iter().chain(option);
         sandbox.gliclass(arguments).run().ends_with(2).says(&["--all-scores"]);
     }
+    let scored = "{\"text\": \"x\", \"label\": \"a\", \"predictions\": [{\"label\": \"a\", \"score\": 0.9}]}\n";
+    sandbox.write("scored.jsonl", scored);
+    let compared = ["eval", "--predictions-from", "scored.jsonl", "--compare", "p.jsonl", "--threshold", "0.3"];
+    sandbox.gliclass(compared).run().ends_with(2).says(&["p.jsonl: --threshold needs", "--all-scores"]);
     sandbox.gliclass(["eval", "--predictions-from", "p.jsonl"]).run().ends_with(0);
 }
 
@@ -379,9 +394,23 @@ fn nothing_is_written_over_what_is_read_or_written_otherwise() {
     let sandbox = Sandbox::new();
     let line = "{\"text\": \"x\", \"label\": \"a\", \"predictions\": [{\"label\": \"a\", \"score\": 1.0}]}\n";
     sandbox.write("a.jsonl", line);
-    for arguments in [&["--html", "a.jsonl"][..], &["--fit", "./a.jsonl"], &["--html", "b", "--fit", "b"]] {
+    sandbox.write("labels.txt", "a\n");
+    sandbox.write("t.json", "{}");
+    for arguments in [
+        &["--html", "a.jsonl"][..],
+        &["--fit", "./a.jsonl"],
+        &["--html", "b", "--fit", "./b"],
+        &["--labels-file", "labels.txt", "--html", "./labels.txt"],
+        &["--thresholds", "t.json", "--html", "t.json"],
+    ] {
         let arguments = ["eval", "--predictions-from", "a.jsonl"].iter().chain(arguments);
         sandbox.gliclass(arguments).run().ends_with(2).says(&["name another file"]);
     }
+    for command in ["batch", "embed"] {
+        let arguments = [command, "a.jsonl", "--labels-file", "labels.txt", "-o", "labels.txt", "--force"];
+        sandbox.gliclass(arguments).run().ends_with(2).says(&["name another file"]);
+    }
     assert_eq!(std::fs::read_to_string(sandbox.path("a.jsonl")).unwrap(), line);
+    assert_eq!(std::fs::read_to_string(sandbox.path("labels.txt")).unwrap(), "a\n");
+    assert_eq!(std::fs::read_to_string(sandbox.path("t.json")).unwrap(), "{}");
 }

@@ -142,6 +142,81 @@ fn a_folder_that_is_there_is_not_overwritten() {
 }
 
 #[test]
+fn only_a_training_is_overwritten_and_never_the_model_that_is_learned_from() {
+    let sandbox = Sandbox::new();
+    sandbox.write("project/README.md", "mine");
+    let force = ["--force", "--epochs", "1", "--eval-share", "0"];
+    let refused = sandbox.gliclass(arguments(&sandbox, "uni-electra", "project", &force)).run().ends_with(2);
+    refused.says(&["project: holds other files", "choose another folder"]);
+    assert_eq!(fs::read_to_string(sandbox.path("project/README.md")).unwrap(), "mine");
+    sandbox.gliclass(arguments(&sandbox, "uni-electra", "first", &force)).run().ends_with(0);
+    let before = weights(&sandbox, "first");
+    let mut itself = arguments(&sandbox, "uni-electra", "first/", &force);
+    let model = itself.iter().position(|one| one == "--model").unwrap() + 1;
+    itself[model] = "./first".into();
+    let refused = sandbox.gliclass(itself).run().ends_with(2);
+    refused.says(&["first/: is the model that the training begins with"]);
+    assert!(weights(&sandbox, "first") == before);
+    sandbox.gliclass(arguments(&sandbox, "uni-electra", "first", &force)).run().ends_with(0);
+}
+
+#[test]
+fn two_trainings_never_write_into_one_folder() {
+    let sandbox = Sandbox::new();
+    let more = ["--epochs", "2000", "--eval-share", "0", "--batch-size", "1"];
+    let mut running = sandbox.gliclass(arguments(&sandbox, "uni-electra", "below/mine", &more)).start();
+    let begun = Instant::now();
+    while !sandbox.path("below/mine.resume").exists() && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    for more in ["--force", "--resume"] {
+        let second = arguments(&sandbox, "uni-electra", "below/mine/", &[more]);
+        sandbox.gliclass(second).run().ends_with(2).says(&["below/mine/: another run is writing to it"]);
+    }
+    running.kill();
+    let more = ["--epochs", "1", "--eval-share", "0", "--force"];
+    sandbox.gliclass(arguments(&sandbox, "uni-electra", "below/mine", &more)).run().ends_with(0);
+    assert!(!sandbox.path("below/mine.lock").exists());
+}
+
+#[test]
+fn few_labels_of_many_are_learned_from_and_those_without_room_for_all_are_not_judged_on() {
+    let sandbox = Sandbox::new();
+    let long = |name: &str| format!("a label of many words that fill a sequence {} {name}", "word ".repeat(60));
+    let line = |number: usize, labels: Vec<String>| {
+        let (text, label) = (format!("the {} one", ["red", "blue"][number % 2]), ["red", "blue"][number % 2]);
+        serde_json::json!({ "text": format!("{text}, number {number}"), "labels": labels, "label": label }).to_string()
+            + "\n"
+    };
+    let short = || vec!["red".to_owned(), "blue".to_owned()];
+    let many = || short().into_iter().chain(["one", "two", "three"].map(long)).collect();
+    sandbox.write("many.jsonl", (0..20).map(|number| line(number, many())).collect::<String>());
+    let mixed = (0..20).map(|number| line(number, if number % 4 < 2 { short() } else { many() }));
+    sandbox.write("mixed.jsonl", mixed.collect::<String>());
+    let train = |data: &str, more: &[&str]| {
+        let fixed = ["--max-labels", "2", "--max-length", "48", "--epochs", "3"];
+        let more: Vec<&str> = fixed.iter().chain(more).copied().collect();
+        let mut arguments = arguments(&sandbox, "uni-electra", "out", &more);
+        arguments[1] = data.into();
+        sandbox.gliclass(arguments).run()
+    };
+    train("many.jsonl", &["--eval-share", "0.4"]).ends_with(2).says(&["held out of many.jsonl", "leave no room"]);
+    assert!(!sandbox.path("out").exists());
+    train("mixed.jsonl", &["--eval-share", "0.4"]).ends_with(0).says(&["held out of mixed.jsonl", "leave no room"]);
+    train("many.jsonl", &["--eval-share", "0", "--force"]).ends_with(0);
+}
+
+#[test]
+fn what_nothing_could_come_of_is_refused() {
+    let sandbox = Sandbox::new();
+    let refused = |more: &[&str], message: &str| {
+        sandbox.gliclass(arguments(&sandbox, "uni-electra", "out", more)).run().ends_with(2).says(&[message]);
+    };
+    refused(&["--eval-share", "1"], "less than 1");
+    refused(&["--eval-share", "0", "--patience", "2"], "--patience waits");
+}
+
+#[test]
 fn a_training_that_never_began_leaves_the_one_before_it_and_is_not_taken_for_it() {
     let sandbox = Sandbox::new();
     let first = arguments(&sandbox, "uni-electra", "mine", &["--epochs", "1"]);

@@ -13,6 +13,7 @@ use self::forms::Parquet;
 use self::forms::{Csv, Form, Jsonl};
 pub use self::options::Args;
 use self::options::Format;
+pub(super) use self::options::check_jsonl;
 use self::resume::Keeper;
 pub(super) use self::resume::differences;
 use self::writer::Writer;

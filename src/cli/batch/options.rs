@@ -1,5 +1,6 @@
 //! What can be asked of `gliclass batch`.
 
+use std::fmt;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::shard;
-use crate::cli::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs};
+use crate::cli::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs, check_free};
 use crate::digest::hex;
 use crate::records::input::Packing;
 use crate::records::output::Existing;
@@ -135,6 +136,30 @@ impl Format {
     }
 }
 
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Jsonl => "JSONL",
+            Self::Csv => "CSV",
+            Self::Tsv => "TSV",
+            Self::Parquet => "Parquet",
+        })
+    }
+}
+
+/// Checks that the file of `option`, which holds JSON lines, is not named like another form.
+///
+/// # Errors
+/// It is.
+pub(in crate::cli) fn check_jsonl(option: &str, path: &Path) -> anyhow::Result<()> {
+    match Format::of(path) {
+        Some(other) if other != Format::Jsonl => {
+            bail!("{option} {}: ends like {other}, and holds JSONL, one object a line: rename it", path.display())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What becomes of a bad record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum OnError {
@@ -170,7 +195,10 @@ impl Args {
     pub(super) fn check(&self) -> anyhow::Result<()> {
         let format = self.format();
         if let Some(other) = self.output.as_deref().and_then(Format::of).filter(|other| *other != format) {
-            bail!("--output ends like {other:?}, but the output has the form of the input, {format:?}: rename it");
+            bail!("--output ends like {other}, but the output has the form of the input, {format}: rename it");
+        }
+        if let Some(output) = &self.output {
+            check_free("--output", output, self.labels.files().chain(self.decision.files()))?;
         }
         if [self.text_field.as_str(), "error", "truncated"].contains(&self.output_field.as_str()) {
             bail!("--output-field {:?} is taken by another field: give another name", self.output_field);
@@ -181,13 +209,13 @@ impl Args {
         if format == Format::Jsonl {
             self.check_text_field(&["error", "truncated"])?;
         } else if self.output_field != PREDICTIONS {
-            bail!("--output-field is for JSONL: {format:?} has the columns predicted_labels and predicted_scores");
+            bail!("--output-field is for JSONL: {format} has the columns predicted_labels and predicted_scores");
         }
         if format == Format::Parquet {
             self.check_parquet()?;
         }
         if format != Format::Jsonl && (self.shape.hierarchical || self.shape.logits) {
-            bail!("--hierarchical and --logits need JSONL: a {format:?} column cannot hold them");
+            bail!("--hierarchical and --logits need JSONL: a column of {format} cannot hold them");
         }
         Ok(())
     }

@@ -15,7 +15,8 @@ use anyhow::{Context, bail};
 pub(super) use self::gather::read_file;
 use self::gather::{Asking, Gathered};
 use self::predictions::Predictions;
-use super::args::{DecisionArgs, FieldArgs, LabelArgs, ModelArgs, ShapeArgs, Typed, share};
+use super::args::{DecisionArgs, FieldArgs, LabelArgs, ModelArgs, ShapeArgs, Typed, check_free, share};
+use super::batch::check_jsonl;
 use super::retrieval::Retrieval;
 use super::terminal::{self, Progress};
 use crate::adapted::Adapted;
@@ -227,7 +228,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         0 => Vec::new(),
         count => LabelErrors::of(&gathered.judged, count, source),
     };
-    let comparison = others.map(|others| compare(&gathered, others, &decision, resampling)).transpose()?;
+    let others = others.map(|others| args.judge(others, &decision)).transpose()?;
+    let comparison = others.map(|other| compare(&gathered, &other, resampling)).transpose()?;
     let findings = Findings { report, fit, label_order, comparison, errors };
     shown.write(&args.subject(&gathered, &decision), &gathered, &findings)?;
     terminal::print(&args.output.report.render(&findings))?;
@@ -277,15 +279,17 @@ impl Args {
             .chain(&self.ready.predictions_from)
             .chain(&self.ready.compare)
             .map(PathBuf::as_path)
+            .chain(self.labels.files())
+            .chain(self.decision.files())
             .collect();
+        if let Some(predictions) = &self.output.predictions {
+            check_jsonl("--predictions", predictions)?;
+        }
         let written =
             [("--predictions", &self.output.predictions), ("--html", &self.output.html), ("--fit", &self.fit.fit)];
         for (option, path) in written {
             let Some(path) = path.as_deref().filter(|path| path.as_os_str() != "-") else { continue };
-            let is_same = |other: &&Path| path == *other || same_file::is_same_file(path, other).unwrap_or(false);
-            if taken.iter().any(is_same) {
-                bail!("{option} {}: is the input or another output, too: name another file", path.display());
-            }
+            check_free(option, path, taken.iter().copied())?;
             taken.push(path);
         }
         Ok(())
@@ -427,15 +431,9 @@ fn text_bytes(data: &Dataset) -> u64 {
 }
 
 /// Sets other predictions of the same records beside these.
-fn compare(
-    this: &Gathered,
-    (other, files): (Ready, Vec<String>),
-    decision: &Decision,
-    resampling: Resampling,
-) -> anyhow::Result<Comparison> {
-    let names = files.join(", ");
-    let other = gather::judge(other, files, decision);
-    let places = align(&texts(this), &texts(&other)).with_context(|| format!("cannot compare with {names}"))?;
+fn compare(this: &Gathered, other: &Gathered, resampling: Resampling) -> anyhow::Result<Comparison> {
+    let names = other.files.join(", ");
+    let places = align(&texts(this), &texts(other)).with_context(|| format!("cannot compare with {names}"))?;
     let mut all = this.judged.names().to_vec();
     all.extend(other.judged.names().iter().filter(|name| !this.judged.names().contains(name)).cloned());
     let (mine, theirs) = (this.judged.over(&all), other.judged.selected(places.iter().copied()).over(&all));

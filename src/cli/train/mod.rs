@@ -17,6 +17,8 @@ use super::batch::differences;
 use super::eval::read_file;
 use super::terminal;
 use crate::digest::hex;
+use crate::error::Error;
+use crate::files::Lock;
 use crate::model;
 use crate::model::{Learner, Options, Source, fresh};
 use crate::records::Defaults;
@@ -53,7 +55,7 @@ pub struct Args {
     /// other options are refused. A training that is done already does nothing.
     #[arg(long, conflicts_with = "force")]
     resume: bool,
-    /// Overwrite a folder that is there already
+    /// Begin again in a folder that `train` made, and overwrite its model
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -84,7 +86,7 @@ struct HeldOutArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "eval_share")]
     eval: Option<PathBuf>,
     /// Judge each epoch on this share of the records, which is then not learned from; 0 for none
-    #[arg(long, value_name = "F", default_value_t = 0.1, value_parser = share::<f64>)]
+    #[arg(long, value_name = "F", default_value_t = 0.1, value_parser = below_one)]
     eval_share: f64,
     /// Stop before the first step if anything is wrong with the data
     #[arg(long)]
@@ -115,11 +117,14 @@ struct Data {
 /// # Errors
 /// The data or the model cannot be used, the output is there already, or the loss is no number any more.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    args.check_patience()?;
+    let _lock = args.lock()?;
     args.check_output()?;
     let threads = args.base.threads();
     // Tensor operations share their work among these; an error means that there is a pool already.
     drop(rayon::ThreadPoolBuilder::new().num_threads(threads).build_global());
     let source = args.find()?;
+    args.check_start(&source)?;
     let learner = args.load(&source)?;
     let recipe = args.schedule.recipe(&args.loss, learner.config().architecture_type);
     let data = args.read(&learner)?;
@@ -193,27 +198,61 @@ impl Args {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Refuses what is there already, unless it is gone on with or given up.
+    /// Only held-out records tell whether it gets better.
+    fn check_patience(&self) -> anyhow::Result<()> {
+        if self.schedule.patience.is_some() && self.held_out.eval.is_none() && self.held_out.eval_share == 0.0 {
+            bail!("--patience waits for a better figure on held-out records: give --eval, or --eval-share above 0");
+        }
+        Ok(())
+    }
+
+    /// Keeps other trainings from the folder until this one ends.
+    fn lock(&self) -> anyhow::Result<Lock> {
+        let failed = |error| Error::io(&self.output, error);
+        if let Some(parent) = self.output.parent() {
+            std::fs::create_dir_all(parent).map_err(failed)?;
+        }
+        let lock = Lock::of(&self.output).map_err(failed)?;
+        lock.with_context(|| format!("{}: another run is writing to it", self.output.display()))
+    }
+
+    /// Refuses what is there already, unless it is a training that is gone on with or given up.
     fn check_output(&self) -> anyhow::Result<()> {
         let output = self.output.display();
-        if self.force {
-            return Ok(());
+        if self.output.is_file() {
+            bail!("{output}: is a file, and --output names a folder");
         }
         if Keeper::path(&self.output).exists() {
-            if !self.resume {
+            if !self.resume && !self.force {
                 bail!("{output}: a training was begun and is not done: --resume goes on, --force begins again");
             }
             return Ok(());
         }
-        let is_there =
-            self.output.is_file() || std::fs::read_dir(&self.output).is_ok_and(|mut files| files.next().is_some());
-        match (is_there, self.resume) {
-            (true, true) if Folder::training(&self.output)?.is_none() => {
-                bail!("{output}: holds no training to go on with: choose another folder, or give --force")
-            }
-            (true, false) => bail!("{output}: is there already: choose another folder, or give --force"),
-            _ => Ok(()),
+        if std::fs::read_dir(&self.output).is_err() || std::fs::read_dir(&self.output)?.next().is_none() {
+            return Ok(());
         }
+        if !Folder::is_trained(&self.output) {
+            bail!(
+                "{output}: holds other files, and no training to go on with or to begin again (no training.json): \
+                 choose another folder, or empty this one"
+            );
+        }
+        if !self.resume && !self.force {
+            bail!("{output}: is there already: choose another folder, or give --force");
+        }
+        Ok(())
+    }
+
+    /// Refuses to write over what is learned from.
+    fn check_start(&self, source: &Source) -> anyhow::Result<()> {
+        let labels = self.label_backbone()?.map(Source::Folder);
+        for start in std::iter::once(source).chain(&labels) {
+            let Source::Folder(folder) = start else { continue };
+            if same_file::is_same_file(folder, &self.output).unwrap_or(false) {
+                bail!("{}: is the model that the training begins with: choose another folder", self.output.display());
+            }
+        }
+        Ok(())
     }
 
     /// Whether there is nothing left to do.
@@ -320,12 +359,24 @@ impl Args {
         let (train, held_out) = match of_its_own {
             Some(held_out) => (train, held_out),
             None if self.held_out.eval_share > 0.0 => {
-                examples::hold_out(train, self.held_out.eval_share, self.schedule.seed)
-                    .context("--eval-share (0 holds none out)")?
+                self.hold_out(train, learner).context("--eval-share (0 holds none out)")?
             }
             None => (train, Vec::new()),
         };
         Ok(Data { train, held_out, fingerprint: hex(hash) })
+    }
+
+    /// Holds a share of the records out. They are judged with all of their labels, however few of them are drawn to
+    /// learn from.
+    fn hold_out(&self, train: Vec<Example>, learner: &Learner) -> anyhow::Result<(Vec<Example>, Vec<Example>)> {
+        let (train, held_out) = examples::hold_out(train, self.held_out.eval_share, self.schedule.seed)?;
+        if self.augment.max_labels().is_none() {
+            return Ok((train, held_out));
+        }
+        let mut findings = Findings::new(&format!("held out of {}", self.data.display()));
+        let held_out = examples::keep_fitting(held_out, learner, None, &mut findings)?;
+        self.tell(&[findings])?;
+        Ok((train, held_out))
     }
 
     /// Says what is wrong with the data.
@@ -417,6 +468,11 @@ impl Args {
         self.say(&format!("going on after {} steps, in epoch {}", position.steps, position.epoch + 1));
         Ok(Some(kept))
     }
+}
+
+/// A share of the records that leaves some to learn from.
+fn below_one(text: &str) -> Result<f64, &'static str> {
+    share::<f64>(text).ok().filter(|share| *share < 1.0).ok_or("give a number from 0 to less than 1")
 }
 
 /// Every label, in order of first appearance.

@@ -88,7 +88,7 @@ pub(super) struct ScheduleArgs {
     clip: f64,
     /// Stop after N epochs without a better macro F1 on the held-out records
     #[arg(long, value_name = "N", value_parser = args::from_one)]
-    patience: Option<NonZeroUsize>,
+    pub(super) patience: Option<NonZeroUsize>,
     /// Where random numbers begin: the same seed gives the same model
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) seed: u64,

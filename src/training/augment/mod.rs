@@ -201,6 +201,12 @@ impl<'a> Augmenter<'a> {
         }
     }
 
+    /// The example with nothing added, and with no more labels than are drawn of it: those that it was found to
+    /// have room for.
+    pub fn plain(&self, example: &Example) -> Example {
+        example.with_at_most(self.augmentation.max_labels)
+    }
+
     /// Adds labels that the record has not, as wrong ones.
     fn add(&self, example: &Example, candidates: &mut Vec<Candidate<'a>>, random: &mut impl Rng) {
         let own: HashSet<&str> = example.record.labels.names().iter().map(String::as_str).collect();

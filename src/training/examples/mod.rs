@@ -35,11 +35,9 @@ impl Example {
         labels.filter(|&(_, &target)| target >= TRUE_TARGET).map(|(label, _)| label.as_str())
     }
 
-    /// The same with at most `count` labels: the true ones, then the first of the others.
-    fn with_at_most(&self, count: usize) -> Self {
-        if self.targets.len() <= count {
-            return self.clone();
-        }
+    /// The same with at most `count` labels, if there is a limit: the true ones, then the first of the others.
+    pub(super) fn with_at_most(&self, count: Option<usize>) -> Self {
+        let Some(count) = count.filter(|&count| count < self.targets.len()) else { return self.clone() };
         let mut places: Vec<usize> = (0..self.targets.len()).collect();
         places.sort_by_key(|&place| self.targets[place] < TRUE_TARGET);
         places.truncate(count.max(self.true_labels().count()).max(1));
@@ -180,7 +178,7 @@ pub fn keep_fitting(
 ) -> Result<Vec<Example>> {
     let encoded: Vec<Result<bool>> = examples
         .par_iter()
-        .map(|example| Ok(model.encode(&example.with_at_most(max_labels.unwrap_or(usize::MAX)).record)?.truncated))
+        .map(|example| Ok(model.encode(&example.with_at_most(max_labels).record)?.truncated))
         .collect();
     let fits = |(example, encoded): (Example, Result<bool>)| match encoded {
         Ok(false) => Some(example),
@@ -198,7 +196,7 @@ pub fn keep_fitting(
 }
 
 fn nothing_left(findings: &Findings) -> Error {
-    Error::Record(format!("no record can be learned from: {}", findings.to_string().replace('\n', "; ")))
+    Error::Record(format!("no record can be used: {}", findings.to_string().replace('\n', "; ")))
 }
 
 /// The first characters of a text, quoted.

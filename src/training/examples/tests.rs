@@ -85,7 +85,7 @@ fn one_class_has_nothing_to_tell_apart() {
 #[test]
 fn data_of_which_nothing_is_left_is_refused_with_what_was_found() {
     let error = read_as("d.csv", "text,label\n,a\n", false).unwrap_err().to_string();
-    assert_eq!(error, "no record can be learned from: d.csv: 1 record left out: the text is empty (line 2)");
+    assert_eq!(error, "no record can be used: d.csv: 1 record left out: the text is empty (line 2)");
 }
 
 /// A model whose sequences hold eight bytes, labels first.
@@ -127,7 +127,7 @@ fn texts_that_are_cut_are_counted_and_labels_without_room_left_out() {
     assert_eq!(fitting(Some(2)).0, 3, "no more than two labels are drawn");
     let (examples, mut findings) = read_as("d.csv", "text,label\nx,aaaa\ny,bbbb\n", false).unwrap();
     let error = keep_fitting(examples, &Eight, None, &mut findings).unwrap_err().to_string();
-    assert!(error.starts_with("no record can be learned from: d.csv: 2 records left out: the labels leave"), "{error}");
+    assert!(error.starts_with("no record can be used: d.csv: 2 records left out: the labels leave"), "{error}");
 }
 
 #[test]
