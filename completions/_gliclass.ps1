@@ -246,7 +246,7 @@ Register-ArgumentCompleter -Native -CommandName 'gliclass' -ScriptBlock {
             [CompletionResult]::new('--threads', '--threads', [CompletionResultType]::ParameterName, 'Processor threads [default: all there are]')
             [CompletionResult]::new('--max-length', '--max-length', [CompletionResultType]::ParameterName, 'Tokens a text may have with its labels; a longer text is cut, labels never are')
             [CompletionResult]::new('--resume', '--resume', [CompletionResultType]::ParameterName, 'Go on where a training with the same command stopped')
-            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Overwrite a folder that is there already')
+            [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Begin again in a folder that `train` made, and overwrite its model')
             [CompletionResult]::new('--strict', '--strict', [CompletionResultType]::ParameterName, 'Stop before the first step if anything is wrong with the data')
             [CompletionResult]::new('--single-label', '--single-label', [CompletionResultType]::ParameterName, 'Exactly one label is true of each record: cross-entropy of the softmax over its labels')
             [CompletionResult]::new('--sum-loss', '--sum-loss', [CompletionResultType]::ParameterName, 'The sum over all labels instead of the mean')

@@ -239,7 +239,7 @@ set edit:completion:arg-completer[gliclass] = {|@words|
             cand --threads 'Processor threads [default: all there are]'
             cand --max-length 'Tokens a text may have with its labels; a longer text is cut, labels never are'
             cand --resume 'Go on where a training with the same command stopped'
-            cand --force 'Overwrite a folder that is there already'
+            cand --force 'Begin again in a folder that `train` made, and overwrite its model'
             cand --strict 'Stop before the first step if anything is wrong with the data'
             cand --single-label 'Exactly one label is true of each record: cross-entropy of the softmax over its labels'
             cand --sum-loss 'The sum over all labels instead of the mean'

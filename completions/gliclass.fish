@@ -235,7 +235,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l device -d 'W
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -s j -l threads -d 'Processor threads [default: all there are]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l resume -d 'Go on where a training with the same command stopped'
-complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l force -d 'Overwrite a folder that is there already'
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l force -d 'Begin again in a folder that `train` made, and overwrite its model'
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l strict -d 'Stop before the first step if anything is wrong with the data'
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l single-label -d 'Exactly one label is true of each record: cross-entropy of the softmax over its labels'
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l sum-loss -d 'The sum over all labels instead of the mean'

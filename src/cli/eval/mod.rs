@@ -282,9 +282,6 @@ impl Args {
             .chain(self.labels.files())
             .chain(self.decision.files())
             .collect();
-        if let Some(predictions) = &self.output.predictions {
-            check_jsonl("--predictions", predictions)?;
-        }
         let written =
             [("--predictions", &self.output.predictions), ("--html", &self.output.html), ("--fit", &self.fit.fit)];
         for (option, path) in written {
@@ -292,7 +289,7 @@ impl Args {
             check_free(option, path, taken.iter().copied())?;
             taken.push(path);
         }
-        Ok(())
+        self.output.predictions.as_deref().map_or(Ok(()), |path| check_jsonl("--predictions", path))
     }
 
     fn say(&self, line: &str) {
