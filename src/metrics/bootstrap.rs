@@ -25,9 +25,17 @@ pub struct Interval {
     pub figure: Main,
     /// Its value on the records as they are.
     pub value: f64,
-    /// The 2.5th percentile of the rounds.
+    /// Where the middle 95 % of the rounds lie; none without rounds.
+    #[serde(flatten)]
+    pub bounds: Option<Bounds>,
+}
+
+/// Where the middle 95 % of the rounds lie.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Bounds {
+    /// The 2.5th percentile.
     pub low: f64,
-    /// The 97.5th percentile of the rounds.
+    /// The 97.5th percentile.
     pub high: f64,
 }
 
@@ -39,8 +47,7 @@ pub fn intervals(digest: &Digest, resampling: Resampling) -> Vec<Interval> {
     let rounds = resampling.map(digest.records(), |weights| digest.values(weights));
     let interval = |(place, (figure, value)): (usize, (Main, f64))| {
         let column = sorted(rounds.iter().map(|values| values[place]));
-        let (low, high) = bounds(&column).unwrap_or((value, value));
-        Interval { figure, value, low, high }
+        Interval { figure, value, bounds: bounds(&column) }
     };
     digest.figures().into_iter().zip(digest.plain_values()).enumerate().map(interval).collect()
 }
@@ -68,9 +75,9 @@ impl Resampling {
     }
 }
 
-/// The 2.5th and 97.5th percentiles of what is sorted.
-pub(super) fn bounds(sorted: &[f64]) -> Option<(f64, f64)> {
-    Some((percentile(sorted, 0.025)?, percentile(sorted, 0.975)?))
+/// Where the middle of what is sorted lies.
+pub(super) fn bounds(sorted: &[f64]) -> Option<Bounds> {
+    Some(Bounds { low: percentile(sorted, 0.025)?, high: percentile(sorted, 0.975)? })
 }
 
 pub(super) fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {

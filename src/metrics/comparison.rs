@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Task;
-use super::bootstrap::{Resampling, bounds, sorted};
+use super::bootstrap::{Bounds, Resampling, bounds, sorted};
 use super::digest::{Digest, Main};
 use super::judged::Judged;
 
@@ -31,16 +31,16 @@ pub struct Difference {
     pub other: f64,
     /// The first less the second.
     pub difference: f64,
-    /// The 2.5th percentile of the difference, the same records drawn for both.
-    pub low: f64,
-    /// The 97.5th percentile.
-    pub high: f64,
+    /// Where the difference lies in the middle 95 % of the rounds, the same records drawn for both; none without
+    /// rounds.
+    #[serde(flatten)]
+    pub bounds: Option<Bounds>,
 }
 
 impl Difference {
     /// Whether the interval is all on one side of 0.
     pub fn is_clear(&self) -> bool {
-        self.low > 0.0 || self.high < 0.0
+        self.bounds.is_some_and(|bounds| bounds.low > 0.0 || bounds.high < 0.0)
     }
 }
 
@@ -122,8 +122,7 @@ fn differences(this: &Digest, other: &Digest, resampling: Resampling) -> Vec<Dif
             let (this, other) = (mine[here], theirs[there]);
             let drawn = sorted(rounds.iter().map(|(mine, theirs)| mine[here] - theirs[there]));
             let difference = this - other;
-            let (low, high) = bounds(&drawn).unwrap_or((difference, difference));
-            Difference { figure, this, other, difference, low, high }
+            Difference { figure, this, other, difference, bounds: bounds(&drawn) }
         })
         .collect()
 }
@@ -157,7 +156,12 @@ mod tests {
         let judged = fixtures::judged(&names, true, &truth, &said);
         let comparison = Comparison::new(&judged, &judged, Resampling { rounds: 20, seed: 0 });
         assert_eq!((comparison.mcnemar_p, comparison.exactly_right.only_this), (1.0, 0));
-        assert!(comparison.differences.iter().all(|one| (one.low, one.high) == (0.0, 0.0) && !one.is_clear()));
+        assert!(
+            comparison
+                .differences
+                .iter()
+                .all(|one| one.bounds == Some(Bounds { low: 0.0, high: 0.0 }) && !one.is_clear())
+        );
     }
 
     #[test]

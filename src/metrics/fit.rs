@@ -267,7 +267,8 @@ fn between(low: f32, high: f32) -> f32 {
     if middle > low { middle } else { high }
 }
 
-/// The lowest best score down to which the answers are right as often as asked; above all scores where none is.
+/// The lowest best score down to which the answers are right as often as asked; where no answers are, 1, which only
+/// the score 1 reaches.
 fn surest(judged: &Judged, least: f64) -> f32 {
     let curve = coverage(judged);
     let kept = curve.iter().rposition(|point| point.accuracy >= least);

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::{HEADINGS, Row, WEIGHTED, average_rows, label_rows, printable};
 use crate::metrics::Task;
+use crate::metrics::bootstrap::Bounds;
 use crate::metrics::calibration::{Bin, Calibration};
 use crate::metrics::comparison::Comparison;
 use crate::metrics::counts::Figures;
@@ -72,7 +73,7 @@ fn figures(report: &Report) -> String {
     let heading = if rounds > 0 { "95 % interval" } else { "" };
     let mut lines = vec![format!("{:32} {:>7}   {heading}", "", "value").trim_end().to_owned()];
     for one in &report.intervals {
-        let interval = if rounds > 0 { format!("{:.3} to {:.3}", one.low, one.high) } else { String::new() };
+        let interval = one.bounds.map_or_else(String::new, |Bounds { low, high }| format!("{low:.3} to {high:.3}"));
         lines.push(format!("{:32} {:>7.3}   {interval}", one.figure.name(report.task), one.value));
     }
     let plain = |name: &str, value: f64| format!("{name:32} {value:>7.3}");
@@ -237,11 +238,18 @@ fn label_order(trials: &OrderTrials, records: usize) -> String {
 
 fn comparison(comparison: &Comparison) -> String {
     let right = comparison.exactly_right;
+    let has_bounds = comparison.differences.iter().any(|one| one.bounds.is_some());
     let mut text = format!(
-        "beside the other predictions\n{:32} {:>7} {:>7} {:>10}   95 % interval of the difference\n",
-        "", "this", "other", "difference"
+        "beside the other predictions\n{:32} {:>7} {:>7} {:>10}{}\n",
+        "",
+        "this",
+        "other",
+        "difference",
+        if has_bounds { "   95 % interval of the difference" } else { "" }
     );
     for one in &comparison.differences {
+        let interval =
+            one.bounds.map_or_else(String::new, |Bounds { low, high }| format!("   {low:+.3} to {high:+.3}"));
         let better = match (one.is_clear(), (one.difference > 0.0) != one.figure.is_loss()) {
             (false, _) => "",
             (true, true) => "  this is better",
@@ -249,13 +257,11 @@ fn comparison(comparison: &Comparison) -> String {
         };
         let _ = writeln!(
             text,
-            "{:32} {:>7.3} {:>7.3} {:>+10.3}   {:+.3} to {:+.3}{better}",
+            "{:32} {:>7.3} {:>7.3} {:>+10.3}{interval}{better}",
             one.figure.name(comparison.task),
             one.this,
             one.other,
-            one.difference,
-            one.low,
-            one.high
+            one.difference
         );
     }
     let _ = writeln!(

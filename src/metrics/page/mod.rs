@@ -110,7 +110,7 @@ fn tiles(report: &Report) -> Markup {
                 div.tile {
                     span.soft { (capital(one.figure.name(report.task))) }
                     b { (three(one.value)) }
-                    @if report.bootstrap.rounds > 0 { span.soft { (three(one.low)) " to " (three(one.high)) } }
+                    @if let Some(bounds) = one.bounds { span.soft { (three(bounds.low)) " to " (three(bounds.high)) } }
                 }
             }
         }
@@ -251,7 +251,7 @@ fn figures(report: &Report) -> Markup {
                         tr {
                             th scope="row" { (one.figure.name(report.task)) }
                             td { (three(one.value)) }
-                            td { @if report.bootstrap.rounds > 0 { (three(one.low)) " to " (three(one.high)) } }
+                            td { @if let Some(bounds) = one.bounds { (three(bounds.low)) " to " (three(bounds.high)) } }
                         }
                     }
                     @for (name, value) in &more { tr { th scope="row" { (name) } td { (three(*value)) } td {} } }
@@ -342,7 +342,9 @@ fn compared(comparison: &Comparison) -> Markup {
                             td.better[one.is_clear() && is_better].worse[one.is_clear() && !is_better] {
                                 (format!("{:+.3}", one.difference))
                             }
-                            td { (format!("{:+.3} to {:+.3}", one.low, one.high)) }
+                            td {
+                                @if let Some(bounds) = one.bounds { (format!("{:+.3} to {:+.3}", bounds.low, bounds.high)) }
+                            }
                         }
                     }
                 }
