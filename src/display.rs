@@ -45,9 +45,10 @@ impl<W: Write> Write for Escaping<W> {
             _ => 0,
         };
         let text: Vec<u8> = self.rest.drain(..self.rest.len() - incomplete).collect();
-        let shown = escaped_but(&String::from_utf8_lossy(&text), |character| matches!(character, '\n' | '\t'));
         // The line ends of CSV are none to be shown.
-        self.out.write_all(shown.replace("\\r\n", "\n").as_bytes())?;
+        let lines = String::from_utf8_lossy(&text).replace("\r\n", "\n");
+        let shown = escaped_but(&lines, |character| matches!(character, '\n' | '\t'));
+        self.out.write_all(shown.as_bytes())?;
         Ok(bytes.len())
     }
 
@@ -65,6 +66,13 @@ mod tests {
     fn control_characters_and_direction_marks_are_escaped() {
         assert_eq!(escaped("a\u{1b}[31mb\u{9b}c\u{202e}d\n"), "a\\u{1b}[31mb\\u{9b}c\\u{202e}d\\n");
         assert_eq!(escaped("voilà 日本"), "voilà 日本");
+    }
+
+    #[test]
+    fn a_backslash_before_a_line_end_stays() {
+        let mut out = Escaping { out: Vec::new(), rest: Vec::new() };
+        out.write_all(b"C:\\r\na\r\n").unwrap();
+        assert_eq!(out.out, b"C:\\r\na\n");
     }
 
     #[test]

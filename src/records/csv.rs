@@ -1,9 +1,14 @@
 //! CSV and TSV: the columns come out as they went in, with the predictions' columns set behind them.
+//!
+//! CSV has quotes, inside which there are commas and line ends. In TSV a line is a row and a tab ends a cell, whatever
+//! quotes there are: a text that begins with one would else take the rows behind it. Where quotes stand around the whole
+//! of a cell, as pandas and spreadsheets write them, they are no part of what it holds.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use csv::{ByteRecord, Position, ReaderBuilder, Terminator, WriterBuilder};
+use csv::{ByteRecord, Position, QuoteStyle, ReaderBuilder, StringRecord, Terminator, WriterBuilder};
 use sha2::{Digest, Sha256};
 
 use super::input::Stream;
@@ -17,6 +22,52 @@ pub struct Dialect {
     pub delimiter: u8,
     /// Whether rows end in CR LF.
     pub crlf: bool,
+}
+
+const TAB: u8 = b'\t';
+
+impl Dialect {
+    /// A value as a cell holds it. TSV knows no line end and no tab in a cell: there they are blanks.
+    pub fn cell(self, value: &str) -> Cow<'_, str> {
+        if self.delimiter != TAB {
+            return value.into();
+        }
+        let line = match value.contains(NOT_IN_TSV) {
+            true => Cow::Owned(value.replace(NOT_IN_TSV, " ")),
+            false => Cow::Borrowed(value),
+        };
+        // What looks quoted would be read without its quotes.
+        if unquoted(&line, TAB) == line { line } else { Cow::Owned(format!("\"{}\"", line.replace('"', "\"\""))) }
+    }
+}
+
+/// What no cell of TSV can hold.
+pub const NOT_IN_TSV: [char; 3] = ['\t', '\n', '\r'];
+
+/// Reads rows with this between the columns.
+pub fn rows(delimiter: u8) -> ReaderBuilder {
+    let mut builder = ReaderBuilder::new();
+    builder.delimiter(delimiter).quoting(delimiter != TAB);
+    builder
+}
+
+/// What a row that [`rows`] has read holds.
+pub fn unquoted_row(row: &StringRecord, delimiter: u8) -> StringRecord {
+    row.iter().map(|cell| unquoted(cell, delimiter)).collect()
+}
+
+/// What a cell that [`rows`] has read holds: of TSV, without quotes around it, inside which quotes are written twice.
+fn unquoted(cell: &str, delimiter: u8) -> Cow<'_, str> {
+    let inside = cell.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    match inside.filter(|inside| delimiter == TAB && !inside.replace("\"\"", "").contains('"')) {
+        Some(inside) => Cow::Owned(inside.replace("\"\"", "\"")),
+        None => Cow::Borrowed(cell),
+    }
+}
+
+/// Whether a column is called so.
+fn is_called(column: &[u8], name: &str, delimiter: u8) -> bool {
+    unquoted(&String::from_utf8_lossy(column), delimiter) == name
 }
 
 /// A row of input.
@@ -69,13 +120,14 @@ impl<B: BufRead> Reader<B> {
         let name = name.into();
         let start = input.fill_buf().map_err(|error| Error::io(&name, error))?;
         let crlf = start.iter().position(|&byte| byte == b'\n').is_some_and(|end| start[..end].ends_with(b"\r"));
-        let mut input = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(Rationed::new(input));
+        let mut input = rows(delimiter).flexible(true).from_reader(Rationed::new(input));
         let header = input.byte_headers().map_err(|error| failure(&name, error))?.clone();
-        let text_column = header.iter().position(|column| column == text_field.as_bytes()).ok_or_else(|| {
-            let columns: Vec<_> = header.iter().map(String::from_utf8_lossy).collect();
-            let (name, columns) = (name.display(), columns.join(", "));
-            Error::Usage(format!("{name}: no column {text_field:?} in the header ({columns}): give --text-field"))
-        })?;
+        let text_column =
+            header.iter().position(|column| is_called(column, text_field, delimiter)).ok_or_else(|| {
+                let columns: Vec<_> = header.iter().map(String::from_utf8_lossy).collect();
+                let (name, columns) = (name.display(), columns.join(", "));
+                Error::Usage(format!("{name}: no column {text_field:?} in the header ({columns}): give --text-field"))
+            })?;
         Ok(Self { input, name, header, dialect: Dialect { delimiter, crlf }, text_column, defaults })
     }
 
@@ -119,7 +171,7 @@ impl<B: BufRead> Reader<B> {
             let column = String::from_utf8_lossy(&self.header[self.text_column]);
             Error::Record(format!("column {column:?}: invalid UTF-8 at byte {}", error.valid_up_to() + 1))
         })?;
-        self.defaults.record(text.to_owned())
+        self.defaults.record(unquoted(text, self.dialect.delimiter).into_owned())
     }
 }
 
@@ -231,10 +283,10 @@ impl Columns {
         let mut all = header.clone();
         let mut places = Vec::with_capacity(added.len());
         for name in added {
-            let place = all.iter().position(|column| column == name.as_bytes());
+            let place = all.iter().position(|column| is_called(column, name, dialect.delimiter));
             places.push(place.unwrap_or(all.len()));
             if place.is_none() {
-                all.push_field(name.as_bytes());
+                all.push_field(dialect.cell(name).as_bytes());
             }
         }
         Self { dialect, header: all, width: header.len(), places }
@@ -245,13 +297,15 @@ impl Columns {
         write_row(&self.header, self.dialect, out);
     }
 
-    /// Appends a row to `out`, with one value for each new column.
+    /// Appends a row to `out`, with one value for each new column, in their order; where there are fewer values, the
+    /// columns without one keep what they have.
     ///
     /// A row that is too short is filled up; what a row has too much stands at its end.
     pub fn write(&self, row: &Row, values: &[String], out: &mut Vec<u8>) {
+        let values: Vec<Cow<'_, str>> = values.iter().map(|value| self.dialect.cell(value)).collect();
         let mut fields: Vec<&[u8]> = row.fields.iter().take(self.width).collect();
         fields.resize(self.header.len(), b"");
-        for (&place, value) in self.places.iter().zip(values) {
+        for (&place, value) in self.places.iter().zip(&values) {
             fields[place] = value.as_bytes();
         }
         fields.extend(row.fields.iter().skip(self.width));
@@ -259,15 +313,20 @@ impl Columns {
     }
 }
 
-/// Appends one row to `out`, quoted where it must be.
+/// Appends one row to `out`, quoted where it must be; of TSV cells, as they are.
 pub fn write_row<I, T>(fields: I, dialect: Dialect, out: &mut Vec<u8>)
 where
     I: IntoIterator<Item = T>,
     T: AsRef<[u8]>,
 {
     let terminator = if dialect.crlf { Terminator::CRLF } else { Terminator::Any(b'\n') };
-    let mut writer =
-        WriterBuilder::new().delimiter(dialect.delimiter).terminator(terminator).flexible(true).from_writer(out);
+    let quotes = if dialect.delimiter == TAB { QuoteStyle::Never } else { QuoteStyle::Necessary };
+    let mut writer = WriterBuilder::new()
+        .delimiter(dialect.delimiter)
+        .terminator(terminator)
+        .quote_style(quotes)
+        .flexible(true)
+        .from_writer(out);
     writer.write_record(fields).and_then(|()| Ok(writer.flush()?)).expect("memory takes every row; this is a bug");
 }
 
@@ -346,6 +405,33 @@ mod tests {
         ] {
             assert!(reader(input.as_bytes()).unwrap().all(|entry| entry.is_ok()), "{input:?}");
         }
+    }
+
+    fn tsv(input: &[u8]) -> Reader<&[u8]> {
+        let labels = Some(Arc::new(LabelSet::flat(vec!["a".into()]).unwrap()));
+        Reader::new(input, "in.tsv", TAB, "text", Defaults { labels, ..Defaults::default() }).unwrap()
+    }
+
+    #[test]
+    fn in_tsv_a_line_is_a_row_whatever_quotes_there_are() {
+        let input = b"\"text\"\tid\n\"Great movie\t1\nShe said \"\t2\n\"He said \"\"no\"\"\"\t3\n\"a\" or \"b\"\t4\n";
+        let texts: Vec<String> = tsv(input).map(|entry| entry.unwrap().record.unwrap().text).collect();
+        assert_eq!(texts, ["\"Great movie", "She said \"", "He said \"no\"", "\"a\" or \"b\""]);
+        let (reader, mut out) = (tsv(input), Vec::new());
+        let columns = Columns::new(reader.header(), &["new".into()], reader.dialect());
+        columns.write_header(&mut out);
+        reader.flatten().for_each(|entry| columns.write(&entry.raw, &["1".into()], &mut out));
+        let expected = String::from_utf8(input.to_vec()).unwrap().replace('\n', "\t1\n").replacen("\t1", "\tnew", 1);
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_written_into_a_cell_of_tsv_is_read_from_it_and_stays_in_it() {
+        let dialect = Dialect { delimiter: TAB, crlf: false };
+        for value in ["plain", "\"", "\"\"", "\"quoted\"", "say \"no\"", ""] {
+            assert_eq!(unquoted(&dialect.cell(value), TAB), value);
+        }
+        assert_eq!(dialect.cell("a\tb\r\nc"), "a b  c");
     }
 
     #[test]

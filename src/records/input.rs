@@ -1,6 +1,6 @@
 //! Where records come from: a file or standard input, plain or packed with gzip or Zstandard.
 //!
-//! A packed file is known by its ending or, as standard input, by its first bytes.
+//! A packed file is known by its ending or by its first bytes, standard input by these.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom};
@@ -94,11 +94,13 @@ impl Input {
         if metadata.is_dir() {
             return Err(Error::Usage(format!("{}: is a folder, not a file of records", path.display())));
         }
-        let reader = BufReader::with_capacity(BUFFER, file);
+        let mut reader = BufReader::with_capacity(BUFFER, file);
         if !metadata.is_file() {
             return Self::from_stream(Box::new(reader), path);
         }
-        let packing = Packing::of(path);
+        let start = reader.fill_buf().map_err(failed)?;
+        let by_content = Packing::ALL.into_iter().find(|packing| start.starts_with(packing.magic()));
+        let packing = Packing::of(path).or(by_content);
         let stream = match packing {
             Some(packing) => unpack(packing, Box::new(reader)).map_err(failed)?,
             None => Stream::File(reader),
@@ -324,6 +326,16 @@ mod tests {
         }
         for start in [&b""[..], b"\x1f", b"(", b"(\xb5", b"(\xb5/x"] {
             assert_eq!(content(stream(start.to_vec()).unwrap()).unwrap(), start);
+        }
+    }
+
+    #[test]
+    fn a_packed_file_is_unpacked_whatever_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("in.jsonl");
+        for bytes in packed(b"text\n").into_iter().chain([b"text\n".to_vec()]) {
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(content(Input::open(Some(&path)).unwrap()).unwrap(), b"text\n");
         }
     }
 

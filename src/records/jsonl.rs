@@ -54,17 +54,21 @@ impl Line {
         self.bytes.trim_ascii().is_empty()
     }
 
-    /// Appends the line to `out` with `fields` (names and JSON values) set in it, and null for those that are to be
-    /// `cleared` where they are there.
+    /// Appends the line to `out` with `fields` (names and JSON values) set in it. `earlier` are the fields that an
+    /// earlier run may have left, first the one that every run writes: where that is there, those that are not set
+    /// become null, for what they say is no answer of this run.
     ///
     /// A line that is no JSON object becomes one, with the line as its field `input`.
-    pub fn write(&self, fields: &[(&str, String)], cleared: &[&str], out: &mut Vec<u8>) {
+    pub fn write(&self, fields: &[(&str, String)], earlier: &[&str], out: &mut Vec<u8>) {
         let (mark, content, end) = self.parts();
         match std::str::from_utf8(content).ok().and_then(|text| Some((text, Object::parse(text).ok()?))) {
             Some((text, object)) => {
                 out.extend_from_slice(mark);
-                let there = cleared.iter().filter(|name| object.get(name).is_some());
-                let nulls = there.map(|name| (*name, "null".to_owned()));
+                let is_earlier = earlier.first().is_some_and(|name| object.fields.iter().any(|(key, _)| key == name));
+                let is_stale = |name: &&&str| {
+                    is_earlier && object.get(name).is_some() && fields.iter().all(|(set, _)| set != *name)
+                };
+                let nulls = earlier.iter().filter(is_stale).map(|name| (*name, "null".to_owned()));
                 object.splice(text, &fields.iter().cloned().chain(nulls).collect::<Vec<_>>(), out);
             }
             None => {
@@ -333,7 +337,7 @@ impl Source for Reader<Stream> {
 
 /// What serde_json says, without the line (always 1) and column of a part of the line.
 pub(super) fn without_place(error: &serde_json::Error) -> String {
-    let text = error.to_string();
+    let text = error.to_string().replace("expected ident", "expected true, false or null");
     text.rfind(" at line ").map_or(text.clone(), |place| text[..place].to_owned())
 }
 

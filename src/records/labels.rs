@@ -165,7 +165,9 @@ pub fn from_options(options: &[String]) -> Result<LabelSet> {
 pub fn from_file(path: &Path, separator: &str, wordings: bool) -> Result<LabelSet> {
     let text = read(path)?;
     let labels = if wordings || text.trim_start().starts_with(['[', '{']) {
-        let value = serde_json::from_str(&text).map_err(|error| Error::Usage(format!("not JSON: {error}")));
+        let value = serde_json::from_str(&text).map_err(|error| {
+            Error::Usage(format!("not JSON: {error}; a file of labels that begins with [ or {{ is read as JSON"))
+        });
         value.and_then(|value| match wordings {
             true => LabelSet::worded(&value),
             false => LabelSet::from_json(&value, separator),
@@ -190,12 +192,16 @@ pub fn examples_from_file<T: DeserializeOwned>(path: Option<&Path>) -> Result<Ar
         serde_json::Deserializer::from_str(&text).into_iter().collect()
     };
     let examples = examples.map_err(|error| Error::Usage(format!("{}: {error}", path.display())))?;
+    if examples.is_empty() {
+        return Err(Error::Usage(format!("{}: holds no example: leave the option out", path.display())));
+    }
     Ok(examples.into())
 }
 
 fn read(path: &Path) -> Result<String> {
-    let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
-    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+    let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+    let text = super::labelled::utf8(&bytes).map_err(|error| Error::Usage(format!("{}: {error}", path.display())))?;
+    Ok(text.to_owned())
 }
 
 fn check(names: &[String]) -> Result<()> {

@@ -1,6 +1,6 @@
 //! The lines of fastText: `__label__a __label__b text`.
 
-use super::{Found, Own, Truth, flaw};
+use super::{Found, Own, Truth, Written, flaw};
 use crate::error::Result;
 
 /// Begins every label.
@@ -16,7 +16,7 @@ fn read_line(number: usize, line: &str) -> Result<Found> {
     let mut labels = Vec::new();
     while let Some(labelled) = rest.strip_prefix(PREFIX) {
         let (label, after) = labelled.split_once(char::is_whitespace).unwrap_or((labelled, ""));
-        labels.push(label.to_owned());
+        labels.push(Written::name_or_number(label.to_owned()));
         rest = after.trim_start();
     }
     if labels.is_empty() {

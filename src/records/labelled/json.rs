@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{CANDIDATES_FIELDS, Found, LABEL_FIELDS, Layout, Lines, Own, Truth, flaw};
+use super::{CANDIDATES_FIELDS, Found, LABEL_FIELDS, Layout, Lines, Own, Truth, Written, flaw};
 use crate::error::Result;
 use crate::records::LabelSet;
 use crate::records::jsonl::without_place;
@@ -40,7 +40,7 @@ fn read_record(line: usize, json: &str, layout: &Layout) -> Result<Found> {
     let text =
         read_text(&mut fields, &layout.text_field).map_err(|message| flaw(line, Some(&layout.text_field), &message))?;
     let field = label_field(|name| fields.contains_key(name), layout);
-    let truth = fields.get(&field).ok_or_else(|| missing("--label-field"));
+    let truth = fields.get(&field).ok_or_else(|| missing_labels(layout));
     let truth = truth.and_then(|value| Ok((read_truth(value)?, read_weights(value)?)));
     let (labels, weights) = truth.map_err(|message| flaw(line, Some(&field), &message))?;
     let restate = !LABEL_FIELDS.contains(&field.as_str());
@@ -84,11 +84,11 @@ fn read_text(fields: &mut Map<String, Value>, field: &str) -> std::result::Resul
 }
 
 /// One label, a list of labels, or `{label: weight}`: the true ones.
-pub(super) fn read_truth(value: &Value) -> std::result::Result<Vec<String>, String> {
+pub(super) fn read_truth(value: &Value) -> std::result::Result<Vec<Written>, String> {
     match value {
         Value::Array(labels) => labels.iter().map(read_label).collect(),
         Value::Object(_) => {
-            let is_true = |(label, weight)| (weight >= TRUE_WEIGHT).then_some(label);
+            let is_true = |(label, weight)| (weight >= TRUE_WEIGHT).then_some(Written::name(label));
             Ok(read_weights(value)?.into_iter().filter_map(is_true).collect())
         }
         one => read_label(one).map(|label| vec![label]),
@@ -104,12 +104,21 @@ fn read_weights(value: &Value) -> std::result::Result<Vec<(String, f32)>, String
     value.as_object().into_iter().flatten().map(of_label).collect()
 }
 
-/// A name, or the number of one: both as text.
-fn read_label(value: &Value) -> std::result::Result<String, String> {
+/// A name, or the number of one.
+fn read_label(value: &Value) -> std::result::Result<Written, String> {
     match value {
-        Value::String(label) => Ok(label.clone()),
-        Value::Number(number) if number.is_u64() => Ok(number.to_string()),
+        Value::String(label) => Ok(Written::name(label.clone())),
+        Value::Number(number) if number.is_u64() => Ok(Written::name_or_number(number.to_string())),
         other => Err(format!("a label must be a string or an integer from 0, found {}", kind(other))),
+    }
+}
+
+/// What is said of a record without true labels, of whichever fields could hold them.
+pub(super) fn missing_labels(layout: &Layout) -> String {
+    let [_, other] = LABEL_FIELDS;
+    match &layout.label_field {
+        Some(_) => missing("--label-field"),
+        None => format!("missing, and so is {other:?}: add one, or name another with --label-field"),
     }
 }
 

@@ -182,7 +182,7 @@ fn text<'a>(name: &str, bytes: &'a [u8], layout: &Layout) -> Result<Cow<'a, str>
 }
 
 /// The text of a file, without a byte order mark.
-fn utf8(bytes: &[u8]) -> Result<&str> {
+pub(super) fn utf8(bytes: &[u8]) -> Result<&str> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let line = line_at(bytes, error.valid_up_to());
         flaw(line, None, "not UTF-8: convert the file to UTF-8")
@@ -230,11 +230,42 @@ struct Found {
 #[derive(Debug)]
 struct Truth {
     field: String,
-    labels: Vec<String>,
+    labels: Vec<Written>,
     /// Every label with its weight, where there are weights.
     weights: Vec<(String, f32)>,
     /// Whether they cannot be read from the record as it is kept.
     restate: bool,
+}
+
+/// A true label as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Written {
+    text: String,
+    /// Whether it may be the number of a candidate: a number of JSON, or text of a form that knows no numbers.
+    may_be_number: bool,
+}
+
+impl Written {
+    /// A label that is called so.
+    fn name(text: String) -> Self {
+        Self { text, may_be_number: false }
+    }
+
+    /// A label that is called so, or has that number.
+    fn name_or_number(text: String) -> Self {
+        Self { text, may_be_number: true }
+    }
+
+    /// The candidate that it means.
+    fn among(&self, labels: &LabelSet) -> std::result::Result<String, String> {
+        if labels.names().contains(&self.text) {
+            return Ok(self.text.clone());
+        }
+        let by_number = || labels.names().get(self.text.parse::<usize>().ok().filter(|_| self.may_be_number)?);
+        by_number()
+            .cloned()
+            .ok_or_else(|| format!("{:?} is not among the {} candidate labels", self.text, labels.len()))
+    }
 }
 
 /// Gives every record its candidate labels and checks the true ones against them.
@@ -262,16 +293,14 @@ fn labelled(record: Found, labels: Arc<LabelSet>) -> std::result::Result<Labelle
         fault: Fault::Unknown,
         message: flaw(record.line, Some(&record.truth.field), &message).to_string(),
     };
-    let truth = record.truth.labels.iter().map(|label| named(label, &labels));
+    let truth = record.truth.labels.iter().map(|label| label.among(&labels));
     let truth = truth.collect::<std::result::Result<Vec<String>, String>>().map_err(unknown)?;
     // One that names no candidate and is not true says nothing.
-    let weights =
-        record.truth.weights.iter().filter_map(|(label, weight)| Some((named(label, &labels).ok()?, *weight)));
-    let weights = weights.collect();
+    let weights = record.truth.weights.into_iter().filter(|(label, _)| labels.names().contains(label)).collect();
     Ok(Labelled {
         line: record.line,
         text: record.text,
-        restate: record.truth.restate || truth != record.truth.labels,
+        restate: record.truth.restate || record.truth.labels.iter().map(|label| &label.text).ne(&truth),
         truth,
         weights,
         labels,
@@ -290,14 +319,15 @@ fn reuse(previous: &mut Option<Arc<LabelSet>>, own: LabelSet) -> Arc<LabelSet> {
 
 /// The labels of the data that are true or have a weight, in order of first appearance.
 fn labels_seen(found: &[Found]) -> Result<LabelSet> {
-    let named = found
-        .iter()
-        .flat_map(|Found { truth, .. }| truth.labels.iter().chain(truth.weights.iter().map(|(label, _)| label)));
+    let named = found.iter().flat_map(|Found { truth, .. }| {
+        truth.labels.iter().map(|label| &label.text).chain(truth.weights.iter().map(|(label, _)| label))
+    });
     let labels = distinct(named);
     if labels.is_empty() {
         return Err(Error::Usage("no record has a label: name the candidates with --labels".into()));
     }
-    if labels.iter().all(|label| label.parse::<u64>().is_ok()) {
+    let may_be_numbers = found.iter().flat_map(|found| &found.truth.labels).any(|label| label.may_be_number);
+    if may_be_numbers && labels.iter().all(|label| label.parse::<u64>().is_ok()) {
         return Err(Error::Usage("the labels are numbers: name them with --labels, the name of 0 first".into()));
     }
     LabelSet::flat(labels)
@@ -312,15 +342,6 @@ fn all_labels(records: &[Labelled]) -> Vec<String> {
 fn distinct<'a>(labels: impl Iterator<Item = &'a String>) -> Vec<String> {
     let mut seen = HashSet::new();
     labels.filter(|label| seen.insert(label.as_str())).cloned().collect()
-}
-
-/// The candidate that a true label means: itself, or the one with its number.
-fn named(label: &String, labels: &LabelSet) -> std::result::Result<String, String> {
-    if labels.names().contains(label) {
-        return Ok(label.clone());
-    }
-    let by_number = label.parse().ok().and_then(|number: usize| labels.names().get(number));
-    by_number.cloned().ok_or_else(|| format!("{label:?} is not among the {} candidate labels", labels.len()))
 }
 
 /// What is wrong with the data, and where.

@@ -12,9 +12,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::json::{candidates_field, kind, label_field, missing, not_json, parts_of_array, read_truth};
+use super::json::{candidates_field, kind, label_field, missing, missing_labels, not_json, parts_of_array, read_truth};
 use super::table::{rows, split};
-use super::{Form, Layout, flaw, text};
+use super::{Form, Layout, Written, flaw, text};
 use crate::error::{Error, Result};
 use crate::records::LabelSet;
 use crate::records::jsonl::Object;
@@ -174,7 +174,7 @@ impl<'a> JsonReader<'a> {
         };
         let is_there = |name: &str| object.get(name).is_some();
         let field = label_field(is_there, self.layout);
-        let truth = object.get(&field).ok_or_else(|| missing("--label-field"));
+        let truth = object.get(&field).ok_or_else(|| missing_labels(self.layout));
         let truth = truth.and_then(|value| read_truth(&parsed(value)?)).map_err(|message| at(&field, &message))?;
         let text_field = &self.layout.text_field;
         let text = object.get(text_field).ok_or_else(|| at(text_field, &missing("--text-field")))?;
@@ -182,6 +182,7 @@ impl<'a> JsonReader<'a> {
         let candidates = candidates_field(&field, is_there).filter(|_| self.layout.labels.is_none());
         let candidates = candidates.map(|name| self.candidates(name, &object, place.line)).transpose()?;
         let scores = self.scores(predictions).map_err(|message| at(self.output_field, &message))?;
+        let truth = truth.into_iter().map(|label| meant(label, self.layout)).collect::<Vec<String>>();
         let truth = self.chunk.names.numbers(&truth);
         self.chunk.records.push(ReadyRecord { place, text, truth, candidates, scores });
         Ok(())
@@ -210,6 +211,14 @@ impl<'a> JsonReader<'a> {
         let list: Vec<Predicted> = serde_json::from_str(predictions.get())
             .map_err(|error| format!("must be a list of {{\"label\", \"score\"}}: {}", not_json(&error)))?;
         Ok(list.iter().map(|one| (self.chunk.names.number(&one.label), one.score)).collect())
+    }
+}
+
+/// The label of the command that a true label means; what means none is said to where all labels are known.
+fn meant(label: Written, layout: &Layout) -> String {
+    match &layout.labels {
+        Some(labels) if label.may_be_number => label.among(labels).unwrap_or(label.text),
+        _ => label.text,
     }
 }
 
@@ -281,7 +290,8 @@ fn read_table(file: usize, text: &str, delimiter: u8, layout: &Layout) -> Result
                 .map(|&(column, label)| Ok((label, number(&header[column], &row[column])?)))
                 .collect::<Result<Vec<_>>>()?,
         };
-        let truth = chunk.names.numbers(&list(truth_column));
+        let truth = list(truth_column).into_iter().map(|label| meant(Written::name_or_number(label), layout));
+        let truth = chunk.names.numbers(&truth.collect::<Vec<String>>());
         let candidates = candidates.map(|column| chunk.names.numbers(&list(column)).into());
         let place = Place { file, line };
         chunk.records.push(ReadyRecord { place, text: row[text_column].to_owned(), truth, candidates, scores });
@@ -357,8 +367,7 @@ impl Merge {
         }
         let Some(given) = self.given else { return Ok(self.names.number(name)) };
         let known = self.names.numbers.get(name).copied();
-        let by_number = || name.parse().ok().filter(|&number: &u32| (number as usize) < given);
-        known.or_else(by_number).ok_or_else(|| format!("label {name:?} is not among the {given} of --labels"))
+        known.ok_or_else(|| format!("label {name:?} is not among the {given} of --labels"))
     }
 }
 

@@ -1,25 +1,26 @@
 //! CSV and TSV under a header.
 
-use csv::{Position, ReaderBuilder, StringRecord};
+use csv::{Position, StringRecord};
 use serde_json::{Map, Value};
 
 use super::json::{candidates_field, label_field};
-use super::{Found, Layout, Lines, Own, Truth, flaw, line_at};
+use super::{Found, Layout, Lines, Own, Truth, Written, flaw, line_at};
 use crate::error::{Error, Result};
 use crate::records::LabelSet;
+use crate::records::csv as tables;
 
 /// The header of a table, and its rows with the lines where they begin.
 pub(super) fn rows(
     text: &str,
     delimiter: u8,
 ) -> Result<(StringRecord, impl Iterator<Item = Result<(usize, StringRecord)>>)> {
-    let unreadable = move |error| unreadable(text, &error);
-    let mut reader = ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
-    let header = reader.headers().map_err(unreadable)?.clone();
+    let unreadable = move |error| unreadable(text, delimiter, &error);
+    let mut reader = tables::rows(delimiter).from_reader(text.as_bytes());
+    let header = tables::unquoted_row(reader.headers().map_err(unreadable)?, delimiter);
     let mut lines = Lines::new(text);
     let rows = reader.into_records().map(move |row| {
         let row = row.map_err(unreadable)?;
-        Ok((lines.at(start(text, row.position())), row))
+        Ok((lines.at(start(text, row.position())), tables::unquoted_row(&row, delimiter)))
     });
     Ok((header, rows))
 }
@@ -91,10 +92,16 @@ impl Columns {
 
     fn read(&self, line: usize, row: &StringRecord, layout: &Layout) -> Result<Found> {
         let (field, labels) = match &self.truth {
-            TruthColumns::Named(column) => (self.header[*column].clone(), split(&row[*column], &layout.list_separator)),
+            TruthColumns::Named(column) => {
+                let labels = split(&row[*column], &layout.list_separator).into_iter().map(Written::name_or_number);
+                (self.header[*column].clone(), labels.collect())
+            }
             TruthColumns::OneHot(columns) => {
                 let holds = columns.iter().filter(|&&column| is_one(&row[column]) == Some(true));
-                (format!("{} columns of 0 and 1", columns.len()), holds.map(|&c| self.header[c].clone()).collect())
+                (
+                    format!("{} columns of 0 and 1", columns.len()),
+                    holds.map(|&c| Written::name(self.header[c].clone())).collect(),
+                )
             }
         };
         let own = |&column: &usize| LabelSet::flat(split(&row[column], &layout.list_separator));
@@ -151,11 +158,12 @@ pub(super) fn split(cell: &str, separator: &str) -> Vec<String> {
     cell.split(separator).map(str::to_owned).collect()
 }
 
-fn unreadable(text: &str, error: &csv::Error) -> Error {
+fn unreadable(text: &str, delimiter: u8, error: &csv::Error) -> Error {
     let line = line_at(text.as_bytes(), start(text, error.position()));
     match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            flaw(line, None, &format!("{len} columns where the header has {expected_len}: is a quote missing?"))
+            let guess = if delimiter == b'\t' { "are there tabs in a text?" } else { "is a quote missing?" };
+            flaw(line, None, &format!("{len} columns where the header has {expected_len}: {guess}"))
         }
         _ => flaw(line, None, &error.to_string()),
     }

@@ -127,6 +127,30 @@ fn a_number_means_the_label_with_that_number_unless_a_label_is_named_so() {
 }
 
 #[test]
+fn a_string_of_digits_is_a_name_and_no_number() {
+    let labels = with_labels(&["zero", "one"]);
+    for truth in [r#""1""#, r#"["1"]"#, r#"{"1": 1}"#] {
+        let line = format!("{{\"text\":\"x\",\"label\":{truth},\"predictions\":[]}}");
+        let message = "line 1, field \"label\": \"1\" is not among the 2 candidate labels";
+        assert_refused("d.jsonl", line.as_bytes(), &labels, message);
+        assert_eq!(
+            ready(&line, &labels).unwrap_err().to_string(),
+            "p.jsonl: line 1: label \"1\" is not among the 2 of --labels"
+        );
+    }
+    let years = "{\"text\": \"x\", \"label\": \"2024\"}\n{\"text\": \"y\", \"label\": \"2025\"}";
+    assert_eq!(read_str("d.jsonl", years).unwrap().labels, ["2024", "2025"]);
+}
+
+#[test]
+fn a_quote_in_tsv_takes_no_rows() {
+    let text = "text\tlabel\n\"one\ta\ntwo\"\ta\n\"three\"\t\"b\"\n";
+    let expected =
+        [r#"2: "one = ["a"] of ["a", "b"]"#, r#"3: two" = ["a"] of ["a", "b"]"#, r#"4: three = ["b"] of ["a", "b"]"#];
+    assert_read("d.tsv", text, &layout(), Form::Tsv, &expected);
+}
+
+#[test]
 fn csv_keeps_quoted_commas_and_line_breaks_and_splits_lists() {
     let text = "id,text,label\r\n1,\"one, \"\"two\"\"\nthree\",a|b\r\n2,four,\r\n";
     let expected = ["2: one, \"two\"\nthree = [\"a\", \"b\"] of [\"a\", \"b\"]", "4: four = [] of [\"a\", \"b\"]"];
@@ -258,7 +282,7 @@ fn bad_ready_predictions_are_refused_by_line_and_field() {
         ),
         (
             r#"{"text":"x","predictions":[]}"#,
-            "line 1, field \"true_labels\": missing: add it, or name another with --label-field",
+            "line 1, field \"true_labels\": missing, and so is \"label\": add one, or name another with --label-field",
         ),
         (
             r#"{"text":"x","label":"a","predictions":[{"label":"a","score":2}]}"#,
@@ -326,7 +350,10 @@ fn bad_json_records_are_refused_by_line_and_field() {
         ("{\"text\": \"x\", \"label\": \"a\"}\n{\"text\"", "line 2: not JSON: EOF while parsing an object"),
         ("{\"text\": 1}", "line 1, field \"text\": must be a string, found a number"),
         ("{\"label\": \"a\"}", "line 1, field \"text\": missing: add it, or name another with --text-field"),
-        ("{\"text\": \"x\"}", "line 1, field \"true_labels\": missing: add it, or name another with --label-field"),
+        (
+            "{\"text\": \"x\"}",
+            "line 1, field \"true_labels\": missing, and so is \"label\": add one, or name another with --label-field",
+        ),
         (
             "{\"text\": \"x\", \"label\": null}",
             "line 1, field \"label\": a label must be a string or an integer from 0, found null",
