@@ -64,7 +64,7 @@ int8\t'8-bit products where the processor is fastest that way, else as bf16: the
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
 chunk\t'It is read in pieces; a label\'s score is the best of all pieces'
 error\t'It is an error of the record'"
-complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l chunk-overlap -d 'With --on-overflow chunk: tokens that a piece has in common with the one before' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l chunk-overlap -d 'With --on-overflow chunk: tokens that a piece has in common with the one before [default: 64]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l labels-chunk-size -d 'Read at most N labels at once, and long lists of labels in pieces [default: all]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l wordings -d 'The lists in --labels-file are wordings of one label, not levels of a hierarchy'
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l single-label -d 'Exactly one label for a text (softmax), instead of every label that fits (sigmoid)'
@@ -112,7 +112,7 @@ int8\t'8-bit products where the processor is fastest that way, else as bf16: the
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
 chunk\t'It is read in pieces; a label\'s score is the best of all pieces'
 error\t'It is an error of the record'"
-complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l chunk-overlap -d 'With --on-overflow chunk: tokens that a piece has in common with the one before' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l chunk-overlap -d 'With --on-overflow chunk: tokens that a piece has in common with the one before [default: 64]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l labels-chunk-size -d 'Read at most N labels at once, and long lists of labels in pieces [default: all]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l resume -d 'Go on where a run with the same command stopped, or begin one that can be gone on with'
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l force -d 'Overwrite an output that is there already'
@@ -147,14 +147,14 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l report -d 'Ho
 json\t'One JSON object, every digit kept'
 markdown\t'A Markdown table'
 csv\t'One row a label and an average, every digit kept'"
-complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l predictions -d 'Write every record with its predictions to a file as `batch` does, as JSON lines' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l predictions -d 'Write every record with its predictions to a file as `batch` does, as JSON lines; replaces what is there' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l errors -d 'Show the N most confident errors of each label' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l plots -d 'Write the plots to a folder, as SVG' -r -F
-complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l html -d 'Write one page with figures, plots and the most confident errors, to open in a browser or to send' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l html -d 'Write one page with figures, plots and the most confident errors, to open in a browser or to send; replaces what is there' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l bootstrap -d 'How often records are drawn anew for the 95 % intervals; 0 for none' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l seed -d 'Where random numbers begin: the same seed gives the same figures' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l label-order-trials -d 'Ask again N times with the labels shuffled, and say how many predictions change' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l fit -d 'Fit thresholds and a temperature to these records and write them to a file for --thresholds' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l fit -d 'Fit thresholds and a temperature to these records and write them to a file for --thresholds; replaces what is there' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l fit-for -d 'What thresholds are fitted for: f1, f0.5, f2, precision=0.9 (with the most recall) or recall=0.9' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l min-accuracy -d 'The least accuracy; for several labels a record, the least subset accuracy' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l min-micro-f1 -d 'The least micro-averaged F1' -r
@@ -173,7 +173,7 @@ int8\t'8-bit products where the processor is fastest that way, else as bf16: the
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
 chunk\t'It is read in pieces; a label\'s score is the best of all pieces'
 error\t'It is an error of the record'"
-complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l chunk-overlap -d 'With --on-overflow chunk: tokens that a piece has in common with the one before' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l chunk-overlap -d 'With --on-overflow chunk: tokens that a piece has in common with the one before [default: 64]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l labels-chunk-size -d 'Read at most N labels at once, and long lists of labels in pieces [default: all]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l wordings -d 'The lists in --labels-file are wordings of one label, not levels of a hierarchy'
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l single-label -d 'Exactly one label for a text (softmax), instead of every label that fits (sigmoid)'
@@ -271,7 +271,7 @@ f16\t'float16 where the device has it: less exact'
 int8\t'8-bit products where the processor is fastest that way, else as bf16: the least exact'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
 error\t'It is an error of the record'"
-complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l chunk-overlap -d 'With --on-overflow chunk: tokens that a piece has in common with the one before' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l chunk-overlap -d 'With --on-overflow chunk: tokens that a piece has in common with the one before [default: 64]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l labels-chunk-size -d 'Read at most N labels at once, and long lists of labels in pieces [default: all]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l force -d 'Replace the output file if it is there'
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l wordings -d 'The lists in --labels-file are wordings of one label, not levels of a hierarchy'
@@ -298,7 +298,7 @@ int8\t'8-bit products where the processor is fastest that way, else as bf16: the
 complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
 chunk\t'It is read in pieces; a label\'s score is the best of all pieces'
 error\t'It is an error of the record'"
-complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l chunk-overlap -d 'With --on-overflow chunk: tokens that a piece has in common with the one before' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l chunk-overlap -d 'With --on-overflow chunk: tokens that a piece has in common with the one before [default: 64]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l labels-chunk-size -d 'Read at most N labels at once, and long lists of labels in pieces [default: all]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l offline -d 'Never touch the network: use what is in the cache, or stop with an error'
 complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -s q -l quiet -d 'Say nothing but errors: no progress, no summary, no hints'

@@ -1,9 +1,11 @@
 //! Files that the program keeps beside those of the user.
 
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
 
 /// The least time from one state of a run to the next: what a crash may cost.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -25,6 +27,71 @@ pub fn is_same(one: &Path, other: &Path) -> bool {
     match fs::metadata(one) {
         Ok(metadata) => metadata.is_file() && same_file::is_same_file(one, other).unwrap_or(false),
         Err(_) => std::path::absolute(one).is_ok_and(|one| std::path::absolute(other).is_ok_and(|other| one == other)),
+    }
+}
+
+/// Opens a file to be written: made where it is not there, and left as it is where it is.
+///
+/// # Errors
+/// The folder for it is not there, or it cannot be opened.
+pub fn open_file(path: &Path) -> Result<File> {
+    File::options().write(true).create(true).truncate(false).open(path).map_err(|error| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+        match folder.filter(|_| error.kind() == io::ErrorKind::NotFound) {
+            Some(folder) => {
+                let (path, folder) = (path.display(), folder.display());
+                Error::Usage(format!("{path}: the folder {folder} does not exist: make it first"))
+            }
+            None => Error::io(path, error),
+        }
+    })
+}
+
+/// A file that is written at the end of a run, and opened before any work so that none is lost. One that was not there
+/// before is taken away again where nothing came to be written.
+#[derive(Debug)]
+pub struct Reserved {
+    path: PathBuf,
+    file: File,
+    is_new: bool,
+}
+
+impl Reserved {
+    /// Opens the file; what is in it stays for now.
+    ///
+    /// # Errors
+    /// It cannot be opened for writing.
+    pub fn open(path: &Path) -> Result<Self> {
+        let (file, is_new) = match File::options().write(true).create_new(true).open(path) {
+            Ok(file) => (file, true),
+            Err(_) => (open_file(path)?, false),
+        };
+        Ok(Self { path: path.to_owned(), file, is_new })
+    }
+
+    /// Writes the whole of its content.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(mut self, content: &[u8]) -> Result<()> {
+        let mut write = || {
+            // A device or a pipe has no length.
+            if self.file.metadata()?.is_file() {
+                self.file.set_len(0)?;
+            }
+            self.file.write_all(content)
+        };
+        write().map_err(|error| Error::io(&self.path, error))?;
+        self.is_new = false;
+        Ok(())
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        if self.is_new {
+            drop(fs::remove_file(&self.path));
+        }
     }
 }
 

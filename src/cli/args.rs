@@ -121,11 +121,11 @@ pub struct ModelArgs {
     /// What becomes of a text that does not fit
     #[arg(long, help_heading = "Model", value_name = "MODE", value_enum, default_value_t)]
     pub on_overflow: OnOverflow,
-    /// With --on-overflow chunk: tokens that a piece has in common with the one before
+    /// With --on-overflow chunk: tokens that a piece has in common with the one before [default: 64]
     ///
     /// At most half of a piece. Counted in tokens, of which each model has its own, not in characters.
-    #[arg(long, help_heading = "Model", value_name = "N", default_value_t = 64)]
-    pub chunk_overlap: usize,
+    #[arg(long, help_heading = "Model", value_name = "N")]
+    pub chunk_overlap: Option<usize>,
     /// Read at most N labels at once, and long lists of labels in pieces [default: all]
     ///
     /// With --single-label, the softmax is over all labels.
@@ -156,6 +156,12 @@ impl From<OnOverflow> for Overflow {
 }
 
 impl ModelArgs {
+    /// Tokens that a piece has in common with the one before.
+    pub fn overlap(&self) -> usize {
+        const OVERLAP: usize = 64;
+        self.chunk_overlap.unwrap_or(OVERLAP)
+    }
+
     /// Finds the model (fetching it from the Hub where need be) and loads it, for scores by softmax where
     /// `single_label`.
     ///
@@ -170,11 +176,14 @@ impl ModelArgs {
     /// # Errors
     /// The model is damaged, or needs what this build or machine does not have.
     pub fn load_from(&self, source: &Source, single_label: bool) -> anyhow::Result<Model> {
+        if self.chunk_overlap.is_some() && self.on_overflow != OnOverflow::Chunk {
+            bail!("--chunk-overlap is for texts that are read in pieces: add --on-overflow chunk, or leave it out");
+        }
         let options = Options {
             precision: self.dtype.into(),
             pieces: Pieces {
                 overflow: self.on_overflow.into(),
-                overlap: self.chunk_overlap,
+                overlap: self.overlap(),
                 labels: self.labels_chunk_size,
                 single_label,
             },
@@ -262,13 +271,7 @@ impl BaseArgs {
     /// # Errors
     /// There is no such folder or repository, or it cannot be reached.
     pub fn find(&self) -> anyhow::Result<Source> {
-        if let Some(folder) = folder(&self.model) {
-            if folder.is_file() {
-                bail!("--model {}: is a file, not the folder of a model", folder.display());
-            }
-            if !folder.is_dir() {
-                bail!("model folder {} does not exist", folder.display());
-            }
+        if let Some(folder) = self.folder()? {
             return Ok(Source::Folder(folder));
         }
         if self.is_builtin() {
@@ -280,6 +283,21 @@ impl BaseArgs {
     /// Whether nothing is fetched for it: it is a folder, or inside the program.
     fn is_local(&self) -> bool {
         self.is_builtin() || folder(&self.model).is_some()
+    }
+
+    /// The folder that the model's name means, if it means one.
+    ///
+    /// # Errors
+    /// There is no such folder.
+    pub fn folder(&self) -> anyhow::Result<Option<PathBuf>> {
+        let Some(folder) = folder(&self.model) else { return Ok(None) };
+        if folder.is_file() {
+            bail!("--model {}: is a file, not the folder of a model", folder.display());
+        }
+        if !folder.is_dir() {
+            bail!("model folder {} does not exist", folder.display());
+        }
+        Ok(Some(folder))
     }
 
     /// The folder of a bi-encoder's label tokenizer, where it lies in a repository of its own.

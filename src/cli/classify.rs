@@ -1,6 +1,6 @@
 //! `gliclass classify`: a few texts, for people and for pipes.
 
-use std::io::{BufRead, BufReader, BufWriter, IsTerminal, Write};
+use std::io::{BufRead, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
@@ -8,13 +8,14 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 
 use super::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs};
-use super::batch::forms::{check_lists, csv_values};
+use super::batch::forms::{check_cells, csv_values};
 use super::retrieval::Retrieval;
 use super::terminal;
 use crate::adapted::Adapted;
 use crate::display;
 use crate::error::{Error, Result};
 use crate::records::csv::{Dialect, write_row};
+use crate::records::input::Input;
 use crate::records::jsonl::json_string;
 use crate::records::{Defaults, Entry};
 use crate::runner::{Classified, Limits, Runner, Sink};
@@ -33,7 +34,7 @@ const BAR: usize = 24;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The texts; standard input, one a line, with `-` or nothing
+    /// The texts; standard input, one a line, with `-` or nothing. One that begins with `-` goes behind `--`
     texts: Vec<String>,
     /// How the results are written [default: a table on a terminal, else jsonl]
     #[arg(long, value_name = "FORMAT")]
@@ -120,7 +121,8 @@ impl Args {
         }
         let decision = self.decision.decision(Some(labels))?;
         if matches!(format, Some(Format::Csv | Format::Tsv)) {
-            check_lists(labels, &decision, LIST_SEPARATOR).context("take another --format")?;
+            check_cells(labels, &decision, LIST_SEPARATOR, format == Some(Format::Tsv))
+                .context("take another --format")?;
         }
         let scores = labels.names().iter().map(|label| format!("score:{label}")).collect();
         let columns =
@@ -139,7 +141,10 @@ fn texts(arguments: Vec<String>, quiet: bool) -> impl Iterator<Item = Result<Res
         if std::io::stdin().is_terminal() && !quiet {
             terminal::say("Type texts, one a line; Ctrl-D ends.");
         }
-        Box::new(lines(BufReader::new(std::io::stdin())))
+        match Input::open(None) {
+            Ok(input) => Box::new(lines(input.stream)),
+            Err(error) => Box::new(std::iter::once(Err(error))),
+        }
     })
 }
 
@@ -182,7 +187,8 @@ impl Form {
             Some(Format::Jsonl) => out.extend((self.object(text, found) + "\n").bytes()),
             Some(Format::Csv | Format::Tsv) => {
                 let values = csv_values(found, &self.decision, LIST_SEPARATOR);
-                write_row(std::iter::once(text).chain(values.iter().map(String::as_str)), self.dialect(), out);
+                let (cells, dialect) = (std::iter::once(text).chain(values.iter().map(String::as_str)), self.dialect());
+                write_row(cells.map(|value| dialect.cell(value)).map(|cell| cell.into_owned()), dialect, out);
             }
         }
     }
@@ -241,7 +247,8 @@ impl<W: Write> Sheet<W> {
             Some(Format::Csv | Format::Tsv) => {
                 let mut header = Vec::new();
                 let columns = std::iter::once("text").chain(self.form.columns.iter().map(String::as_str));
-                write_row(columns, self.form.dialect(), &mut header);
+                let dialect = self.form.dialect();
+                write_row(columns.map(|name| dialect.cell(name).into_owned()), dialect, &mut header);
                 self.write_bytes(&header)
             }
             _ => Ok(()),

@@ -129,11 +129,17 @@ impl Sink<Line> for Writer {
             _ if line.is_blank() => self.output.write(|out| line.write_unchanged(out)),
             Ok(found) => {
                 self.progress.classified(found.tokens, found.truncated);
-                self.output.write(|out| line.write(&fields(&found), &[], out))
+                self.output.write(|out| line.write(&fields(&found), &["text_embedding", "error", "truncated"], out))
             }
             Err(error) => {
                 self.progress.failed();
-                self.output.write(|out| line.write(&[("error", json_string(&error.to_string()))], &[], out))
+                self.output.write(|out| {
+                    line.write(
+                        &[("error", json_string(&error.to_string()))],
+                        &["text_embedding", "class_embeddings", "truncated"],
+                        out,
+                    )
+                })
             }
         }
     }

@@ -51,7 +51,10 @@ enum Command {
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
-    let cli = Cli::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit());
+    let cli = match command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
     run(cli).unwrap_or_else(|error| {
         if is_broken_pipe(&error) {
             return ExitCode::SUCCESS;
@@ -69,6 +72,18 @@ fn command() -> clap::Command {
         if value.is_some_and(|value| value.is_empty()) { arg.env(Resettable::Reset) } else { arg }
     };
     Cli::command().mut_subcommands(|command| command.mut_args(without_empty))
+}
+
+/// Prints help, or what is wrong with the command line: without colours where that repeats a control character.
+fn misused(error: &clap::Error) -> ExitCode {
+    let typed = std::env::args_os().chain(std::env::vars_os().map(|(_, value)| value));
+    let is_harmless = |text: std::ffi::OsString| terminal::escaped(&text.to_string_lossy()) == text.to_string_lossy();
+    if !error.use_stderr() || typed.skip(1).all(is_harmless) {
+        error.exit();
+    }
+    let lines = error.render().to_string();
+    lines.lines().for_each(|line| terminal::say(&terminal::escaped(line)));
+    ExitCode::from(2)
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {

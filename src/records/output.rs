@@ -14,6 +14,7 @@ use same_file::Handle;
 use super::input::{Input, Packing};
 use crate::display;
 use crate::error::{Error, Result};
+use crate::files::open_file;
 
 /// Bytes of whole records that are written, or packed, at once. More would pack a little better, but it is
 /// also what is computed again where a run with a packed output is resumed.
@@ -28,23 +29,6 @@ pub enum Existing {
     Replace,
     /// It is gone on with.
     Continue,
-}
-
-/// Opens a file to be written: made where it is not there, and left as it is where it is.
-///
-/// # Errors
-/// The folder for it is not there, or it cannot be opened.
-pub fn open_file(path: &Path) -> Result<File> {
-    File::options().write(true).create(true).truncate(false).open(path).map_err(|error| {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists());
-        match folder.filter(|_| error.kind() == ErrorKind::NotFound) {
-            Some(folder) => {
-                let (path, folder) = (path.display(), folder.display());
-                Error::Usage(format!("{path}: the folder {folder} does not exist: make it first"))
-            }
-            None => Error::io(path, error),
-        }
-    })
 }
 
 /// An output that is open and locked, and still as it was.

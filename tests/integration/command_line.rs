@@ -39,8 +39,10 @@ fn batch_refuses_what_would_destroy_data() {
     sandbox.write("in.jsonl", "{\"text\":\"a\"}\n");
     sandbox.gliclass(["batch", "in.jsonl", "-o", "in.jsonl", "-l", "a"]).run().ends_with(2).says(&["is the input"]);
     assert_eq!(std::fs::read_to_string(sandbox.path("in.jsonl")).unwrap(), "{\"text\":\"a\"}\n");
-    let taken = ["batch", "in.jsonl", "-l", "a", "--output-field", "text"];
-    sandbox.gliclass(taken).run().ends_with(2).says(&["--output-field"]);
+    for field in ["text", "labels", "prompt", "error"] {
+        let taken = ["batch", "in.jsonl", "-l", "a", "--output-field", field];
+        sandbox.gliclass(taken).run().ends_with(2).says(&["--output-field", field]);
+    }
 }
 
 #[test]
@@ -143,6 +145,10 @@ fn a_folder_that_is_missing_is_named() {
 fn what_would_be_misread_or_ignored_is_refused_with_the_way_out() {
     let sandbox = Sandbox::new();
     sandbox.write("in.csv", "text\nx\n");
+    sandbox.write("none.json", "[]");
+    sandbox.write("tags.txt", "[a] tag\nother\n");
+    sandbox.write("latin.txt", b"one\n\xe9\n");
+    sandbox.write("empty.jsonl", "");
     for (arguments, words) in [
         (&["classify", "x", "-l", "sport,\"news, politics"][..], &["a quote is opened and never closed"][..]),
         (&["classify", "x", "-l", "a|b,c", "--format", "csv"], &["\"a|b\"", "another --format"]),
@@ -152,7 +158,30 @@ fn what_would_be_misread_or_ignored_is_refused_with_the_way_out() {
         (&["embed", "in.csv", "-l", "a"], &["embed reads JSONL"]),
         (&["batch", "in.csv", "-l", "a", "--output-field", "b"], &["--output-field is for JSONL", "predicted_labels"]),
         (&["batch", "in.csv", "-l", "a|b,c"], &["\"a|b\"", "another --list-separator"]),
+        (&["batch", "in.csv", "-l", "a", "--list-separator", ""], &["--list-separator", "a value is required"]),
+        (&["classify", "x", "-l", "a", "--chunk-overlap", "3"], &["--chunk-overlap", "add --on-overflow chunk"]),
+        (&["classify", "x", "-l", "a", "--examples", "none.json"], &["none.json: holds no example"]),
+        (&["classify", "x", "-l", "a", "--rac-examples", "none.json"], &["none.json: holds no example"]),
+        (
+            &["classify", "x", "--labels-file", "tags.txt"],
+            &["tags.txt: not JSON", "begins with [ or { is read as JSON"],
+        ),
+        (&["classify", "x", "--labels-file", "latin.txt"], &["latin.txt: line 2: not UTF-8"]),
+        (&["batch", "empty.jsonl", "-l", "a", "-m", "./nothing"], &["./nothing"]),
     ] {
         sandbox.gliclass(arguments).run().ends_with(2).says(words);
+    }
+}
+
+#[test]
+fn control_characters_of_a_wrong_command_line_are_escaped() {
+    let sandbox = Sandbox::new();
+    for arguments in [
+        &["batch", "a", "b", "evil\u{1b}[31m\rtext"][..],
+        &["classify", "-l", "a", "--device", "\u{1b}]0;x\u{7}\r\u{c}", "x"],
+        &["classify", "-l", "a", "--evil\u{9b}1m\r", "x"],
+    ] {
+        let outcome = sandbox.gliclass(arguments).run().ends_with(2).says(&["error: ", "\\r"]);
+        assert!(!outcome.stderr.contains(|one: char| one.is_control() && one != '\n'), "{:?}", outcome.stderr);
     }
 }

@@ -414,3 +414,66 @@ fn nothing_is_written_over_what_is_read_or_written_otherwise() {
     assert_eq!(std::fs::read_to_string(sandbox.path("labels.txt")).unwrap(), "a\n");
     assert_eq!(std::fs::read_to_string(sandbox.path("t.json")).unwrap(), "{}");
 }
+
+#[test]
+fn a_file_that_nothing_was_written_to_is_not_left_behind_and_one_that_was_there_stays() {
+    let sandbox = Sandbox::new();
+    sandbox.write("p.jsonl", "{\"text\": \"x\", \"label\": \"a\", \"predictions\": []}\n");
+    sandbox.write("old.json", "old");
+    for file in ["new.json", "old.json"] {
+        let arguments = ["eval", "--predictions-from", "p.jsonl", "--fit", file, "--html", "new.html"];
+        sandbox.gliclass(arguments).run().ends_with(2).says(&["--all-scores"]);
+    }
+    assert!(!sandbox.path("new.json").exists() && !sandbox.path("new.html").exists());
+    assert_eq!(std::fs::read_to_string(sandbox.path("old.json")).unwrap(), "old");
+    for option in ["--fit", "--html"] {
+        let arguments = ["eval", "--predictions-from", "p.jsonl", option, "-"];
+        sandbox.gliclass(arguments).run().ends_with(2).says(&["name a file"]);
+    }
+}
+
+#[test]
+fn a_goal_that_makes_no_sense_is_refused_before_the_model_is_looked_for() {
+    let sandbox = Sandbox::new();
+    sandbox.write("d.jsonl", r#"{"text": "x", "all_labels": ["a", "b"], "true_labels": ["a", "b"]}"#);
+    for (goal, message) in [("recall=0.9", "give precision=P"), ("f1", "leave out --single-label")] {
+        let arguments = ["eval", "d.jsonl", "--single-label", "--fit", "t.json", "--fit-for", goal, "-m", "./nothing"];
+        sandbox.gliclass(arguments).run().ends_with(2).says(&[message]);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_page_may_go_to_a_pipe() {
+    let sandbox = Sandbox::new();
+    sandbox.write("p.jsonl", ready(9));
+    let arguments = ["eval", "--predictions-from", "p.jsonl", "--single-label", "--html", "/dev/stdout"];
+    let outcome = sandbox.gliclass(arguments).run().ends_with(0);
+    assert!(outcome.stdout.contains("<html") && outcome.stdout.contains("accuracy"), "{}", outcome.stdout);
+}
+
+#[test]
+fn records_that_failed_are_told_and_end_with_one() {
+    let sandbox = Sandbox::new();
+    sandbox.write("p.jsonl", ready(10) + "{\"text\": \"y\", \"label\": \"a\", \"error\": \"too long\"}\n");
+    let arguments = ["eval", "--predictions-from", "p.jsonl", "--single-label", "--min-accuracy", "0.9", "-q"];
+    let outcome = sandbox.gliclass(arguments).run().ends_with(1).says(&["error: p.jsonl: 1 record"]);
+    assert!(outcome.stdout.contains("records: 10"), "{}", outcome.stdout);
+}
+
+#[test]
+fn without_rounds_there_are_no_intervals() {
+    let sandbox = Sandbox::new();
+    sandbox.write("better.jsonl", ready(9));
+    sandbox.write("worse.jsonl", ready(4));
+    let arguments = ["eval", "--predictions-from", "better.jsonl", "--compare", "worse.jsonl", "--single-label"];
+    let without = arguments.into_iter().chain(["--bootstrap", "0"]);
+    let report = json(&sandbox.gliclass(without.clone().chain(["--report", "json"])).run().ends_with(0).stdout);
+    let both = [&report["intervals"][0], &report["comparison"]["differences"][0]];
+    assert!(
+        both.iter().all(|one| one.is_object() && one.get("low").is_none() && one.get("high").is_none()),
+        "{report}"
+    );
+    let shown = sandbox.gliclass(without).run().ends_with(0).stdout;
+    assert!(!shown.contains("95 %") && !shown.contains("is better"), "{shown}");
+}

@@ -55,6 +55,9 @@ fn packed_standard_input_is_known_by_its_first_bytes() {
     for input in [gzip(RECORDS), zstandard(RECORDS)] {
         assert_eq!(batch(&sandbox, &[]).input(input).run().ends_with(0).stdout, expected);
     }
+    let classify = || sandbox.gliclass(["classify", "--model", MODEL, "--labels", "a,b"]);
+    let expected = classify().input("One\nTwo\n").run().ends_with(0).stdout;
+    assert_eq!(classify().input(gzip("One\nTwo\n")).run().ends_with(0).stdout, expected);
 }
 
 #[test]

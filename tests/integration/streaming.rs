@@ -134,6 +134,22 @@ fn tsv_has_a_column_for_every_score() {
 }
 
 #[test]
+fn a_quote_in_tsv_takes_no_rows() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.tsv", "id\ttext\n1\t\"One\n2\ttwo\"\n3\t\"a \"\"quoted\"\" text\"\n");
+    batch(&sandbox, &["in.tsv", "-o", "out.tsv", "--single-label"]).run().ends_with(0).says(&["3 records, 0 errors"]);
+    let output = std::fs::read_to_string(sandbox.path("out.tsv")).unwrap();
+    let begins: Vec<String> =
+        output.lines().map(|line| line.split('\t').take(2).collect::<Vec<_>>().join("\t")).collect();
+    assert_eq!(begins, ["id\ttext", "1\t\"One", "2\ttwo\"", "3\t\"a \"\"quoted\"\" text\""]);
+    sandbox.write("labels.json", r#"["a\tb", "c"]"#);
+    for arguments in [&["batch", "in.tsv"][..], &["classify", "x", "--format", "tsv"]] {
+        let arguments = arguments.iter().chain(&["--labels-file", "labels.json"]);
+        sandbox.gliclass(arguments).run().ends_with(2).says(&["\"a\\tb\" holds a tab"]);
+    }
+}
+
+#[test]
 fn scores_take_the_shape_of_the_labels() {
     let sandbox = Sandbox::new();
     sandbox.write("labels.json", r#"{"x": ["y", "z"], "w": "v"}"#);
@@ -169,6 +185,26 @@ fn what_an_earlier_run_said_does_not_stand_beside_an_error() {
     let run = sandbox.gliclass(["batch", "-q", "--model", MODEL, "-l", "a"]).input(line).run().ends_with(1);
     let answer: Value = serde_json::from_str(&run.stdout).unwrap();
     assert!(answer["predictions"].is_null() && answer["error"].is_string() && answer["id"] == 1, "{answer}");
+    let line = "{\"text\": \"x\", \"error\": \"old\", \"truncated\": true, \"predictions\": null, \"id\": 1}\n";
+    let run = batch(&sandbox, &["-q"]).input(line).run().ends_with(0);
+    let answer: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert!(answer["error"].is_null() && answer["truncated"].is_null() && answer["predictions"].is_array(), "{answer}");
     let run = sandbox.gliclass(["batch", "--text-field", "error", "-l", "a"]).input(line).run().ends_with(2);
     run.says(&["--text-field \"error\"", "would replace it"]);
+}
+
+#[test]
+fn what_the_user_calls_an_error_stays() {
+    let sandbox = Sandbox::new();
+    let run = batch(&sandbox, &["-q"]).input("{\"text\": \"x\", \"error\": \"E42\"}\n").run().ends_with(0);
+    assert!(run.stdout.starts_with("{\"text\": \"x\", \"error\": \"E42\",\"predictions\":"), "{}", run.stdout);
+    sandbox.write("in.csv", "text,error\nOne,E42\nTwo\n");
+    batch(&sandbox, &["in.csv", "-o", "out.csv", "--all-scores"]).run().ends_with(1);
+    let output = std::fs::read_to_string(sandbox.path("out.csv")).unwrap();
+    let lines: Vec<&str> = output.lines().collect();
+    assert!(lines[1].starts_with("One,E42,0.") && lines[2].starts_with("Two,1 columns"), "{output}");
+    // Of an earlier run, it is out of date.
+    sandbox.write("again.csv", "text,predicted_labels,predicted_scores,error\nOne,,,old\n");
+    let run = batch(&sandbox, &["again.csv"]).run().ends_with(0);
+    assert!(!run.stdout.contains("old"), "{}", run.stdout);
 }

@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use anyhow::{Context, bail};
 
-use super::options::{Args, OnError};
+use super::options::{Args, Format, OnError};
 use crate::cli::args::ShapeArgs;
 use crate::error::Result;
 use crate::records::csv::{self, Columns, Row};
@@ -68,12 +68,11 @@ impl Form for Jsonl {
         if found.truncated {
             fields.push(("truncated", "true".into()));
         }
-        raw.write(&fields, &[], out);
+        raw.write(&fields, &[&self.output_field, "error", "truncated"], out);
     }
 
     fn bad(&mut self, raw: &Line, message: &str, out: &mut Vec<u8>) {
-        // What an earlier run said of it is no answer of this one.
-        raw.write(&[("error", json_string(message))], &[&self.output_field], out);
+        raw.write(&[("error", json_string(message))], &[&self.output_field, "truncated"], out);
     }
 
     fn passes(&self, raw: &Line, out: &mut Vec<u8>) -> bool {
@@ -92,6 +91,8 @@ pub(super) struct Csv {
     /// How many columns hold predictions; one more holds the error, where errors are kept.
     predicted: usize,
     keeps_errors: bool,
+    /// Whether the input has a column `error` that no run of this program wrote.
+    has_own_error: bool,
 }
 
 impl Csv {
@@ -101,7 +102,8 @@ impl Csv {
         labels: &LabelSet,
         source: &csv::Reader<B>,
     ) -> anyhow::Result<Self> {
-        check_lists(labels, &decision, &args.list_separator).context("give another --list-separator")?;
+        check_cells(labels, &decision, &args.list_separator, args.format() == Format::Tsv)
+            .context("give another --list-separator, or JSONL")?;
         let mut added: Vec<String> = if decision.all_scores {
             labels.names().iter().map(|label| format!("score:{label}")).collect()
         } else {
@@ -113,13 +115,17 @@ impl Csv {
             added.push("error".into());
         }
         args.check_text_field(&added)?;
+        let is_there = |is_it: fn(&[u8]) -> bool| source.header().iter().any(is_it);
+        let has_own_error = is_there(|column| column == b"error")
+            && !is_there(|column| column == b"predicted_labels" || column.starts_with(b"score:"));
         let columns = Columns::new(source.header(), &added, source.dialect());
-        Ok(Self { columns, decision, list_separator: args.list_separator.clone(), predicted, keeps_errors })
+        let list_separator = args.list_separator.clone();
+        Ok(Self { columns, decision, list_separator, predicted, keeps_errors, has_own_error })
     }
 
     fn write(&self, row: &Row, mut values: Vec<String>, error: &str, out: &mut Vec<u8>) {
         values.resize(self.predicted, String::new());
-        if self.keeps_errors {
+        if self.keeps_errors && !(error.is_empty() && self.has_own_error) {
             values.push(error.to_owned());
         }
         self.columns.write(row, &values, out);
@@ -196,8 +202,16 @@ impl Form for Parquet {
 /// Checks that a cell with a list of labels can be read back.
 ///
 /// # Errors
-/// Lists are written, and a label holds what stands between two of them.
-pub(in crate::cli) fn check_lists(labels: &LabelSet, decision: &Decision, separator: &str) -> anyhow::Result<()> {
+/// Lists are written, and a label holds what stands between two of them; or it holds what TSV cannot.
+pub(in crate::cli) fn check_cells(
+    labels: &LabelSet,
+    decision: &Decision,
+    separator: &str,
+    is_tsv: bool,
+) -> anyhow::Result<()> {
+    if let Some(label) = labels.names().iter().find(|label| is_tsv && label.contains(csv::NOT_IN_TSV)) {
+        bail!("label {label:?} holds a tab or a line break, which no cell of TSV can hold");
+    }
     match labels.names().iter().find(|label| label.contains(separator)) {
         Some(label) if !decision.all_scores => {
             bail!("label {label:?} holds {separator:?}, which joins labels in a column")

@@ -110,7 +110,10 @@ pub fn run_with<C: Candidate>(
     let may_be_cut = format != Format::Parquet && (args.run.force || output.size()?.unwrap_or(0) == 0);
     if !terminal::is_awaited(args.input.as_deref()) {
         if may_be_cut && input.is_empty()? {
+            // The model is not needed, and a name that is none is told all the same.
+            args.model.base.folder()?;
             args.begin(output, 0)?;
+            Progress::new(None, args.model.base.verbosity.quiet).finish();
             return Ok(ExitCode::SUCCESS);
         }
         if format == Format::Jsonl {

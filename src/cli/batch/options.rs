@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::ValueEnum;
+use clap::builder::NonEmptyStringValueParser;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -25,7 +26,8 @@ use crate::scores::Decision;
 /// text did not fit. A field of that name that is there already is replaced.
 ///
 /// CSV and TSV need a header. The columns come out as they went in, then `predicted_labels` and
-/// `predicted_scores`, then, with --on-error keep, `error`.
+/// `predicted_scores`, then, with --on-error keep, `error`. In TSV a line is a row and a tab ends a cell, whatever quotes
+/// there are; quotes around a whole cell are no part of its text.
 ///
 /// Parquet: the columns come out as they went in, then `predicted_labels` and `predicted_scores`, lists,
 /// and `error`. A column `labels` of lists of texts comes before the command's labels. Row groups are
@@ -52,7 +54,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME", default_value = PREDICTIONS)]
     pub(super) output_field: String,
     /// Joins several labels, and several scores, in a CSV or TSV column
-    #[arg(long, value_name = "S", default_value = "|")]
+    #[arg(long, value_name = "S", default_value = "|", value_parser = NonEmptyStringValueParser::new())]
     pub(super) list_separator: String,
     /// What becomes of a record that cannot be classified
     #[arg(long, value_name = "MODE", default_value = "keep")]
@@ -200,7 +202,8 @@ impl Args {
         if let Some(output) = &self.output {
             check_free("--output", output, self.labels.files().chain(self.decision.files()))?;
         }
-        if [self.text_field.as_str(), "error", "truncated"].contains(&self.output_field.as_str()) {
+        let taken = [self.text_field.as_str(), "labels", "prompt", "examples", "rac_examples", "error", "truncated"];
+        if taken.contains(&self.output_field.as_str()) {
             bail!("--output-field {:?} is taken by another field: give another name", self.output_field);
         }
         if self.output_field.is_empty() {
@@ -282,7 +285,7 @@ impl Args {
             "--dtype": format!("{:?}", self.model.dtype),
             "--max-length": self.model.base.max_length,
             "--on-overflow": format!("{:?}", self.model.on_overflow),
-            "--chunk-overlap": self.model.chunk_overlap,
+            "--chunk-overlap": self.model.overlap(),
             "--labels-chunk-size": self.model.labels_chunk_size,
         });
         let Value::Object(settings) = settings else { unreachable!("an object was written above") };

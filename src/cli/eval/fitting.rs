@@ -1,55 +1,53 @@
 //! `--fit`: thresholds fitted and written.
 
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-
 use anyhow::bail;
 
 use super::gather::Gathered;
-use crate::error::Error;
-use crate::metrics::Task;
+use crate::files::Reserved;
 use crate::metrics::fit::{Fit, Scheme};
 use crate::metrics::goal::Goal;
-use crate::records::output::open_file;
 use crate::scores::thresholds::{Fitted, Thresholds, Use};
 
-/// The file that is fitted into; there before any work, so that none is lost.
-pub struct ThresholdsFile {
-    path: PathBuf,
-    file: File,
+/// Writes what was fitted.
+pub fn write(file: Reserved, fit: &Fit, gathered: &Gathered) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string_pretty(&thresholds(fit, gathered))?;
+    text.push('\n');
+    Ok(file.write(text.as_bytes())?)
 }
 
-/// Begins the file.
-pub fn create(path: &Path) -> anyhow::Result<ThresholdsFile> {
-    Ok(ThresholdsFile { path: path.to_owned(), file: open_file(path)? })
-}
-
-impl ThresholdsFile {
-    /// Writes what was fitted.
-    pub fn write(mut self, fit: &Fit, gathered: &Gathered) -> anyhow::Result<()> {
-        let mut text = serde_json::to_string_pretty(&thresholds(fit, gathered))?;
-        text.push('\n');
-        let written = self.file.set_len(0).and_then(|()| self.file.write_all(text.as_bytes()));
-        Ok(written.map_err(|error| Error::io(&self.path, error))?)
+/// Checks the goal, before any work.
+///
+/// # Errors
+/// It makes no sense where every text has an answer.
+pub fn check_goal(goal: Goal, single_label: bool) -> anyhow::Result<()> {
+    if single_label && matches!(goal, Goal::Recall(_)) {
+        bail!("--fit-for {goal}: with --single-label every text has an answer: give precision=P");
     }
+    Ok(())
+}
+
+/// Checks how many labels are true of each record, which can be known before a model is asked.
+///
+/// # Errors
+/// Not one of some, where one must be.
+pub fn check_truth(mut counts: impl Iterator<Item = usize>, single_label: bool) -> anyhow::Result<()> {
+    if single_label && counts.any(|count| count != 1) {
+        bail!("--fit: some records have no or several true labels: leave out --single-label");
+    }
+    Ok(())
 }
 
 /// Fits to records.
 ///
 /// # Errors
-/// Not every label has a score, or the goal makes no sense for them.
+/// Not every label has a score, or not one is true of each where one must be.
 pub fn fit(gathered: &Gathered, goal: Goal, seed: u64) -> anyhow::Result<Fit> {
     let judged = &gathered.judged;
     if !judged.is_scored() {
         bail!("--fit needs the scores of all labels: write the predictions with --all-scores");
     }
-    if judged.single_label() && judged.task() == Task::MultiLabel {
-        bail!("--fit: some records have no or several true labels: leave out --single-label");
-    }
-    if judged.single_label() && matches!(goal, Goal::Recall(_)) {
-        bail!("--fit-for {goal}: with --single-label every text has an answer: give precision=P");
-    }
+    let true_labels = judged.iter().map(|record| record.iter().filter(|one| one.truth).count());
+    check_truth(true_labels, judged.single_label())?;
     Ok(Fit::new(judged, goal, seed))
 }
 

@@ -26,6 +26,8 @@ pub struct Gathered {
     pub places: Vec<Place>,
     /// The files.
     pub files: Vec<String>,
+    /// Records that hold an error instead of predictions, and are left out.
+    pub failed: usize,
 }
 
 impl Gathered {
@@ -86,7 +88,7 @@ impl Asking {
         self.progress.finish();
         let finished = self.predictions.map_or(Ok(()), Predictions::finish);
         result.and(finished)?;
-        Ok(Gathered { judged, texts, places: lines, files: vec![data.name] })
+        Ok(Gathered { judged, texts, places: lines, files: vec![data.name], failed: 0 })
     }
 
     fn note(&mut self, labelled: &Labelled, classified: &Classified) -> Result<()> {
@@ -163,7 +165,7 @@ pub fn judge(ready: Ready, files: Vec<String>, decision: &Decision) -> Gathered 
         places.push(record.place);
     }
     let judged = if ready.complete { judged } else { judged.without_scores() };
-    Gathered { judged, texts, places, files }
+    Gathered { judged, texts, places, files, failed: ready.failed }
 }
 
 fn decide_ready(candidates: &mut [Candidate], decision: &Decision, thresholds: &[f32]) {

@@ -20,6 +20,7 @@ use super::batch::check_jsonl;
 use super::retrieval::Retrieval;
 use super::terminal::{self, Progress};
 use crate::adapted::Adapted;
+use crate::files::Reserved;
 use crate::metrics::comparison::Comparison;
 use crate::metrics::findings::LabelErrors;
 use crate::metrics::goal::Goal;
@@ -78,7 +79,7 @@ Examples:
   gliclass eval labelled.jsonl --all-scores --predictions small.jsonl
   gliclass eval --predictions-from large.jsonl --compare small.jsonl
 
-Exit status: 0 done; 1 a figure is below its minimum; 2 wrong usage, or data or a model that cannot
+Exit status: 0 done; 1 a figure is below its minimum, or records to judge hold an error; 2 wrong usage, or data or a model that cannot
 be used; 130 interrupted.";
 
 /// What has no effect where no model is asked.
@@ -126,7 +127,7 @@ struct OutputArgs {
     /// How the figures are printed
     #[arg(long, value_name = "LAYOUT", value_enum, default_value_t)]
     report: metrics::Layout,
-    /// Write every record with its predictions to a file as `batch` does, as JSON lines
+    /// Write every record with its predictions to a file as `batch` does, as JSON lines; replaces what is there
     #[arg(long, value_name = "FILE", conflicts_with = "predictions_from")]
     predictions: Option<PathBuf>,
     /// Show the N most confident errors of each label
@@ -138,7 +139,8 @@ struct OutputArgs {
     /// accuracy. They follow the reader's light or dark setting.
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
-    /// Write one page with figures, plots and the most confident errors, to open in a browser or to send
+    /// Write one page with figures, plots and the most confident errors, to open in a browser or to send; replaces what
+    /// is there
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// How often records are drawn anew for the 95 % intervals; 0 for none
@@ -156,7 +158,8 @@ struct OutputArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Fitting")]
 struct FitArgs {
-    /// Fit thresholds and a temperature to these records and write them to a file for --thresholds
+    /// Fit thresholds and a temperature to these records and write them to a file for --thresholds; replaces what is
+    /// there
     ///
     /// One threshold for all labels and one for each; which of them decide is the file's "use": those that serve
     /// better in cross-validation. With --single-label, a temperature, and, for a precision, the score below
@@ -212,7 +215,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.check_files()?;
     let defaults = args.labels.defaults()?;
     let decision = args.decision.decision(defaults.labels.as_deref())?;
-    let fit_file = args.fit.fit.as_deref().map(fitting::create).transpose()?;
+    fitting::check_goal(args.fit.fit_for, decision.single_label)?;
+    let fit_file = args.fit.fit.as_deref().map(Reserved::open).transpose()?;
     let shown = shown::Shown::create(args.output.plots.as_deref(), args.output.html.as_deref())?;
     let others = args.read_others(&defaults)?;
     let Some((gathered, label_order)) = args.gather(&defaults, &decision)? else {
@@ -229,13 +233,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         count => LabelErrors::of(&gathered.judged, count, source),
     };
     let others = others.map(|others| args.judge(others, &decision)).transpose()?;
-    let comparison = others.map(|other| compare(&gathered, &other, resampling)).transpose()?;
+    let comparison = others.as_ref().map(|other| compare(&gathered, other, resampling)).transpose()?;
     let findings = Findings { report, fit, label_order, comparison, errors };
     shown.write(&args.subject(&gathered, &decision), &gathered, &findings)?;
     terminal::print(&args.output.report.render(&findings))?;
+    let has_failed = gathered.failed > 0 || others.is_some_and(|other| other.failed > 0);
     let missed = args.minimums.missed(&findings.report);
     missed.iter().for_each(|line| terminal::say(&format!("error: {line}")));
-    Ok(if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if missed.is_empty() && !has_failed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 impl Args {
@@ -285,7 +290,13 @@ impl Args {
         let written =
             [("--predictions", &self.output.predictions), ("--html", &self.output.html), ("--fit", &self.fit.fit)];
         for (option, path) in written {
-            let Some(path) = path.as_deref().filter(|path| path.as_os_str() != "-") else { continue };
+            let Some(path) = path.as_deref() else { continue };
+            if path.as_os_str() == "-" {
+                match option {
+                    "--predictions" => continue,
+                    _ => bail!("{option} -: name a file; the figures go to standard output"),
+                }
+            }
             check_free(option, path, taken.iter().copied())?;
             taken.push(path);
         }
@@ -312,6 +323,9 @@ impl Args {
         let mut input = Input::open(Some(path))?;
         let (name, bytes) = gather::read(&mut input)?;
         let data = labelled::read(&name, &bytes, &self.fields.layout(defaults))?;
+        if self.fit.fit.is_some() {
+            fitting::check_truth(data.records.iter().map(|record| record.truth.len()), decision.single_label)?;
+        }
         let (records, labels) = (data.records.len(), data.labels.len());
         self.say(&format!(
             "read {records} records as {}, true labels from {:?}; {labels} labels",
@@ -355,10 +369,14 @@ impl Args {
         let (records, labels) = (ready.records.len(), ready.names.len());
         let scores = if ready.complete { "all scores" } else { "the labels that were said" };
         self.say(&format!("read {records} records as {} with {scores}; {labels} labels", ready.form));
+        let names: Vec<String> = files.into_iter().map(|(name, _)| name).collect();
         if ready.failed > 0 {
-            self.say(&format!("warning: {} records hold an error and no predictions: left out", ready.failed));
+            let (count, names) = (ready.failed, names.join(", "));
+            terminal::say(&terminal::escaped(&format!(
+                "error: {names}: {count} records hold an error and no predictions: left out of all figures"
+            )));
         }
-        Ok((ready, files.into_iter().map(|(name, _)| name).collect()))
+        Ok((ready, names))
     }
 
     fn read_others(&self, defaults: &Defaults) -> anyhow::Result<Option<(Ready, Vec<String>)>> {
@@ -403,13 +421,9 @@ impl Args {
         }
     }
 
-    fn fit_to(
-        &self,
-        gathered: &Gathered,
-        file: fitting::ThresholdsFile,
-    ) -> anyhow::Result<metrics::findings::FitSummary> {
+    fn fit_to(&self, gathered: &Gathered, file: Reserved) -> anyhow::Result<metrics::findings::FitSummary> {
         let fit = fitting::fit(gathered, self.fit.fit_for, self.output.seed)?;
-        file.write(&fit, gathered)?;
+        fitting::write(file, &fit, gathered)?;
         self.say(
             "warning: thresholds are fitted and judged on the same records: of the figures of the fit, \
              believe those under \"unseen\"",

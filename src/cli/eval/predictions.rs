@@ -27,7 +27,9 @@ impl Predictions {
         if truncated {
             fields.push(("truncated", "true".into()));
         }
-        self.0.write(|out| Line::of_object(labelled.source.clone()).write(&fields, &[], out))
+        self.0.write(|out| {
+            Line::of_object(labelled.source.clone()).write(&fields, &["predictions", "error", "truncated"], out)
+        })
     }
 
     /// Ends the file.

@@ -1,16 +1,14 @@
 //! `--plots` and `--html`.
 
-use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::gather::Gathered;
 use crate::error::{Error, Result};
+use crate::files::Reserved;
 use crate::metrics::Findings;
 use crate::metrics::findings::LabelErrors;
 use crate::metrics::page::{self, Subject};
 use crate::metrics::plots::{plots, standalone};
-use crate::records::output::open_file;
 
 /// Errors of a label on the page, where nothing else is asked for.
 const ERRORS: usize = 3;
@@ -18,7 +16,7 @@ const ERRORS: usize = 3;
 /// Where plots and the page go; there before any work.
 pub struct Shown {
     folder: Option<PathBuf>,
-    page: Option<(PathBuf, File)>,
+    page: Option<Reserved>,
 }
 
 impl Shown {
@@ -27,8 +25,7 @@ impl Shown {
         if let Some(folder) = folder {
             std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
         }
-        let create = |path: &Path| open_file(path).map(|file| (path.to_owned(), file));
-        Ok(Self { folder: folder.map(Path::to_owned), page: page.map(create).transpose()? })
+        Ok(Self { folder: folder.map(Path::to_owned), page: page.map(Reserved::open).transpose()? })
     }
 
     /// Draws and writes.
@@ -43,14 +40,14 @@ impl Shown {
                 std::fs::write(&path, standalone(&plot.svg)).map_err(|error| Error::io(&path, error))?;
             }
         }
-        if let Some((path, mut file)) = self.page {
+        if let Some(file) = self.page {
             let source = |record: usize| (gathered.place(record), gathered.texts[record].clone());
             let errors = match &findings.errors[..] {
                 [] => LabelErrors::of(&gathered.judged, ERRORS, source),
                 asked => asked.to_vec(),
             };
             let text = page::render(subject, findings, &errors, &plots);
-            file.set_len(0).and_then(|()| file.write_all(text.as_bytes())).map_err(|error| Error::io(&path, error))?;
+            file.write(text.as_bytes())?;
         }
         Ok(())
     }

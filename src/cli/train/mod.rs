@@ -228,7 +228,7 @@ impl Args {
             }
             return Ok(());
         }
-        if std::fs::read_dir(&self.output).is_err() || std::fs::read_dir(&self.output)?.next().is_none() {
+        if std::fs::read_dir(&self.output).map_or(true, |mut files| files.next().is_none()) {
             return Ok(());
         }
         if !Folder::is_trained(&self.output) {
