@@ -4,7 +4,7 @@
 //! the clock does: a run that was interrupted and resumed writes the same bytes as one that was not.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, ErrorKind, IsTerminal, Seek, SeekFrom, Write};
+use std::io::{self, IsTerminal, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;

@@ -177,7 +177,7 @@ fn what_would_be_misread_or_ignored_is_refused_with_the_way_out() {
 fn control_characters_of_a_wrong_command_line_are_escaped() {
     let sandbox = Sandbox::new();
     for arguments in [
-        &["batch", "a", "b", "evil\u{1b}[31m\rtext"][..],
+        &["batch", "a", "evil\u{1b}[31m\rtext"][..],
         &["classify", "-l", "a", "--device", "\u{1b}]0;x\u{7}\r\u{c}", "x"],
         &["classify", "-l", "a", "--evil\u{9b}1m\r", "x"],
     ] {
