@@ -39,7 +39,7 @@ impl BiEncoder {
         // Fused, it reads the labels' vectors, which learn whatever else does.
         let fused = config.architecture_type == Architecture::BiEncoderFused;
         let encoder = weights.at("encoder_model").passed(fused);
-        let backbone = backbones::load(&config.encoder_config, &encoder)?;
+        let backbone = backbones::load(&config.encoder_config, false, &encoder)?;
         let model = Self {
             markers: Markers::new(&config),
             labels: LabelEncoder::load(&config, tokenizer, weights)?,
@@ -105,6 +105,8 @@ impl Network for BiEncoder {
             Prompt::bi_encoder(record)
         };
         let text = encoder.encode(&prompt)?;
+        self.backbone.check(&text.ids)?;
+        self.labels.check(&record.labels)?;
         if self.is_fused() {
             features::check_markers(&text.ids, self.markers.label, record.labels.len())?;
         }

@@ -77,7 +77,7 @@ impl DecoderKv {
         let separator = config.sep_token_index.ok_or_else(|| weights.error("config.json has no sep_token_index"))?;
         let vocab_size = config.encoder_config["vocab_size"].as_u64().unwrap_or(0);
         let [label, ..] = config.marker_ids(vocab_size as usize);
-        let decoder = backbones::load(&config.encoder_config, &weights.at("decoder_model"))?;
+        let decoder = backbones::load(&config.encoder_config, false, &weights.at("decoder_model"))?;
         let hidden = decoder.hidden_size();
         let scorer = weights.at("scorer");
         Ok(Self {
@@ -209,6 +209,7 @@ impl Network for DecoderKv {
 
     fn encode(&self, record: &Record, encoder: &Encoder) -> Result<Encoded> {
         let Tokens { ids, truncated } = encoder.encode_bare(&Prompt::decoder_kv(record))?;
+        self.decoder.check(&ids)?;
         features::check_markers(&ids, self.label, record.labels.len())?;
         Ok(Encoded::new(ids, Vec::new(), &record.labels, truncated))
     }

@@ -83,6 +83,8 @@ impl Network for EncoderDecoder {
     fn encode(&self, record: &Record, encoder: &Encoder) -> Result<Encoded> {
         let text = encoder.encode(&Prompt::text(record))?;
         let labels = encoder.encode(&Prompt::labels(record))?;
+        self.backbone.check(&text.ids)?;
+        self.backbone.check(&labels.ids)?;
         features::check_markers(&labels.ids, self.markers.label, record.labels.len())?;
         Ok(Encoded::new(text.ids, labels.ids, &record.labels, text.truncated))
     }

@@ -51,7 +51,7 @@ type Recent = (Arc<LabelSet>, Arc<[f32]>);
 impl LabelEncoder {
     pub(super) fn load(config: &Config, tokenizer: LabelTokenizer, weights: &Weights) -> Result<Self> {
         let label_config = config.label_model_config.clone().unwrap_or_default();
-        let backbone = backbones::load(&label_config, &weights.at("label_encoder"))?;
+        let backbone = backbones::load(&label_config, false, &weights.at("label_encoder"))?;
         let activation = Activation::parse(&config.projector_hidden_act).map_err(|e| weights.error(e))?;
         let LabelTokenizer { encoder, padding } = tokenizer;
         let encoder = encoder.at_most(backbone.max_positions().unwrap_or(usize::MAX));
@@ -100,16 +100,32 @@ impl LabelEncoder {
         select_rows(&Tensor::cat(&tensors, 0)?, &rows)
     }
 
+    /// Whether the encoder can read each label of a set.
+    pub(super) fn check(&self, labels: &Arc<LabelSet>) -> Result<()> {
+        if self.recent_vectors(labels).is_some() {
+            return Ok(());
+        }
+        labels.names().iter().try_for_each(|label| self.backbone.check(&self.tokens(label)?))
+    }
+
+    fn recent(&self) -> MutexGuard<'_, Option<Recent>> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The vectors of a set if it is the one that was asked for last.
+    fn recent_vectors(&self, labels: &Arc<LabelSet>) -> Option<Arc<[f32]>> {
+        self.recent().as_ref().filter(|(set, _)| Arc::ptr_eq(set, labels)).map(|(_, vectors)| Arc::clone(vectors))
+    }
+
     /// The vectors `(labels, hidden)` of a set, projected and normed by `head`.
     fn vectors(&self, labels: &Arc<LabelSet>, head: &Head, threads: usize) -> Result<Arc<[f32]>> {
-        let recent = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, vectors)) = recent().as_ref().filter(|(set, _)| Arc::ptr_eq(set, labels)) {
-            return Ok(Arc::clone(vectors));
+        if let Some(vectors) = self.recent_vectors(labels) {
+            return Ok(vectors);
         }
         let length = self.padded_length(labels)?;
         let found = self.store.collect(labels.names(), length, |names| self.compute(names, length, head, threads))?;
         let vectors: Arc<[f32]> = found.iter().flat_map(|vector| vector.iter().copied()).collect();
-        *recent() = Some((Arc::clone(labels), Arc::clone(&vectors)));
+        *self.recent() = Some((Arc::clone(labels), Arc::clone(&vectors)));
         Ok(vectors)
     }
 

@@ -36,7 +36,7 @@ impl UniEncoder {
     /// # Errors
     /// Unsupported settings, missing or mismatched tensors.
     pub fn load(config: Config, weights: &Weights) -> Result<Self> {
-        let backbone = backbones::load(&config.encoder_config, &weights.at("encoder_model"))?;
+        let backbone = backbones::load(&config.encoder_config, true, &weights.at("encoder_model"))?;
         let hidden = backbone.hidden_size();
         let layer_attention = config
             .squeeze_layers
@@ -160,6 +160,7 @@ impl Network for UniEncoder {
 
     fn encode(&self, record: &Record, encoder: &Encoder) -> Result<Encoded> {
         let Tokens { ids, truncated } = encoder.encode(&Prompt::uni_encoder(record, self.config.prompt_first))?;
+        self.backbone.check(&ids)?;
         features::check_markers(&ids, self.markers.label, record.labels.len())?;
         Ok(Encoded::new(ids, Vec::new(), &record.labels, truncated))
     }

@@ -254,6 +254,10 @@ impl EncoderDecoder for Bart {
         Some(self.max_positions)
     }
 
+    fn check(&self, ids: &[u32]) -> Result<()> {
+        self.words.check(ids)
+    }
+
     fn forward(&self, read: &Packed, written: &Packed) -> Result<[Tensor; 2]> {
         let encoded = self.encoder.forward(&self.embed(&read.ids)?, &read.sequences, None)?;
         let rows: Vec<Range<usize>> = read.sequences.ranges().collect();

@@ -262,6 +262,10 @@ impl Backbone for Bert {
         Some(self.positions.len())
     }
 
+    fn check(&self, ids: &[u32]) -> Result<()> {
+        self.words.check(ids)
+    }
+
     fn embed(&self, ids: &[u32]) -> Result<Tensor> {
         self.words.forward(ids)
     }

@@ -411,6 +411,10 @@ impl Backbone for DebertaV2 {
         self.positions.as_ref().map(PositionTable::len)
     }
 
+    fn check(&self, ids: &[u32]) -> Result<()> {
+        self.words.check(ids)
+    }
+
     fn embed(&self, ids: &[u32]) -> Result<Tensor> {
         self.words.forward(ids)
     }

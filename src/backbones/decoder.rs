@@ -1,5 +1,5 @@
-//! Decoders read as encoders: Qwen2 and Qwen3 as they were trained, each token seeing those before it;
-//! Llama, Mistral and Gemma without the causal mask, as LLM2Vec runs them.
+//! Decoders read as encoders: as they were trained, each token seeing those before it, or as LLM2Vec runs them,
+//! Llama, Mistral and Gemma without the causal mask.
 //!
 //! Source: `modeling_{qwen2,qwen3,llama,mistral,gemma}.py` of transformers and `bidirectional_*.py` of
 //! llm2vec 0.2.3; BehnamGhader et al., "LLM2Vec" (arXiv 2404.05961).
@@ -26,7 +26,7 @@ struct Config {
     intermediate_size: usize,
     max_position_embeddings: usize,
     hidden_act: Option<String>,
-    /// Gemma's, which does not look at `hidden_act`.
+    /// Gemma's in LLM2Vec, which does not look at `hidden_act`.
     hidden_activation: Option<String>,
     #[serde(default = "rms_norm_eps")]
     rms_norm_eps: f32,
@@ -36,6 +36,7 @@ struct Config {
     rope: Rope,
     #[serde(default)]
     use_sliding_window: bool,
+    #[serde(default = "sliding_window")]
     sliding_window: Option<NonZeroUsize>,
     #[serde(default = "max_window_layers")]
     max_window_layers: usize,
@@ -50,14 +51,19 @@ fn max_window_layers() -> usize {
     28
 }
 
+fn sliding_window() -> Option<NonZeroUsize> {
+    NonZeroUsize::new(4096)
+}
+
 /// What sets the families apart, beside biases, which the tensors tell.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Family {
+    /// Whether LLM2Vec runs it, which has its own classes of an older transformers.
+    llm2vec: bool,
     causal: bool,
     /// Whether queries and keys are normed head by head.
     norms_heads: bool,
-    /// Whether the config's sliding window counts.
-    windowed: bool,
+    window: Window,
     /// Width of a head where the config names none; else the heads share the hidden width.
     head_dim: Option<usize>,
     /// Added to the weights of the norms.
@@ -67,29 +73,59 @@ struct Family {
     activation: &'static str,
 }
 
+/// In which layers the config's sliding window counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Window {
+    Nowhere,
+    /// Where the config says.
+    InSome,
+    InAll,
+}
+
 const LLAMA: Family = Family {
-    causal: false,
+    llm2vec: false,
+    causal: true,
     norms_heads: false,
-    windowed: false,
+    window: Window::Nowhere,
     head_dim: None,
     norm_shift: 0.0,
     scales_words: false,
     activation: "silu",
 };
 
-/// LLM2Vec leaves Qwen2's causal mask in place unless attention runs in FlashAttention 2, which float32
-/// never does: its class lacks the override of `_update_causal_mask` that the other families have.
-const QWEN2: Family = Family { causal: true, ..LLAMA };
+const MISTRAL: Family = Family { window: Window::InAll, ..LLAMA };
 
-const QWEN3: Family = Family { causal: true, norms_heads: true, windowed: true, head_dim: Some(128), ..LLAMA };
+const QWEN2: Family = Family { window: Window::InSome, ..LLAMA };
+
+const QWEN3: Family = Family { norms_heads: true, head_dim: Some(128), ..QWEN2 };
 
 const GEMMA: Family =
     Family { norm_shift: 1.0, scales_words: true, head_dim: Some(256), activation: "gelu_pytorch_tanh", ..LLAMA };
 
+impl Family {
+    /// The family of a `model_type`, as transformers runs it or as LLM2Vec does.
+    fn of(kind: &str, llm2vec: bool) -> Self {
+        let own = match kind {
+            "qwen2" => QWEN2,
+            // LLM2Vec does not know it.
+            "qwen3" => return QWEN3,
+            "gemma" => GEMMA,
+            "mistral" => MISTRAL,
+            _ => LLAMA,
+        };
+        // LLM2Vec leaves Qwen2's causal mask in place unless attention runs in FlashAttention 2, which float32
+        // never does: its class lacks the override of `_update_causal_mask` that the other families have.
+        if llm2vec { Self { llm2vec, causal: kind == "qwen2", window: Window::Nowhere, ..own } } else { own }
+    }
+}
+
 /// A decoder without its language head.
 pub struct Decoder {
     words: Embedding,
-    word_scale: f32,
+    /// What word embeddings are multiplied with.
+    word_scale: f64,
+    /// What the input is multiplied with, whatever was added to the words or put in their place.
+    input_scale: f64,
     layers: Vec<Layer>,
     norm: RmsNorm,
     heads: usize,
@@ -115,24 +151,22 @@ struct Layer {
 }
 
 impl Decoder {
-    /// Loads a decoder of the family `kind`, a `model_type`.
+    /// Loads a decoder of the family `kind`, a `model_type`, as transformers runs it or as LLM2Vec does.
     ///
     /// # Errors
     /// Unsupported settings, missing or mismatched tensors.
-    pub fn load(kind: &str, config: &Value, weights: &Weights) -> Result<Self> {
+    pub fn load(kind: &str, config: &Value, llm2vec: bool, weights: &Weights) -> Result<Self> {
         let config: Config = super::parse(config, weights)?;
-        let family = match kind {
-            "qwen2" => &QWEN2,
-            "qwen3" => &QWEN3,
-            "gemma" => &GEMMA,
-            _ => &LLAMA,
-        };
+        let family = &Family::of(kind, llm2vec);
         let hidden = config.hidden_size;
         let head_dim = config.head_dim(family).map_err(|e| weights.error(e))?;
         let layers = weights.at("layers");
+        let scale = if family.scales_words { f64::from((hidden as f32).sqrt()) } else { 1.0 };
+        let (word_scale, input_scale) = if family.llm2vec { (1.0, scale) } else { (scale, 1.0) };
         Ok(Self {
             words: Embedding::load(&weights.at("embed_tokens"), hidden)?,
-            word_scale: if family.scales_words { (hidden as f32).sqrt() } else { 1.0 },
+            word_scale,
+            input_scale,
             layers: (0..config.num_hidden_layers)
                 .map(|i| Layer::load(&config, family, i, &layers.at(i)))
                 .collect::<Result<_>>()?,
@@ -171,17 +205,27 @@ impl Config {
     }
 
     /// How many tokens a layer sees, the token itself among them, where that is bounded.
-    fn window(&self, layer: usize) -> Option<usize> {
-        let slides = match &self.layer_types {
+    fn window(&self, family: &Family, layer: usize) -> Option<usize> {
+        let chosen = || match &self.layer_types {
             Some(types) => types.get(layer).is_some_and(|kind| kind == "sliding_attention"),
             None => layer >= self.max_window_layers,
         };
-        self.sliding_window.filter(|_| self.use_sliding_window && slides).map(NonZeroUsize::get)
+        let slides = match family.window {
+            Window::Nowhere => false,
+            Window::InSome => self.use_sliding_window && chosen(),
+            Window::InAll => true,
+        };
+        self.sliding_window.filter(|_| slides).map(NonZeroUsize::get)
     }
 
     fn activation(&self, family: &Family) -> std::result::Result<Activation, String> {
-        let named = if family.scales_words { &self.hidden_activation } else { &self.hidden_act };
-        Activation::parse(named.as_deref().unwrap_or(family.activation))
+        let named = match (family.scales_words, family.llm2vec) {
+            (true, true) => self.hidden_activation.as_deref(),
+            // Old configs of Gemma say `gelu` and mean its approximation.
+            (true, false) => self.hidden_act.as_deref().filter(|name| *name != "gelu"),
+            (false, _) => self.hidden_act.as_deref(),
+        };
+        Activation::parse(named.unwrap_or(family.activation))
     }
 }
 
@@ -195,7 +239,7 @@ impl Layer {
         if family.causal {
             attention = attention.causal();
         }
-        if let Some(window) = config.window(index).filter(|_| family.windowed) {
+        if let Some(window) = config.window(family, index) {
             attention = attention.within(window - 1);
         }
         attention = attention.dropping(Dropout::new(weights, config.attention_dropout));
@@ -276,12 +320,16 @@ impl Backbone for Decoder {
         Some(self.max_positions)
     }
 
+    fn check(&self, ids: &[u32]) -> Result<()> {
+        self.words.check(ids)
+    }
+
     fn embed(&self, ids: &[u32]) -> Result<Tensor> {
-        self.words.forward(ids)
+        scaled(self.words.forward(ids)?, self.word_scale)
     }
 
     fn forward(&self, words: Tensor, sequences: &Sequences, visit: &mut Visit) -> Result<()> {
-        let mut x = if self.word_scale == 1.0 { words } else { (words * f64::from(self.word_scale))? };
+        let mut x = scaled(words, self.input_scale)?;
         // Made anew for each batch: for all positions that these models allow they would fill much memory.
         let longest = sequences.ranges().map(|range| range.len()).max().unwrap_or(0);
         let Turning { frequencies, scale } = &self.turning;
@@ -294,4 +342,8 @@ impl Backbone for Decoder {
         }
         visit(self.layers.len(), &self.norm.forward(&x)?).map(|_| ())
     }
+}
+
+fn scaled(x: Tensor, scale: f64) -> Result<Tensor> {
+    if scale == 1.0 { Ok(x) } else { Ok((x * scale)?) }
 }

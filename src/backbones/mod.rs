@@ -97,10 +97,16 @@ pub trait Backbone: Send + Sync {
     /// Tokens that a sequence may have, where positions are bounded.
     fn max_positions(&self) -> Option<usize>;
 
-    /// Word embeddings `(tokens, embedding)`, before positions and norms.
+    /// Whether there is a word embedding for each of these tokens.
     ///
     /// # Errors
     /// An id outside the vocabulary.
+    fn check(&self, ids: &[u32]) -> Result<()>;
+
+    /// Word embeddings `(tokens, embedding)`, before positions and norms.
+    ///
+    /// # Errors
+    /// As [`Backbone::check`].
     fn embed(&self, ids: &[u32]) -> Result<Tensor>;
 
     /// Hidden states from word embeddings `(tokens, embedding)`.
@@ -134,6 +140,12 @@ pub trait EncoderDecoder: Send + Sync {
     /// Tokens that a sequence may have, where positions are bounded.
     fn max_positions(&self) -> Option<usize>;
 
+    /// As [`Backbone::check`].
+    ///
+    /// # Errors
+    /// An id outside the vocabulary.
+    fn check(&self, ids: &[u32]) -> Result<()>;
+
     /// The last hidden states of encoder and decoder, `(tokens, hidden)` each: sequence `i` of `written` reads
     /// sequence `i` of `read`.
     ///
@@ -162,11 +174,11 @@ impl Packed {
 /// Is given each hidden state with its index; false ends the pass.
 pub type Visit<'a> = dyn FnMut(usize, &Tensor) -> Result<bool> + 'a;
 
-/// Loads the backbone that `config` names by its `model_type`.
+/// Loads the backbone that `config` names by its `model_type`; LLM2Vec runs it, where that knows it and `llm2vec`.
 ///
 /// # Errors
 /// An unsupported `model_type` or setting; missing or mismatched tensors.
-pub fn load(config: &Value, weights: &Weights) -> Result<Box<dyn Backbone>> {
+pub fn load(config: &Value, llm2vec: bool, weights: &Weights) -> Result<Box<dyn Backbone>> {
     let kind = config.get("model_type").and_then(Value::as_str).unwrap_or("deberta-v2");
     let weights = &weights.for_encoder();
     Ok(match kind {
@@ -174,7 +186,9 @@ pub fn load(config: &Value, weights: &Weights) -> Result<Box<dyn Backbone>> {
             Box::new(bert::Bert::load(kind, config, weights)?)
         }
         "deberta-v2" => Box::new(deberta_v2::DebertaV2::load(config, weights)?),
-        "qwen2" | "qwen3" | "llama" | "mistral" | "gemma" => Box::new(decoder::Decoder::load(kind, config, weights)?),
+        "qwen2" | "qwen3" | "llama" | "mistral" | "gemma" => {
+            Box::new(decoder::Decoder::load(kind, config, llm2vec, weights)?)
+        }
         "modernbert" => Box::new(modernbert::ModernBert::load(config, weights)?),
         "t5" | "mt5" | "umt5" => Box::new(t5::Encoder::load(kind, config, weights)?),
         other => {

@@ -201,6 +201,10 @@ impl Backbone for ModernBert {
         Some(self.max_positions)
     }
 
+    fn check(&self, ids: &[u32]) -> Result<()> {
+        self.words.check(ids)
+    }
+
     fn embed(&self, ids: &[u32]) -> Result<Tensor> {
         self.words.forward(ids)
     }

@@ -289,6 +289,10 @@ impl Backbone for Encoder {
         None
     }
 
+    fn check(&self, ids: &[u32]) -> Result<()> {
+        self.words.check(ids)
+    }
+
     fn embed(&self, ids: &[u32]) -> Result<Tensor> {
         self.words.forward(ids)
     }
@@ -331,6 +335,10 @@ impl EncoderDecoder for T5 {
 
     fn max_positions(&self) -> Option<usize> {
         None
+    }
+
+    fn check(&self, ids: &[u32]) -> Result<()> {
+        self.words.check(ids)
     }
 
     fn forward(&self, read: &Packed, written: &Packed) -> Result<[Tensor; 2]> {

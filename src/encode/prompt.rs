@@ -4,6 +4,7 @@
 //! `format_examples_prompt` and `retrieval_augmented_text` of `gliclass` 0.1.21.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use crate::records::{Example, RacExample, Record};
 
@@ -104,11 +105,6 @@ impl<'a> Prompt<'a> {
         pieces.push(Piece::Marker(SEP));
         Self(pieces)
     }
-
-    /// A label alone, for an encoder of its own: cut like a text where it does not fit.
-    pub fn label(label: &'a str) -> Self {
-        Self(vec![Piece::Body(label)])
-    }
 }
 
 /// The labels, then the task description.
@@ -146,10 +142,12 @@ fn body<'a>(record: &'a Record, pieces: &mut Vec<Piece<'a>>) {
 fn retrieved<'a>(example: &'a RacExample, pieces: &mut Vec<Piece<'a>>) {
     pieces.push(Piece::Marker(EXAMPLE));
     pieces.push(Piece::Text(format!(" {} ", example.text).into()));
-    let is_false = |label: &&String| !example.true_labels.contains(label);
+    // Each once, in the order in which they are named: the reference has a set, which has none.
+    let mut others: HashSet<&String> = example.true_labels.iter().collect();
+    let false_labels = example.all_labels.iter().filter(|label| others.insert(label));
     marked(TRUE_LABEL, example.true_labels.iter(), pieces);
     pieces.push(Piece::Text(" ".into()));
-    marked(FALSE_LABEL, example.all_labels.iter().filter(is_false), pieces);
+    marked(FALSE_LABEL, false_labels, pieces);
     pieces.push(Piece::Text(" ".into()));
     pieces.push(Piece::Marker(END_EXAMPLE));
 }
@@ -170,5 +168,29 @@ fn few_shot<'a>(examples: &'a [Example], pieces: &mut Vec<Piece<'a>>) {
     }
     if !examples.is_empty() {
         pieces.push(Piece::Marker(SEP));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_retrieved_example_each_false_label_is_written_once() {
+        let example = |all_labels: &[&str]| RacExample {
+            text: "solved".into(),
+            all_labels: all_labels.iter().map(ToString::to_string).collect(),
+            true_labels: vec!["t".into()],
+        };
+        let (repeated, distinct) = (example(&["y", "x", "t", "y", "x"]), example(&["y", "x", "t"]));
+        let pieces = |example| {
+            let mut pieces = Vec::new();
+            retrieved(example, &mut pieces);
+            pieces
+        };
+        assert_eq!(pieces(&repeated), pieces(&distinct));
+        let falses = pieces(&distinct).iter().filter(|piece| **piece == Piece::Marker(FALSE_LABEL)).count();
+        assert_eq!(falses, 2);
     }
 }

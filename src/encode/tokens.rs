@@ -2,6 +2,7 @@
 //! holds `<<LABEL>>` or `[SEP]` stays text.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::str::FromStr;
@@ -15,6 +16,9 @@ use crate::error::{Error, Result};
 
 /// Bytes of labels and their tokens that are kept; beyond that all are forgotten.
 const KEPT_BYTES: usize = 32 << 20;
+
+/// Characters of a label that a message shows.
+const SHOWN_CHARS: usize = 60;
 
 /// Bytes of a long text that are looked at first: most models have read all they can long before.
 const LONG_TEXT: usize = 1 << 16;
@@ -38,7 +42,10 @@ pub struct Encoder {
     before: Vec<u32>,
     after: Vec<u32>,
     max_length: usize,
-    labels: RwLock<Kept>,
+    /// Labels among other pieces.
+    labels: Store,
+    /// Labels as inputs of their own, with the special tokens around them.
+    lone_labels: Store,
 }
 
 impl Encoder {
@@ -78,7 +85,8 @@ impl Encoder {
         let markers: HashMap<_, _> =
             MARKERS.into_iter().filter_map(|marker| added.get(marker).map(|&id| (marker, id))).collect();
         let (before, after) = surroundings(&tokenizer).map_err(|e| damaged(&e))?;
-        Ok(Self { tokenizer, following, markers, before, after, max_length, labels: RwLock::default() })
+        let (labels, lone_labels) = (Store::default(), Store::default());
+        Ok(Self { tokenizer, following, markers, before, after, max_length, labels, lone_labels })
     }
 
     /// The same, for inputs of at most `length` tokens.
@@ -105,12 +113,23 @@ impl Encoder {
         self.tokenizer.token_to_id(token)
     }
 
-    /// A label alone, with the special tokens around it; from the store where it is known.
+    /// A label alone, with the special tokens around it; from the store where it is known. Labels are never cut.
     ///
     /// # Errors
-    /// The special tokens alone do not fit.
+    /// It does not fit.
     pub fn encode_label(&self, label: &str) -> Result<Arc<[u32]>> {
-        self.kept(label, || Ok(self.encode(&Prompt::label(label))?.ids.into()))
+        self.lone_labels.tokens(label, || {
+            let tokens = [&self.before, &ids(&self.tokenizer, label)?, &self.after].map(Vec::as_slice).concat();
+            if tokens.len() > self.max_length {
+                let shown: String = label.chars().take(SHOWN_CHARS).collect();
+                return Err(Error::Record(format!(
+                    "the label {shown:?} needs {} tokens, but the label encoder reads {}: use a shorter label",
+                    tokens.len(),
+                    self.max_length
+                )));
+            }
+            Ok(tokens.into())
+        })
     }
 
     /// Cuts a prompt into tokens; where they do not fit, the record's text is cut from its end.
@@ -147,8 +166,9 @@ impl Encoder {
                 Piece::Label(label) => tokens.extend_from_slice(&self.label(label)?),
                 Piece::Text(text) => run.text.push_str(text),
                 Piece::Body(text) => {
+                    let start = run.text.len();
                     run.text.push_str(text);
-                    run.holds_body = true;
+                    run.body = Some(start..run.text.len());
                 }
             }
         }
@@ -158,14 +178,14 @@ impl Encoder {
         Ok(Tokens { ids: tokens, truncated })
     }
 
-    /// Removes what does not fit from the end of `body`, the tokens of the text.
-    fn cut(&self, tokens: &mut Vec<u32>, body: Option<std::ops::Range<usize>>, prompt: &Prompt<'_>) -> Result<bool> {
+    /// Removes what does not fit from the end of the record's text, which is in `run`.
+    fn cut(&self, tokens: &mut Vec<u32>, run: Option<Placed>, prompt: &Prompt<'_>) -> Result<bool> {
         let over = tokens.len().saturating_sub(self.max_length);
         if over == 0 {
             return Ok(false);
         }
-        let text = if body.is_some() { ", and the text at least one more" } else { "" };
-        let body = body.unwrap_or(0..0);
+        let text = if run.is_some() { ", and the text at least one more" } else { "" };
+        let body = run.map(|run| self.body_tokens(&run)).transpose()?.unwrap_or(0..0);
         if over >= body.len() {
             let needed = tokens.len() - body.len();
             let what = match prompt.0.iter().filter(|piece| **piece == Piece::Marker(LABEL)).count() {
@@ -182,32 +202,62 @@ impl Encoder {
         Ok(true)
     }
 
-    /// Tokens of the text gathered so far.
-    fn flush(&self, run: &mut Run, tokens: &mut Vec<u32>, body: &mut Option<std::ops::Range<usize>>) -> Result<()> {
-        let Run { text, holds_body, leads } = std::mem::take(run);
+    /// The tokens of the gathered text.
+    fn flush(&self, run: &mut Run, tokens: &mut Vec<u32>, body: &mut Option<Placed>) -> Result<()> {
+        let mut run = std::mem::take(run);
         let start = tokens.len();
-        if !text.is_empty() {
-            let tokenizer = if leads { &self.tokenizer } else { self.following() };
-            tokens.extend(if holds_body { self.first_ids(tokenizer, &text)? } else { ids(tokenizer, &text)? });
+        if !run.text.is_empty() {
+            tokens.extend(self.ids_of(&mut run)?);
         }
-        if holds_body {
-            *body = Some(start..tokens.len());
+        if run.body.is_some() {
+            *body = Some(Placed { run, tokens: start..tokens.len() });
         }
         Ok(())
     }
 
-    /// Tokens of a text of any size: all of them, or more than can be kept, of whole words of its beginning.
-    fn first_ids(&self, tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>> {
+    /// Tokens of a run. A record's text of any size is read only as far as it can be kept: the words behind that
+    /// are left out of the run, but for the last one where more stands behind it.
+    fn ids_of(&self, run: &mut Run) -> Result<Vec<u32>> {
+        let tokenizer = self.tokenizer_of(run);
+        let Some(body) = run.body.clone() else { return ids(tokenizer, &run.text) };
+        let space_before = |end: usize| run.text[body.start..end].rfind(char::is_whitespace).map(|at| body.start + at);
+        let is_last = body.end == run.text.len();
+        let rest = if is_last { body.end } else { space_before(body.end).unwrap_or(body.start) };
         let mut size = LONG_TEXT;
-        while size < text.len() {
-            let end = text[..text.floor_char_boundary(size)].rfind(char::is_whitespace).unwrap_or(0);
-            let first = ids(tokenizer, &text[..end])?;
-            if first.len() > self.max_length {
-                return Ok(first);
+        while body.start + size < rest {
+            let end = space_before(run.text.floor_char_boundary(body.start + size)).unwrap_or(body.start);
+            let text = [&run.text[..end], &run.text[rest..]].concat();
+            let tokens = ids(tokenizer, &text)?;
+            let beginning = Placed { tokens: 0..tokens.len(), run: Run { text, body: Some(body.start..end), ..*run } };
+            if tokens.len() > self.max_length && self.body_tokens(&beginning)?.len() > self.max_length {
+                *run = Run { body: Some(body.start..end + body.end - rest), ..beginning.run };
+                return Ok(tokens);
             }
             size *= 4;
         }
-        ids(tokenizer, text)
+        ids(tokenizer, &run.text)
+    }
+
+    /// Which tokens of a run are of the record's text and of nothing else.
+    fn body_tokens(&self, Placed { run, tokens }: &Placed) -> Result<Range<usize>> {
+        let body = run.body.clone().unwrap_or(0..0);
+        if body == (0..run.text.len()) {
+            return Ok(tokens.clone());
+        }
+        let encoding = ask(|| self.tokenizer_of(run).encode(run.text.as_str(), false))?;
+        let is_body = |&(start, end): &(usize, usize)| {
+            // A space before the text is not what must stay whole.
+            let blank = run.text.get(start..end).map_or(0, |token| token.len() - token.trim_start().len());
+            start < end && (start + blank).min(end - 1) >= body.start && end <= body.end
+        };
+        let offsets = encoding.get_offsets();
+        let first = offsets.iter().position(is_body).unwrap_or(0);
+        let last = offsets.iter().rposition(is_body).map_or(first, |last| last + 1);
+        Ok(tokens.start + first..tokens.start + last)
+    }
+
+    fn tokenizer_of(&self, run: &Run) -> &Tokenizer {
+        if run.leads { &self.tokenizer } else { self.following() }
     }
 
     fn following(&self) -> &Tokenizer {
@@ -216,15 +266,21 @@ impl Encoder {
 
     /// Tokens of a label, from the store where they are known.
     fn label(&self, label: &str) -> Result<Arc<[u32]>> {
-        self.kept(label, || Ok(ids(self.following(), label)?.into()))
+        self.labels.tokens(label, || Ok(ids(self.following(), label)?.into()))
     }
+}
 
-    fn kept(&self, label: &str, cut: impl FnOnce() -> Result<Arc<[u32]>>) -> Result<Arc<[u32]>> {
-        if let Some(known) = self.labels.read().unwrap_or_else(PoisonError::into_inner).tokens.get(label) {
+/// The tokens of labels, cut once.
+#[derive(Default)]
+struct Store(RwLock<Kept>);
+
+impl Store {
+    fn tokens(&self, label: &str, cut: impl FnOnce() -> Result<Arc<[u32]>>) -> Result<Arc<[u32]>> {
+        if let Some(known) = self.0.read().unwrap_or_else(PoisonError::into_inner).tokens.get(label) {
             return Ok(Arc::clone(known));
         }
         let tokens = cut()?;
-        self.labels.write().unwrap_or_else(PoisonError::into_inner).insert(label, &tokens);
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(label, &tokens);
         Ok(tokens)
     }
 }
@@ -253,9 +309,16 @@ impl Kept {
 #[derive(Default)]
 struct Run {
     text: String,
-    holds_body: bool,
+    /// Where in it the record's text is.
+    body: Option<Range<usize>>,
     /// Whether nothing of the prompt stands before it.
     leads: bool,
+}
+
+/// The run that holds the record's text, and its place among all tokens.
+struct Placed {
+    run: Run,
+    tokens: Range<usize>,
 }
 
 fn ids(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>> {
@@ -322,6 +385,7 @@ fn surroundings(tokenizer: &Tokenizer) -> Result<(Vec<u32>, Vec<u32>)> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -371,5 +435,57 @@ mod tests {
     #[test]
     fn what_is_no_json_object_is_refused() {
         assert!(Encoder::parse_any("[]", 8, Path::new("tokenizer.json")).is_err());
+    }
+
+    /// Words `a` to `d` and the two markers that each tokenizer has; all else is the token 4.
+    fn words(max_length: usize) -> Encoder {
+        let vocab = json!({"a": 0, "b": 1, "c": 2, "d": 3, "?": 4});
+        let token = |id: u32, content: &str| {
+            json!({"id": id, "content": content, "special": true, "single_word": false, "lstrip": false,
+                   "rstrip": false, "normalized": false})
+        };
+        let text = json!({
+            "version": "1.0",
+            "added_tokens": [token(5, LABEL), token(6, "<<SEP>>")],
+            "pre_tokenizer": {"type": "WhitespaceSplit"},
+            "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "?"},
+        });
+        Encoder::parse(&text.to_string(), max_length, Path::new("tokenizer.json")).unwrap()
+    }
+
+    #[test]
+    fn of_words_that_are_cut_in_one_go_only_those_of_the_text_are_left_out() {
+        let text = |text: &'static str| Piece::Text(text.into());
+        let (sep, example) = (Piece::Marker("<<SEP>>"), Piece::Marker("<<EXAMPLE>>"));
+        for (pieces, expected) in [
+            (vec![sep.clone(), text("c c "), Piece::Body("a b a b")], vec![6, 2, 2, 0]),
+            (vec![Piece::Body("a b a b"), text(" d"), sep.clone()], vec![0, 1, 3, 6]),
+            (vec![text("c "), Piece::Body("a b a b"), text(" d"), sep.clone()], vec![2, 0, 3, 6]),
+            (vec![Piece::Body("a b a b"), text(" "), example, text(" d")], vec![0, 1, 4, 3]),
+            // What is one token with a word of the prompt stays.
+            (vec![text("c"), Piece::Body("a b a b a b"), text("d")], vec![4, 1, 0, 4]),
+        ] {
+            let tokens = words(4).encode(&Prompt(pieces)).unwrap();
+            assert_eq!((tokens.ids, tokens.truncated), (expected, true));
+        }
+    }
+
+    #[test]
+    fn words_that_leave_no_room_for_the_text_are_an_error() {
+        let prompt = Prompt(vec![Piece::Marker("<<SEP>>"), Piece::Text("c c c ".into()), Piece::Body("a b")]);
+        assert_eq!(words(5).encode(&prompt).unwrap().ids, [6, 2, 2, 2, 0]);
+        let error = words(4).encode(&prompt).unwrap_err().to_string();
+        assert!(error.contains("need 4 tokens, and the text at least one more, but a sequence may have 4"), "{error}");
+    }
+
+    #[test]
+    fn a_text_of_any_size_is_cut_as_if_it_had_been_read_to_its_end() {
+        let long = "a b ".repeat(LONG_TEXT) + "a";
+        let around = Prompt(vec![Piece::Text("c ".into()), Piece::Body(&long), Piece::Text("d d".into())]);
+        assert_eq!(words(6).encode(&around).unwrap().ids, [2, 0, 1, 0, 4, 3]);
+        let spaces = " ".repeat(2 * LONG_TEXT) + &long;
+        let behind = Prompt(vec![Piece::Body(&spaces), Piece::Text(" d".into())]);
+        assert_eq!(words(4).encode(&behind).unwrap().ids, [0, 1, 0, 3]);
+        assert_eq!(words(3).encode(&Prompt(vec![Piece::Body(&spaces)])).unwrap().ids, [0, 1, 0]);
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use crate::architectures::{self, LabelTokenizer, Network, Vectors};
+use crate::architectures::{self, Network, Vectors};
 use crate::checkpoint::config::Architecture;
 use crate::checkpoint::{Config, Weights};
 use crate::classifier::{Classifier, Encoded};
@@ -17,6 +17,7 @@ pub mod device;
 mod fingerprint;
 pub mod fresh;
 pub mod hub;
+mod label_tokenizer;
 pub mod learner;
 mod memory;
 pub mod neighbours;
@@ -152,7 +153,7 @@ impl Parts {
         let exact = config.magnifies_rounding();
         let weights = files.weights.clone();
         files.weights = prepare(if exact { weights.exact_throughout() } else { weights });
-        let label_tokenizer = load_label_tokenizer(&config, &files.folder, options)?;
+        let label_tokenizer = label_tokenizer::load(&config, &files.folder, options)?;
         let network = architectures::load(config.clone(), label_tokenizer, &files.weights)?;
         let max_length = options.max_length.min(network.max_positions().unwrap_or(usize::MAX));
         let path = files.folder.join("tokenizer.json");
@@ -214,35 +215,6 @@ impl Model {
     pub fn with_neighbours(self, neighbours: Neighbours) -> Self {
         Self { neighbours: Some(neighbours), ..self }
     }
-}
-
-/// The tokenizer of a bi-encoder's labels: beside the checkpoint, or where the options say.
-fn load_label_tokenizer(config: &Config, folder: &Path, options: &Options) -> Result<Option<LabelTokenizer>> {
-    if !config.architecture_type.has_label_encoder() {
-        return Ok(None);
-    }
-    let name = config.label_model_name.as_deref().unwrap_or("label_model");
-    let folders = [Some(folder.join(name)), options.label_model.clone()];
-    let Some(found) = folders.into_iter().flatten().find(|folder| folder.join("tokenizer.json").is_file()) else {
-        return Err(Error::model(
-            folder.join("config.json"),
-            format!("label_model_name {name:?}: there is no folder of that name with a tokenizer.json beside it"),
-        ));
-    };
-    let path = found.join("tokenizer.json");
-    let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
-    let encoder = Encoder::parse_any(&text, options.max_length, &path)?;
-    let named = padding_token(&found).and_then(|token| encoder.id(&token));
-    let configured = || config.label_model_config.as_ref()?.get("pad_token_id")?.as_u64()?.try_into().ok();
-    Ok(Some(LabelTokenizer { encoder, padding: named.or_else(configured).unwrap_or(0) }))
-}
-
-/// What a tokenizer's `tokenizer_config.json` says is its padding.
-fn padding_token(folder: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(folder.join("tokenizer_config.json")).ok()?;
-    let config: serde_json::Value = serde_json::from_str(&text).ok()?;
-    let token = config.get("pad_token")?;
-    token.get("content").unwrap_or(token).as_str().map(str::to_owned)
 }
 
 impl Model {

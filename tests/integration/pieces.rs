@@ -87,6 +87,49 @@ proptest! {
 }
 
 #[test]
+fn a_prompt_is_never_cut_and_leaves_room_for_the_text() {
+    for name in ["uni-deberta-extract-classavg", "fused-bert-roberta-max-textfirst"] {
+        let folder = folder().with_file_name(name);
+        let load = |max_length, pieces| {
+            let options = Options { max_length, pieces, ..Options::default() };
+            Model::load(&Source::Folder(folder.clone()), &options).unwrap()
+        };
+        let text = "politics and war and all the rivers of the world";
+        let with_prompt = |text: &str| {
+            let prompt = Some("Pick the topics of this text, whatever they are: ".into());
+            Record { prompt, ..record(text, &names(2)) }
+        };
+        let whole = load(1024, Pieces::default()).encode(&with_prompt(text)).unwrap().tokens;
+        let without = load(1024, Pieces::default()).encode(&with_prompt("")).unwrap().tokens.len();
+        let short = load(without + 2, Pieces::default());
+        let cut = short.encode(&with_prompt(text)).unwrap();
+        let over = whole.len() - cut.tokens.len();
+        assert!(cut.truncated && cut.tokens.len() == without + 2, "{name}");
+        let is_cut_at = |at: usize| cut.tokens == [&whole[..at], &whole[at + over..]].concat();
+        assert!((0..=cut.tokens.len()).any(is_cut_at), "{name}");
+        assert_ne!(logits(&short, &with_prompt(text)), logits(&short, &with_prompt("football and all that")), "{name}");
+
+        let chunked = load(without + 4, chunked()).encode(&with_prompt(text)).unwrap();
+        assert!(!chunked.truncated && chunked.pieces.len() > 1, "{name}");
+        let error = load(without, Pieces::default()).encode(&with_prompt(text)).unwrap_err().to_string();
+        assert!(error.contains("and the text at least one more"), "{error}");
+    }
+}
+
+#[test]
+fn a_label_with_an_encoder_of_its_own_is_never_cut() {
+    let folder = folder().with_file_name("bi-bert-bert-avg-norm-mlp");
+    let load = |max_length| {
+        let options = Options { max_length, ..Options::default() };
+        Model::load(&Source::Folder(folder.clone()), &options).unwrap()
+    };
+    let [long, longer] = [20, 200].map(|words| record("a text", &["a label of some words ".repeat(words / 5)]));
+    assert_eq!(logits(&load(8), &long), logits(&load(1024), &long));
+    let error = load(8).encode(&longer).unwrap_err().to_string();
+    assert!(error.contains("\"a label of some words a label") && error.contains("reads 200"), "{error}");
+}
+
+#[test]
 fn neighbours_do_not_change_a_record_of_many_pieces() {
     let model = model(40, chunked());
     let long = "One day I will see the world, and all its rivers. ".repeat(20);

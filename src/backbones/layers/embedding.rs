@@ -35,17 +35,26 @@ impl Embedding {
         Ok(Self { rows, width, way })
     }
 
+    /// Whether there is a row for each of these ids.
+    ///
+    /// # Errors
+    /// An id outside the table.
+    pub fn check(&self, ids: &[u32]) -> Result<()> {
+        match ids.iter().find(|&&id| id as usize >= self.rows) {
+            None => Ok(()),
+            Some(id) => Err(Error::Record(format!(
+                "token id {id} is outside the model's vocabulary of {}: tokenizer.json and the weights do not fit",
+                self.rows
+            ))),
+        }
+    }
+
     /// The rows of these ids: `(ids, width)`.
     ///
     /// # Errors
     /// An id outside the table.
     pub fn forward(&self, ids: &[u32]) -> Result<Tensor> {
-        if let Some(id) = ids.iter().find(|&&id| id as usize >= self.rows) {
-            return Err(Error::Record(format!(
-                "token id {id} is outside the model's vocabulary of {}: tokenizer.json and the weights do not fit",
-                self.rows
-            )));
-        }
+        self.check(ids)?;
         match &self.way {
             Way::Kernels(table) => {
                 let mut out = vec![0.0; ids.len() * self.width];

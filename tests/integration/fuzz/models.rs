@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use gliclass::checkpoint::{Config, Weights};
 use gliclass::classifier::Classifier;
+use gliclass::error::Error;
 use gliclass::model::{Model, Options, Source};
+use gliclass::records::{Defaults, LabelSet};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::Value;
@@ -94,6 +96,43 @@ fn memory_is_not_taken_for_layers_that_are_not_there() {
     });
     let error = Model::load(&Source::Folder(folder.path().to_owned()), &Options::default()).err().unwrap();
     assert!(error.to_string().contains("is missing"), "{error}");
+}
+
+/// The same tokenizer with the word `zebra` far behind all others.
+fn with_zebra(tokenizer: Vec<u8>) -> Vec<u8> {
+    let mut json: Value = serde_json::from_slice(&tokenizer).unwrap();
+    let added = json["added_tokens"].as_array_mut().unwrap();
+    let last = added.iter().map(|token| token["id"].as_u64().unwrap()).max().unwrap();
+    let words = (1..20).map(|number| format!("between{number}")).chain(["zebra".to_owned()]);
+    for (word, id) in words.zip(last + 1..) {
+        let mut token = added[0].clone();
+        (token["content"], token["special"], token["id"]) = (word.into(), false.into(), id.into());
+        added.push(token);
+    }
+    json.to_string().into()
+}
+
+#[test]
+fn a_word_that_the_model_has_no_vector_for_is_an_error_of_its_record_alone() {
+    for (name, file, is_label) in [
+        ("uni-deberta-extract-classavg", "tokenizer.json", false),
+        ("uni-deberta-extract-classavg", "tokenizer.json", true),
+        ("encdec-t5-gated-lstm", "tokenizer.json", true),
+        ("bi-bert-bert-avg-norm-mlp", "tokenizer.json", false),
+        ("bi-bert-bert-avg-norm-mlp", "label_model/tokenizer.json", true),
+    ] {
+        let folder = copy(&fixtures().join(name), Path::new(file), with_zebra);
+        let model = Model::load(&Source::Folder(folder.path().to_owned()), &Options::default()).unwrap();
+        let encode = |word: &str| {
+            let (text, label) = if is_label { ("the text", word) } else { (word, "the label") };
+            let labels = LabelSet::flat(vec![label.to_owned()]).unwrap();
+            let defaults = Defaults { labels: Some(labels.into()), ..Defaults::default() };
+            model.encode(&defaults.record(text.to_owned()).unwrap())
+        };
+        assert!(encode("horse").is_ok(), "{name}");
+        let error = encode("zebra").unwrap_err();
+        assert!(matches!(error, Error::Record(_)) && error.to_string().contains("vocabulary"), "{name}: {error}");
+    }
 }
 
 proptest! {
