@@ -11,7 +11,7 @@ use super::features::{self, Markers, TextRows, text_features};
 use super::label_encoder::{LabelEncoder, LabelTokenizer};
 use super::{Logits, Network, Vectors};
 use crate::backbones::layers::{replace_rows, select_rows};
-use crate::backbones::{self, Backbone, Sequences};
+use crate::backbones::{self, Backbone, Packed, Sequences};
 use crate::checkpoint::config::Architecture;
 use crate::checkpoint::{Config, Weights};
 use crate::classifier::Encoded;
@@ -42,7 +42,7 @@ impl BiEncoder {
         let backbone = backbones::load(&config.encoder_config, false, &encoder)?;
         let model = Self {
             markers: Markers::new(&config),
-            labels: LabelEncoder::load(&config, tokenizer, weights)?,
+            labels: LabelEncoder::load(&config, tokenizer, backbone.hidden_size(), weights)?,
             head: Head::load(&config, weights, backbone.hidden_size())?,
             backbone,
             config,
@@ -68,8 +68,7 @@ impl BiEncoder {
 
     /// What the scorer compares.
     fn features(&self, batch: &[Encoded], threads: usize) -> Result<Features> {
-        let sequences = Sequences::new(batch.iter().map(|record| record.tokens.len()), threads);
-        let tokens: Vec<u32> = batch.iter().flat_map(|record| record.tokens.iter().copied()).collect();
+        let Packed { ids: tokens, sequences } = Packed::new(batch.iter().map(|record| &record.tokens[..]), threads);
         let sets: Vec<_> = batch.iter().map(|record| &record.labels).collect();
         let vectors = self.labels.of_sets(&sets, &self.head, threads)?;
         let mut words = self.backbone.embed(&tokens)?;

@@ -10,14 +10,13 @@ use candle_core::{DType, Tensor};
 use serde_json::{Value, json};
 
 use super::{Logits, Network, Vectors, features};
-use crate::backbones::layers::{Dropout, Linear, replace_rows, select_ranges, select_rows, values};
-use crate::backbones::{self, Backbone, Sequences, deberta_v2};
+use crate::backbones::layers::{Dropout, Linear, normalize, replace_rows, select_ranges, select_rows, values};
+use crate::backbones::{self, Backbone, Packed, Sequences, deberta_v2};
 use crate::checkpoint::config::ProblemType;
 use crate::checkpoint::{Config, Weights};
 use crate::classifier::Encoded;
 use crate::encode::{Encoder, Prompt, Tokens};
 use crate::error::Result;
-use crate::heads::projector::normalize;
 use crate::heads::reasoning::ReasoningCell;
 use crate::heads::scorer::Features;
 use crate::heads::{Calibrator, Scorer};
@@ -99,9 +98,8 @@ impl DecoderKv {
     }
 
     /// The decoder's last hidden state: `(tokens, hidden)`.
-    fn hidden(&self, batch: &[Encoded], sequences: &Sequences) -> Result<Tensor> {
-        let ids: Vec<u32> = batch.iter().flat_map(|record| record.tokens.iter().copied()).collect();
-        last(self.decoder.layers(), |visit| self.decoder.forward(self.decoder.embed(&ids)?, sequences, visit))
+    fn hidden(&self, Packed { ids, sequences }: &Packed) -> Result<Tensor> {
+        last(self.decoder.layers(), |visit| self.decoder.forward(self.decoder.embed(ids)?, sequences, visit))
     }
 
     fn encode_labels(&self, states: Tensor, sections: &Sections) -> Result<Tensor> {
@@ -133,9 +131,9 @@ impl DecoderKv {
 
     /// The logits of a batch, and the last state of the labels: that of each record where it is one alone.
     fn run(&self, batch: &[Encoded], threads: usize) -> Result<(Tensor, Tensor, Sections)> {
-        let sequences = Sequences::new(batch.iter().map(|record| record.tokens.len()), threads);
-        let hidden = self.hidden(batch, &sequences)?;
-        let sections = self.sections(batch, &sequences);
+        let packed = Packed::new(batch.iter().map(|record| &record.tokens[..]), threads);
+        let hidden = self.hidden(&packed)?;
+        let sections = self.sections(batch, &packed.sequences);
         let state = self.encode_labels(part(&hidden, &sections.labels)?, &sections)?;
         let logits = self.score(&state, &sections)?;
         let (logits, state) = match &self.recurrence {

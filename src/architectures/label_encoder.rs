@@ -49,15 +49,17 @@ pub(super) struct LabelEncoder {
 type Recent = (Arc<LabelSet>, Arc<[f32]>);
 
 impl LabelEncoder {
-    pub(super) fn load(config: &Config, tokenizer: LabelTokenizer, weights: &Weights) -> Result<Self> {
+    /// Loads the encoder of labels that are compared with rows of `hidden` columns.
+    pub(super) fn load(config: &Config, tokenizer: LabelTokenizer, hidden: usize, weights: &Weights) -> Result<Self> {
         let label_config = config.label_model_config.clone().unwrap_or_default();
         let backbone = backbones::load(&label_config, false, &weights.at("label_encoder"))?;
         let activation = Activation::parse(&config.projector_hidden_act).map_err(|e| weights.error(e))?;
         let LabelTokenizer { encoder, padding } = tokenizer;
         let encoder = encoder.at_most(backbone.max_positions().unwrap_or(usize::MAX));
+        let columns = [backbone.hidden_size(), hidden];
         Ok(Self {
             tokenizer: LabelTokenizer { encoder, padding },
-            projector: Projector::load(&weights.at("biencoder_projector"), backbone.hidden_size(), activation, 0.0)?,
+            projector: Projector::load(&weights.at("biencoder_projector"), columns, activation, 0.0)?,
             pooling: config.pooling_strategy,
             learns: weights.learn(),
             backbone,

@@ -9,7 +9,7 @@ use candle_core::Tensor;
 use super::features::{self, Markers, TextRows, text_features};
 use super::{Logits, Network, Vectors};
 use crate::backbones::layers::Embedding;
-use crate::backbones::{self, Backbone, Sequences};
+use crate::backbones::{self, Backbone, Packed, Sequences};
 use crate::checkpoint::config::Pooling;
 use crate::checkpoint::{Config, Weights};
 use crate::classifier::Encoded;
@@ -62,9 +62,8 @@ impl UniEncoder {
     }
 
     /// Word embeddings of all sequences, with the segments' where the model has them.
-    fn embed(&self, batch: &[Encoded]) -> Result<Tensor> {
-        let ids: Vec<u32> = batch.iter().flat_map(|record| record.tokens.iter().copied()).collect();
-        let words = self.backbone.embed(&ids)?;
+    fn embed(&self, ids: &[u32], batch: &[Encoded]) -> Result<Tensor> {
+        let words = self.backbone.embed(ids)?;
         let Some(segments) = &self.segments else { return Ok(words) };
         let ids: Vec<u32> = batch.iter().flat_map(|record| self.segment_ids(&record.tokens)).collect();
         Ok((&words + segments.forward(&ids)?.to_dtype(words.dtype())?)?)
@@ -136,14 +135,14 @@ impl UniEncoder {
 
     /// What the scorer compares.
     fn features(&self, batch: &[Encoded], threads: usize) -> Result<Features> {
-        let mut sequences = Sequences::new(batch.iter().map(|record| record.tokens.len()), threads);
+        let Packed { ids, mut sequences } = Packed::new(batch.iter().map(|record| &record.tokens[..]), threads);
         let (mut texts, mut labels) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
         for (record, rows) in batch.iter().zip(sequences.ranges()) {
             labels.push(self.markers.label_rows(&self.config, &record.tokens, rows.start));
             texts.push(self.text_rows(&record.tokens, rows));
         }
         sequences.read = self.rows_read(&texts, &labels).filter(|read| 2 * read.len() < sequences.tokens());
-        let hidden = self.hidden(self.embed(batch)?, &sequences)?;
+        let hidden = self.hidden(self.embed(&ids, batch)?, &sequences)?;
         if let Some(read) = sequences.read.filter(|read| hidden.dim(0).is_ok_and(|rows| rows == read.len())) {
             texts.iter_mut().for_each(|text| text.rows = place_among(&read, &text.rows));
             labels.iter_mut().flatten().for_each(|rows| *rows = place_among(&read, rows));

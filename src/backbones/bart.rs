@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::layers::{Activation, Attention, Dropout, Embedding, LayerNorm, Linear, PositionTable};
-use super::{EncoderDecoder, Packed, Sequences};
+use super::{EncoderDecoder, Packed, Sequences, Source};
 use crate::checkpoint::Weights;
 use crate::error::Result;
 
@@ -100,12 +100,6 @@ struct Reader {
     attention: Attention,
     output: Linear,
     norm: LayerNorm,
-}
-
-/// What a decoder reads: the encoder's last hidden states, and the rows of each sequence.
-struct Source<'a> {
-    hidden: &'a Tensor,
-    rows: &'a [Range<usize>],
 }
 
 impl Stack {

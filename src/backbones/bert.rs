@@ -1,4 +1,4 @@
-//! BERT and its kin: RoBERTa, XLM-RoBERTa, ELECTRA, DistilBERT, MPNet, ALBERT. Absolute positions, norm after
+//! BERT and its kin: RoBERTa, XLM-RoBERTa, CamemBERT, ELECTRA, DistilBERT, MPNet, ALBERT. Absolute positions, norm after
 //! each block.
 //!
 //! Source: `modeling_{bert,roberta,electra,distilbert,mpnet,albert}.py` of transformers.
@@ -165,7 +165,7 @@ impl Bert {
         let width = width.unwrap_or(config.hidden_size);
         let offset = match kind {
             // Positions count from the padding's id on.
-            "roberta" | "xlm-roberta" => config.pad_token_id.unwrap_or(1) + 1,
+            "roberta" | "xlm-roberta" | "camembert" => config.pad_token_id.unwrap_or(1) + 1,
             "mpnet" => 2,
             _ => 0,
         };

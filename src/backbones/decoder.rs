@@ -10,8 +10,8 @@ use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::layers::{Activation, Attention, Dropout, Embedding, Linear, RmsNorm, Rotary};
-use super::rope::{Rope, Turning, turning};
+use super::layers::{Activation, Attention, Dropout, Embedding, Linear, RmsNorm, Rotary, Rotations};
+use super::rope::Rope;
 use super::{Backbone, Sequences, Visit};
 use crate::checkpoint::Weights;
 use crate::error::Result;
@@ -128,8 +128,7 @@ pub struct Decoder {
     input_scale: f64,
     layers: Vec<Layer>,
     norm: RmsNorm,
-    heads: usize,
-    turning: Turning,
+    rotations: Rotations,
     hidden_size: usize,
     max_positions: usize,
 }
@@ -160,6 +159,7 @@ impl Decoder {
         let family = &Family::of(kind, llm2vec);
         let hidden = config.hidden_size;
         let head_dim = config.head_dim(family).map_err(|e| weights.error(e))?;
+        let turning = config.rope.turning(head_dim, config.max_position_embeddings).map_err(|e| weights.error(e))?;
         let layers = weights.at("layers");
         let scale = if family.scales_words { f64::from((hidden as f32).sqrt()) } else { 1.0 };
         let (word_scale, input_scale) = if family.llm2vec { (1.0, scale) } else { (scale, 1.0) };
@@ -171,8 +171,7 @@ impl Decoder {
                 .map(|i| Layer::load(&config, family, i, &layers.at(i)))
                 .collect::<Result<_>>()?,
             norm: RmsNorm::load_shifted(&weights.at("norm"), hidden, config.rms_norm_eps, family.norm_shift)?,
-            heads: config.num_attention_heads,
-            turning: turning(&config.rope, head_dim, config.max_position_embeddings).map_err(|e| weights.error(e))?,
+            rotations: Rotations::new(turning.frequencies, turning.scale, config.num_attention_heads),
             hidden_size: hidden,
             max_positions: config.max_position_embeddings,
         })
@@ -330,10 +329,7 @@ impl Backbone for Decoder {
 
     fn forward(&self, words: Tensor, sequences: &Sequences, visit: &mut Visit) -> Result<()> {
         let mut x = scaled(words, self.input_scale)?;
-        // Made anew for each batch: for all positions that these models allow they would fill much memory.
-        let longest = sequences.ranges().map(|range| range.len()).max().unwrap_or(0);
-        let Turning { frequencies, scale } = &self.turning;
-        let rotary = Rotary::from_frequencies(frequencies, *scale, self.heads, longest);
+        let rotary = self.rotations.for_sequences(sequences);
         for (index, layer) in self.layers.iter().enumerate() {
             if !visit(index, &x)? {
                 return Ok(());

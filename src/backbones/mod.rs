@@ -171,6 +171,12 @@ impl Packed {
     }
 }
 
+/// What a decoder reads: the encoder's last hidden states, and the rows of each sequence.
+struct Source<'a> {
+    hidden: &'a Tensor,
+    rows: &'a [Range<usize>],
+}
+
 /// Is given each hidden state with its index; false ends the pass.
 pub type Visit<'a> = dyn FnMut(usize, &Tensor) -> Result<bool> + 'a;
 
@@ -182,7 +188,7 @@ pub fn load(config: &Value, llm2vec: bool, weights: &Weights) -> Result<Box<dyn 
     let kind = config.get("model_type").and_then(Value::as_str).unwrap_or("deberta-v2");
     let weights = &weights.for_encoder();
     Ok(match kind {
-        "bert" | "roberta" | "xlm-roberta" | "electra" | "distilbert" | "mpnet" | "albert" => {
+        "bert" | "roberta" | "xlm-roberta" | "camembert" | "electra" | "distilbert" | "mpnet" | "albert" => {
             Box::new(bert::Bert::load(kind, config, weights)?)
         }
         "deberta-v2" => Box::new(deberta_v2::DebertaV2::load(config, weights)?),
@@ -193,7 +199,7 @@ pub fn load(config: &Value, llm2vec: bool, weights: &Weights) -> Result<Box<dyn 
         "t5" | "mt5" | "umt5" => Box::new(t5::Encoder::load(kind, config, weights)?),
         other => {
             return Err(weights.error(format!(
-                "encoder_config.model_type {other:?} is not supported: bert, roberta, xlm-roberta, electra, distilbert, mpnet, albert, \
+                "encoder_config.model_type {other:?} is not supported: bert, roberta, xlm-roberta, camembert, electra, distilbert, mpnet, albert, \
                  deberta-v2, modernbert, t5, mt5, umt5, qwen2, qwen3, llama, mistral and gemma are"
             )));
         }

@@ -6,8 +6,8 @@ use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::layers::{self, Activation, Attention, Dropout, Embedding, LayerNorm, Linear, Rotary};
-use super::{Backbone, Sequences, Visit};
+use super::layers::{self, Activation, Attention, Dropout, Embedding, LayerNorm, Linear, Rotary, Rotations};
+use super::{Backbone, Sequences, Visit, rope};
 use crate::checkpoint::Weights;
 use crate::error::Result;
 
@@ -48,14 +48,8 @@ enum LayerType {
 
 #[derive(Debug, Default, Deserialize)]
 struct RopeParameters {
-    full_attention: Option<Rope>,
-    sliding_attention: Option<Rope>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Rope {
-    rope_theta: Option<f32>,
-    rope_type: Option<String>,
+    full_attention: Option<rope::Parameters>,
+    sliding_attention: Option<rope::Parameters>,
 }
 
 fn gelu() -> String {
@@ -83,19 +77,20 @@ impl Config {
         }
     }
 
-    fn theta(&self, kind: LayerType) -> std::result::Result<f32, String> {
-        let rope = self.rope_parameters.as_ref().and_then(|parameters| match kind {
+    /// Rotary positions of the layers of this kind.
+    fn rotations(&self, kind: LayerType) -> std::result::Result<Rotations, String> {
+        let parameters = self.rope_parameters.as_ref().and_then(|parameters| match kind {
             LayerType::FullAttention => parameters.full_attention.as_ref(),
             LayerType::SlidingAttention => parameters.sliding_attention.as_ref(),
         });
-        if let Some(other) = rope.and_then(|rope| rope.rope_type.as_deref()).filter(|kind| *kind != "default") {
-            return Err(format!("rope_type {other:?} is not supported: only default is"));
-        }
-        let old = match kind {
+        let theta = match kind {
             LayerType::FullAttention => self.global_rope_theta.unwrap_or(160_000.0),
             LayerType::SlidingAttention => self.local_rope_theta.unwrap_or(10_000.0),
         };
-        Ok(rope.and_then(|rope| rope.rope_theta).unwrap_or(old))
+        let heads = self.num_attention_heads;
+        let head_dim = self.hidden_size.checked_div(heads).unwrap_or(0);
+        let turning = rope::turning(parameters, theta, head_dim, self.max_position_embeddings)?;
+        Ok(Rotations::new(turning.frequencies, turning.scale, heads))
     }
 }
 
@@ -104,6 +99,8 @@ pub struct ModernBert {
     words: Embedding,
     norm: LayerNorm,
     dropout: Dropout,
+    /// Of layers that see everything, and of those that see what is near.
+    rotations: [Rotations; 2],
     layers: Vec<Layer>,
     final_norm: LayerNorm,
     hidden_size: usize,
@@ -114,7 +111,7 @@ struct Layer {
     /// Absent in the first layer, whose input is normed already.
     attention_norm: Option<LayerNorm>,
     query_key_value: Linear,
-    rotary: Rotary,
+    kind: LayerType,
     attention: Attention,
     attention_output: Linear,
     mlp_norm: LayerNorm,
@@ -134,6 +131,7 @@ impl ModernBert {
         let hidden = config.hidden_size;
         let embeddings = weights.at("embeddings");
         let layers = weights.at("layers");
+        let rotations = |kind| config.rotations(kind).map_err(|e| weights.error(e));
         Ok(Self {
             words: Embedding::load(&embeddings.at("tok_embeddings"), hidden)?,
             norm: LayerNorm::load(&embeddings.at("norm"), hidden, config.norm_eps)?,
@@ -141,6 +139,7 @@ impl ModernBert {
             layers: (0..config.num_hidden_layers)
                 .map(|i| Layer::load(&config, i, &layers.at(i)))
                 .collect::<Result<_>>()?,
+            rotations: [rotations(LayerType::FullAttention)?, rotations(LayerType::SlidingAttention)?],
             final_norm: LayerNorm::load(&weights.at("final_norm"), hidden, config.norm_eps)?,
             hidden_size: hidden,
             max_positions: config.max_position_embeddings,
@@ -156,14 +155,13 @@ impl Layer {
         if kind == LayerType::SlidingAttention {
             attention = attention.within(config.local_attention / 2);
         }
-        let theta = config.theta(kind).map_err(|e| weights.error(e))?;
         let dropout = Dropout::new(weights, config.attention_dropout);
         Ok(Self {
             attention_norm: (index > 0)
                 .then(|| LayerNorm::load(&weights.at("attn_norm"), hidden, config.norm_eps))
                 .transpose()?,
             query_key_value: Linear::load(&weights.at("attn.Wqkv"), hidden, 3 * hidden)?,
-            rotary: Rotary::new(theta, hidden / heads, heads, config.max_position_embeddings),
+            kind,
             attention: attention.dropping(dropout.clone()),
             attention_output: Linear::load(&weights.at("attn.Wo"), hidden, hidden)?.dropping(dropout),
             mlp_norm: LayerNorm::load(&weights.at("mlp_norm"), hidden, config.norm_eps)?,
@@ -174,11 +172,11 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x: &Tensor, sequences: &Sequences, read: Option<&[usize]>) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, sequences: &Sequences, rotary: &Rotary, read: Option<&[usize]>) -> Result<Tensor> {
         let threads = sequences.threads;
         let normed = self.attention_norm.as_ref().map(|norm| norm.forward(x)).transpose()?;
         let query_key_value = self.query_key_value.forward(normed.as_ref().unwrap_or(x), threads)?;
-        let query_key_value = self.rotary.forward(query_key_value, sequences)?;
+        let query_key_value = rotary.forward(query_key_value, sequences)?;
         let context = self.attention.forward(&query_key_value, sequences)?;
         let [context, x] = layers::read_rows([&context, x], read)?;
         let x = self.attention_output.forward_add(&context, &x, threads)?;
@@ -210,12 +208,14 @@ impl Backbone for ModernBert {
     }
 
     fn forward(&self, words: Tensor, sequences: &Sequences, visit: &mut Visit) -> Result<()> {
+        let [everywhere, near] = [0, 1].map(|kind| self.rotations[kind].for_sequences(sequences));
         let mut x = self.dropout.forward(&self.norm.forward(&words)?)?;
         for (index, layer) in self.layers.iter().enumerate() {
             if !visit(index, &x)? {
                 return Ok(());
             }
-            x = layer.forward(&x, sequences, sequences.read_after(index, self.layers.len()))?;
+            let rotary = if layer.kind == LayerType::FullAttention { &everywhere } else { &near };
+            x = layer.forward(&x, sequences, rotary, sequences.read_after(index, self.layers.len()))?;
         }
         visit(self.layers.len(), &self.final_norm.forward(&x)?).map(|_| ())
     }

@@ -2,6 +2,9 @@
 //!
 //! Source: `_relative_position_bucket` of `modeling_t5.py` and its kin in transformers.
 
+/// The largest distance that there may be a number for: each layer has a table of all of them.
+const MAX_DISTANCE: usize = 1 << 16;
+
 /// Which row of the bias table stands for each distance.
 #[derive(Debug, Clone, Copy)]
 pub struct Buckets {
@@ -15,9 +18,12 @@ impl Buckets {
     /// `count` rows, the last of each direction for all distances from `max_distance` on.
     ///
     /// # Errors
-    /// There is no row for a distance alone, or `max_distance` is among those that have one.
+    /// It is too far for a table, there is no row for a distance alone, or `max_distance` is among those that have one.
     pub fn new(count: usize, max_distance: usize, backward: bool) -> Result<Self, String> {
         let buckets = Self { count, max_distance, backward };
+        if max_distance > MAX_DISTANCE {
+            return Err(format!("relative_attention_max_distance {max_distance} is more than {MAX_DISTANCE}"));
+        }
         if buckets.exact() == 0 || max_distance <= buckets.exact() {
             return Err(format!(
                 "relative_attention_num_buckets {count} with relative_attention_max_distance {max_distance}: there \

@@ -18,8 +18,9 @@ pub struct Rope {
     rope_scaling: Option<Parameters>,
 }
 
+/// The form of rotary positions and its settings.
 #[derive(Debug, Deserialize)]
-struct Parameters {
+pub struct Parameters {
     rope_theta: Option<f32>,
     #[serde(alias = "type")]
     rope_type: Option<String>,
@@ -47,13 +48,28 @@ pub struct Turning {
     pub scale: f32,
 }
 
-/// How queries and keys of `head_dim` columns turn in a model that reads up to `max_positions` tokens.
+impl Rope {
+    /// How queries and keys of `head_dim` columns turn in a model that reads up to `max_positions` tokens.
+    ///
+    /// # Errors
+    /// An unsupported `rope_type`, or one without its settings.
+    pub fn turning(&self, head_dim: usize, max_positions: usize) -> Result<Turning, String> {
+        let parameters = self.rope_parameters.as_ref().or(self.rope_scaling.as_ref());
+        turning(parameters, self.rope_theta.unwrap_or(THETA), head_dim, max_positions)
+    }
+}
+
+/// The same by `parameters`; `theta` is the base where they name none.
 ///
 /// # Errors
-/// An unsupported `rope_type`, or one without its settings.
-pub fn turning(rope: &Rope, head_dim: usize, max_positions: usize) -> Result<Turning, String> {
-    let parameters = rope.rope_parameters.as_ref().or(rope.rope_scaling.as_ref());
-    let theta = parameters.and_then(|parameters| parameters.rope_theta).or(rope.rope_theta).unwrap_or(THETA);
+/// As [`Rope::turning`].
+pub fn turning(
+    parameters: Option<&Parameters>,
+    theta: f32,
+    head_dim: usize,
+    max_positions: usize,
+) -> Result<Turning, String> {
+    let theta = parameters.and_then(|parameters| parameters.rope_theta).unwrap_or(theta);
     let plain = Rotary::frequencies(theta, head_dim);
     let unscaled = |frequencies| Ok(Turning { frequencies, scale: 1.0 });
     let Some(parameters) = parameters else { return unscaled(plain) };
@@ -148,8 +164,8 @@ mod tests {
     fn both_forms_of_the_config_give_the_same_frequencies() {
         let old = parse(r#"{"rope_theta": 500000.0, "rope_scaling": {"type": "linear", "factor": 4.0}}"#);
         let new = parse(r#"{"rope_parameters": {"rope_theta": 500000.0, "rope_type": "linear", "factor": 4.0}}"#);
-        let turning = turning(&old, 8, 64).expect("linear is supported: this is a bug");
-        assert_eq!(turning, super::turning(&new, 8, 64).expect("linear is supported: this is a bug"));
+        let turning = old.turning(8, 64).expect("linear is supported: this is a bug");
+        assert_eq!(turning, new.turning(8, 64).expect("linear is supported: this is a bug"));
         assert_eq!((turning.frequencies[0], turning.scale), (0.25, 1.0));
     }
 
@@ -159,7 +175,7 @@ mod tests {
             r#"{"rope_theta": 10000.0, "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
                 "high_freq_factor": 4.0, "original_max_position_embeddings": 64}}"#,
         );
-        let scaled = turning(&rope, 8, 512).expect("llama3 is supported: this is a bug").frequencies;
+        let scaled = rope.turning(8, 512).expect("llama3 is supported: this is a bug").frequencies;
         let plain = Rotary::frequencies(10_000.0, 8);
         assert_eq!(scaled[0], plain[0]);
         assert_eq!(scaled[3], plain[3] / 8.0);
@@ -169,7 +185,7 @@ mod tests {
     #[test]
     fn yarn_slows_down_what_seldom_turns_and_sharpens_attention() {
         let rope = parse(r#"{"rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 10000.0}}"#);
-        let yarn = turning(&rope, 64, 2048).expect("yarn is supported: this is a bug");
+        let yarn = rope.turning(64, 2048).expect("yarn is supported: this is a bug");
         let plain = Rotary::frequencies(10_000.0, 64);
         assert_eq!((yarn.frequencies[0], yarn.frequencies[31]), (plain[0], plain[31] / 4.0));
         assert!(yarn.frequencies.windows(2).all(|pair| pair[0] > pair[1]), "{yarn:?}");
@@ -178,7 +194,8 @@ mod tests {
 
     #[test]
     fn an_unknown_form_is_refused_by_name() {
-        let error = turning(&parse(r#"{"rope_scaling": {"rope_type": "longrope", "factor": 2.0}}"#), 8, 64)
+        let error = parse(r#"{"rope_scaling": {"rope_type": "longrope", "factor": 2.0}}"#)
+            .turning(8, 64)
             .expect_err("longrope is not supported: this is a bug");
         assert!(error.contains("longrope"), "{error}");
     }

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::layers::{Activation, Attention, Bias, Dropout, Embedding, Linear, RelativeBias, RmsNorm};
 use super::relative::Buckets;
-use super::{Backbone, EncoderDecoder, Packed, Sequences, Visit};
+use super::{Backbone, EncoderDecoder, Packed, Sequences, Source, Visit};
 use crate::checkpoint::Weights;
 use crate::error::Result;
 
@@ -106,12 +106,6 @@ struct Reader {
     key_value: Linear,
     attention: Attention,
     output: Linear,
-}
-
-/// What a decoder reads: the encoder's last hidden states, and the rows of each sequence.
-struct Source<'a> {
-    hidden: &'a Tensor,
-    rows: &'a [Range<usize>],
 }
 
 /// How a stack is read.

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
@@ -83,6 +83,8 @@ pub enum ScorerType {
     Hopfield,
     /// Labels attend to all text tokens, then an MLP.
     CrossAttn,
+    /// The only one of the architecture of that name, which does not look at this setting.
+    DecoderKv,
 }
 
 /// What a model was trained to do.
@@ -97,14 +99,37 @@ pub enum ProblemType {
 }
 
 /// How many label slots the reference allocates: matters to scorers that look across labels.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LabelSlots {
     /// A number of slots, empty ones included.
     Count(usize),
-    /// `dynamic`: as many as there are labels; anything else: `max_num_classes`.
-    Rule(String),
+    /// As many as there are labels.
+    Dynamic,
+    /// `max_num_classes`.
+    Fixed,
 }
+
+impl<'de> Deserialize<'de> for LabelSlots {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(rule) if rule == "dynamic" => Ok(Self::Dynamic),
+            // Whatever else it is, in the reference.
+            Value::String(_) | Value::Null => Ok(Self::Fixed),
+            other => match other.as_u64().and_then(|count| count.try_into().ok()) {
+                Some(count) => Ok(Self::Count(count)),
+                None => {
+                    Err(serde::de::Error::custom(format!("{other}: a number of labels, dynamic and fixed are known")))
+                }
+            },
+        }
+    }
+}
+
+/// Slots that scorers which look across labels may have: a record takes memory for all of them.
+const MAX_LABEL_SLOTS: usize = 1 << 16;
+
+/// Label slots where the config names no number.
+const MAX_NUM_CLASSES: usize = 25;
 
 /// The config of a GLiClass checkpoint.
 #[derive(Debug, Clone, Deserialize)]
@@ -180,8 +205,7 @@ pub struct Config {
     #[serde(default = "defaults::label_slots")]
     pub max_labels_alloc: LabelSlots,
     /// Label slots when `max_labels_alloc` is neither `dynamic` nor a number.
-    #[serde(default = "defaults::max_num_classes")]
-    pub max_num_classes: usize,
+    pub max_num_classes: Option<usize>,
     /// Token id of the `<<SEP>>` of a decoder-kv.
     pub sep_token_index: Option<u32>,
     /// Layers of a decoder-kv's encoder over the labels.
@@ -207,6 +231,9 @@ pub struct Config {
     /// Whether logits go through a calibrator.
     #[serde(default)]
     pub use_calibrator: bool,
+    /// Whether it gives a bias beside the factor.
+    #[serde(default)]
+    pub calibrator_use_bias: bool,
     /// The greatest factor it gives.
     #[serde(default = "defaults::calibrator_beta_max")]
     pub calibrator_beta_max: f32,
@@ -228,7 +255,7 @@ mod defaults {
         ScorerType::Simple
     }
     pub(super) fn label_slots() -> LabelSlots {
-        LabelSlots::Rule("dynamic".into())
+        LabelSlots::Dynamic
     }
     pub(super) fn activation() -> String {
         "gelu".into()
@@ -264,9 +291,6 @@ mod defaults {
     }
     pub(super) fn dropout() -> f32 {
         0.1
-    }
-    pub(super) fn max_num_classes() -> usize {
-        25
     }
 }
 
@@ -307,6 +331,13 @@ impl Config {
         if passes && architecture.has_label_encoder() {
             return Err(format!("pooling_strategy `pass` in {architecture:?}: a label must be pooled to one row"));
         }
+        let slots = self.label_slots(0);
+        if scorer == ScorerType::Hopfield && slots > MAX_LABEL_SLOTS {
+            return Err(format!(
+                "max_labels_alloc or max_num_classes {slots} with scorer_type {scorer:?}: there can be at most \
+                 {MAX_LABEL_SLOTS} slots for labels"
+            ));
+        }
         if architecture.has_label_encoder() && self.label_model_config.is_none() {
             return Err(format!("label_model_config is missing: {architecture:?} needs the label encoder's config"));
         }
@@ -323,13 +354,14 @@ impl Config {
     /// Label slots for a record of `labels` labels. Encoder-decoders have `max_num_classes` of them, whatever
     /// `max_labels_alloc` says.
     pub fn label_slots(&self, labels: usize) -> usize {
-        match &self.max_labels_alloc {
+        let fixed = labels.max(self.max_num_classes.unwrap_or(MAX_NUM_CLASSES));
+        match self.max_labels_alloc {
             _ if matches!(self.architecture_type, Architecture::EncoderDecoder | Architecture::EncoderDecoderCls) => {
-                labels.max(self.max_num_classes)
+                fixed
             }
-            LabelSlots::Rule(rule) if rule == "dynamic" => labels,
-            LabelSlots::Rule(_) => labels.max(self.max_num_classes),
-            LabelSlots::Count(count) => labels.max(*count),
+            LabelSlots::Dynamic => labels,
+            LabelSlots::Fixed => fixed,
+            LabelSlots::Count(count) => labels.max(count),
         }
     }
 }
@@ -340,6 +372,32 @@ mod tests {
     use std::path::Path;
 
     use super::Config;
+
+    #[test]
+    fn label_slots_are_counted_as_the_reference_does_it() {
+        let slots = |settings: &str| {
+            let text = format!(r#"{{"encoder_config": {{}}, "scorer_type": "hopfield", {settings}}}"#);
+            Config::parse(&text, Path::new("config.json")).map(|config| config.label_slots(3))
+        };
+        for (settings, expected) in [
+            (r#""max_num_classes": null"#, 3),
+            (r#""max_labels_alloc": null"#, 25),
+            (r#""max_labels_alloc": "fixed", "max_num_classes": null"#, 25),
+            (r#""max_labels_alloc": "fixed", "max_num_classes": 7"#, 7),
+            (r#""max_labels_alloc": 9"#, 9),
+            (r#""max_labels_alloc": 2"#, 3),
+        ] {
+            assert_eq!(slots(settings).unwrap(), expected, "{settings}");
+        }
+        for (settings, what) in [
+            (r#""max_labels_alloc": 10000000000"#, "at most 65536"),
+            (r#""max_labels_alloc": "fixed", "max_num_classes": 10000000000"#, "at most 65536"),
+            (r#""max_labels_alloc": -1"#, "max_labels_alloc: -1: a number of labels, dynamic and fixed are known"),
+        ] {
+            let error = slots(settings).unwrap_err().to_string();
+            assert!(error.contains(what), "{error}");
+        }
+    }
 
     #[test]
     fn a_value_that_is_not_known_is_named_with_its_field() {

@@ -33,11 +33,11 @@ impl Calibrator {
     /// # Errors
     /// Missing or mismatched tensors.
     pub fn load(config: &Config, weights: &Weights, width: usize) -> Result<Self> {
-        let inputs = 4 * width + STATISTICS;
+        let columns = [4 * width + STATISTICS, 1 + usize::from(config.calibrator_use_bias)];
         Ok(Self {
             text_norm: LayerNorm::load(&weights.at("text_norm"), width, EPSILON)?,
             label_norm: LayerNorm::load(&weights.at("label_norm"), width, EPSILON)?,
-            mlp: Mlp::load(weights, &["mlp.0", "mlp.3", "mlp.6"], inputs, Activation::GELU)?,
+            mlp: Mlp::load(weights, &["mlp.0", "mlp.3", "mlp.6"], columns, Activation::GELU)?,
             beta_max: config.calibrator_beta_max,
         })
     }

@@ -4,10 +4,9 @@
 
 use candle_core::Tensor;
 
-use super::projector::normalize;
 use super::scorer::Features;
 use super::{Calibrator, Projector, Scorer};
-use crate::backbones::layers::{Activation, Dropout};
+use crate::backbones::layers::{Activation, Dropout, normalize};
 use crate::checkpoint::Weights;
 use crate::checkpoint::config::Config;
 use crate::error::Result;
@@ -33,10 +32,11 @@ impl Head {
     /// Unsupported settings, missing or mismatched tensors.
     pub fn load(config: &Config, weights: &Weights, hidden: usize) -> Result<Self> {
         let activation = Activation::parse(&config.projector_hidden_act).map_err(|e| weights.error(e))?;
+        let projector = |name| Projector::load(&weights.at(name), [hidden; 2], activation, config.dropout);
         let scaled = config.normalize_features || config.architecture_type.has_label_encoder();
         Ok(Self {
-            text_projector: Projector::load(&weights.at("text_projector"), hidden, activation, config.dropout)?,
-            classes_projector: Projector::load(&weights.at("classes_projector"), hidden, activation, config.dropout)?,
+            text_projector: projector("text_projector")?,
+            classes_projector: projector("classes_projector")?,
             dropout: Dropout::new(weights, config.dropout),
             scorer: Scorer::load(config, &weights.at("scorer"), hidden)?,
             normalizes: config.normalize_features,

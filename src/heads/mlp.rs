@@ -6,7 +6,7 @@ use crate::backbones::layers::{Activation, Dropout, Linear};
 use crate::checkpoint::Weights;
 use crate::error::Result;
 
-/// Dense layers with one activation between them. Sizes are told by the tensors, not by the config.
+/// Dense layers with one activation between them. Sizes between them are told by the tensors, not by the config.
 pub struct Mlp {
     layers: Vec<Linear>,
     activation: Activation,
@@ -15,17 +15,23 @@ pub struct Mlp {
 }
 
 impl Mlp {
-    /// Loads the layers `names`, the first of which takes `inputs` columns.
+    /// Loads the layers `names`, the first of which takes `inputs` columns and the last of which gives `outputs`.
     ///
     /// # Errors
     /// Missing tensors, or layers that do not fit each other.
-    pub fn load(weights: &Weights, names: &[&str], inputs: usize, activation: Activation) -> Result<Self> {
+    pub fn load(
+        weights: &Weights,
+        names: &[&str],
+        [inputs, outputs]: [usize; 2],
+        activation: Activation,
+    ) -> Result<Self> {
         let mut width = inputs;
-        let layers = names.iter().map(|name| {
+        let layers = names.iter().enumerate().map(|(index, name)| {
             let weights = weights.at(name);
-            let outputs = weights.stored("weight")?.shape().first().copied().unwrap_or(0);
-            let linear = Linear::load(&weights, width, outputs);
-            width = outputs;
+            let found = weights.stored("weight")?.shape().first().copied().unwrap_or(0);
+            let rows = if index + 1 == names.len() { outputs } else { found };
+            let linear = Linear::load(&weights, width, rows);
+            width = rows;
             linear
         });
         Ok(Self { layers: layers.collect::<Result<_>>()?, activation, dropout: Dropout::default() })
@@ -51,5 +57,33 @@ impl Mlp {
             };
         }
         Ok(x)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::path::Path;
+
+    use super::Mlp;
+    use crate::backbones::layers::Activation;
+    use crate::checkpoint::Weights;
+    use crate::checkpoint::weights::Stored;
+
+    #[test]
+    fn a_last_layer_of_another_width_is_refused() {
+        let tensor = |name: &str, shape: [usize; 2]| {
+            (name.to_owned(), Stored::from_values(shape.to_vec(), &vec![0.5; shape[0] * shape[1]]))
+        };
+        let load = |outputs| {
+            let tensors = [tensor("0.weight", [3, 4]), tensor("2.weight", [outputs, 3])];
+            let weights = Weights::of(Path::new("model.safetensors"), tensors.into());
+            Mlp::load(&weights, &["0", "2"], [4, 1], Activation::RELU).map(|_| ())
+        };
+        load(1).unwrap();
+        for outputs in [0, 2] {
+            let error = load(outputs).unwrap_err().to_string();
+            assert!(error.contains("2.weight"), "{error}");
+        }
     }
 }

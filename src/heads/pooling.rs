@@ -4,7 +4,6 @@
 
 use std::ops::Range;
 
-pub use crate::backbones::layers::pool_rows as pool;
 use crate::checkpoint::config::ClassTokenPooling;
 
 /// The rows that stand for each label, as ranges of the sequence; an empty range stands for zeros.
@@ -32,17 +31,6 @@ pub fn label_spans(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::config::Pooling;
-
-    #[test]
-    fn cleared_rows_count_where_the_reference_counts_them() {
-        let rows = [1.0, -4.0, 3.0, -2.0];
-        assert_eq!(pool(Pooling::Avg, &rows, 2, 0), [2.0, -3.0]);
-        assert_eq!(pool(Pooling::Avg, &rows, 2, 2), [1.0, -1.5]);
-        assert_eq!(pool(Pooling::Max, &rows, 2, 1), [3.0, 0.0]);
-        assert_eq!(pool(Pooling::Last, &rows, 2, 1), [0.0, 0.0]);
-        assert_eq!(pool(Pooling::AbsMax, &rows, 2, 0), [3.0, 4.0]);
-    }
 
     #[test]
     fn a_span_reaches_to_the_next_label_and_the_last_one_to_the_end() {

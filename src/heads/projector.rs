@@ -5,7 +5,6 @@
 use candle_core::Tensor;
 
 use super::Mlp;
-pub use crate::backbones::layers::normalize;
 use crate::backbones::layers::{Activation, Dropout};
 use crate::checkpoint::Weights;
 use crate::error::Result;
@@ -14,16 +13,16 @@ use crate::error::Result;
 pub struct Projector(Mlp);
 
 impl Projector {
-    /// Loads `linear_1` and `linear_2`; between them the share `dropout` is left out while the model learns.
+    /// Loads `linear_1` and `linear_2`, from the first of `columns` to the second; between them the share `dropout` is left out while the model learns.
     ///
     /// # Errors
     /// Missing or mismatched tensors.
-    pub fn load(weights: &Weights, hidden: usize, activation: Activation, dropout: f32) -> Result<Self> {
-        let mlp = Mlp::load(weights, &["linear_1", "linear_2"], hidden, activation)?;
+    pub fn load(weights: &Weights, columns: [usize; 2], activation: Activation, dropout: f32) -> Result<Self> {
+        let mlp = Mlp::load(weights, &["linear_1", "linear_2"], columns, activation)?;
         Ok(Self(mlp.dropping(Dropout::new(weights, dropout))))
     }
 
-    /// `(rows, hidden)` to the same shape.
+    /// `(rows, first of the columns)` to `(rows, second of them)`.
     ///
     /// # Errors
     /// `x` has another width.

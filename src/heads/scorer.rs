@@ -59,6 +59,9 @@ impl Scorer {
             ScorerType::WeightedDot => Self::WeightedDot(Box::new(WeightedDot::load(weights, hidden)?)),
             ScorerType::Mlp => Self::mlp(weights, hidden)?,
             ScorerType::Hopfield => Self::Hopfield(Box::new(Hopfield::load(weights, hidden)?)),
+            ScorerType::DecoderKv => {
+                return Err(weights.error("scorer_type `decoder-kv` is only for the architecture of that name"));
+            }
             ScorerType::CrossAttn => Self::CrossAttention(Box::new(CrossAttention::load(config, weights, hidden)?)),
         })
     }
@@ -96,7 +99,7 @@ impl Scorer {
 }
 
 fn load_mlp(weights: &Weights, inputs: usize) -> Result<Mlp> {
-    Mlp::load(weights, &["mlp.0", "mlp.2", "mlp.4"], inputs, Activation::RELU)
+    Mlp::load(weights, &["mlp.0", "mlp.2", "mlp.4"], [inputs, 1], Activation::RELU)
 }
 
 impl Features {
@@ -124,7 +127,7 @@ impl WeightedDot {
         Ok(Self {
             text: Linear::load(&weights.at("proj_text"), hidden, 2 * hidden)?,
             label: Linear::load(&weights.at("proj_label"), hidden, 2 * hidden)?,
-            output: Mlp::load(weights, &["out_mlp.0", "out_mlp.3"], 3 * hidden, Activation::RELU)?
+            output: Mlp::load(weights, &["out_mlp.0", "out_mlp.3"], [3 * hidden, 1], Activation::RELU)?
                 .dropping(Dropout::new(weights, WEIGHTED_DOT_DROPOUT)),
         })
     }
@@ -196,7 +199,7 @@ impl CrossAttention {
             value: linear("v")?,
             output: linear("out")?,
             norm: norm("norm")?,
-            mlp: Mlp::load(weights, &names, 2 * hidden, Activation::GELU)?,
+            mlp: Mlp::load(weights, &names, [2 * hidden, 1], Activation::GELU)?,
             heads,
             dropout: Dropout::new(weights, config.scorer_attn_dropout),
         })

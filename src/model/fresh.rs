@@ -226,7 +226,8 @@ fn head(design: &Design, hidden: usize) -> BTreeMap<String, Stored> {
     let scorer = |layers: &[&str], columns: &[usize]| mlp(seed, "model.scorer", layers, columns);
     let [inner, wide] = SCORER_COLUMNS;
     match design.scorer {
-        ScorerType::Simple => {}
+        // Loading refuses the second by name.
+        ScorerType::Simple | ScorerType::DecoderKv => {}
         ScorerType::WeightedDot => {
             tensors.extend(scorer(&["proj_text"], &[hidden, 2 * hidden]));
             tensors.extend(scorer(&["proj_label"], &[hidden, 2 * hidden]));

@@ -37,8 +37,8 @@ pub use embedding::Embedding;
 pub use linear::Linear;
 pub use norm::{LayerNorm, RmsNorm};
 pub(crate) use packed::Packing;
-pub use pooling::{Span, pool, pool_rows};
-pub use positions::{PositionTable, Rotary};
+pub use pooling::{Span, pool};
+pub use positions::{PositionTable, Rotary, Rotations};
 pub use recurrence::Recurrence;
 pub use rows::{
     clear_padding, detach_rows, dot_rows, normalize, read_rows, replace_rows, select_ranges, select_rows,

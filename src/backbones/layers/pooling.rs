@@ -56,7 +56,7 @@ pub fn pool(x: &Tensor, spans: &[Span], pooling: Pooling) -> Result<Tensor> {
 }
 
 /// Pools `rows` `(tokens, width)` and `zero_rows` rows of zeros after them.
-pub fn pool_rows(pooling: Pooling, rows: &[f32], width: usize, zero_rows: usize) -> Vec<f32> {
+fn pool_rows(pooling: Pooling, rows: &[f32], width: usize, zero_rows: usize) -> Vec<f32> {
     let count = (rows.len() / width + zero_rows) as f64;
     let sum = |f: fn(f64) -> f64| {
         let mut sums = vec![0f64; width];
@@ -152,4 +152,19 @@ fn largest(rows: &Tensor, spans: &[Span], rectangle: &Rectangle, pooling: Poolin
     // Rows of zeros take part in some of the spans.
     let least = spans.iter().map(|span| if cleared(span) { 0.0 } else { f32::MIN });
     Ok(found.broadcast_maximum(&Tensor::from_iter(least, rows.device())?.unsqueeze(1)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cleared_rows_count_where_the_reference_counts_them() {
+        let rows = [1.0, -4.0, 3.0, -2.0];
+        assert_eq!(pool_rows(Pooling::Avg, &rows, 2, 0), [2.0, -3.0]);
+        assert_eq!(pool_rows(Pooling::Avg, &rows, 2, 2), [1.0, -1.5]);
+        assert_eq!(pool_rows(Pooling::Max, &rows, 2, 1), [3.0, 0.0]);
+        assert_eq!(pool_rows(Pooling::Last, &rows, 2, 1), [0.0, 0.0]);
+        assert_eq!(pool_rows(Pooling::AbsMax, &rows, 2, 0), [3.0, 4.0]);
+    }
 }

@@ -1,6 +1,6 @@
 //! Where a token stands in its sequence: learned tables and rotary angles.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Tensor};
 
@@ -142,17 +142,43 @@ pub struct Rotary {
     angles: Arc<[Vec<f32>; 2]>,
     half: usize,
     heads: usize,
+    positions: usize,
     /// The same on the device where it was first used.
     tensors: OnceLock<[Tensor; 2]>,
 }
 
-impl Rotary {
-    /// Angles `position * theta^(-2 i / head_dim)`, in f32 as the reference computes them.
-    pub fn new(theta: f32, head_dim: usize, heads: usize, positions: usize) -> Self {
-        Self::from_frequencies(&Self::frequencies(theta, head_dim), 1.0, heads, positions)
+/// Rotary positions of sequences of any length: made for the longest one so far, not for all that a config allows.
+pub struct Rotations {
+    frequencies: Vec<f32>,
+    scale: f32,
+    heads: usize,
+    made: RwLock<Arc<Rotary>>,
+}
+
+impl Rotations {
+    /// As [`Rotary::from_frequencies`].
+    pub fn new(frequencies: Vec<f32>, scale: f32, heads: usize) -> Self {
+        let made = RwLock::new(Arc::new(Rotary::from_frequencies(&frequencies, scale, heads, 0)));
+        Self { frequencies, scale, heads, made }
     }
 
-    /// What a position is multiplied with: `theta^(-2 i / head_dim)`.
+    /// Angles for all positions of these sequences.
+    pub fn for_sequences(&self, sequences: &Sequences) -> Arc<Rotary> {
+        let longest = sequences.ranges().map(|range| range.len()).max().unwrap_or(0);
+        let known = Arc::clone(&self.made.read().unwrap_or_else(PoisonError::into_inner));
+        if longest <= known.positions {
+            return known;
+        }
+        // More than are wanted, so that the next longer ones do not all make them anew.
+        let positions = longest.next_power_of_two();
+        let made = Arc::new(Rotary::from_frequencies(&self.frequencies, self.scale, self.heads, positions));
+        *self.made.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&made);
+        made
+    }
+}
+
+impl Rotary {
+    /// What a position is multiplied with: `theta^(-2 i / head_dim)`, in f32 as the reference computes it.
     pub fn frequencies(theta: f32, head_dim: usize) -> Vec<f32> {
         (0..head_dim / 2).map(|i| 1.0 / theta.powf((2 * i) as f32 / head_dim as f32)).collect()
     }
@@ -163,7 +189,7 @@ impl Rotary {
         let angles = || (0..positions).flat_map(|p| frequencies.iter().map(move |f| p as f32 * f));
         let tensors = OnceLock::new();
         let (cos, sin) = (angles().map(|angle| angle.cos() * scale), angles().map(|angle| angle.sin() * scale));
-        Self { angles: Arc::new([cos.collect(), sin.collect()]), half, heads, tensors }
+        Self { angles: Arc::new([cos.collect(), sin.collect()]), half, heads, positions, tensors }
     }
 
     /// Turns queries and keys by their positions; values stay. The memory of `x` may become that of the result.

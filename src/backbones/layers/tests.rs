@@ -51,9 +51,22 @@ fn attention_inside_sequences_of_any_length_and_window() {
 fn rotary_positions() {
     let sequences = Sequences::new([5, 3, 9], 1);
     let x = random(sequences.tokens(), 3 * 8, 2);
-    let rotary = Rotary::new(10_000.0, 4, 2, 16);
+    let rotary = Rotary::from_frequencies(&Rotary::frequencies(10_000.0, 4), 1.0, 2, 16);
     let [a, b] = [x.clone(), variable(&x)].map(|x| rotary.forward(x, &sequences).unwrap());
     assert_close(&a, &b, "rotary");
+}
+
+#[test]
+fn rotary_positions_are_made_for_the_longest_sequence_so_far() {
+    let rotations = Rotations::new(Rotary::frequencies(10_000.0, 4), 1.0, 2);
+    let turned = |lengths: &[usize]| {
+        let sequences = Sequences::new(lengths.iter().copied(), 1);
+        let x = random(sequences.tokens(), 3 * 8, 2);
+        values(&rotations.for_sequences(&sequences).forward(x, &sequences).unwrap()).unwrap()
+    };
+    let short = turned(&[3, 5]);
+    turned(&[90]);
+    assert_eq!(short, turned(&[3, 5]));
 }
 
 #[test]

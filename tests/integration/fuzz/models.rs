@@ -98,6 +98,50 @@ fn memory_is_not_taken_for_layers_that_are_not_there() {
     assert!(error.to_string().contains("is missing"), "{error}");
 }
 
+/// A copy of the checkpoint with other settings in its config.
+fn with_settings(name: &str, change: impl Fn(&mut Value)) -> TempDir {
+    copy(&fixtures().join(name), Path::new("config.json"), |bytes| {
+        let mut config: Value = serde_json::from_slice(&bytes).unwrap();
+        change(&mut config);
+        config.to_string().into()
+    })
+}
+
+fn load(folder: &TempDir) -> gliclass::Result<Model> {
+    Model::load(&Source::Folder(folder.path().to_owned()), &Options::default())
+}
+
+#[test]
+fn memory_is_not_taken_for_distances_that_no_text_has() {
+    let folder = with_settings("uni-modernbert-avg-mlp-tanh", |config| {
+        config["encoder_config"]["max_position_embeddings"] = (1_u64 << 40).into();
+    });
+    let model = load(&folder).unwrap();
+    let encoded = model.encode(&defaults().record("One day I will see the world".into()).unwrap()).unwrap();
+    assert!(model.logits(&[encoded], 1).unwrap()[0][0].is_finite());
+    let folder = with_settings("uni-umt5-layers-mlp", |config| {
+        config["encoder_config"]["relative_attention_max_distance"] = 10_000_000_000_000_u64.into();
+    });
+    let error = load(&folder).err().unwrap().to_string();
+    assert!(error.contains("relative_attention_max_distance 10000000000000 is more than"), "{error}");
+}
+
+#[test]
+fn the_scorer_of_a_decoder_kv_is_for_that_alone() {
+    let set = |config: &mut Value| config["scorer_type"] = "decoder-kv".into();
+    load(&with_settings("decoderkv-halts", set)).unwrap();
+    let error = load(&with_settings("uni-electra", set)).err().unwrap().to_string();
+    assert!(error.contains("`decoder-kv` is only for the architecture of that name"), "{error}");
+}
+
+#[test]
+fn a_calibrator_has_as_many_outputs_as_its_config_says() {
+    let folder =
+        with_settings("bi-bert-bert-hopfield-calibrator", |config| config["calibrator_use_bias"] = true.into());
+    let error = load(&folder).err().unwrap().to_string();
+    assert!(error.contains("calibrator.mlp.6"), "{error}");
+}
+
 /// The same tokenizer with the word `zebra` far behind all others.
 fn with_zebra(tokenizer: Vec<u8>) -> Vec<u8> {
     let mut json: Value = serde_json::from_slice(&tokenizer).unwrap();
