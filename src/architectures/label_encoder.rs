@@ -56,6 +56,9 @@ impl LabelEncoder {
         let activation = Activation::parse(&config.projector_hidden_act).map_err(|e| weights.error(e))?;
         let LabelTokenizer { encoder, padding } = tokenizer;
         let encoder = encoder.at_most(backbone.max_positions().unwrap_or(usize::MAX));
+        if config.pooling_strategy != Pooling::First {
+            backbone.check(&[padding]).map_err(|e| weights.error(format!("the labels' padding: {e}")))?;
+        }
         let columns = [backbone.hidden_size(), hidden];
         Ok(Self {
             tokenizer: LabelTokenizer { encoder, padding },

@@ -172,7 +172,11 @@ impl Rotations {
         // More than are wanted, so that the next longer ones do not all make them anew.
         let positions = longest.next_power_of_two();
         let made = Arc::new(Rotary::from_frequencies(&self.frequencies, self.scale, self.heads, positions));
-        *self.made.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&made);
+        let mut longest_made = self.made.write().unwrap_or_else(PoisonError::into_inner);
+        // Another worker may have made more meanwhile.
+        if longest_made.positions < positions {
+            *longest_made = Arc::clone(&made);
+        }
         made
     }
 }
