@@ -349,10 +349,13 @@ fn weights_after_ten_steps_are_those_of_pytorch() {
         let longest = lengths.values().map(|numbers| numbers[0]).fold(0.0, f64::max);
         // AdamW walks as far for a gradient of nothing but rounding as for any other, wherever that points.
         let is_steep = |tensor: &String| lengths[tensor][0] > 1e-4 * longest;
+        // So does a single number of a steep tensor, as the bias of a ReLU at its kink: part of one such walk is allowed.
+        let walk = 10.0 * rates.head;
         for (tensor, expected) in fingerprints(&recorded["after_ten_steps"]).into_iter().filter(|(t, _)| is_steep(t)) {
             let found = fingerprint(&values(&variables[&tensor]).unwrap());
             compared += 1;
-            if !found.iter().zip(expected).all(|(found, other)| (found - other).abs() <= 1e-4 * expected[0]) {
+            let allowed = 1e-4 * expected[0] + 0.1 * walk;
+            if !found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() <= allowed) {
                 failures.push(format!("{name}: {tensor}: {found:?}, not {expected:?}"));
             }
         }
