@@ -10,7 +10,7 @@ use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::layers::{Activation, Attention, Dropout, Embedding, Linear, RmsNorm, Rotary, Rotations};
+use super::layers::{Activation, Attention, Dropout, Embedding, GatedLinear, Linear, RmsNorm, Rotary, Rotations};
 use super::rope::Rope;
 use super::{Backbone, Sequences, Visit};
 use crate::checkpoint::Weights;
@@ -144,8 +144,7 @@ struct Layer {
     attention: Attention,
     attention_output: Linear,
     mlp_norm: RmsNorm,
-    gate_up: Linear,
-    activation: Activation,
+    up: GatedLinear,
     down: Linear,
 }
 
@@ -247,6 +246,7 @@ impl Layer {
         };
         let own = weights.at("self_attn");
         let mlp = weights.at("mlp");
+        let activation = config.activation(family).map_err(refused)?;
         Ok(Self {
             attention_norm: norm("input_layernorm", hidden)?,
             queries: Linear::load(&own.at("q_proj"), hidden, heads * head_dim)?,
@@ -261,8 +261,7 @@ impl Layer {
             attention,
             attention_output: Linear::load(&own.at("o_proj"), heads * head_dim, hidden)?,
             mlp_norm: norm("post_attention_layernorm", hidden)?,
-            gate_up: Linear::load_joined(&mlp, &["gate_proj", "up_proj"], hidden, inner)?,
-            activation: config.activation(family).map_err(refused)?,
+            up: GatedLinear::load(&mlp, Some(["gate_proj", "up_proj"]), hidden, inner, activation)?,
             down: Linear::load(&mlp.at("down_proj"), inner, hidden)?,
         })
     }
@@ -272,8 +271,8 @@ impl Layer {
         let joined = self.query_key_value(&self.attention_norm.forward(x)?, threads)?;
         let context = self.attention.forward(&rotary.forward(joined, sequences)?, sequences)?;
         let x = self.attention_output.forward_add(&context, x, threads)?;
-        let inner = self.gate_up.forward(&self.mlp_norm.forward(&x)?, threads)?;
-        self.down.forward_add(&self.activation.gate(&inner, threads)?, &x, threads)
+        let up = self.up.forward(&self.mlp_norm.forward(&x)?, threads)?;
+        self.down.forward_add(&up, &x, threads)
     }
 
     /// Queries, keys and values side by side, keys and values once for each query head: `(tokens, 3 * heads * head_dim)`.

@@ -6,7 +6,9 @@ use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::layers::{self, Activation, Attention, Dropout, Embedding, LayerNorm, Linear, Rotary, Rotations};
+use super::layers::{
+    self, Activation, Attention, Dropout, Embedding, GatedLinear, LayerNorm, Linear, Rotary, Rotations,
+};
 use super::{Backbone, Sequences, Visit, rope};
 use crate::checkpoint::Weights;
 use crate::error::Result;
@@ -115,8 +117,7 @@ struct Layer {
     attention: Attention,
     attention_output: Linear,
     mlp_norm: LayerNorm,
-    up: Linear,
-    activation: Activation,
+    up: GatedLinear,
     dropout: Dropout,
     down: Linear,
 }
@@ -156,6 +157,7 @@ impl Layer {
             attention = attention.within(config.local_attention / 2);
         }
         let dropout = Dropout::new(weights, config.attention_dropout);
+        let activation = Activation::parse(&config.hidden_activation).map_err(|e| weights.error(e))?;
         Ok(Self {
             attention_norm: (index > 0)
                 .then(|| LayerNorm::load(&weights.at("attn_norm"), hidden, config.norm_eps))
@@ -165,8 +167,7 @@ impl Layer {
             attention: attention.dropping(dropout.clone()),
             attention_output: Linear::load(&weights.at("attn.Wo"), hidden, hidden)?.dropping(dropout),
             mlp_norm: LayerNorm::load(&weights.at("mlp_norm"), hidden, config.norm_eps)?,
-            up: Linear::load(&weights.at("mlp.Wi"), hidden, 2 * inner)?,
-            activation: Activation::parse(&config.hidden_activation).map_err(|e| weights.error(e))?,
+            up: GatedLinear::load(&weights.at("mlp.Wi"), None, hidden, inner, activation)?,
             dropout: Dropout::new(weights, config.mlp_dropout),
             down: Linear::load(&weights.at("mlp.Wo"), inner, hidden)?,
         })
@@ -181,8 +182,7 @@ impl Layer {
         let [context, x] = layers::read_rows([&context, x], read)?;
         let x = self.attention_output.forward_add(&context, &x, threads)?;
         let up = self.up.forward(&self.mlp_norm.forward(&x)?, threads)?;
-        let gated = self.activation.gate(&up, threads)?;
-        self.down.forward_add(&self.dropout.forward(&gated)?, &x, threads)
+        self.down.forward_add(&self.dropout.forward(&up)?, &x, threads)
     }
 }
 

@@ -10,7 +10,7 @@ use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::layers::{Activation, Attention, Bias, Dropout, Embedding, Linear, RelativeBias, RmsNorm};
+use super::layers::{Activation, Attention, Bias, Dropout, Embedding, GatedLinear, Linear, RelativeBias, RmsNorm};
 use super::relative::Buckets;
 use super::{Backbone, EncoderDecoder, Packed, Sequences, Source, Visit};
 use crate::checkpoint::Weights;
@@ -92,11 +92,15 @@ struct Layer {
     attention_output: Linear,
     reader: Option<Reader>,
     norm: RmsNorm,
-    up: Linear,
-    gated: bool,
-    activation: Activation,
+    up: Up,
     dropout: Dropout,
     down: Linear,
+}
+
+/// The first layer of a feed-forward block.
+enum Up {
+    Plain(Linear, Activation),
+    Gated(GatedLinear),
 }
 
 /// A decoder's attention over the encoder's hidden states.
@@ -183,7 +187,12 @@ impl Layer {
         }
         let (gated, activation) = config.feed_forward(kind).map_err(|e| weights.error(e))?;
         let feed_forward = weights.at(format_args!("layer.{last}.DenseReluDense"));
-        let up = if gated { &["wi_0", "wi_1"][..] } else { &["wi"] };
+        let up = if gated {
+            let names = Some(["wi_0", "wi_1"]);
+            Up::Gated(GatedLinear::load(&feed_forward, names, hidden, config.d_ff, activation)?)
+        } else {
+            Up::Plain(Linear::load(&feed_forward.at("wi"), hidden, config.d_ff)?, activation)
+        };
         let norm = |name: &str| RmsNorm::load(&weights.at(name), hidden, config.layer_norm_epsilon);
         Ok(Self {
             attention_norm: norm("layer.0.layer_norm")?,
@@ -193,9 +202,7 @@ impl Layer {
             attention_output: Linear::load(&own.at("o"), inner, hidden)?.dropping(dropout.clone()),
             reader,
             norm: norm(&format!("layer.{last}.layer_norm"))?,
-            up: Linear::load_joined(&feed_forward, up, hidden, config.d_ff)?,
-            gated,
-            activation,
+            up,
             down: Linear::load(&feed_forward.at("wo"), config.d_ff, hidden)?.dropping(dropout.clone()),
             dropout,
         })
@@ -210,10 +217,9 @@ impl Layer {
             x = reader.forward(&x, sequences, source)?;
         }
         let normed = self.norm.forward(&x)?;
-        let inner = if self.gated {
-            self.activation.gate(&self.up.forward(&normed, threads)?, threads)?
-        } else {
-            self.up.forward_activated(&normed, self.activation, threads)?
+        let inner = match &self.up {
+            Up::Plain(linear, activation) => linear.forward_activated(&normed, *activation, threads)?,
+            Up::Gated(gated) => gated.forward(&normed, threads)?,
         };
         self.down.forward_add(&self.dropout.forward(&inner)?, &x, threads)
     }

@@ -34,6 +34,9 @@ pub struct PackedMatrix {
     layout: Layout,
     out_features: usize,
     in_features: usize,
+    /// Columns of the product: those of the result, or of whole panels of two halves where it is gated.
+    columns: usize,
+    gated: bool,
 }
 
 #[derive(Debug)]
@@ -57,14 +60,44 @@ impl PackedMatrix {
     pub(super) fn on(isa: Isa, weight: &[f32], out_features: usize, in_features: usize, precision: Precision) -> Self {
         assert_eq!(weight.len(), out_features * in_features, "shape of a weight");
         let layout = Layout::new(isa, weight, out_features, in_features, precision);
-        Self { layout, out_features, in_features }
+        Self { layout, out_features, in_features, columns: out_features, gated: false }
+    }
+
+    /// Packs `weight (2 * out_features, in_features)`, row-major, of a gated layer: see [`linear`].
+    pub fn gated(weight: &[f32], out_features: usize, in_features: usize, precision: Precision) -> Self {
+        Self::gated_on(current(), weight, out_features, in_features, precision)
+    }
+
+    /// [`PackedMatrix::gated`] for an instruction set.
+    pub(super) fn gated_on(
+        isa: Isa,
+        weight: &[f32],
+        out_features: usize,
+        in_features: usize,
+        precision: Precision,
+    ) -> Self {
+        assert_eq!(weight.len(), 2 * out_features * in_features, "shape of a weight");
+        let weight = interleaved(isa, weight, in_features);
+        let columns = out_features.next_multiple_of(isa.panel() / 2) * 2;
+        let layout = Layout::new(isa, &weight, columns, in_features, precision);
+        Self { layout, out_features, in_features, columns, gated: true }
+    }
+
+    /// The bias `(2 * out_features)` of a gated layer as [`linear`] takes it.
+    pub fn bias_of_gated(bias: &[f32]) -> Vec<f32> {
+        interleaved(current(), bias, 1)
     }
 
     /// Packs `lines (in_features, out_features)`, row-major: the weight turned. In f32, on at most `threads` threads.
     pub fn of_lines(lines: &[f32], out_features: usize, in_features: usize, threads: usize) -> Self {
         assert_eq!(lines.len(), out_features * in_features, "shape of a weight");
         let panels = Panels::of_lines(current(), lines, out_features, in_features, threads);
-        Self { layout: Layout::Panels(panels), out_features, in_features }
+        Self { layout: Layout::Panels(panels), out_features, in_features, columns: out_features, gated: false }
+    }
+
+    /// Whether it is from [`PackedMatrix::gated`].
+    pub fn is_gated(&self) -> bool {
+        self.gated
     }
 
     /// Columns of the result.
@@ -76,6 +109,21 @@ impl PackedMatrix {
     pub fn in_features(&self) -> usize {
         self.in_features
     }
+}
+
+/// Rows of `depth` numbers in the order of a gated product's columns: a panel has half its columns from the first half
+/// of the rows, the others from the second; beyond the end of a half are zeros.
+pub(super) fn interleaved(isa: Isa, rows: &[f32], depth: usize) -> Vec<f32> {
+    let each = isa.panel() / 2 * depth.max(1);
+    let (first, second) = rows.split_at(rows.len() / 2);
+    let mut panels = Vec::with_capacity(2 * first.len().next_multiple_of(each));
+    for halves in first.chunks(each).zip(second.chunks(each)) {
+        for half in [halves.0, halves.1] {
+            panels.extend_from_slice(half);
+            panels.resize(panels.len().next_multiple_of(each), 0.0);
+        }
+    }
+    panels
 }
 
 /// The arithmetic of dense layers on this machine, for people.
@@ -142,9 +190,11 @@ impl Layout {
     }
 }
 
-/// A dense layer: `out (rows, out_features) = activation(x (rows, in_features) * w^T + bias) + residual`.
+/// A dense layer: `out (rows, out_features) = activation(x (rows, in_features) * w^T + bias) + residual`; of a gated one
+/// `activation(x * w[..out_features]^T) * (x * w[out_features..]^T)`, each with its part of the bias and no residual.
 ///
-/// `residual` has the shape of `out`. At most `threads` threads work on it.
+/// `residual` has the shape of `out`, a gated layer's `bias` is from [`PackedMatrix::bias_of_gated`]. At most `threads`
+/// threads work on it.
 #[expect(clippy::too_many_arguments, reason = "the operands of one formula")]
 pub fn linear(
     x: &[f32],
@@ -156,11 +206,11 @@ pub fn linear(
     out: &mut [f32],
     threads: usize,
 ) {
-    let (depth, columns) = (w.in_features, w.out_features);
+    let PackedMatrix { ref layout, out_features, in_features: depth, columns, gated } = *w;
     assert_eq!(x.len(), rows * depth, "input of a dense layer");
-    assert_eq!(out.len(), rows * columns, "output of a dense layer");
+    assert_eq!(out.len(), rows * out_features, "output of a dense layer");
     assert!(bias.is_none_or(|b| b.len() == columns), "bias of a dense layer");
-    assert!(residual.is_none_or(|r| r.len() == out.len()), "residual of a dense layer");
+    assert!(residual.is_none_or(|r| r.len() == out.len() && !gated), "residual of a dense layer");
     if out.is_empty() {
         return;
     }
@@ -169,32 +219,33 @@ pub fn linear(
     // Below this many multiply-adds, waking a thread takes longer than the work.
     const WORTH_A_THREAD: usize = 1 << 17;
     let threads = threads.min(rows * columns * depth / WORTH_A_THREAD).max(1);
-    let finish = Finish { bias, activation, residual, residual_stride: columns };
-    let (tile_rows, panel) = w.layout.tile();
+    let finish = Finish { bias, activation, gated, residual, residual_stride: out_features };
+    let (tile_rows, panel) = layout.tile();
     if rows >= threads * tile_rows {
         let share = rows.div_ceil(threads);
-        parallel(out.chunks_mut(share * columns).enumerate(), |(i, out)| {
-            let x = &x[i * share * depth..][..out.len() / columns * depth];
+        parallel(out.chunks_mut(share * out_features).enumerate(), |(i, out)| {
+            let x = &x[i * share * depth..][..out.len() / out_features * depth];
             let finish = finish.starting_at(i * share, 0);
-            w.layout.product(Part { x, depth, column: 0, width: columns, finish, out });
+            layout.product(Part { x, depth, column: 0, width: columns, finish, out, out_width: out_features });
         });
         return;
     }
     // Few rows: each thread takes some panels of the weights.
     let share = columns.div_ceil(threads).next_multiple_of(panel);
     if share >= columns {
-        return w.layout.product(Part { x, depth, column: 0, width: columns, finish, out });
+        return layout.product(Part { x, depth, column: 0, width: columns, finish, out, out_width: out_features });
     }
+    let out_share = finish.column(share);
     let mut parts = vec![0.0; out.len()];
-    parallel(parts.chunks_mut(share * rows).enumerate(), |(i, out)| {
+    parallel(parts.chunks_mut(out_share * rows).enumerate(), |(i, out)| {
         let column = i * share;
-        let width = out.len() / rows;
-        w.layout.product(Part { x, depth, column, width, finish: finish.starting_at(0, column), out });
+        let (width, out_width) = (share.min(columns - column), out.len() / rows);
+        layout.product(Part { x, depth, column, width, finish: finish.starting_at(0, column), out, out_width });
     });
-    for (i, part) in parts.chunks(share * rows).enumerate() {
+    for (i, part) in parts.chunks(out_share * rows).enumerate() {
         let width = part.len() / rows;
-        for (from, to) in part.chunks_exact(width).zip(out.chunks_exact_mut(columns)) {
-            to[i * share..][..width].copy_from_slice(from);
+        for (from, to) in part.chunks_exact(width).zip(out.chunks_exact_mut(out_features)) {
+            to[i * out_share..][..width].copy_from_slice(from);
         }
     }
 }
@@ -206,21 +257,27 @@ pub(super) struct Part<'a> {
     pub depth: usize,
     /// The first column, at the start of a panel.
     pub column: usize,
-    /// How many columns.
+    /// How many columns of the product.
     pub width: usize,
     /// Its bias and residual begin with this part's.
     pub finish: Finish<'a>,
-    /// `(rows, width)`.
+    /// `(rows, out_width)`.
     pub out: &'a mut [f32],
+    /// How many columns of the result.
+    pub out_width: usize,
 }
 
 impl Part<'_> {
+    pub(super) fn rows(&self) -> usize {
+        self.out.len() / self.out_width
+    }
+
     /// Cuts into parts of at most `rows` rows.
     pub(super) fn in_blocks(self, rows: usize, mut work: impl FnMut(Part)) {
-        let Part { x, depth, column, width, finish, out } = self;
-        for (i, out) in out.chunks_mut(rows * width).enumerate() {
-            let x = &x[i * rows * depth..][..out.len() / width * depth];
-            work(Part { x, depth, column, width, finish: finish.starting_at(i * rows, 0), out });
+        let Part { x, depth, column, width, finish, out, out_width } = self;
+        for (i, out) in out.chunks_mut(rows * out_width).enumerate() {
+            let x = &x[i * rows * depth..][..out.len() / out_width * depth];
+            work(Part { x, depth, column, width, finish: finish.starting_at(i * rows, 0), out, out_width });
         }
     }
 }
@@ -242,7 +299,8 @@ fn product(panels: &Panels, part: Part) {
     part.in_blocks(rows, |part| {
         let depth = part.depth;
         if depth == 0 || !depth.is_multiple_of(COLLISION) || part.x.len() == depth {
-            return multiply(panels, part.x, depth, part.column, part.width, part.finish, part.out);
+            let x = part.x;
+            return multiply(panels, x, depth, part);
         }
         PADDED.with_borrow_mut(|padded| {
             padded.clear();
@@ -250,23 +308,23 @@ fn product(panels: &Panels, part: Part) {
                 padded.extend_from_slice(row);
                 padded.extend_from_slice(&[0.0; APART]);
             }
-            multiply(panels, padded, depth + APART, part.column, part.width, part.finish, part.out);
+            multiply(panels, padded, depth + APART, part);
         });
     });
 }
 
-/// [`product`] of rows that are `stride` apart.
-fn multiply(panels: &Panels, x: &[f32], stride: usize, column: usize, width: usize, finish: Finish, out: &mut [f32]) {
+/// [`product`] with the rows `x`, `stride` apart.
+fn multiply(panels: &Panels, x: &[f32], stride: usize, part: Part) {
     panels.isa().run(Product {
         a: x,
         a_stride: stride,
-        rows: out.len() / width,
+        rows: part.rows(),
         depth: panels.depth(),
-        panels: panels.from(column),
+        panels: panels.from(part.column),
         panel_depth: panels.depth(),
-        columns: width,
-        finish,
-        c_stride: width,
-        c: out,
+        columns: part.width,
+        finish: part.finish,
+        c_stride: part.out_width,
+        c: part.out,
     });
 }

@@ -27,18 +27,21 @@ pub(super) struct Product<'a, T = f32> {
     pub finish: Finish<'a>,
 }
 
-/// What is done to a product: `activation(c + bias) + residual`.
+/// What is done to a product: `activation(c + bias) + residual`; where it is gated, `activation(c + bias) * (d + bias)`
+/// for the two halves `c` and `d` of each panel, which make half as many columns.
 #[derive(Clone, Copy)]
 pub(super) struct Finish<'a> {
     pub bias: Option<&'a [f32]>,
     pub activation: Activation,
+    pub gated: bool,
     pub residual: Option<&'a [f32]>,
     pub residual_stride: usize,
 }
 
 impl Finish<'_> {
     /// The product as it is.
-    pub const NONE: Self = Finish { bias: None, activation: Activation::None, residual: None, residual_stride: 0 };
+    pub const NONE: Self =
+        Finish { bias: None, activation: Activation::None, gated: false, residual: None, residual_stride: 0 };
 
     /// The same for a part of the product that begins at this row and column.
     pub fn starting_at(self, row: usize, column: usize) -> Self {
@@ -47,6 +50,11 @@ impl Finish<'_> {
             residual: self.residual.map(|residual| &residual[row * self.residual_stride + column..]),
             ..self
         }
+    }
+
+    /// The column of the result that the panel from this column of the product on begins with.
+    pub fn column(&self, of_product: usize) -> usize {
+        if self.gated { of_product / 2 } else { of_product }
     }
 }
 
@@ -61,7 +69,7 @@ impl Kernel for Product<'_> {
             let mut row = 0;
             while row < self.rows {
                 let a = &self.a[row * self.a_stride..];
-                let c = &mut self.c[row * self.c_stride + column..];
+                let c = &mut self.c[row * self.c_stride + self.finish.column(column)..];
                 let rows = largest_tile::<S>(self.rows - row);
                 if end - column == width && self.finish.is_none() {
                     tiles(s, rows, a, self.a_stride, panel, c, self.c_stride);
@@ -126,7 +134,7 @@ fn tile<S: Simd, const ROWS: usize>(s: S, a: &[f32], a_stride: usize, panel: &[f
 impl Finish<'_> {
     /// Whether the product stays as it is.
     pub(super) fn is_none(&self) -> bool {
-        self.bias.is_none() && self.residual.is_none() && self.activation == Activation::None
+        self.bias.is_none() && self.residual.is_none() && self.activation == Activation::None && !self.gated
     }
 
     /// Writes what becomes of a tile of products, `width` numbers from one row to the next, to `c`, which starts at the
@@ -146,6 +154,13 @@ impl Finish<'_> {
     ) {
         // Loops of their own for what is common: the choice is made once.
         match self.activation {
+            Activation::Gelu if self.gated => {
+                self.write_gated(s, Activation::Gelu, products, [rows, columns], c, c_stride)
+            }
+            Activation::Silu if self.gated => {
+                self.write_gated(s, Activation::Silu, products, [rows, columns], c, c_stride)
+            }
+            other if self.gated => self.write_gated(s, other, products, [rows, columns], c, c_stride),
             Activation::None => {
                 self.write_activated(s, Activation::None, products, width, [rows, columns], c, c_stride)
             }
@@ -181,6 +196,32 @@ impl Finish<'_> {
                 }
                 s.store_some(x, c);
             }
+        }
+    }
+
+    /// The panels of gated products are always whole, but their last columns may be of no use.
+    #[inline(always)]
+    fn write_gated<S: Simd>(
+        &self,
+        s: S,
+        activation: Activation,
+        products: &[f32],
+        [rows, columns]: [Range<usize>; 2],
+        c: &mut [f32],
+        c_stride: usize,
+    ) {
+        let width = S::LANES.min(c_stride - columns.start / 2);
+        let bias = self.bias.map(|bias| {
+            let (gate, value) = bias[columns].split_at(S::LANES);
+            [s.load(gate), s.load(value)]
+        });
+        for ((products, c), _) in products.chunks_exact(2 * S::LANES).zip(c.chunks_mut(c_stride)).zip(rows) {
+            let (gate, value) = products.split_at(S::LANES);
+            let (mut gate, mut value) = (s.load(gate), s.load(value));
+            if let Some(bias) = bias {
+                (gate, value) = (s.add(gate, bias[0]), s.add(value, bias[1]));
+            }
+            s.store_some(s.mul(activated(s, activation, gate), value), &mut c[..width]);
         }
     }
 }

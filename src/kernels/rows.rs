@@ -61,12 +61,9 @@ pub(super) fn activate_on(isa: Isa, x: &mut [f32], activation: Activation) {
 }
 
 /// Gated unit: `out (rows, width)` is `activation(first half) * second half` of `x (rows, 2 * width)`.
-/// At most `threads` threads work on it.
-pub fn gated(x: &[f32], width: usize, activation: Activation, out: &mut [f32], threads: usize) {
+pub fn gated(x: &[f32], width: usize, activation: Activation, out: &mut [f32]) {
     let _timer = meter::start(meter::Part::Rows);
-    let rows = out.len() / width.max(1);
-    let share = rows.div_ceil(worth(threads, x.len())).max(1) * width.max(1);
-    parallel(x.chunks(2 * share).zip(out.chunks_mut(share)), |(x, out)| gated_on(current(), x, width, activation, out));
+    gated_on(current(), x, width, activation, out);
 }
 
 pub(super) fn gated_on(isa: Isa, x: &[f32], width: usize, activation: Activation, out: &mut [f32]) {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::attention::attention_on;
+use super::dense::interleaved;
 use super::math;
 use super::rows::{activate_on, gated_on, layer_norm_on, rms_norm_on};
 use super::simd::{Kernel, Simd};
@@ -87,6 +88,31 @@ fn a_dense_layer_equals_the_plain_sum_on_every_instruction_set() {
                 let tolerance = (depth as f64 * 2f64.powi(bits)).max(5e-6);
                 let what = format!("{} {rows}x{depth}x{columns} {activation:?}", isa.name());
                 assert_close(&out, &expected, tolerance, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_gated_layer_has_the_bits_of_its_two_halves() {
+    for (isa, precision) in Isa::available().into_iter().flat_map(|isa| PRECISIONS.map(|precision| (isa, precision))) {
+        for (rows, depth, columns) in [(0, 5, 3), (1, 1, 1), (3, 48, 12), (5, 130, 160), (29, 17, 65), (61, 96, 100)] {
+            let (x, weight, bias) =
+                (numbers(rows * depth, 1), numbers(2 * columns * depth, 2), numbers(2 * columns, 3));
+            let both = PackedMatrix::on(isa, &weight, 2 * columns, depth, precision);
+            let packed = PackedMatrix::gated_on(isa, &weight, columns, depth, precision);
+            let of_gated = interleaved(isa, &bias, 1);
+            for activation in ACTIVATIONS {
+                let mut halves = vec![f32::NAN; rows * 2 * columns];
+                linear(&x, rows, &both, Some(&bias), Activation::None, None, &mut halves, 1);
+                let mut expected = vec![f32::NAN; rows * columns];
+                gated_on(isa, &halves, columns, activation, &mut expected);
+                for threads in [1, 3] {
+                    let mut out = vec![f32::NAN; rows * columns];
+                    linear(&x, rows, &packed, Some(&of_gated), activation, None, &mut out, threads);
+                    let what = format!("{} {precision:?} {rows}x{depth}x{columns} {activation:?}", isa.name());
+                    assert_eq!(out, expected, "{what}");
+                }
             }
         }
     }
@@ -589,6 +615,6 @@ fn nothing_in_gives_nothing_out() {
     let none = Rows { data: &[], stride: 8, offset: 0 };
     attention(none, none, none, &shape, Bias::None, &mut [], 2);
     layer_norm(&[], 8, None, None, 1e-5, &mut []);
-    gated(&[], 8, Activation::Gelu, &mut [], 2);
+    gated(&[], 8, Activation::Gelu, &mut []);
     activate(&mut [], Activation::Gelu);
 }

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{gradients, kernels_take, matrix, with_values};
+use super::{gradients, kernels_take, with_values};
 use crate::error::Result;
 use crate::kernels;
 
@@ -95,31 +95,13 @@ impl Activation {
     }
 
     /// `activation(first half of each row) * second half`: `(rows, 2 * width)` to `(rows, width)`.
-    ///
-    /// # Errors
-    /// The tensor is no matrix.
-    pub fn gate(self, x: &Tensor, threads: usize) -> Result<Tensor> {
-        let (rows, twice) = x.dims2()?;
-        let width = twice / 2;
-        if let (true, false, Self::Fused(activation)) = (gradients::take(x), kernels_take(x), self) {
+    pub(super) fn gate(self, x: &Tensor) -> Result<Tensor> {
+        if let (true, Self::Fused(activation)) = (gradients::take(x), self) {
             return Ok(gradients::gate(x, activation)?);
         }
-        if !kernels_take(x) {
-            let gate = self.forward(&x.narrow(1, 0, width)?.contiguous()?)?;
-            return Ok((gate * x.narrow(1, width, width)?)?);
-        }
-        let mut out = vec![0.0; rows * width];
-        with_values(x, |x| match self {
-            Self::Fused(activation) => kernels::gated(x, width, activation, &mut out, threads),
-            Self::Plain(f, _) => {
-                for (x, out) in x.chunks_exact(twice).zip(out.chunks_exact_mut(width)) {
-                    for (column, out) in out.iter_mut().enumerate() {
-                        *out = f(x[column]) * x[width + column];
-                    }
-                }
-            }
-        })?;
-        matrix(out, width)
+        let width = x.dim(1)? / 2;
+        let gate = self.forward(&x.narrow(1, 0, width)?.contiguous()?)?;
+        Ok((gate * x.narrow(1, width, width)?)?)
     }
 }
 

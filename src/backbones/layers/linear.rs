@@ -19,6 +19,15 @@ pub struct Linear {
     way: Way,
 }
 
+/// What a layer on the kernels makes of its products.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// They are the outputs.
+    Plain,
+    /// Each output is of two: see [`super::GatedLinear`]. On tensors they stay what they are.
+    Gated,
+}
+
 enum Way {
     Kernels { weight: PackedMatrix, bias: Option<Vec<f32>> },
     Tensors(Tensors),
@@ -54,6 +63,16 @@ impl Linear {
     /// # Errors
     /// A missing tensor or one of another shape.
     pub fn load_joined(weights: &Weights, names: &[&str], inputs: usize, outputs: usize) -> Result<Self> {
+        Self::load_form(weights, names, inputs, outputs, Form::Plain)
+    }
+
+    pub(super) fn load_form(
+        weights: &Weights,
+        names: &[&str],
+        inputs: usize,
+        outputs: usize,
+        form: Form,
+    ) -> Result<Self> {
         let part = |weights: Weights| {
             let biases = if weights.has("bias") { vec!["bias".into()] } else { Vec::new() };
             Part { weights, weight: "weight".into(), biases }
@@ -62,7 +81,7 @@ impl Linear {
             [] => vec![part(weights.clone())],
             names => names.iter().map(|name| part(weights.at(name))).collect(),
         };
-        Self::load_parts(weights, parts, inputs, outputs)
+        Self::load_parts(weights, parts, inputs, outputs, form)
     }
 
     /// Loads a layer by the full names of its weight and of its biases, which are added up.
@@ -72,10 +91,10 @@ impl Linear {
     pub fn load_named(weights: &Weights, weight: &str, biases: &[&str], inputs: usize, outputs: usize) -> Result<Self> {
         let biases = biases.iter().map(ToString::to_string).collect();
         let part = Part { weights: weights.clone(), weight: weight.into(), biases };
-        Self::load_parts(weights, vec![part], inputs, outputs)
+        Self::load_parts(weights, vec![part], inputs, outputs, Form::Plain)
     }
 
-    fn load_parts(weights: &Weights, parts: Vec<Part>, inputs: usize, outputs: usize) -> Result<Self> {
+    fn load_parts(weights: &Weights, parts: Vec<Part>, inputs: usize, outputs: usize, form: Form) -> Result<Self> {
         let with_bias = !parts[0].biases.is_empty();
         if parts.iter().any(|part| part.biases.is_empty() == with_bias) {
             return Err(weights.error("some of the joined layers have a bias and some have none"));
@@ -96,9 +115,20 @@ impl Linear {
                 bias[first..].iter_mut().zip(values).for_each(|(x, y)| *x += y);
             }
         }
-        let weight = PackedMatrix::new(&weight, joined, inputs, precision(weights));
+        let (outputs, weight) = match form {
+            Form::Plain => (joined, PackedMatrix::new(&weight, joined, inputs, precision(weights))),
+            Form::Gated => {
+                bias = PackedMatrix::bias_of_gated(&bias);
+                (joined / 2, PackedMatrix::gated(&weight, joined / 2, inputs, precision(weights)))
+            }
+        };
         let way = Way::Kernels { weight, bias: with_bias.then_some(bias) };
-        Ok(Self { inputs, outputs: joined, dropout: Dropout::default(), way })
+        Ok(Self { inputs, outputs, dropout: Dropout::default(), way })
+    }
+
+    /// Whether the outputs are those of [`Form::Gated`].
+    pub(super) fn is_gated(&self) -> bool {
+        matches!(&self.way, Way::Kernels { weight, .. } if weight.is_gated())
     }
 
     /// The same, where a share of the product is left out while the model learns, before a residual is added.

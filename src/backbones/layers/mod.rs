@@ -18,6 +18,7 @@ mod attention;
 mod convolution;
 mod dropout;
 mod embedding;
+mod gated;
 mod gradients;
 mod linear;
 mod norm;
@@ -34,6 +35,7 @@ pub use attention::{Attention, Bias, Disentangled, DistanceVectors, Distances, R
 pub use convolution::Convolution;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
+pub use gated::GatedLinear;
 pub use linear::Linear;
 pub use norm::{LayerNorm, RmsNorm};
 pub(crate) use packed::Packing;

@@ -2,11 +2,15 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::path::Path;
+
 use candle_core::{Device, Tensor, Var};
 
 use super::*;
 use crate::backbones::Sequences;
 use crate::checkpoint::config::Pooling;
+use crate::checkpoint::learning::Learning;
+use crate::checkpoint::weights::Stored;
 
 fn random(rows: usize, width: usize, seed: u64) -> Tensor {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -69,9 +73,19 @@ fn rotary_positions_are_made_for_the_longest_sequence_so_far() {
     assert_eq!(short, turned(&[3, 5]));
 }
 
+/// The weights of a layer, as constants and as variables.
+fn constant_and_learning(tensors: &[(&str, &Tensor)]) -> [Weights; 2] {
+    let stored = |x: &Tensor| Stored::from_values(x.dims().to_vec(), &values(x).unwrap());
+    let stored = || tensors.iter().map(|(name, x)| (name.to_string(), stored(x))).collect();
+    let weights = || Weights::of(Path::new("made up"), stored());
+    [weights(), weights().trainable(Learning::default())]
+}
+
 #[test]
 fn every_activation_and_its_gate() {
     let x = (random(8, 32, 3) * 4.0).unwrap();
+    let (width, bias) = (20, random(1, 2 * 20, 5).flatten_all().unwrap());
+    let weights = constant_and_learning(&[("weight", &(random(2 * width, 32, 4) * 0.2).unwrap()), ("bias", &bias)]);
     for name in [
         "gelu",
         "gelu_new",
@@ -91,8 +105,11 @@ fn every_activation_and_its_gate() {
         "linear",
     ] {
         let activation = Activation::parse(name).unwrap();
-        let [a, b] = [&x, &variable(&x)].map(|x| activation.gate(x, 2).unwrap());
+        let [a, b] = [&x, &variable(&x)].map(|x| activation.forward(x).unwrap());
         assert_close(&a, &b, name);
+        let gated = |weights| GatedLinear::load(weights, None, 32, width, activation).unwrap().forward(&x, 2).unwrap();
+        let [a, b] = weights.each_ref().map(gated);
+        assert_close(&a, &b, &format!("gated {name}"));
     }
 }
 

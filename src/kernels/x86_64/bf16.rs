@@ -104,7 +104,7 @@ impl Pairs {
     fn block(&self, part: Part, input: &mut Aligned<u32>) {
         // An odd number of cache lines between rows, so that they do not share sets of the first cache.
         let stride = (self.depth.div_ceil(16) | 1) * 16;
-        let rows = part.out.len() / part.width;
+        let rows = part.rows();
         let input = input.resize(rows * stride);
         for (row, to) in part.x.chunks_exact(part.depth.max(1)).zip(input.chunks_exact_mut(stride)) {
             narrow(row, to);

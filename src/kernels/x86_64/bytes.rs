@@ -124,7 +124,7 @@ impl Bytes {
         let blocks = self.blocks;
         // An odd number of cache lines between rows, so that they do not share sets of the first cache.
         let stride = (blocks | 1) * LINES;
-        let quads = input.quads.resize(part.out.len() / part.width * stride);
+        let quads = input.quads.resize(part.rows() * stride);
         input.scales.clear();
         for (row, to) in part.x.chunks_exact(part.depth.max(1)).zip(quads.chunks_exact_mut(stride)) {
             for (numbers, to) in row.chunks(BLOCK).zip(to.as_chunks_mut().0) {

@@ -33,16 +33,15 @@ struct Tile<'a> {
 impl Part<'_> {
     /// Cuts into tiles of these heights, the largest first, by `width` columns, which `product` fills whole.
     fn in_tiles<S: Simd>(self, s: S, heights: &[usize], width: usize, mut product: impl FnMut(Tile)) {
-        let Self { width: c_stride, finish, .. } = self;
+        let (end, c_stride, finish) = (self.rows(), self.out_width, self.finish);
         let mut products = [0.0; MAX_TILE];
-        for column in (0..c_stride).step_by(width) {
-            let columns = column..c_stride.min(column + width);
-            let end = self.out.len() / c_stride;
+        for column in (0..self.width).step_by(width) {
+            let columns = column..self.width.min(column + width);
             let mut row = 0;
             while row < end {
                 let height = heights.iter().copied().find(|height| *height <= end - row).unwrap_or(1);
                 let rows = row..row + height;
-                let c = &mut self.out[row * c_stride + column..];
+                let c = &mut self.out[row * c_stride + finish.column(column)..];
                 if columns.len() == width && finish.is_none() {
                     product(Tile { rows, column, c, c_stride });
                 } else {

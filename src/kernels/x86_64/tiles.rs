@@ -124,7 +124,7 @@ impl<U: TileUnit> Tiles<U> {
 
     fn block(&self, part: Part, input: &mut Aligned<u16>, sums: &mut Aligned<f32>) {
         let (vectors, split) = (self.unit.vectors(), self.split);
-        let rows = part.out.len() / part.width;
+        let rows = part.rows();
         let input = input.resize(rows.div_ceil(SIDE) * self.row);
         for (at, row) in part.x.chunks_exact(part.depth.max(1)).enumerate() {
             let tiles = &mut input[at / SIDE * self.row..][..self.row];
@@ -148,7 +148,8 @@ impl<U: TileUnit> Tiles<U> {
                     let a = Factor::new(tiles, self.row, height.div_ceil(SIDE), steps, split);
                     self.unit.multiply(&a, &b, sums, number > 0);
                     if number + 1 == lengths.len() {
-                        let (c, c_stride) = (&mut part.out[row * part.width + column..], part.width);
+                        let c_stride = part.out_width;
+                        let c = &mut part.out[row * c_stride + part.finish.column(column)..];
                         let (rows, columns) = (row..row + height, column..part.width.min(column + BLOCK));
                         let products = sums.as_slice();
                         let write = Write { finish: part.finish, products, width: BLOCK, rows, columns, c, c_stride };
@@ -308,6 +309,7 @@ mod tests {
             column: first,
             width,
             finish,
+            out_width: width,
             out: &mut out,
         });
         out

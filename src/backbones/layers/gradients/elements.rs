@@ -126,7 +126,7 @@ impl CustomOp1 for Gated {
         let mut out = vec![0.0; rows * width];
         let rows_at_once = (SHARE / twice.max(1)).max(1);
         let parts = slice(x, layout)?.par_chunks(rows_at_once * twice).zip(out.par_chunks_mut(rows_at_once * width));
-        parts.for_each(|(x, out)| kernels::gated(x, width, self.0, out, 1));
+        parts.for_each(|(x, out)| kernels::gated(x, width, self.0, out));
         Ok((CpuStorage::F32(out), (rows, width).into()))
     }
 
