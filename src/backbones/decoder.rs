@@ -180,17 +180,11 @@ impl Decoder {
 impl Config {
     fn head_dim(&self, family: &Family) -> std::result::Result<usize, String> {
         let heads = self.num_attention_heads;
-        let head_dim = match self.head_dim.or(family.head_dim) {
-            Some(head_dim) => head_dim,
-            None if heads > 0 && self.hidden_size.is_multiple_of(heads) => self.hidden_size / heads,
-            None => {
-                return Err(format!("num_attention_heads {heads} does not divide hidden_size {}", self.hidden_size));
-            }
-        };
-        if head_dim == 0 || !head_dim.is_multiple_of(2) {
-            return Err(format!("head_dim {head_dim}: rotary positions turn pairs of columns, so it must be even"));
+        match self.head_dim.or(family.head_dim) {
+            Some(head_dim) => Ok(head_dim),
+            None if heads > 0 && self.hidden_size.is_multiple_of(heads) => Ok(self.hidden_size / heads),
+            None => Err(format!("num_attention_heads {heads} does not divide hidden_size {}", self.hidden_size)),
         }
-        Ok(head_dim)
     }
 
     fn key_heads(&self) -> std::result::Result<usize, String> {

@@ -69,6 +69,9 @@ pub fn turning(
     head_dim: usize,
     max_positions: usize,
 ) -> Result<Turning, String> {
+    if head_dim == 0 || !head_dim.is_multiple_of(2) {
+        return Err(format!("head_dim {head_dim}: rotary positions turn pairs of columns, so it must be even"));
+    }
     let theta = parameters.and_then(|parameters| parameters.rope_theta).unwrap_or(theta);
     let plain = Rotary::frequencies(theta, head_dim);
     let unscaled = |frequencies| Ok(Turning { frequencies, scale: 1.0 });

@@ -7,13 +7,13 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::dense::Precision;
 use super::factors::{Buffers, Exact, Factors, Lines};
 use super::gemm::{Finish, Product};
 use super::isa::{Isa, current};
+use super::memory::sized;
 use super::pack::{pack_rows, packed_size};
-pub use super::positions::PositionTable;
-use super::positions::{Positions, scores_of_keys};
+use super::positions::{DistanceTable, Positions, scores_of_keys};
+use super::precision::Precision;
 use super::simd::{Kernel, Simd};
 use super::softmax::{exponentials, scale_row};
 #[cfg(target_arch = "x86_64")]
@@ -40,7 +40,7 @@ pub struct AttentionShape<'a> {
     pub heads: usize,
     /// Elements of a head.
     pub head_dim: usize,
-    /// Multiplies the scores, before a [`Bias::Relative`] is added.
+    /// Multiplies the scores, 0 or above, before a [`Bias::Relative`] is added.
     pub scale: f32,
     /// Only keys with `|i - j| <= window` are seen.
     pub window: Option<usize>,
@@ -76,15 +76,6 @@ pub struct Disentangled<'a> {
     pub p2c: Option<DistanceTable<'a>>,
     /// The longest sequence the indices are made for.
     pub max_len: usize,
-}
-
-/// Position vectors and which of them each distance takes.
-#[derive(Clone, Copy, Debug)]
-pub struct DistanceTable<'a> {
-    /// The vectors, packed once at load.
-    pub positions: &'a PositionTable,
-    /// Entry `i - j + max_len - 1` is the position for distance `i - j`; `2 * max_len - 1` entries.
-    pub index: &'a [u32],
 }
 
 /// Softmax attention inside each sequence: `out (tokens, heads * head_dim)`.
@@ -131,7 +122,8 @@ pub(super) fn attention_on(
         return;
     }
     let block = 2 * isa.tile_rows();
-    let longest = shape.bounds.windows(2).map(|s| s[1] - s[0]).max().unwrap_or(0);
+    let lengths = shape.bounds.windows(2).map(|s| s[1] - s[0]);
+    let longest = lengths.chain(keys.unwrap_or_default().iter().map(Range::len)).max().unwrap_or(0);
     let positions = match &bias {
         Bias::Disentangled(d) => [d.c2p, d.p2c].map(|t| t.map(|t| Positions::new(t, d.max_len, longest, isa))),
         _ => [None, None],
@@ -159,7 +151,7 @@ fn tasks(layer: &Layer, threads: usize) -> Vec<Range<usize>> {
     let Layer { shape, block, .. } = *layer;
     let keys = |sequence| {
         let length = layer.keys_of(sequence).len();
-        shape.window.map_or(length, |w| length.min(2 * w + block))
+        shape.window.map_or(length, |w| length.min(w.saturating_mul(2).saturating_add(block)))
     };
     let total: usize = shape.bounds.windows(2).enumerate().map(|(i, s)| (s[1] - s[0]) * keys(i)).sum();
     let threads = threads.min(total * shape.heads / WORTH_A_THREAD).max(1);
@@ -228,14 +220,6 @@ struct Scratch {
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
-}
-
-/// The first `size` numbers of a buffer that only grows.
-pub(super) fn sized<T: Copy + Default>(buffer: &mut Vec<T>, size: usize) -> &mut [T] {
-    if buffer.len() < size {
-        buffer.resize(size, T::default());
-    }
-    &mut buffer[..size]
 }
 
 impl<F: Factors> Kernel for Task<'_, F> {
@@ -326,8 +310,8 @@ impl<F: Factors> Kernel for Head<'_, F> {
         let (dim, width) = (shape.head_dim, shape.heads * shape.head_dim);
         let panel = 2 * S::LANES;
         let all = sequence.keys(&sequence.rows);
-        // Numbers that are multiplied at once begin at the same keys, whatever the task.
-        let all = all.start / F::EACH * F::EACH..all.end;
+        // Panels begin at the same keys, whatever the task.
+        let all = all.start / panel * panel..all.end;
         if all.is_empty() {
             // Nothing is in the window of any of these rows.
             clear(out, width, head * dim..(head + 1) * dim);

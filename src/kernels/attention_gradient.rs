@@ -4,10 +4,10 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::attention::sized;
 use super::gemm::{Finish, Product};
 use super::isa::current;
 use super::mask::Mask;
+use super::memory::sized;
 use super::pack::{pack_columns, pack_rows, packed_size};
 use super::simd::{Kernel, Simd};
 use super::softmax::{exponentials, scale_row};

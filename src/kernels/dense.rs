@@ -1,32 +1,18 @@
 //! Dense layers: which product computes them, and how threads share one.
 //!
 //! The rows of a product are taken in blocks that stay in the second cache while the weights pass by.
-//! A block changes no bit of a row: the inner dimension is never divided.
+//! A block changes no bit of a row: sums along the inner dimension go on in the same order.
 
 use std::cell::RefCell;
 
 use super::gemm::{Finish, Product};
 use super::isa::{Isa, current};
 use super::pack::Panels;
+use super::part::Part;
+use super::precision::Precision;
 #[cfg(target_arch = "x86_64")]
 use super::x86_64::{Amx, Bf16, Bytes, Pairs, Tiles, Vnni};
 use super::{Activation, meter, parallel};
-
-/// How exactly a dense layer multiplies. Sums are always f32.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    /// Factors in f32.
-    F32,
-    /// Factors of 16 bits, as a high and a low bfloat16, where there is a unit that multiplies tiles; else
-    /// [`Precision::F32`]. Errors are about 2^-17 of a product.
-    #[default]
-    Split,
-    /// Factors of 8 bits, in bfloat16, where the processor is faster that way; else [`Precision::F32`].
-    Bf16,
-    /// Factors of 8 bits, as bytes with a step for each 64 numbers, where the processor is fastest that way; else
-    /// [`Precision::Bf16`]. Errors are about a 500th of the range of the 64 numbers.
-    Int8,
-}
 
 /// The weights of a dense layer, laid out once at load for the product that will read them.
 #[derive(Debug)]
@@ -214,7 +200,7 @@ pub fn linear(
     if out.is_empty() {
         return;
     }
-    meter::multiplied(rows * columns * depth);
+    meter::multiplied(rows * out_features * depth * if gated { 2 } else { 1 });
     let _timer = meter::start(meter::Part::Dense);
     // Below this many multiply-adds, waking a thread takes longer than the work.
     const WORTH_A_THREAD: usize = 1 << 17;
@@ -250,38 +236,6 @@ pub fn linear(
     }
 }
 
-/// What one thread computes of a dense layer.
-pub(super) struct Part<'a> {
-    /// `(rows, depth)`.
-    pub x: &'a [f32],
-    pub depth: usize,
-    /// The first column, at the start of a panel.
-    pub column: usize,
-    /// How many columns of the product.
-    pub width: usize,
-    /// Its bias and residual begin with this part's.
-    pub finish: Finish<'a>,
-    /// `(rows, out_width)`.
-    pub out: &'a mut [f32],
-    /// How many columns of the result.
-    pub out_width: usize,
-}
-
-impl Part<'_> {
-    pub(super) fn rows(&self) -> usize {
-        self.out.len() / self.out_width
-    }
-
-    /// Cuts into parts of at most `rows` rows.
-    pub(super) fn in_blocks(self, rows: usize, mut work: impl FnMut(Part)) {
-        let Part { x, depth, column, width, finish, out, out_width } = self;
-        for (i, out) in out.chunks_mut(rows * out_width).enumerate() {
-            let x = &x[i * rows * depth..][..out.len() / out_width * depth];
-            work(Part { x, depth, column, width, finish: finish.starting_at(i * rows, 0), out, out_width });
-        }
-    }
-}
-
 thread_local! {
     /// Input rows moved apart, see [`product`].
     static PADDED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
@@ -290,14 +244,13 @@ thread_local! {
 /// A part in f32.
 fn product(panels: &Panels, part: Part) {
     /// Numbers in a block of rows: half of a second cache of 1 MiB.
-    const BLOCK: usize = 1 << 17;
+    const CACHED: usize = 1 << 17;
     /// Rows this many numbers apart share a few sets of the first cache and push each other out.
     const COLLISION: usize = 512;
     const APART: usize = 16;
     let tile = panels.isa().tile_rows();
-    let rows = (BLOCK / part.depth.max(1)).next_multiple_of(tile);
-    part.in_blocks(rows, |part| {
-        let depth = part.depth;
+    let depth = part.depth;
+    part.in_blocks(CACHED, depth, tile, |part| {
         if depth == 0 || !depth.is_multiple_of(COLLISION) || part.x.len() == depth {
             let x = part.x;
             return multiply(panels, x, depth, part);

@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 use std::thread::LocalKey;
 
-use super::attention::sized;
 use super::gemm::Product;
+use super::memory::sized;
 use super::pack::{pack_columns, packed_size};
-use super::positions::PositionTable;
+use super::position_table::PositionTable;
 use super::simd::Simd;
 
 /// Rows of a matrix.

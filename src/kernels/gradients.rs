@@ -6,18 +6,11 @@ use super::dense::{PackedMatrix, linear};
 use super::isa::current;
 use super::math::{activated, erf, exp, tanh};
 use super::simd::{Kernel, Simd};
+use super::team::worth;
 use super::{Activation, meter, parallel};
 
 /// Rows whose sums are made together.
 const ROWS: usize = 64;
-
-/// Numbers below which waking a thread takes longer than the work on them.
-const WORTH_A_THREAD: usize = 1 << 14;
-
-/// How many of `threads` threads work on so many numbers is worth.
-pub(super) fn worth(threads: usize, numbers: usize) -> usize {
-    threads.min(numbers / WORTH_A_THREAD).max(1)
-}
 
 /// `out (columns, rows)`: the matrix `x (rows, columns)` turned.
 pub fn transpose(x: &[f32], columns: usize, out: &mut [f32], threads: usize) {
@@ -45,7 +38,10 @@ pub fn transpose(x: &[f32], columns: usize, out: &mut [f32], threads: usize) {
 /// `out (columns of a, columns of b)`: the product of `a (rows, columns)` turned with `b (rows, columns)`, the
 /// gradient of a dense layer's weight from those of its output and its input.
 pub fn transposed_product(a: &[f32], b: &[f32], rows: usize, out: &mut [f32], threads: usize) {
-    let (a_columns, b_columns) = (a.len() / rows.max(1), b.len() / rows.max(1));
+    if rows == 0 {
+        return out.fill(0.0);
+    }
+    let (a_columns, b_columns) = (a.len() / rows, b.len() / rows);
     let mut turned = vec![0.0; a.len()];
     transpose(a, a_columns, &mut turned, threads);
     let b = PackedMatrix::of_lines(b, b_columns, rows, threads);

@@ -4,8 +4,8 @@
 //! the threads or its neighbours: every element is summed over the inner dimension in one order.
 //! Wrong lengths of slices are mistakes of the caller and panic; values never do.
 //!
-//! Kernels are written once over the vector operations in `simd` and compiled for each
-//! instruction set; only the files of the instruction sets are `unsafe`.
+//! Kernels are written once over the vector operations in `simd` and compiled for each instruction set. Only the files of
+//! the instruction sets, the helping threads and the call to the allocator are `unsafe`.
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
@@ -21,8 +21,11 @@ mod math;
 mod memory;
 pub mod meter;
 mod pack;
+mod part;
 mod portable;
+mod position_table;
 mod positions;
+mod precision;
 mod rows;
 mod simd;
 mod softmax;
@@ -32,17 +35,18 @@ mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
-pub use attention::{
-    AttentionShape, Bias, Disentangled, DistanceTable, PositionTable, Rows, attention, attention_over,
-};
+pub use attention::{AttentionShape, Bias, Disentangled, Rows, attention, attention_over};
 pub use attention_gradient::{Heads, attention_gradient, attention_learning};
-pub use dense::{PackedMatrix, Precision, arithmetic, linear};
+pub use dense::{PackedMatrix, arithmetic, linear};
 pub use gradients::{
     activation_gradient, column_sums, layer_norm_gradient, rms_norm_gradient, transpose, transposed_product,
 };
 pub use isa::{Isa, enabled, isa};
 pub use mask::Mask;
 pub use memory::keep_pages;
+pub use position_table::PositionTable;
+pub use positions::DistanceTable;
+pub use precision::Precision;
 pub use rows::{activate, activate_on_threads, gated, layer_norm, rms_norm, rotate};
 use team::parallel;
 
@@ -51,7 +55,7 @@ use team::parallel;
 pub enum Activation {
     /// Nothing.
     None,
-    /// `x * (1 + erf(x / sqrt 2)) / 2`, with `erf` within 2e-7.
+    /// `x * (1 + erf(x / sqrt 2)) / 2`, with `erf` within 2.5e-7.
     Gelu,
     /// The approximation of [`Activation::Gelu`] through `tanh`.
     GeluTanh,

@@ -1,9 +1,9 @@
 //! What is done to each row or element alone: norms, activations, gates.
 
-use super::gradients::worth;
 use super::isa::{Isa, current};
 use super::math::activated;
 use super::simd::{Kernel, Simd};
+use super::team::worth;
 use super::{Activation, meter, parallel};
 
 /// Normalises each row of `x (rows, width)` to mean 0 and variance 1 (biased), then scales by

@@ -30,6 +30,14 @@ pub(super) fn parallel<T: Send>(tasks: impl ExactSizeIterator<Item = T> + Send, 
     });
 }
 
+/// Numbers below which waking a thread takes longer than the work on them.
+const WORTH_A_THREAD: usize = 1 << 14;
+
+/// How many of `threads` threads work on so many numbers is worth.
+pub(super) fn worth(threads: usize, numbers: usize) -> usize {
+    threads.min(numbers / WORTH_A_THREAD).max(1)
+}
+
 /// Work that helpers may join while the thread that waits for it keeps it in place.
 struct Job<'a> {
     work: &'a (dyn Fn() + Sync),

@@ -51,7 +51,7 @@ impl Activation {
             "leaky_relu" => Self::Plain(|x| if x >= 0.0 { x } else { 0.01 * x }, |x| x.maximum(&(x * 0.01)?)),
             "mish" => Self::Plain(|x| x * softplus(x).tanh(), |x| x * softplus_of(x)?.tanh()?),
             "quick_gelu" => Self::Plain(|x| x * sigmoid(1.702 * x), |x| x * candle_nn::ops::sigmoid(&(x * 1.702)?)?),
-            "relu2" => Self::Plain(|x| x.max(0.0) * x.max(0.0), |x| x.relu()?.sqr()),
+            "relu2" => Self::Plain(|x| if x < 0.0 { 0.0 } else { x * x }, |x| x.relu()?.sqr()),
             "relu6" => Self::Plain(|x| x.clamp(0.0, 6.0), |x| x.clamp(0f32, 6f32)),
             "sigmoid" => Self::SIGMOID,
             "sqrtsoftplus" => Self::Plain(|x| softplus(x).sqrt(), |x| softplus_of(x)?.sqrt()),

@@ -57,10 +57,10 @@ impl RelativeBias {
         Ok(Self { reach: rows.len() / 2, way })
     }
 
-    fn on_kernels(&self) -> kernels::Bias<'_> {
+    fn on_kernels(&self) -> Result<kernels::Bias<'_>> {
         match &self.way {
-            BiasWay::Kernels(table) => kernels::Bias::Relative { table, max_distance: self.reach },
-            BiasWay::Tensors(_) => kernels::Bias::None,
+            BiasWay::Kernels(table) => Ok(kernels::Bias::Relative { table, max_distance: self.reach }),
+            BiasWay::Tensors(_) => Err(other_device()),
         }
     }
 
@@ -155,10 +155,10 @@ impl DistanceVectors {
         Ok(Self(Way::Tensors(Derived::new(weights, by_head)?)))
     }
 
-    fn packed<'a>(&'a self, distances: &'a Distances) -> Option<DistanceTable<'a>> {
+    fn packed<'a>(&'a self, distances: &'a Distances) -> Result<DistanceTable<'a>> {
         match &self.0 {
-            Way::Kernels(positions) => Some(DistanceTable { positions, index: &distances.index }),
-            Way::Tensors(_) => None,
+            Way::Kernels(positions) => Ok(DistanceTable { positions, index: &distances.index }),
+            Way::Tensors(_) => Err(other_device()),
         }
     }
 
@@ -283,11 +283,11 @@ impl Attention {
         let shape = self.shape(sequences);
         let bias = match bias {
             Bias::None => kernels::Bias::None,
-            Bias::Relative(bias) => bias.on_kernels(),
+            Bias::Relative(bias) => bias.on_kernels()?,
             Bias::Disentangled(Disentangled { c2p, p2c, distances }) => {
                 kernels::Bias::Disentangled(kernels::Disentangled {
-                    c2p: c2p.and_then(|vectors| vectors.packed(distances)),
-                    p2c: p2c.and_then(|vectors| vectors.packed(distances)),
+                    c2p: c2p.map(|vectors| vectors.packed(distances)).transpose()?,
+                    p2c: p2c.map(|vectors| vectors.packed(distances)).transpose()?,
                     max_len: distances.longest(),
                 })
             }
@@ -403,6 +403,9 @@ pub(super) fn softmax(scores: &Tensor) -> Result<Tensor> {
 /// The ranges of `query_rows` lie one after another and fill `query`. A share of the keys' weights is left out.
 ///
 /// # Errors
+/// The computation failed.
+///
+/// # Panics
 /// The heads do not divide the width.
 pub fn attend(
     [query, key, value]: [&Tensor; 3],

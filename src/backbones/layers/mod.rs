@@ -3,7 +3,8 @@
 //!
 //! - on the kernels, which write every row with the same operations in the same order whatever stands
 //!   beside it: constants on the processor. Between operations they speak f32;
-//! - with candle's tensor operations: on another device, or where gradients are wanted.
+//! - with candle's tensor operations on another device, or where gradients are wanted: those of f32 on the processor
+//!   carry their own way back over the kernels.
 //!
 //! A layer with weights decides when it is loaded, an operation without weights by the tensor it is given.
 

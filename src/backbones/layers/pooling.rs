@@ -69,7 +69,11 @@ fn pool_rows(pooling: Pooling, rows: &[f32], width: usize, zero_rows: usize) -> 
         let start = if zero_rows > 0 { 0.0 } else { f32::NEG_INFINITY };
         let mut out = vec![start; width];
         for row in rows.chunks_exact(width) {
-            out.iter_mut().zip(row).for_each(|(out, &x)| *out = f32::max(*out, f(x)));
+            out.iter_mut().zip(row.iter().map(|x| f(*x))).for_each(|(out, x)| {
+                if x > *out || x.is_nan() {
+                    *out = x;
+                }
+            });
         }
         out
     };

@@ -1,4 +1,4 @@
-//! Both ways of an operation give the same numbers. A variable as input asks for candle's operations.
+//! Both ways of an operation give the same numbers. A variable as input asks for operations with a way back.
 
 #![allow(clippy::unwrap_used)]
 

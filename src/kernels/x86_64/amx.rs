@@ -100,10 +100,10 @@ impl TileUnit for Amx {
     fn multiply(self, a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
         assert!(b.count == 2 && a.split == b.split && a.steps == b.steps, "factors of a block");
         if a.steps == 0 {
-            return if go_on {
-            } else {
-                sums.fill(0.0)
-            };
+            if !go_on {
+                sums.fill(0.0);
+            }
+            return;
         }
         match (a.count, a.split) {
             (1, false) => one_row(a, b, sums, go_on),

@@ -1,22 +1,12 @@
-//! Dense layers on AVX-512-BF16: one instruction multiplies 16 pairs of bfloat16 and adds both
-//! products to 16 sums in f32. Twice the arithmetic of f32, half the memory.
+//! AVX-512-BF16: numbers of f32 rounded to bfloat16, and pairs of them.
 
 use std::arch::x86_64::*;
-use std::cell::RefCell;
-use std::thread::LocalKey;
 
 use half::bf16;
 
 use super::Avx512;
-use super::tiles::round;
-use crate::kernels::attention::sized;
-use crate::kernels::dense::{Part, Precision};
-use crate::kernels::factors::{Buffers, Factors, Lines};
-use crate::kernels::gemm::Product;
 use crate::kernels::isa::Isa;
-use crate::kernels::pack::{Aligned, packed_size};
-use crate::kernels::positions::PositionTable;
-use crate::kernels::simd::Simd;
+use crate::kernels::precision::Precision;
 
 /// Proof that this machine has AVX-512-BF16: only [`Bf16::detect`] makes one.
 #[derive(Clone, Copy, Debug)]
@@ -40,174 +30,17 @@ impl Bf16 {
     }
 }
 
-/// Columns of a panel: two vectors of sums.
-const WIDTH: usize = 32;
-
-/// 28 sums, two vectors of weights and one pair of the input: 31 of the 32 registers.
-const ROWS: usize = 14;
-
-/// The heights of tiles there are.
-const HEIGHTS: [usize; 5] = [ROWS, 8, 4, 2, 1];
-
-/// The weights of a dense layer: panels of [`WIDTH`] columns, one line for each pair of the inner
-/// dimension, the earlier number of the pair in the lower half. An odd end is paired with 0.
-#[derive(Debug)]
-pub(in crate::kernels) struct Pairs {
-    unit: Bf16,
-    lines: Aligned<u32>,
-    /// Pairs in a column.
-    depth: usize,
-}
-
-thread_local! {
-    /// A block of input rows as pairs.
-    static INPUT: RefCell<Aligned<u32>> = RefCell::default();
-    static BUFFERS: RefCell<Buffers<u32>> = RefCell::default();
-}
-
-impl Pairs {
-    /// Rows of the largest tile, and columns of a panel.
-    pub(in crate::kernels) const TILE: (usize, usize) = (ROWS, WIDTH);
-
-    /// Packs `weight (columns, depth)`, row-major.
-    pub(in crate::kernels) fn new(unit: Bf16, weight: &[f32], columns: usize, depth: usize) -> Self {
-        let pairs = depth.div_ceil(2);
-        let mut lines = Aligned::zeros(columns.next_multiple_of(WIDTH) * pairs);
-        for (column, row) in weight.chunks_exact(depth.max(1)).enumerate() {
-            let panel = &mut lines[column / WIDTH * WIDTH * pairs..];
-            for (line, two) in panel.chunks_exact_mut(WIDTH).zip(row.chunks(2)) {
-                let bits = |at: usize| two.get(at).map_or(0, |x| u32::from(bf16::from_f32(*x).to_bits()));
-                line[column % WIDTH] = bits(0) | bits(1) << 16;
-            }
-        }
-        Self { unit, lines, depth: pairs }
-    }
-
-    pub(in crate::kernels) fn product(&self, part: Part) {
-        /// Pairs in a block of rows: half of a second cache of 1 MiB.
-        const BLOCK: usize = 1 << 17;
-        let rows = (BLOCK / self.depth.max(1)).next_multiple_of(ROWS);
-        INPUT.with_borrow_mut(|input| {
-            part.in_blocks(rows, |part| {
-                // SAFETY: `unit` proves that this machine has the instructions.
-                unsafe { self.block(part, input) }
-            });
-        });
-    }
-
-    /// All panels.
-    pub(in crate::kernels) fn lines(&self) -> &[u32] {
-        &self.lines
-    }
-
-    #[target_feature(enable = "avx512f,avx512bw,avx512bf16,avx2,fma")]
-    fn block(&self, part: Part, input: &mut Aligned<u32>) {
-        // An odd number of cache lines between rows, so that they do not share sets of the first cache.
-        let stride = (self.depth.div_ceil(16) | 1) * 16;
-        let rows = part.rows();
-        let input = input.resize(rows * stride);
-        for (row, to) in part.x.chunks_exact(part.depth.max(1)).zip(input.chunks_exact_mut(stride)) {
-            narrow(row, to);
-        }
-        let (input, first) = (&*input, part.column);
-        part.in_tiles(self.unit.0, &HEIGHTS, WIDTH, |tile| {
-            let panel = &self.lines[(first + tile.column) * self.depth..][..self.depth * WIDTH];
-            tiles(tile.rows.len(), &input[tile.rows.start * stride..], stride, panel, tile.c, tile.c_stride);
-        });
-    }
-}
-
-/// Pairs of bfloat16, the earlier number in the lower half.
-impl Factors for Bf16 {
-    type Number = u32;
-    const EACH: usize = 2;
-
-    fn buffers() -> &'static LocalKey<RefCell<Buffers<u32>>> {
-        &BUFFERS
-    }
-
-    fn positions(self, table: &PositionTable, head: usize) -> &[u32] {
-        table.pairs(head)
-    }
-
-    fn rows<'a>(self, rows: Lines<'a, f32>, count: usize, depth: usize, buffer: &'a mut Vec<u32>) -> Lines<'a, u32> {
-        let stride = depth.div_ceil(2);
-        let numbers = sized(buffer, count * stride);
-        for (row, to) in rows.numbers.chunks(rows.stride).zip(numbers.chunks_exact_mut(stride)) {
-            // SAFETY: `self` proves that this machine has the instructions.
-            unsafe { narrow(&row[..depth], to) }
-        }
-        Lines { numbers, stride }
-    }
-
-    fn columns<'a>(
-        self,
-        rows: Lines<f32>,
-        columns: usize,
-        depth: usize,
-        width: usize,
-        buffer: &'a mut Vec<u32>,
-    ) -> &'a [u32] {
-        let pairs = depth.div_ceil(2);
-        let panels = sized(buffer, packed_size(columns, pairs, width));
-        for (p, panel) in panels.chunks_exact_mut(pairs * width).enumerate() {
-            let first = p * width;
-            let count = width.min(columns - first);
-            for (pair, line) in panel.chunks_exact_mut(width).enumerate() {
-                let row = |at: usize| &rows.numbers[at * rows.stride + first..][..count];
-                let (low, high) = (row(2 * pair), (2 * pair + 1 < depth).then(|| row(2 * pair + 1)));
-                // SAFETY: `self` proves that this machine has the instructions.
-                unsafe { join(low, high, line) }
-            }
-        }
-        panels
-    }
-
-    fn multiply<S: Simd>(self, _: S, product: Product<u32>) {
-        // SAFETY: `self` proves that this machine has the instructions.
-        unsafe { multiply(self.0, product) }
-    }
-}
-
-/// One number of each row to a pair; beyond the end of the rows are zeros.
-#[target_feature(enable = "avx512f,avx512bw,avx2")]
-fn join(low: &[f32], high: Option<&[f32]>, to: &mut [u32]) {
-    let (to, rest) = to.split_at_mut(low.len());
-    match high {
-        Some(high) => {
-            let pairs = low.iter().zip(high).map(|(low, high)| u32::from(round(*low)) | u32::from(round(*high)) << 16);
-            to.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair);
-        }
-        None => to.iter_mut().zip(low).for_each(|(to, low)| *to = u32::from(round(*low))),
-    }
-    rest.fill(0);
-}
-
-#[target_feature(enable = "avx512f,avx512bf16,avx2,fma")]
-fn multiply(s: Avx512, product: Product<u32>) {
-    let Product { a, a_stride, rows, depth, panels, panel_depth, columns, c, c_stride, finish } = product;
-    let mut products = [0.0; ROWS * WIDTH];
-    for column in (0..columns).step_by(WIDTH) {
-        let panel = &panels[column * panel_depth..][..depth * WIDTH];
-        let end = columns.min(column + WIDTH);
-        let mut row = 0;
-        while row < rows {
-            let height = HEIGHTS.into_iter().find(|height| *height <= rows - row).unwrap_or(1);
-            let c = &mut c[row * c_stride + column..];
-            if end - column == WIDTH && finish.is_none() {
-                tiles(height, &a[row * a_stride..], a_stride, panel, c, c_stride);
-            } else {
-                tiles(height, &a[row * a_stride..], a_stride, panel, &mut products, WIDTH);
-                finish.write(s, &products, WIDTH, [row..row + height, column..end], c, c_stride);
-            }
-            row += height;
-        }
-    }
+/// To the nearest bfloat16, ties to even. [`bf16::from_f32`] in a form that compiles to vectors.
+#[inline(always)]
+pub(super) fn round(x: f32) -> u16 {
+    let bits = x.to_bits();
+    let rounded = (bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16) as u16;
+    if x.is_nan() { bf16::NAN.to_bits() } else { rounded }
 }
 
 /// Rounds to pairs of bfloat16, to the nearest, ties to even.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-fn narrow(from: &[f32], to: &mut [u32]) {
+pub(super) fn narrow(from: &[f32], to: &mut [u32]) {
     let (wholes, rest) = from.as_chunks::<{ 2 * LANES }>();
     let mut to = to.chunks_mut(LANES);
     for (numbers, to) in wholes.iter().zip(&mut to) {
@@ -237,52 +70,4 @@ pub(super) fn narrowed(numbers: &[f32; 2 * LANES]) -> __m512i {
     let (low, high) = unsafe { (_mm512_loadu_ps(numbers), _mm512_loadu_ps(numbers.add(LANES))) };
     // SAFETY: both types are 64 plain bytes.
     unsafe { std::mem::transmute(_mm512_cvtne2ps_pbh(high, low)) }
-}
-
-/// [`tile`] of a height there is.
-#[target_feature(enable = "avx512f,avx512bf16")]
-fn tiles(rows: usize, a: &[u32], a_stride: usize, panel: &[u32], c: &mut [f32], c_stride: usize) {
-    match rows {
-        ROWS => tile::<ROWS>(a, a_stride, panel, c, c_stride),
-        8 => tile::<8>(a, a_stride, panel, c, c_stride),
-        4 => tile::<4>(a, a_stride, panel, c, c_stride),
-        2 => tile::<2>(a, a_stride, panel, c, c_stride),
-        _ => tile::<1>(a, a_stride, panel, c, c_stride),
-    }
-}
-
-/// `N` rows by one panel, the sums in registers.
-#[target_feature(enable = "avx512f,avx512bf16")]
-fn tile<const N: usize>(a: &[u32], a_stride: usize, panel: &[u32], c: &mut [f32], c_stride: usize) {
-    let depth = panel.len() / WIDTH;
-    let mut rows: [&[u32]; N] = [&[]; N];
-    for (r, row) in rows.iter_mut().enumerate() {
-        *row = &a[r * a_stride..][..depth];
-    }
-    let mut sums = [[_mm512_setzero_ps(); 2]; N];
-    for (k, line) in panel.as_chunks::<WIDTH>().0.iter().enumerate() {
-        let line = line.as_ptr();
-        // SAFETY: a line holds two vectors; the load asks for no alignment.
-        let b = unsafe { [_mm512_loadu_si512(line.cast()), _mm512_loadu_si512(line.add(WIDTH / 2).cast())] };
-        for r in 0..N {
-            let a = pairs(_mm512_set1_epi32(rows[r][k].cast_signed()));
-            sums[r][0] = _mm512_dpbf16_ps(sums[r][0], a, pairs(b[0]));
-            sums[r][1] = _mm512_dpbf16_ps(sums[r][1], a, pairs(b[1]));
-        }
-    }
-    for r in 0..N {
-        let to = &mut c[r * c_stride..][..WIDTH];
-        // SAFETY: `to` holds two vectors; the store asks for no alignment.
-        unsafe {
-            _mm512_storeu_ps(to.as_mut_ptr(), sums[r][0]);
-            _mm512_storeu_ps(to.as_mut_ptr().add(WIDTH / 2), sums[r][1]);
-        }
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bf16")]
-fn pairs(x: __m512i) -> __m512bh {
-    // SAFETY: both types are 64 plain bytes.
-    unsafe { std::mem::transmute(x) }
 }

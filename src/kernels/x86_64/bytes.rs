@@ -10,8 +10,8 @@ use std::arch::x86_64::*;
 use std::cell::RefCell;
 
 use super::Avx512;
-use crate::kernels::dense::Part;
 use crate::kernels::pack::Aligned;
+use crate::kernels::part::Part;
 
 /// Proof that this machine has AVX-512-VNNI: only [`Vnni::detect`] makes one.
 #[derive(Clone, Copy, Debug)]
@@ -110,9 +110,8 @@ impl Bytes {
     pub(in crate::kernels) fn product(&self, part: Part) {
         /// Quads in a block of rows: half of a second cache of 1 MiB.
         const CACHED: usize = 1 << 17;
-        let rows = (CACHED / (self.blocks * LINES).max(1)).next_multiple_of(ROWS);
         INPUT.with_borrow_mut(|input| {
-            part.in_blocks(rows, |part| {
+            part.in_blocks(CACHED, self.blocks * LINES, ROWS, |part| {
                 // SAFETY: `unit` proves that this machine has the instructions.
                 unsafe { self.block(part, input) }
             });

@@ -5,19 +5,22 @@ mod avx2;
 mod avx512;
 mod bf16;
 mod bytes;
+mod factors;
+mod pairs;
 mod tiles;
 
 pub(super) use amx::Amx;
 pub(super) use avx2::Avx2;
 pub(super) use avx512::Avx512;
-pub(super) use bf16::{Bf16, Pairs};
+pub(super) use bf16::Bf16;
 pub(super) use bytes::{Bytes, Vnni};
+pub(super) use pairs::Pairs;
 pub(super) use tiles::Tiles;
 
 use std::ops::Range;
 
-use super::dense::Part;
 use super::gemm::{Finish, MAX_TILE};
+use super::part::Part;
 use super::simd::{Kernel, Simd};
 
 /// A tile of what one thread computes of a dense layer.

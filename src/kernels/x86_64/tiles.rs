@@ -10,9 +10,9 @@ use std::cell::RefCell;
 use half::bf16;
 
 use super::Write;
-use super::bf16::{Bf16, narrowed};
-use crate::kernels::dense::Part;
+use super::bf16::{Bf16, narrowed, round};
 use crate::kernels::pack::Aligned;
+use crate::kernels::part::Part;
 use crate::kernels::simd::Simd;
 
 /// Rows and columns of a tile of sums.
@@ -114,10 +114,9 @@ impl<U: TileUnit> Tiles<U> {
     pub(in crate::kernels) fn product(&self, part: Part) {
         /// Numbers in a block of rows: half of a second cache of 2 MiB.
         const CACHED: usize = 1 << 19;
-        let rows = (CACHED / self.row.max(1)).max(1) * BLOCK;
         BUFFERS.with_borrow_mut(|(input, sums)| {
             self.unit.begin();
-            part.in_blocks(rows, |part| self.block(part, input, sums));
+            part.in_blocks(CACHED, self.row / SIDE, BLOCK, |part| self.block(part, input, sums));
             self.unit.end();
         });
     }
@@ -188,14 +187,6 @@ fn halves(x: f32) -> (u16, u16) {
     let rest = x - f32::from_bits(u32::from(high) << 16);
     // Nothing is left of what is infinite, or becomes so.
     (high, if rest.is_finite() { round(rest) } else { 0 })
-}
-
-/// To the nearest bfloat16, ties to even. [`bf16::from_f32`] in a form that compiles to vectors.
-#[inline(always)]
-pub(super) fn round(x: f32) -> u16 {
-    let bits = x.to_bits();
-    let rounded = (bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16) as u16;
-    if x.is_nan() { bf16::NAN.to_bits() } else { rounded }
 }
 
 /// Writes a row of the input as row `line` of its tiles; beyond its end are zeros.
