@@ -150,7 +150,9 @@ impl Learner {
         let layer = layer_of(place);
         let last = parts.iter().any(|part| LAST.contains(part)) && !parts.contains(&"embeddings");
         match (self.learning.trains, layer) {
-            (Trains::Layers(count), Some((above, layer))) if layer + count >= self.count(above) => adapted,
+            (Trains::Layers(count), Some((above, layer))) if layer.saturating_add(count) >= self.count(above) => {
+                adapted
+            }
             (Trains::All, Some(_)) => adapted,
             (Trains::Layers(1..) | Trains::All, None) if last => adapted,
             (Trains::All, None) if self.learning.lora.is_none() => Part::Learns,

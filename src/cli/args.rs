@@ -96,7 +96,7 @@ pub struct BaseArgs {
     #[arg(long, env = "GLICLASS_DEVICE", value_name = "DEVICE", default_value = "auto", value_parser = device)]
     pub device: Device,
     /// Processor threads [default: all there are]
-    #[arg(short = 'j', long, value_name = "N", value_parser = from_one)]
+    #[arg(short = 'j', long, value_name = "N", value_parser = up_to::<1024>)]
     pub threads: Option<NonZeroUsize>,
     /// Tokens a text may have with its labels; a longer text is cut, labels never are
     ///
@@ -336,6 +336,12 @@ fn has_owner(name: &str) -> bool {
 /// A whole number from 1.
 pub fn from_one(text: &str) -> Result<NonZeroUsize, &'static str> {
     text.parse().map_err(|_| "give a whole number from 1")
+}
+
+/// A whole number from 1 to `MOST`: what would take more memory or threads than there are is refused.
+pub fn up_to<const MOST: usize>(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= MOST);
+    number.ok_or_else(|| format!("give a whole number from 1 to {MOST}"))
 }
 
 fn device(text: &str) -> Result<Device, &'static str> {

@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::args::{ModelArgs, from_one};
+use super::args::{ModelArgs, up_to};
 use super::terminal;
 use crate::classifier::{Classifier, Encoded};
 use crate::error::{Error, Result};
@@ -52,10 +52,10 @@ static NEVER: AtomicBool = AtomicBool::new(false);
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// How many texts; fewer of them are repeated
-    #[arg(short = 'n', long = "texts", value_name = "N", default_value = "64", value_parser = from_one)]
+    #[arg(short = 'n', long = "texts", value_name = "N", default_value = "64", value_parser = up_to::<1_000_000>)]
     texts: NonZeroUsize,
     /// How many labels each text has
-    #[arg(long, value_name = "N", default_value = "10", value_parser = from_one)]
+    #[arg(long, value_name = "N", default_value = "10", value_parser = up_to::<100_000>)]
     labels_count: NonZeroUsize,
     /// Take the texts from a JSONL file, field `text` [default: texts of 10 to 150 words inside the program]
     #[arg(long, value_name = "FILE")]

@@ -96,8 +96,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let source = texts(args.texts, quiet).map(move |text| text.map(|text| entry(text, &defaults)));
     let runner = Runner { threads: args.model.base.threads(), limits: Limits::default(), interrupted };
     sheet.begin()?;
-    runner.run(&model, source, &mut sheet)?;
-    sheet.end()?;
+    let result = runner.run(&model, source, &mut sheet);
+    // What failed is the first error to tell; what came before it is whole JSON all the same.
+    let ended = sheet.end();
+    result.and(ended)?;
     Ok(match (interrupted.load(Ordering::Relaxed), sheet.errors) {
         (true, _) => ExitCode::from(terminal::INTERRUPT_STATUS),
         (_, 0) => ExitCode::SUCCESS,

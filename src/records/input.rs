@@ -100,7 +100,8 @@ impl Input {
         }
         let start = reader.fill_buf().map_err(failed)?;
         let by_content = Packing::ALL.into_iter().find(|packing| start.starts_with(packing.magic()));
-        let packing = Packing::of(path).or(by_content);
+        // Nothing at all is no archive; others leave such files where they had nothing to pack.
+        let packing = Packing::of(path).filter(|_| !start.is_empty()).or(by_content);
         let stream = match packing {
             Some(packing) => unpack(packing, Box::new(reader)).map_err(failed)?,
             None => Stream::File(reader),
@@ -336,6 +337,16 @@ mod tests {
         for bytes in packed(b"text\n").into_iter().chain([b"text\n".to_vec()]) {
             std::fs::write(&path, bytes).unwrap();
             assert_eq!(content(Input::open(Some(&path)).unwrap()).unwrap(), b"text\n");
+        }
+    }
+
+    #[test]
+    fn an_empty_file_is_empty_whatever_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["in.jsonl", "in.jsonl.gz", "in.jsonl.zst"] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, "").unwrap();
+            assert!(content(Input::open(Some(&path)).unwrap()).unwrap().is_empty(), "{name}");
         }
     }
 

@@ -133,28 +133,48 @@ impl LabelSet {
     }
 }
 
-/// The labels of the option `--labels`, given once or several times: each a line of CSV.
+/// What stands between labels: line ends, too, as in `--labels "$(cat labels.txt)"`.
+const BETWEEN: [char; 2] = [',', '\n'];
+
+/// The labels of the option `--labels`, given once or several times. A label that begins with a quote is written as in
+/// CSV; elsewhere than at its beginning a quote is a character like any other.
 ///
 /// # Errors
 /// A label is empty or given twice, a quote is not closed, or there is none.
 pub fn from_options(options: &[String]) -> Result<LabelSet> {
     let mut names = Vec::new();
     for option in options {
-        // Elsewhere than at the beginning of a label a quote is a character like any other.
-        let begins_with_quote = option.starts_with('"') || option.contains(",\"");
-        if begins_with_quote && option.matches('"').count() % 2 == 1 {
-            return Err(Error::Usage(format!(
-                "{option}: a quote is opened and never closed; inside it is written twice"
-            )));
+        let mut rest = Some(option.trim());
+        while let Some(text) = rest.map(str::trim_start) {
+            let (name, behind) = match text.strip_prefix('"') {
+                Some(quoted) => quoted_label(quoted).map_err(|what| Error::Usage(format!("{option}: {what}")))?,
+                None => {
+                    let (name, behind) = text.split_at(text.find(BETWEEN).unwrap_or(text.len()));
+                    (name.trim_end().to_owned(), behind)
+                }
+            };
+            names.push(name);
+            rest = behind.strip_prefix(BETWEEN);
         }
-        let mut reader =
-            csv::ReaderBuilder::new().has_headers(false).trim(csv::Trim::All).from_reader(option.as_bytes());
-        let mut fields = csv::StringRecord::new();
-        // An empty line is no record of CSV; here it is an empty label.
-        let found = reader.read_record(&mut fields).map_err(|error| Error::Usage(error.to_string()))?;
-        if found { names.extend(fields.iter().map(str::to_owned)) } else { names.push(String::new()) }
     }
     LabelSet::flat(names)
+}
+
+/// The label behind an opening quote, and what stands behind the closing one.
+fn quoted_label(text: &str) -> std::result::Result<(String, &str), &'static str> {
+    let mut quotes = text.match_indices('"').map(|(place, _)| place).peekable();
+    while let Some(place) = quotes.next() {
+        // Written twice, it is a character of the label.
+        if quotes.next_if_eq(&(place + 1)).is_none() {
+            let behind = text[place + 1..].trim_start_matches([' ', '\t', '\r']);
+            let is_end = behind.is_empty() || behind.starts_with(BETWEEN);
+            let label = || text[..place].replace("\"\"", "\"");
+            return is_end
+                .then(|| (label(), behind))
+                .ok_or("text stands behind a closing quote; inside it is written twice");
+        }
+    }
+    Err("a quote is opened and never closed; inside it is written twice")
 }
 
 /// The labels of a file: JSON (an array, or a nested object), or one label a line. With `wordings`, the object's
@@ -270,7 +290,20 @@ mod tests {
         let names = |option: &str| from_options(&[option.to_owned()]).map(|labels| labels.names().to_vec());
         assert_eq!(names("24\" screen,tv").unwrap(), ["24\" screen", "tv"]);
         assert_eq!(names("\"news, politics\",tv").unwrap(), ["news, politics", "tv"]);
-        assert!(names("sport,\"news, politics").unwrap_err().to_string().contains("never closed"));
+        assert_eq!(names("tv , \"news, \"\"politics\"\"\" , sport").unwrap(), ["tv", "news, \"politics\"", "sport"]);
+        for (option, what) in
+            [("sport,\"news, politics", "never closed"), ("\"a\"\"", "never closed"), ("\"a\" b,c", "behind")]
+        {
+            let error = names(option).unwrap_err().to_string();
+            assert!(error.contains(what), "{error}");
+        }
+    }
+
+    #[test]
+    fn labels_on_lines_of_their_own_are_all_taken() {
+        let labels = from_options(&["a\r\nb, c\n\"d\n,e\"\n".to_owned(), "f".to_owned()]).unwrap();
+        assert_eq!(labels.names(), ["a", "b", "c", "d\n,e", "f"]);
+        assert!(from_options(&["a,\n".to_owned()]).unwrap_err().to_string().contains("a label is empty"));
     }
 
     #[test]

@@ -44,10 +44,17 @@ impl Output {
     /// # Errors
     /// The file cannot be opened, is the input too, is there already, or another run writes to it.
     pub fn open(path: Option<&Path>, existing: Existing, input: &Input) -> Result<Self> {
-        let Some(path) = path.filter(|path| path.as_os_str() != "-") else {
-            return Ok(Self { file: None, name: "standard output".into(), packing: None });
+        let path = path.filter(|path| path.as_os_str() != "-");
+        let name = path.unwrap_or("standard output".as_ref());
+        let refused = |what: &str| Err(Error::Usage(format!("{}: {what}", name.display())));
+        let Some(path) = path else {
+            // What is appended to its own input, the run would read for ever.
+            let is_file = |handle: &Handle| handle.as_file().metadata().is_ok_and(|metadata| metadata.is_file());
+            if Handle::stdout().is_ok_and(|handle| is_file(&handle) && input.is(&handle)) {
+                return refused("is the input, too: write to another file");
+            }
+            return Ok(Self { file: None, name: name.to_owned(), packing: None });
         };
-        let refused = |what: &str| Err(Error::Usage(format!("{}: {what}", path.display())));
         let file = open_file(path)?;
         let metadata = file.metadata().map_err(|error| Error::io(path, error))?;
         if metadata.is_file() {
@@ -158,12 +165,12 @@ impl Sheet {
         if self.packing.is_none() { self.put() } else { Ok(()) }
     }
 
-    /// Writes all there is; a packed file is whole then.
+    /// Writes all there is; a packed file is whole then: an archive of nothing is not an empty file.
     ///
     /// # Errors
     /// It cannot be written.
     pub fn finish(&mut self) -> Result<()> {
-        self.put()
+        if self.packing.is_some() && self.written == 0 && !self.failed { self.put_block() } else { self.put() }
     }
 
     /// Flushes, and says how large the file is if it holds every record now: not in the middle of a packed
@@ -191,9 +198,10 @@ impl Sheet {
     }
 
     fn put(&mut self) -> Result<()> {
-        if self.pending.is_empty() {
-            return Ok(());
-        }
+        if self.pending.is_empty() { Ok(()) } else { self.put_block() }
+    }
+
+    fn put_block(&mut self) -> Result<()> {
         let result = match self.packing {
             None => self.target.write(&self.pending).map(|()| self.pending.len()),
             Some(packing) => {
@@ -295,6 +303,17 @@ mod tests {
             let mut content = String::new();
             io::Read::read_to_string(&mut Input::open(Some(&folder.path(name))).unwrap().stream, &mut content).unwrap();
             assert_eq!(content.lines().count(), 39_999);
+        }
+    }
+
+    #[test]
+    fn a_packed_file_of_nothing_is_an_archive() {
+        let folder = Folder::new();
+        for (name, start) in [("out.gz", &b"\x1f\x8b"[..]), ("out.zst", b"\x28\xb5\x2f\xfd"), ("out", b"")] {
+            folder.open(name, Existing::Replace).unwrap().begin(0).unwrap().finish().unwrap();
+            let bytes = std::fs::read(folder.path(name)).unwrap();
+            assert!(bytes.starts_with(start) && bytes.is_empty() == start.is_empty(), "{name}: {bytes:?}");
+            assert!(Input::open(Some(&folder.path(name))).unwrap().is_empty().unwrap(), "{name}");
         }
     }
 

@@ -13,6 +13,7 @@ mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread::Builder;
 use std::time::Duration;
 
 use crate::classifier::Classifier;
@@ -121,15 +122,13 @@ impl Runner<'_> {
         let queue = Arc::new(Queue::new(limits, self.threads));
         // Not a scoped thread: it may wait for input for ever, and the run may end before.
         let reader = Arc::clone(&queue);
-        std::thread::Builder::new()
-            .name("reader".into())
-            .spawn(move || read(source, &reader))
-            .map_err(|error| Error::io("cannot start a thread", error))?;
+        let failed = |error| Error::io("cannot start a thread (--threads says how many)", error);
+        Builder::new().name("reader".into()).spawn(move || read(source, &reader)).map_err(failed)?;
         std::thread::scope(|scope| {
-            for _ in 0..queue.threads {
-                scope.spawn(|| work(classifier, &queue));
-            }
             let _stop = StopOnDrop(&queue);
+            for _ in 0..queue.threads {
+                Builder::new().spawn_scoped(scope, || work(classifier, &queue)).map_err(failed)?;
+            }
             write(&queue, self.interrupted, sink)
         })
     }

@@ -218,6 +218,9 @@ fn an_input_is_not_overwritten_by_whatever_name() {
     batch(&sandbox, &["in.jsonl", "-o", "same.jsonl", "--force"]).run().ends_with(2).says(&["is the input"]);
     let redirected = batch(&sandbox, &["-o", "in.jsonl", "--force"]).under("exec < in.jsonl");
     redirected.run().ends_with(2).says(&["is the input"]);
+    for (arguments, streams) in [(&["in.jsonl"][..], "exec >> in.jsonl"), (&[], "exec < in.jsonl >> same.jsonl")] {
+        batch(&sandbox, arguments).under(streams).run().ends_with(2).says(&["standard output: is the input"]);
+    }
     assert_eq!(fs::read(sandbox.path("in.jsonl")).unwrap(), jsonl(3));
 }
 

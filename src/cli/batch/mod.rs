@@ -112,7 +112,11 @@ pub fn run_with<C: Candidate>(
         if may_be_cut && input.is_empty()? {
             // The model is not needed, and a name that is none is told all the same.
             args.model.base.folder()?;
-            args.begin(output, 0)?;
+            let mut sheet = args.begin(output, 0)?;
+            // There is no state to say that an archive of nothing was begun with --resume.
+            if !args.run.resume {
+                sheet.finish()?;
+            }
             Progress::new(None, args.model.base.verbosity.quiet).finish();
             return Ok(ExitCode::SUCCESS);
         }

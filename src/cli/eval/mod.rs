@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, bail};
+use clap::value_parser;
 
 pub(super) use self::gather::read_file;
 use self::gather::{Asking, Gathered};
@@ -144,7 +145,7 @@ struct OutputArgs {
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// How often records are drawn anew for the 95 % intervals; 0 for none
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = value_parser!(u32).range(..=1_000_000))]
     bootstrap: u32,
     /// Where random numbers begin: the same seed gives the same figures
     #[arg(long, value_name = "N", default_value_t = 0)]

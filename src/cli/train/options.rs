@@ -57,7 +57,7 @@ impl LabelArgs {
 #[command(next_help_heading = "Training")]
 pub(super) struct ScheduleArgs {
     /// How often every record is seen
-    #[arg(long, value_name = "N", default_value = "3", value_parser = args::from_one)]
+    #[arg(long, value_name = "N", default_value = "3", value_parser = args::up_to::<1_000_000>)]
     epochs: NonZeroUsize,
     /// Records of a batch
     #[arg(long, value_name = "N", default_value = "8", value_parser = args::from_one)]
@@ -258,7 +258,7 @@ pub(super) struct LearningArgs {
     /// Beside the encoder's matrices only narrow ones of this rank, which are added to them at the end
     ///
     /// Takes a fraction of the memory that the optimizer needs otherwise. Wants a higher --learning-rate, such as 3e-4.
-    #[arg(long, value_name = "RANK", value_parser = args::from_one)]
+    #[arg(long, value_name = "RANK", value_parser = args::up_to::<4096>)]
     lora: Option<NonZeroUsize>,
     /// Leave nothing out: without the dropout that the config names
     #[arg(long)]

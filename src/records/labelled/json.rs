@@ -37,6 +37,8 @@ fn read_record(line: usize, json: &str, layout: &Layout) -> Result<Found> {
     let Value::Object(mut fields) = value else {
         return Err(flaw(line, None, &format!("a record must be an object, found {}", kind(&value))));
     };
+    // As in `batch`, null says nothing.
+    fields.retain(|_, value| !value.is_null());
     let text =
         read_text(&mut fields, &layout.text_field).map_err(|message| flaw(line, Some(&layout.text_field), &message))?;
     let field = label_field(|name| fields.contains_key(name), layout);
@@ -64,10 +66,10 @@ pub(super) fn candidates_field(label_field: &str, is_there: impl Fn(&str) -> boo
     CANDIDATES_FIELDS.into_iter().find(|&name| name != label_field && is_there(name))
 }
 
-/// What a record says itself; null is nothing.
+/// What a record says itself.
 fn own<T: DeserializeOwned>(fields: &mut Map<String, Value>, name: &str, line: usize) -> Result<Option<T>> {
-    let value = fields.get_mut(name).map(Value::take).unwrap_or_default();
-    serde_json::from_value(value).map_err(|error| flaw(line, Some(name), &error.to_string()))
+    let value = fields.get_mut(name).map(Value::take).map(serde_json::from_value).transpose();
+    value.map_err(|error| flaw(line, Some(name), &error.to_string()))
 }
 
 pub(super) fn label_field(is_there: impl Fn(&str) -> bool, layout: &Layout) -> String {

@@ -201,6 +201,12 @@ fn a_field_labels_holds_the_candidates_unless_it_holds_the_truth() {
 }
 
 #[test]
+fn a_field_that_is_null_says_nothing() {
+    let text = r#"{"text": "x", "label": "b", "true_labels": null, "labels": ["a", "b"], "all_labels": null}"#;
+    assert_read("d.jsonl", text, &layout(), Form::JsonLines, &[r#"1: x = ["b"] of ["a", "b"]"#]);
+}
+
+#[test]
 fn a_record_is_kept_whole_on_one_line_and_says_what_it_says_itself() {
     let text = "[{\"id\": 1.50,\n \"text\": \"x\", \"label\": \"a\",\r\n \"prompt\": \"p\", \"examples\": null}]";
     let data = read_str("d.json", text).unwrap();
@@ -356,6 +362,10 @@ fn bad_json_records_are_refused_by_line_and_field() {
         ),
         (
             "{\"text\": \"x\", \"label\": null}",
+            "line 1, field \"true_labels\": missing, and so is \"label\": add one, or name another with --label-field",
+        ),
+        (
+            "{\"text\": \"x\", \"label\": [null]}",
             "line 1, field \"label\": a label must be a string or an integer from 0, found null",
         ),
         (

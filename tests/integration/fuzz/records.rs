@@ -16,6 +16,7 @@ use gliclass::records::{Defaults, Example, RacExample, Record, csv, jsonl, label
 use gliclass::scores::{self, Decision, Thresholds};
 use proptest::prelude::*;
 use proptest::sample::select;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::damage::{damaged, damages, edited, edits};
@@ -220,10 +221,10 @@ struct Batch {
     args: batch::Args,
 }
 
-/// A run whose third record is none; true where it came to its end.
+/// A run in which every record counts.
 fn run(folder: &Path) -> anyhow::Result<()> {
     let [input, output] = ["in.jsonl", "out.jsonl"].map(|name| folder.join(name).to_str().unwrap().to_owned());
-    let line = ["batch", &input, "-o", &output, "-q", "-j", "1", "-l", "a", "--on-error", "fail", "--resume"];
+    let line = ["batch", &input, "-o", &output, "-q", "-j", "1", "-l", "a", "--resume"];
     batch::run_with(Batch::parse_from(line).args, |_, _| Ok(Free)).map(drop)
 }
 
@@ -231,15 +232,28 @@ fn run(folder: &Path) -> anyhow::Result<()> {
 fn stopped() -> &'static [(&'static str, Vec<u8>); 3] {
     static FILES: OnceLock<[(&str, Vec<u8>); 3]> = OnceLock::new();
     FILES.get_or_init(|| {
-        let folder = TempDir::new().unwrap();
-        fs::write(
-            folder.path().join("in.jsonl"),
-            "{\"text\":\"a\"}\n{\"text\":\"b\"}\n{\"no\":\"c\"}\n{\"text\":\"d\"}\n",
-        )
-        .unwrap();
-        run(folder.path()).unwrap();
-        ["in.jsonl", "out.jsonl", "out.jsonl.resume"].map(|name| (name, fs::read(folder.path().join(name)).unwrap()))
+        let finished = |input: &str| {
+            let folder = TempDir::new().unwrap();
+            fs::write(folder.path().join("in.jsonl"), input).unwrap();
+            run(folder.path()).unwrap();
+            ["out.jsonl", "out.jsonl.resume"].map(|name| fs::read(folder.path().join(name)).unwrap())
+        };
+        let beginning = "{\"text\":\"a\"}\n{\"text\":\"b\"}\n";
+        let whole = beginning.to_owned() + "{\"no\":\"c\"}\n{\"text\":\"d\"}\n";
+        let [[output, reached], [_, state]] = [finished(beginning), finished(&whole)];
+        let [reached, mut state] = [reached, state].map(|state| serde_json::from_slice::<Value>(&state).unwrap());
+        state["done"] = reached["done"].clone();
+        state["done"]["complete"] = false.into();
+        [("in.jsonl", whole.into()), ("out.jsonl", output), ("out.jsonl.resume", state.to_string().into())]
     })
+}
+
+#[test]
+fn a_run_that_stopped_in_the_middle_is_gone_on_with() {
+    let folder = TempDir::new().unwrap();
+    stopped().iter().for_each(|(name, content)| fs::write(folder.path().join(name), content).unwrap());
+    run(folder.path()).unwrap();
+    assert_eq!(fs::read_to_string(folder.path().join("out.jsonl")).unwrap().lines().count(), 4);
 }
 
 /// The end of a table without row groups, and one with them.
