@@ -30,12 +30,10 @@ fn the_shards_in_order_are_one_run() {
     sandbox.write("in.csv", csv());
     for input in ["in.jsonl", "in.jsonl.gz", "in.csv"] {
         let whole = batch(&sandbox, &[input]).run().stdout;
-        for count in [1, 2, 7, 400] {
-            if count == 400 && input != "in.jsonl" {
-                continue;
-            }
+        // More parts than lines cost a process each.
+        for count in if input == "in.jsonl" { &[1, 2, 7, 130][..] } else { &[1, 2, 7] } {
             let mut together = String::new();
-            for index in 0..count {
+            for index in 0..*count {
                 let shard = format!("{index}/{count}");
                 together += &batch(&sandbox, &[input, "--shard", &shard]).run().stdout;
             }
