@@ -17,6 +17,7 @@ pub mod decoder_kv;
 pub mod encoder_decoder;
 mod features;
 pub mod label_encoder;
+mod label_store;
 pub mod uni_encoder;
 
 pub use bi_encoder::BiEncoder;

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub mod config;
 pub mod learning;
+mod stored;
 pub mod weights;
 
 pub use config::Config;
