@@ -27,13 +27,7 @@ struct Free;
 impl Classifier for Free {
     fn encode(&self, record: &Record) -> Result<Encoded> {
         let tokens = record.text.split(' ').map(|word| word.len() as u32).collect();
-        Ok(Encoded {
-            tokens,
-            label_tokens: Vec::new(),
-            labels: record.labels.clone(),
-            truncated: false,
-            pieces: Vec::new(),
-        })
+        Ok(Encoded::new(tokens, Vec::new(), &record.labels, false))
     }
 
     fn logits(&self, batch: &[Encoded], _threads: usize) -> Result<Vec<Vec<f32>>> {

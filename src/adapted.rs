@@ -66,13 +66,7 @@ mod tests {
 
     impl Classifier for Named {
         fn encode(&self, record: &Record) -> Result<Encoded> {
-            Ok(Encoded {
-                tokens: vec![1],
-                label_tokens: Vec::new(),
-                labels: record.labels.clone(),
-                truncated: false,
-                pieces: Vec::new(),
-            })
+            Ok(Encoded::new(vec![1], Vec::new(), &record.labels, false))
         }
 
         fn logits(&self, batch: &[Encoded], _threads: usize) -> Result<Vec<Vec<f32>>> {

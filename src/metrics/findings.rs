@@ -78,6 +78,17 @@ impl FitSummary {
             missed: named(&fit.missed),
         }
     }
+
+    /// What decides by this scheme, in words.
+    pub fn words_of(&self, scheme: Scheme) -> String {
+        match (scheme, self.threshold, self.abstain_below) {
+            (Scheme::AsSaid, ..) => "as judged above".to_owned(),
+            (Scheme::Labels, ..) => "one threshold for each label".to_owned(),
+            (Scheme::All, Some(threshold), _) => format!("one threshold for all, {threshold:.3}"),
+            (Scheme::All, None, Some(least)) => format!("no answer below {least:.3}"),
+            (Scheme::All, None, None) => "one threshold for all".to_owned(),
+        }
+    }
 }
 
 /// How much the order of the labels matters.

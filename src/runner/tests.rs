@@ -20,13 +20,7 @@ impl Classifier for Fake {
         match record.text.as_str() {
             "refuse" => Err(Error::Record("refused".into())),
             "panic in encode" => panic!("encode"),
-            text => Ok(Encoded {
-                tokens: text.bytes().map(u32::from).collect(),
-                label_tokens: Vec::new(),
-                pieces: Vec::new(),
-                labels: Arc::clone(&record.labels),
-                truncated: false,
-            }),
+            text => Ok(Encoded::new(text.bytes().map(u32::from).collect(), Vec::new(), &record.labels, false)),
         }
     }
 

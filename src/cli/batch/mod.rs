@@ -308,13 +308,7 @@ mod tests {
     impl Classifier for Panics {
         fn encode(&self, record: &Record) -> Result<Encoded> {
             let tokens = vec![u32::from(self.always || record.text == "panic")];
-            Ok(Encoded {
-                tokens,
-                label_tokens: Vec::new(),
-                labels: record.labels.clone(),
-                truncated: false,
-                pieces: Vec::new(),
-            })
+            Ok(Encoded::new(tokens, Vec::new(), &record.labels, false))
         }
 
         fn logits(&self, batch: &[Encoded], _threads: usize) -> Result<Vec<Vec<f32>>> {

@@ -242,14 +242,7 @@ mod tests {
             let holds =
                 |name: &String| u32::from(record.text.contains(name.as_str()) || prompt.contains(name.as_str()));
             let tokens = record.labels.names().iter().map(holds).collect();
-            let truncated = record.text.contains("cut");
-            Ok(Encoded {
-                tokens,
-                label_tokens: Vec::new(),
-                labels: record.labels.clone(),
-                truncated,
-                pieces: Vec::new(),
-            })
+            Ok(Encoded::new(tokens, Vec::new(), &record.labels, record.text.contains("cut")))
         }
 
         fn logits(&self, batch: &[Encoded], _threads: usize) -> Result<Vec<Vec<f32>>> {

@@ -9,7 +9,7 @@ use crate::metrics::calibration::{Bin, Calibration};
 use crate::metrics::comparison::Comparison;
 use crate::metrics::counts::Figures;
 use crate::metrics::findings::{Findings, FitSummary, LabelErrors, OrderTrials, ShownError};
-use crate::metrics::fit::{Scheme, Worth};
+use crate::metrics::fit::Worth;
 use crate::metrics::mistakes::Kind;
 use crate::metrics::report::Report;
 
@@ -185,7 +185,7 @@ fn fit(fit: &FitSummary) -> String {
     }
     for worth in fit.worth.iter().filter(|_| fit.worth.len() > 1) {
         let Worth { precision, recall, micro_f1, macro_f1, coverage, .. } = worth;
-        let name = scheme(worth, fit);
+        let name = if worth.unseen { "  unseen".to_owned() } else { fit.words_of(worth.scheme) };
         let _ =
             writeln!(text, "{name:46} {precision:>9.3} {recall:>7.3} {micro_f1:>9.3} {macro_f1:>9.3} {coverage:>9.3}");
     }
@@ -207,19 +207,6 @@ fn fit(fit: &FitSummary) -> String {
         }
     }
     text
-}
-
-fn scheme(worth: &Worth, fit: &FitSummary) -> String {
-    match (worth.unseen, worth.scheme) {
-        (true, _) => "  unseen".to_owned(),
-        (false, Scheme::AsSaid) => "as judged above".to_owned(),
-        (false, Scheme::Labels) => "one threshold for each label".to_owned(),
-        (false, Scheme::All) => match (fit.threshold, fit.abstain_below) {
-            (Some(threshold), _) => format!("one threshold for all, {threshold:.3}"),
-            (None, Some(least)) => format!("no answer below {least:.3}"),
-            (None, None) => "one threshold for all".to_owned(),
-        },
-    }
 }
 
 fn label_order(trials: &OrderTrials, records: usize) -> String {

@@ -8,7 +8,6 @@ use super::Task;
 use super::comparison::Comparison;
 use super::counts::Figures;
 use super::findings::{Findings, FitSummary, LabelErrors, ShownError};
-use super::fit::{Scheme, Worth};
 use super::layout::{cut, p_value};
 use super::mistakes::Kind;
 use super::plots::{Plot, style_sheet};
@@ -262,16 +261,6 @@ fn figures(report: &Report) -> Markup {
 }
 
 fn fitted(fit: &FitSummary) -> Markup {
-    let scheme = |worth: &Worth| match (worth.unseen, worth.scheme) {
-        (true, _) => "on unseen records".to_owned(),
-        (false, Scheme::AsSaid) => "as judged above".to_owned(),
-        (false, Scheme::Labels) => "one threshold for each label".to_owned(),
-        (false, Scheme::All) => match (fit.threshold, fit.abstain_below) {
-            (Some(threshold), _) => format!("one threshold for all, {threshold:.3}"),
-            (None, Some(least)) => format!("no answer below {least:.3}"),
-            (None, None) => "one threshold for all".to_owned(),
-        },
-    };
     html! {
         h2 { "Fitted thresholds" }
         p.note {
@@ -285,7 +274,9 @@ fn fitted(fit: &FitSummary) -> Markup {
                     tbody {
                         @for worth in &fit.worth {
                             tr {
-                                th scope="row" { @if worth.unseen { span.soft { (scheme(worth)) } } @else { (scheme(worth)) } }
+                                th scope="row" {
+                                    @if worth.unseen { span.soft { "on unseen records" } } @else { (fit.words_of(worth.scheme)) }
+                                }
                                 td { (three(worth.precision)) }
                                 td { (three(worth.recall)) }
                                 td { (three(worth.micro_f1)) }

@@ -98,8 +98,7 @@ impl Classifier for Eight {
             return Err(Error::Record("too many".into()));
         }
         let truncated = labels + record.text.len() > 8;
-        let labels = record.labels.clone();
-        Ok(Encoded { tokens: Vec::new(), label_tokens: Vec::new(), labels, truncated, pieces: Vec::new() })
+        Ok(Encoded::new(Vec::new(), Vec::new(), &record.labels, truncated))
     }
 
     fn logits(&self, _: &[Encoded], _: usize) -> Result<Vec<Vec<f32>>> {

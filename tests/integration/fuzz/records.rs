@@ -72,8 +72,7 @@ struct Free;
 
 impl Classifier for Free {
     fn encode(&self, record: &Record) -> Result<Encoded> {
-        let (labels, label_tokens, pieces) = (record.labels.clone(), Vec::new(), Vec::new());
-        Ok(Encoded { tokens: vec![1], label_tokens, labels, truncated: false, pieces })
+        Ok(Encoded::new(vec![1], Vec::new(), &record.labels, false))
     }
 
     fn logits(&self, batch: &[Encoded], _threads: usize) -> Result<Vec<Vec<f32>>> {
