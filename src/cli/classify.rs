@@ -1,6 +1,6 @@
 //! `gliclass classify`: a few texts, for people and for pipes.
 
-use std::io::{BufRead, BufWriter, IsTerminal, Write};
+use std::io::{BufRead, BufWriter, IsTerminal, Read, Write};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::records::csv::{Dialect, write_row};
 use crate::records::input::Input;
 use crate::records::jsonl::json_string;
-use crate::records::{Defaults, Entry};
+use crate::records::{Defaults, Entry, LONGEST};
 use crate::runner::{Classified, Limits, Runner, Sink};
 use crate::scores::{Decision, decide};
 
@@ -151,14 +151,23 @@ fn texts(arguments: Vec<String>, quiet: bool) -> impl Iterator<Item = Result<Res
 }
 
 /// The lines of an input. The inner error is that of a line, the outer one that of the input.
-fn lines(input: impl BufRead + Send) -> impl Iterator<Item = Result<Result<String>>> + Send {
-    input.split(b'\n').zip(1..).map(|(line, number)| {
-        let mut line = line.map_err(|error| Error::io("standard input", error))?;
-        if line.ends_with(b"\r") {
-            line.pop();
+fn lines(mut input: impl BufRead + Send) -> impl Iterator<Item = Result<Result<String>>> + Send {
+    (1..).map_while(move |number| line(&mut input, number).transpose())
+}
+
+fn line(input: &mut impl BufRead, number: u64) -> Result<Option<Result<String>>> {
+    let mut line = Vec::new();
+    let read = input.take(LONGEST).read_until(b'\n', &mut line).map_err(|error| Error::io("standard input", error))?;
+    let line = match &line[..] {
+        [] => return Ok(None),
+        [text @ .., b'\r', b'\n'] | [text @ .., b'\n'] => text,
+        _ if read as u64 == LONGEST => {
+            return Err(Error::Usage(format!("standard input:{number}: longer than 1 GiB: give one text a line")));
         }
-        Ok(String::from_utf8(line).map_err(|_| Error::Record(format!("standard input:{number}: invalid UTF-8"))))
-    })
+        [text @ .., b'\r'] | text => text,
+    };
+    let text = std::str::from_utf8(line).map(str::to_owned);
+    Ok(Some(text.map_err(|_| Error::Record(format!("standard input:{number}: invalid UTF-8")))))
 }
 
 fn entry(text: Result<String>, defaults: &Defaults) -> Entry<String> {

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 pub use labels::LabelSet;
 
 /// Bytes of the longest record: of more a file is not what it is taken for.
-const LONGEST: u64 = 1 << 30;
+pub(crate) const LONGEST: u64 = 1 << 30;
 
 /// What is said of a file that is taken for Parquet and is none.
 const NO_PARQUET: &str =
