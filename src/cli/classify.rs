@@ -166,7 +166,8 @@ fn line(input: &mut impl BufRead, number: u64) -> Result<Option<Result<String>>>
         }
         [text @ .., b'\r'] | text => text,
     };
-    let text = std::str::from_utf8(line).map(str::to_owned);
+    let without_mark = |text: &str| text.strip_prefix('\u{feff}').filter(|_| number == 1).unwrap_or(text).to_owned();
+    let text = std::str::from_utf8(line).map(without_mark);
     Ok(Some(text.map_err(|_| Error::Record(format!("standard input:{number}: invalid UTF-8")))))
 }
 

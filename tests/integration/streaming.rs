@@ -172,7 +172,7 @@ fn classify_writes_one_answer_for_each_text() {
     let sandbox = Sandbox::new();
     let json = classify(&sandbox, &["--format", "json", "One", "Two"]).run().ends_with(0).stdout;
     assert_eq!(serde_json::from_str::<Vec<Value>>(&json).unwrap().len(), 2);
-    let lines = classify(&sandbox, &[]).input("One\r\nTwo").run().ends_with(0).stdout;
+    let lines = classify(&sandbox, &[]).input("\u{feff}One\r\nTwo").run().ends_with(0).stdout;
     let texts = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["text"].clone());
     assert!(texts.eq(["One", "Two"]));
     let csv = classify(&sandbox, &["--format", "csv", "-k", "1", "--all-scores", "One"]).run().ends_with(0).stdout;
