@@ -17,7 +17,7 @@ use crate::files;
 use crate::model;
 use crate::model::hub::{self, Request};
 use crate::model::{Device, Model, Options, Overflow, Pieces, Precision, Source};
-use crate::records::{Defaults, LabelSet, labelled, labels};
+use crate::records::{Defaults, LabelSet, RacExample, labelled, labels};
 use crate::runner::Classified;
 use crate::scores::{self, Decision, Thresholds};
 
@@ -449,17 +449,24 @@ impl LabelArgs {
         [&self.labels_file, &self.examples, &self.rac_examples].into_iter().flatten().map(PathBuf::as_path)
     }
 
-    /// What a record has that says nothing else.
+    /// What a record has that says nothing else. Examples that cannot be written are told, unless `quiet`.
     ///
     /// # Errors
     /// A file cannot be read, or a label is empty or given twice.
-    pub fn defaults(&self) -> anyhow::Result<Defaults> {
+    pub fn defaults(&self, quiet: bool) -> anyhow::Result<Defaults> {
+        let rac_examples: Arc<[RacExample]> = labels::examples_from_file(self.rac_examples.as_deref())?;
+        let useless = rac_examples.iter().filter(|example| example.true_labels.is_empty()).count();
+        if let Some(path) = self.rac_examples.as_deref().filter(|_| useless > 0 && !quiet) {
+            let (path, count) = (path.display(), rac_examples.len());
+            let line = format!("warning: {path}: {useless} of {count} examples have no true label: left out");
+            terminal::say(&terminal::escaped(&line));
+        }
         Ok(Defaults {
             labels: self.labels()?,
             label_separator: self.label_separator.clone(),
             prompt: self.prompt.as_deref().map(Arc::from),
             examples: labels::examples_from_file(self.examples.as_deref())?,
-            rac_examples: labels::examples_from_file(self.rac_examples.as_deref())?,
+            rac_examples,
         })
     }
 }

@@ -111,7 +111,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// The first texts of a file, at most so many.
 fn read(path: &Path, count: usize) -> anyhow::Result<Vec<String>> {
     let mut input = Input::open(Some(path))?;
-    jsonl::refuse_array(&mut input)?;
+    jsonl::refuse_other(&mut input)?;
     let defaults = Defaults { labels: Some(labels(1)?), ..Defaults::default() };
     let reading = jsonl::Reading { text_field: "text".into(), defaults };
     let mut texts = Vec::new();

@@ -91,12 +91,15 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         check_jsonl("--output", output)?;
         check_free("--output", output, args.labels.files())?;
     }
-    let reading = jsonl::Reading { text_field: args.text_field.clone(), defaults: args.labels.defaults()? };
+    let reading = jsonl::Reading {
+        text_field: args.text_field.clone(),
+        defaults: args.labels.defaults(args.model.base.verbosity.quiet)?,
+    };
     let mut input = Input::open(args.input.as_deref())?;
     let existing = if args.force { Existing::Replace } else { Existing::Refuse("--force overwrites it") };
     let output = Output::open(args.output.as_deref(), existing, &input)?;
     if !terminal::is_awaited(args.input.as_deref()) {
-        jsonl::refuse_array(&mut input)?;
+        jsonl::refuse_other(&mut input)?;
     }
     let size = input.size()?;
     let model = args.model.load(false)?;

@@ -55,6 +55,9 @@ pub fn is_awaited(input: Option<&Path>) -> bool {
 /// The system does not let us.
 pub fn listen_for_interrupt() -> anyhow::Result<&'static AtomicBool> {
     static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+    // A file that may not grow is an error like a full disk, and the last line is whole; unheard, the signal kills.
+    #[cfg(unix)]
+    flag::register(signal_hook::consts::SIGXFSZ, Arc::default()).context("cannot listen for signals")?;
     for signal in [SIGINT, SIGTERM] {
         // In this order: the first signal finds the flag unset.
         flag::register_conditional_shutdown(signal, INTERRUPT_STATUS.into(), Arc::clone(&INTERRUPTED))

@@ -105,6 +105,16 @@ pub struct Reader<B> {
     defaults: Defaults,
 }
 
+/// What to do where the column of the texts is not in a header: a lone column with a separator in it is several.
+fn remedy(columns: &[Cow<str>]) -> &'static str {
+    match columns {
+        [lone] if lone.contains('\t') => "give --input-format tsv",
+        [lone] if lone.contains(',') => "give --input-format csv",
+        [lone] if lone.contains(';') => "separate its columns by commas, not by semicolons",
+        _ => "give --text-field",
+    }
+}
+
 impl<B: BufRead> Reader<B> {
     /// A reader of `input`, which is called `name` in messages; reads the header.
     ///
@@ -125,8 +135,9 @@ impl<B: BufRead> Reader<B> {
         let text_column =
             header.iter().position(|column| is_called(column, text_field, delimiter)).ok_or_else(|| {
                 let columns: Vec<_> = header.iter().map(String::from_utf8_lossy).collect();
+                let remedy = remedy(&columns);
                 let (name, columns) = (name.display(), columns.join(", "));
-                Error::Usage(format!("{name}: no column {text_field:?} in the header ({columns}): give --text-field"))
+                Error::Usage(format!("{name}: no column {text_field:?} in the header ({columns}): {remedy}"))
             })?;
         Ok(Self { input, name, header, dialect: Dialect { delimiter, crlf }, text_column, defaults })
     }
@@ -451,6 +462,18 @@ mod tests {
     fn a_header_without_the_text_column_is_refused_with_what_it_has() {
         let error = reader(b"id,body\n").err().unwrap().to_string();
         assert_eq!(error, "in.csv: no column \"text\" in the header (id, body): give --text-field");
+    }
+
+    #[test]
+    fn another_separator_is_told_by_the_header() {
+        for (header, remedy) in [
+            (&b"text\tid\n"[..], "give --input-format tsv"),
+            (b"text;id\n", "separate its columns by commas, not by semicolons"),
+            (b"body\n", "give --text-field"),
+        ] {
+            let error = reader(header).err().unwrap().to_string();
+            assert!(error.ends_with(remedy), "{error}");
+        }
     }
 
     proptest! {

@@ -167,6 +167,19 @@ impl Input {
         self.stream.fill_buf().map_err(|error| Error::io(&self.name, error))
     }
 
+    /// Refuses UTF-16, as editors and PowerShell on Windows write it.
+    ///
+    /// # Errors
+    /// It begins with the mark of UTF-16, or cannot be read.
+    pub fn refuse_utf16(&mut self) -> Result<()> {
+        let start = self.start()?;
+        if !(start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff")) {
+            return Ok(());
+        }
+        let name = self.name.display();
+        Err(Error::Usage(format!("{name}: is UTF-16: make it UTF-8 with `iconv -f UTF-16 -t UTF-8`")))
+    }
+
     /// How many bytes it has once unpacked, where that is known at once.
     ///
     /// # Errors

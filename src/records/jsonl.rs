@@ -15,11 +15,16 @@ use serde::de::{DeserializeOwned, Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
+use super::distinct::Distinct;
 use super::input::{Input, Stream};
 use super::{Defaults, Entry, LONGEST, LabelSet, Place, Raw, Record, Source};
 use crate::error::{Error, Result};
 
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+/// What editors on Windows write before the first character of UTF-8.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// What Python's `json` writes, and JSON does not know.
+const NO_NUMBERS: [&str; 2] = ["NaN", "Infinity"];
 
 /// A line of input, as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,12 +197,13 @@ impl<'de> Visitor<'de> for Fields {
 #[derive(serde::Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Refuses an input that is one JSON array: every line of it would be a bad record. Looks at what can be had of it
-/// at once.
+/// Refuses an input that is one JSON array, or in UTF-16: every line of it would be a bad record. Looks at what can
+/// be had of it at once.
 ///
 /// # Errors
-/// It begins as an array of objects, or an array of lines, does; or it cannot be read.
-pub fn refuse_array(input: &mut Input) -> Result<()> {
+/// It begins as an array of objects, or an array of lines, does, or as UTF-16; or it cannot be read.
+pub fn refuse_other(input: &mut Input) -> Result<()> {
+    input.refuse_utf16()?;
     if !begins_array(input.start()?) {
         return Ok(());
     }
@@ -259,7 +265,13 @@ impl<B: BufRead> Reader<B> {
         let text = std::str::from_utf8(content)
             .map_err(|error| Error::Record(format!("invalid UTF-8 at byte {}", error.valid_up_to() + 1)))?;
         let object = Object::parse(text).map_err(|error| {
-            Error::Record(format!("not a JSON object: {} at column {}", without_place(&error), error.column()))
+            let column = error.column();
+            let rest = text.get(column.saturating_sub(1)..).unwrap_or_default();
+            let what = match NO_NUMBERS.into_iter().find(|name| rest.starts_with(name)) {
+                Some(name) => format!("{name} is no number in JSON (write null instead)"),
+                None => without_place(&error),
+            };
+            Error::Record(format!("not a JSON object: {what} at column {column}"))
         })?;
         let field = &self.reading.text_field;
         let text = object.read(field)?.ok_or_else(|| Error::Record(format!("no field {field:?} with a text")))?;
@@ -283,7 +295,7 @@ impl<B: BufRead> Reader<B> {
         }
         let labels = serde_json::from_str(own.get())
             .map_err(|error| Error::Record(without_place(&error)))
-            .and_then(|value| LabelSet::from_json(&value, &defaults.label_separator))
+            .and_then(|Distinct(value)| LabelSet::from_json(&value, &defaults.label_separator))
             .map_err(|error| Error::Record(format!("field \"labels\": {error}")))?;
         let labels = Arc::new(labels);
         self.labels = Some((own.get().to_owned(), Arc::clone(&labels)));
@@ -375,6 +387,14 @@ mod tests {
         let line = "{ \"text\" :\"a\\u00e9\", \"n\": 1.0e5,\t\"big\": 12345678901234567890 } \n";
         let expected = "{ \"text\" :\"a\\u00e9\", \"n\": 1.0e5,\t\"big\": 12345678901234567890,\"new\":[1] } \n";
         assert_eq!(with(line, &new_field()), expected);
+    }
+
+    #[test]
+    fn numbers_of_python_that_json_does_not_know_are_named() {
+        for (line, name) in [("{\"n\":NaN}", "NaN"), ("{\"n\":[1, -Infinity]}", "Infinity")] {
+            let message = error(line);
+            assert!(message.starts_with(&format!("not a JSON object: {name} is no number in JSON")), "{message}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::distinct::Distinct;
 use crate::error::{Error, Result};
 
 /// The candidate labels of a record, in the order given. Never empty, no label twice.
@@ -186,9 +187,12 @@ pub fn from_file(path: &Path, separator: &str, wordings: bool) -> Result<LabelSe
     let text = read(path)?;
     let labels = if wordings || text.trim_start().starts_with(['[', '{']) {
         let value = serde_json::from_str(&text).map_err(|error| {
-            Error::Usage(format!("not JSON: {error}; a file of labels that begins with [ or {{ is read as JSON"))
+            Error::Usage(match error.is_data() {
+                true => error.to_string(),
+                false => format!("not JSON: {error}; a file of labels that begins with [ or {{ is read as JSON"),
+            })
         });
-        value.and_then(|value| match wordings {
+        value.and_then(|Distinct(value)| match wordings {
             true => LabelSet::worded(&value),
             false => LabelSet::from_json(&value, separator),
         })
@@ -211,7 +215,9 @@ pub fn examples_from_file<T: DeserializeOwned>(path: Option<&Path>) -> Result<Ar
     } else {
         serde_json::Deserializer::from_str(&text).into_iter().collect()
     };
-    let examples = examples.map_err(|error| Error::Usage(format!("{}: {error}", path.display())))?;
+    let examples = examples.map_err(|error| {
+        Error::Usage(format!("{}: is no JSON array or JSONL of such examples: {error}", path.display()))
+    })?;
     if examples.is_empty() {
         return Err(Error::Usage(format!("{}: holds no example: leave the option out", path.display())));
     }

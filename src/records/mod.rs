@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub mod csv;
+mod distinct;
 pub mod input;
 pub mod jsonl;
 pub mod labelled;

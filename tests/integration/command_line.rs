@@ -14,11 +14,24 @@ fn help_and_version_go_to_standard_output() {
 }
 
 #[test]
+fn lines_of_help_fit_its_width() {
+    let sandbox = Sandbox::new();
+    for command in ["classify", "batch", "eval", "train", "embed", "bench", "download", "completions"] {
+        let help = sandbox.gliclass([command, "--help"]).run().ends_with(0).stdout;
+        // What is wrapped by hand and then by the program has lines of a word or two in the middle.
+        let status = help.split("Exit status:").nth(1).unwrap_or_default();
+        let short = status.lines().rev().skip(1).find(|line| line.len() < 60);
+        assert_eq!(short, None, "{command}");
+    }
+}
+
+#[test]
 fn wrong_usage_ends_with_two_and_names_the_option() {
     let sandbox = Sandbox::new();
-    let wrong: [(&[&str], &str); 9] = [
+    let wrong: [(&[&str], &str); 10] = [
         (&["classify", "--labels", "a", "--threshold", "2", "x"], "--threshold"),
         (&["classify", "--labels", "a", "--device", "tpu", "x"], "cuda:0"),
+        (&["classify", "--labels", "a", "--threads", "100000", "x"], "from 1 to 1024"),
         (&["classify", "--labels", "a,a", "x"], "label \"a\" is given twice"),
         (&["classify", "--labels", "a,,b", "x"], "a label is empty"),
         (&["classify", "--labels", "", "x"], "a label is empty"),
@@ -127,6 +140,21 @@ fn an_array_given_as_lines_is_refused_as_a_whole() {
 }
 
 #[test]
+fn utf16_is_told_before_any_work() {
+    let sandbox = Sandbox::new();
+    let utf16: Vec<u8> = "\u{feff}{\"text\": \"a\"}\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    sandbox.write("in.csv", &utf16);
+    for arguments in [
+        &["batch", "-l", "a", "-m", "./nothing"][..],
+        &["batch", "in.csv", "-l", "a", "-m", "./nothing"],
+        &["embed", "-l", "a", "-m", "./nothing"],
+    ] {
+        let outcome = sandbox.gliclass(arguments).input(&utf16[..]).run().ends_with(2);
+        assert_eq!(outcome.says(&["is UTF-16: make it UTF-8"]).stdout, "");
+    }
+}
+
+#[test]
 fn a_folder_that_is_missing_is_named() {
     let sandbox = Sandbox::new();
     sandbox.write("d.csv", "text,label\nx,a\n");
@@ -145,10 +173,12 @@ fn a_folder_that_is_missing_is_named() {
 fn what_would_be_misread_or_ignored_is_refused_with_the_way_out() {
     let sandbox = Sandbox::new();
     sandbox.write("in.csv", "text\nx\n");
+    sandbox.write("in.tsv", "text\nx\n");
     sandbox.write("none.json", "[]");
     sandbox.write("tags.txt", "[a] tag\nother\n");
     sandbox.write("latin.txt", b"one\n\xe9\n");
     sandbox.write("empty.jsonl", "");
+    sandbox.write("twice.json", "{\"a\": [\"x\"], \"a\": [\"y\"]}");
     for (arguments, words) in [
         (&["classify", "x", "-l", "sport,\"news, politics"][..], &["a quote is opened and never closed"][..]),
         (&["classify", "x", "-l", "a|b,c", "--format", "csv"], &["\"a|b\"", "another --format"]),
@@ -162,6 +192,8 @@ fn what_would_be_misread_or_ignored_is_refused_with_the_way_out() {
         (&["embed", "in.csv", "-l", "a"], &["embed reads JSONL"]),
         (&["batch", "in.csv", "-l", "a", "--output-field", "b"], &["--output-field is for JSONL", "predicted_labels"]),
         (&["batch", "in.csv", "-l", "a|b,c"], &["\"a|b\"", "another --list-separator"]),
+        (&["batch", "in.csv", "-l", "a", "--list-separator", "."], &["another --list-separator", "inside scores"]),
+        (&["batch", "in.tsv", "-l", "a", "--list-separator", "\t"], &["another --list-separator", "no cell of TSV"]),
         (&["batch", "in.csv", "-l", "a", "--list-separator", ""], &["--list-separator", "a value is required"]),
         (&["classify", "x", "-l", "a", "--chunk-overlap", "3"], &["--chunk-overlap", "add --on-overflow chunk"]),
         (&["classify", "x", "-l", "a", "--examples", "none.json"], &["none.json: holds no example"]),
@@ -170,6 +202,11 @@ fn what_would_be_misread_or_ignored_is_refused_with_the_way_out() {
             &["classify", "x", "--labels-file", "tags.txt"],
             &["tags.txt: not JSON", "begins with [ or { is read as JSON"],
         ),
+        (
+            &["classify", "x", "-l", "a", "--examples", "tags.txt"],
+            &["tags.txt: is no JSON array or JSONL of such examples"],
+        ),
+        (&["classify", "x", "--labels-file", "twice.json"], &["twice.json: key \"a\" is given twice"]),
         (&["classify", "x", "--labels-file", "latin.txt"], &["latin.txt: line 2: not UTF-8"]),
         (&["batch", "empty.jsonl", "-l", "a", "-m", "./nothing"], &["./nothing"]),
     ] {

@@ -140,6 +140,37 @@ fn predictions_are_those_of_jsonl() {
     }
 }
 
+/// A row whose cells are the names of their columns.
+fn row_of(columns: &[&str]) -> Vec<u8> {
+    let fields: String = columns.iter().map(|column| format!("required binary {column} (STRING); ")).collect();
+    let schema = parse_message_type(&format!("message table {{ {fields}}}")).unwrap();
+    let properties = Arc::new(WriterProperties::builder().build());
+    let mut writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), properties).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    for &name in columns {
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<ByteArrayType>().write_batch(&[ByteArray::from(name)], None, None).unwrap();
+        column.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.into_inner().unwrap()
+}
+
+#[test]
+fn a_column_error_of_the_users_own_is_not_replaced() {
+    let sandbox = Sandbox::new();
+    sandbox.write("own.parquet", row_of(&["text", "error"]));
+    sandbox.write("earlier.parquet", row_of(&["text", "predicted_labels", "predicted_scores", "error"]));
+    let run =
+        |arguments: &[&str]| batch(&sandbox, &[arguments, &["-o", "out.parquet", "-l", "a", "--force"]].concat()).run();
+    run(&["own.parquet"])
+        .ends_with(2)
+        .says(&["own.parquet: its column \"error\" would be replaced", "--on-error fail"]);
+    run(&["own.parquet", "--on-error", "fail"]).ends_with(0);
+    assert_eq!(names(&sandbox.path("out.parquet")), ["text", "error", "predicted_labels", "predicted_scores"]);
+    run(&["earlier.parquet"]).ends_with(0);
+}
+
 #[test]
 fn a_text_may_stand_inside_a_structure() {
     let sandbox = Sandbox::new();

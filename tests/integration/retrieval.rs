@@ -189,3 +189,15 @@ fn what_cannot_be_retrieved_is_said_and_a_run_is_gone_on_with_only_as_it_was_beg
     let embed = ["embed", "-q", "-m", &model, "-l", "a", "--rac-examples", "examples.jsonl", "--rac-retrieve", "1"];
     sandbox.gliclass(embed).run().ends_with(2).says(&["--rac-retrieve"]);
 }
+
+#[test]
+fn examples_that_cannot_be_written_are_counted() {
+    let sandbox = Sandbox::new();
+    sandbox.write("solved.jsonl", examples(&TEXTS));
+    let input = lines([json!({"text": "short"})]);
+    let model = folder("uni-electra");
+    let outcome = batch(&sandbox, &model, &input, &["--rac-examples", "solved.jsonl"]);
+    outcome.says(&["warning: solved.jsonl: 1 of 5 examples have no true label: left out"]);
+    let outcome = batch(&sandbox, &model, &input, &["--rac-examples", "solved.jsonl", "--quiet"]);
+    assert_eq!(outcome.stderr, "");
+}

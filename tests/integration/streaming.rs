@@ -75,6 +75,27 @@ fn the_output_is_the_same_whatever_the_threads() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn messages_that_nobody_can_hear_end_no_run() {
+    let outcome = batch(&Sandbox::new(), &["--on-error", "skip"]).input(MIXED).under("exec 2>/dev/full").run();
+    assert_eq!(outcome.ends_with(1).stdout.lines().count(), 3);
+    Sandbox::new().gliclass(["batch", "nothing.jsonl", "-l", "a"]).under("exec 2>/dev/full").run().ends_with(2);
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_first_text() {
+    let answer = |input: &str| classify(&Sandbox::new(), &["--all-scores"]).input(input).run().ends_with(0).stdout;
+    assert_eq!(answer("\u{feff}One\nTwo\n"), answer("One\nTwo\n"));
+}
+
+#[test]
+fn labels_of_a_record_are_not_dropped_for_a_key_given_twice() {
+    let input = "{\"text\":\"One\",\"labels\":{\"a\":[\"x\"],\"a\":[\"y\"]}}\n";
+    let outcome = batch(&Sandbox::new(), &[]).input(input).run().ends_with(1);
+    assert!(outcome.stdout.contains(r#""error":"field \"labels\": key \"a\" is given twice"#), "{}", outcome.stdout);
+}
+
+#[test]
 fn a_text_that_is_cut_says_so() {
     let input = serde_json::json!({"text": "word ".repeat(500)}).to_string();
     let outcome = batch(&Sandbox::new(), &["--max-length", "32"]).input(input).run().ends_with(0);

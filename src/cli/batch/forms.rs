@@ -202,7 +202,7 @@ impl Form for Parquet {
 /// Checks that a cell with a list of labels can be read back.
 ///
 /// # Errors
-/// Lists are written, and a label holds what stands between two of them; or it holds what TSV cannot.
+/// Lists are written, and a label, or any number, holds what stands between two of them; or TSV cannot hold it.
 pub(in crate::cli) fn check_cells(
     labels: &LabelSet,
     decision: &Decision,
@@ -212,11 +212,18 @@ pub(in crate::cli) fn check_cells(
     if let Some(label) = labels.names().iter().find(|label| is_tsv && label.contains(csv::NOT_IN_TSV)) {
         bail!("label {label:?} holds a tab or a line break, which no cell of TSV can hold");
     }
+    if decision.all_scores {
+        return Ok(());
+    }
+    if is_tsv && separator.contains(csv::NOT_IN_TSV) {
+        bail!("{separator:?} is a tab or a line break, which no cell of TSV can hold");
+    }
+    if separator.chars().all(|one| one.is_ascii_digit() || one == '.') {
+        bail!("{separator:?} stands inside scores, too, which it joins in a column");
+    }
     match labels.names().iter().find(|label| label.contains(separator)) {
-        Some(label) if !decision.all_scores => {
-            bail!("label {label:?} holds {separator:?}, which joins labels in a column")
-        }
-        _ => Ok(()),
+        Some(label) => bail!("label {label:?} holds {separator:?}, which joins labels in a column"),
+        None => Ok(()),
     }
 }
 

@@ -101,7 +101,7 @@ pub fn run_with<C: Candidate>(
     find: impl FnOnce(&Args, &Defaults) -> anyhow::Result<C>,
 ) -> anyhow::Result<ExitCode> {
     args.check()?;
-    let defaults = args.labels.defaults()?;
+    let defaults = args.labels.defaults(args.model.base.verbosity.quiet)?;
     let decision = args.decision.decision(defaults.labels.as_deref())?;
     let shard = args.run.shard.map(|choice| choice.shard(|name| std::env::var(name).ok())).transpose()?;
     let mut input = Input::open(args.input.as_deref())?;
@@ -120,8 +120,10 @@ pub fn run_with<C: Candidate>(
             Progress::new(None, args.model.base.verbosity.quiet).finish();
             return Ok(ExitCode::SUCCESS);
         }
-        if format == Format::Jsonl {
-            jsonl::refuse_array(&mut input)?;
+        match format {
+            Format::Jsonl => jsonl::refuse_other(&mut input)?,
+            Format::Csv | Format::Tsv => input.refuse_utf16()?,
+            Format::Parquet => {}
         }
     }
     let candidate = find(&args, &defaults)?;

@@ -80,8 +80,8 @@ Examples:
   gliclass eval labelled.jsonl --all-scores --predictions small.jsonl
   gliclass eval --predictions-from large.jsonl --compare small.jsonl
 
-Exit status: 0 done; 1 a figure is below its minimum, or records to judge hold an error; 2 wrong usage, or data or a model that cannot
-be used; 130 interrupted.";
+Exit status: 0 done; 1 a figure is below its minimum, or records to judge hold an error; 2 wrong
+usage, or data or a model that cannot be used; 130 interrupted.";
 
 /// What has no effect where no model is asked.
 const OPTIONS_OF_A_MODEL: [&str; 12] = [
@@ -214,7 +214,7 @@ impl Minimums {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.check_model_options()?;
     args.check_files()?;
-    let defaults = args.labels.defaults()?;
+    let defaults = args.labels.defaults(args.model.base.verbosity.quiet)?;
     let decision = args.decision.decision(defaults.labels.as_deref())?;
     fitting::check_goal(args.fit.fit_for, decision.single_label)?;
     let fit_file = args.fit.fit.as_deref().map(Reserved::open).transpose()?;

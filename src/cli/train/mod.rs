@@ -101,8 +101,8 @@ Examples:
   gliclass train labelled.jsonl -o mine --resume
   gliclass classify --model ./mine --labels praise,complaint \"Never again.\"
 
-Exit status: 0 done; 2 wrong usage, or data or a model that cannot be used; 130 interrupted (Ctrl-C or
-SIGTERM; the state is kept for --resume).";
+Exit status: 0 done; 2 wrong usage, or data or a model that cannot be used; 130 interrupted
+(Ctrl-C or SIGTERM; the state is kept for --resume).";
 
 /// The records of a training.
 struct Data {

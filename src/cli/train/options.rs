@@ -48,7 +48,8 @@ impl LabelArgs {
             prompt: self.prompt.clone(),
             ..args::LabelArgs::default()
         };
-        labels.defaults()
+        // There are no examples to say anything of.
+        labels.defaults(true)
     }
 }
 

@@ -82,9 +82,20 @@ impl RowGroups {
     /// Those of the file that `reader` reads, with a column for errors if there is to be one.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// The file cannot be read, or has a column `error` of its own, which the new one would replace.
     pub fn new(reader: &Reader, keeps_errors: bool) -> Result<Self> {
         let name = reader.name();
+        let is_there = |column: &str| {
+            let fields = reader.metadata().file_metadata().schema_descr().root_schema().get_fields();
+            fields.iter().any(|field| field.name() == column)
+        };
+        // Beside predictions it is what an earlier run said.
+        if keeps_errors && is_there("error") && !is_there("predicted_labels") {
+            let name = name.display();
+            return Err(Error::Usage(format!(
+                "{name}: its column \"error\" would be replaced: rename it, or give --on-error fail"
+            )));
+        }
         let input = File::open(name).map_err(|error| Error::io(name, error))?;
         let metadata = reader.metadata().clone();
         let added = added(keeps_errors);
