@@ -78,7 +78,7 @@ enum Format {
 /// # Errors
 /// Wrong usage, or a model or file that cannot be used.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let defaults = args.labels.defaults()?;
+    let defaults = args.labels.defaults(args.model.base.verbosity.quiet)?;
     let form = args.form(&defaults)?;
     let quiet = args.model.base.verbosity.quiet;
     if args.model.base.is_builtin() && !quiet && std::io::stderr().is_terminal() {
@@ -143,7 +143,8 @@ fn texts(arguments: Vec<String>, quiet: bool) -> impl Iterator<Item = Result<Res
         if std::io::stdin().is_terminal() && !quiet {
             terminal::say("Type texts, one a line; Ctrl-D ends.");
         }
-        match Input::open(None) {
+        let input = Input::open(None).and_then(|mut input| input.refuse_utf16().map(|()| input));
+        match input {
             Ok(input) => Box::new(lines(input.stream)),
             Err(error) => Box::new(std::iter::once(Err(error))),
         }
