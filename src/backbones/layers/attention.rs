@@ -24,6 +24,18 @@ pub enum Bias<'a> {
     Disentangled(Disentangled<'a>),
 }
 
+impl Bias<'_> {
+    fn is_on_kernels(&self) -> bool {
+        match self {
+            Bias::None => true,
+            Bias::Relative(bias) => matches!(bias.way, BiasWay::Kernels(_)),
+            Bias::Disentangled(Disentangled { c2p, p2c, .. }) => {
+                [c2p, p2c].into_iter().flatten().all(|vectors| matches!(vectors.0, Way::Kernels(_)))
+            }
+        }
+    }
+}
+
 /// A number of each head for each distance from query to key: `scale * q_i·k_j + bias[j - i]`.
 pub struct RelativeBias {
     /// The largest distance with a number of its own; farther ones share it.
@@ -275,7 +287,8 @@ impl Attention {
             let mask = self.dropout.mask();
             return Ok(gradients::attention(query_key_value, &self.shape(sequences), mask, sequences.threads)?);
         }
-        if !kernels_take(query_key_value) {
+        // A bias that learns, or came from one that does, is made for tensors whatever its input.
+        if !kernels_take(query_key_value) || !bias.is_on_kernels() {
             let groups = &sequences.packing(query_key_value.device())?.groups;
             let outputs = groups.iter().map(|group| self.attend(query_key_value, group, bias));
             return Ok(Tensor::cat(&outputs.collect::<Result<Vec<_>>>()?, 0)?);
