@@ -125,7 +125,7 @@ pub(super) fn attention_on(
     let lengths = shape.bounds.windows(2).map(|s| s[1] - s[0]);
     let longest = lengths.chain(keys.unwrap_or_default().iter().map(Range::len)).max().unwrap_or(0);
     let positions = match &bias {
-        Bias::Disentangled(d) => [d.c2p, d.p2c].map(|t| t.map(|t| Positions::new(t, d.max_len, longest, isa))),
+        Bias::Disentangled(d) => [d.c2p, d.p2c].map(|t| t.map(|t| Positions::new(t, d.max_len, longest))),
         _ => [None, None],
     };
     let [c2p, p2c] = &positions;
@@ -364,7 +364,7 @@ impl<F: Factors> Kernel for Head<'_, F> {
                 c2p.add_queries((s, factors), head, queries, &rows, &seen, scores, &mut scratch.c2p);
             }
             if let Some((p2c, of_keys)) = &p2c {
-                p2c.add_keys(of_keys, &rows, &seen, all.start, scores);
+                p2c.add_keys(s, of_keys, &rows, &seen, scores);
             }
             let mut sums = [0.0; MAX_BLOCK];
             for ((row, scores), sum) in rows.clone().zip(scores.chunks_exact_mut(seen.len())).zip(&mut sums) {

@@ -8,10 +8,9 @@ use std::ops::Range;
 
 use super::factors::{Factors, Lines};
 use super::gemm::{Finish, Product};
-use super::isa::Isa;
 use super::memory::sized;
 use super::position_table::PositionTable;
-use super::simd::Simd;
+use super::simd::{MAX_LANES, Simd};
 
 /// Position vectors and which of them each distance takes.
 #[derive(Clone, Copy, Debug)]
@@ -28,26 +27,25 @@ pub(super) struct Positions<'a> {
     /// Entry `j - i + zero` for the key `j` of the query `i`.
     columns: Vec<u32>,
     zero: usize,
-    /// Whether a vector's worth of columns from this entry on are consecutive.
-    consecutive: Vec<bool>,
+    /// How many columns from this entry on are consecutive.
+    runs: Vec<u32>,
 }
 
 impl<'a> Positions<'a> {
     /// For sequences up to `longest`.
-    pub(super) fn new(table: DistanceTable<'a>, max_len: usize, longest: usize, isa: Isa) -> Self {
+    pub(super) fn new(table: DistanceTable<'a>, max_len: usize, longest: usize) -> Self {
         assert!(longest <= max_len, "a sequence of {longest} tokens, position index made for {max_len}");
         assert_eq!(table.index.len(), 2 * max_len - 1, "position index");
         let last = table.positions.positions as u32 - 1;
         let distances = &table.index[max_len - longest..max_len + longest - 1];
         let columns: Vec<u32> = distances.iter().rev().map(|p| last - p).collect();
-        let lanes = isa.panel() / 2;
-        let mut consecutive = vec![false; columns.len()];
-        let mut run = 0;
-        for i in (0..columns.len()).rev() {
-            run = if columns.get(i + 1) == Some(&(columns[i] + 1)) { run + 1 } else { 1 };
-            consecutive[i] = run >= lanes;
+        let mut runs = vec![1; columns.len()];
+        for i in (1..columns.len()).rev() {
+            if columns[i] == columns[i - 1] + 1 {
+                runs[i - 1] = runs[i] + 1;
+            }
         }
-        Self { table: table.positions, columns, zero: longest - 1, consecutive }
+        Self { table: table.positions, columns, zero: longest - 1, runs }
     }
 
     /// The columns that occur between `queries` and `keys`, from the start of a panel on.
@@ -80,9 +78,8 @@ impl<'a> Positions<'a> {
             let first = keys.start + self.zero - i;
             for (at, scores) in (first..).step_by(S::LANES).zip(scores.chunks_mut(S::LANES)) {
                 let column = self.columns[at] as usize - columns.start;
-                if scores.len() == S::LANES && self.consecutive[at] {
-                    let sum = s.add(s.load(scores), s.load(&products[column..][..S::LANES]));
-                    s.store(sum, scores);
+                if self.runs[at] as usize >= scores.len() {
+                    add(s, &products[column..][..scores.len()], scores);
                 } else {
                     for (score, column) in scores.iter_mut().zip(&self.columns[at..]) {
                         *score += products[*column as usize - columns.start];
@@ -126,36 +123,86 @@ impl<'a> Positions<'a> {
     }
 
     /// Adds key times position, from [`scores_of_keys`], to `scores (queries, keys)`.
-    pub(super) fn add_keys(
+    ///
+    /// Products lie by key, scores by query: squares of them are turned, where the positions in them are consecutive.
+    #[inline(always)]
+    pub(super) fn add_keys<S: Simd>(
         &self,
+        s: S,
         of_keys: &KeyScores,
         queries: &Range<usize>,
         keys: &Range<usize>,
-        first_key: usize,
         scores: &mut [f32],
     ) {
-        /// Keys whose lines, one for each key, stay in the first cache from one query to the next.
-        const NEAR: usize = 128;
-        let count = keys.len();
-        for from in (0..count).step_by(NEAR) {
-            let to = count.min(from + NEAR);
-            for (i, scores) in queries.clone().zip(scores.chunks_exact_mut(count)) {
-                let first = keys.start + from;
-                let columns = &self.columns[first + self.zero - i..];
-                let products = of_keys.products[(first - first_key) * of_keys.width..].chunks_exact(of_keys.width);
-                for ((score, column), products) in scores[from..to].iter_mut().zip(columns).zip(products) {
-                    *score += products[*column as usize - of_keys.first];
+        let mut square = [0.0; MAX_LANES * MAX_LANES];
+        let starts = |count: usize| (0..count).step_by(S::LANES);
+        for key in starts(keys.len()) {
+            let columns = key..keys.len().min(key + S::LANES);
+            for query in starts(queries.len()) {
+                let rows = query..queries.len().min(query + S::LANES);
+                // The last squares end with the last key and the last query.
+                let corner = rows.end.checked_sub(S::LANES).zip(columns.end.checked_sub(S::LANES));
+                let whole = corner.and_then(|(row, column)| {
+                    let at = self.entry(queries.start + rows.end - 1, keys.start + column);
+                    (self.runs[at] as usize >= 2 * S::LANES - 1).then_some((row, column, at))
+                });
+                let Some((row, column, at)) = whole else {
+                    self.add_each(of_keys, [queries.start, keys.start], [rows, columns.clone()], keys.len(), scores);
+                    continue;
+                };
+                s.turn(of_keys.from(keys.start + column, self.columns[at]), of_keys.width + 1, &mut square);
+                for r in rows {
+                    let turned = &square[(r - row) * S::LANES + columns.start - column..][..columns.len()];
+                    add(s, turned, &mut scores[r * keys.len()..][columns.clone()]);
                 }
             }
         }
     }
+
+    /// [`Positions::add_keys`] for some rows and columns of `scores`, one by one; the first query and key are given.
+    fn add_each(
+        &self,
+        of_keys: &KeyScores,
+        [query, key]: [usize; 2],
+        [rows, columns]: [Range<usize>; 2],
+        width: usize,
+        scores: &mut [f32],
+    ) {
+        for row in rows {
+            for column in columns.clone() {
+                let at = self.columns[self.entry(query + row, key + column)];
+                scores[row * width + column] += of_keys.from(key + column, at)[0];
+            }
+        }
+    }
+
+    /// Of `columns`.
+    fn entry(&self, query: usize, key: usize) -> usize {
+        key + self.zero - query
+    }
 }
 
-/// Key times position: a row of `width` products for each key, the first one for the column `first`.
+/// Adds numbers to as many others, at most a vector.
+#[inline(always)]
+fn add<S: Simd>(s: S, numbers: &[f32], to: &mut [f32]) {
+    s.store_some(s.add(s.load_some(to), s.load_some(numbers)), to);
+}
+
+/// Key times position: a row of `width` products for each key from `first_key` on, the first one for the column
+/// `first_column`.
 pub(super) struct KeyScores<'a> {
     products: &'a [f32],
-    first: usize,
+    first_key: usize,
+    first_column: usize,
     width: usize,
+}
+
+impl KeyScores<'_> {
+    /// The products from this key and this column on.
+    #[inline(always)]
+    fn from(&self, key: usize, column: u32) -> &[f32] {
+        &self.products[(key - self.first_key) * self.width + column as usize - self.first_column..]
+    }
 }
 
 /// Numbers in a cache line.
@@ -183,5 +230,5 @@ pub(super) fn scores_of_keys<'b, S: Simd, F: Factors>(
         let to = &mut products[row * width + columns.start - all.start..];
         positions.multiply((s, factors), head, key_rows.from(row), block.len(), &columns, to, width);
     }
-    KeyScores { products, first: all.start, width }
+    KeyScores { products, first_key: keys.start, first_column: all.start, width }
 }

@@ -33,6 +33,16 @@ pub(super) trait Simd: Copy {
     /// before them is 0.
     fn exponent(self, bits: Self::V) -> Self::V;
 
+    /// Turns a square of `LANES` by `LANES` numbers a quarter to the left: the last numbers of the rows of `from`, which
+    /// are `stride` apart, become the first row of `to`.
+    #[inline(always)]
+    fn turn(self, from: &[f32], stride: usize, to: &mut [f32]) {
+        for (row, to) in to.chunks_exact_mut(Self::LANES).take(Self::LANES).enumerate() {
+            let from = from[Self::LANES - 1 - row..].iter().step_by(stride);
+            to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+        }
+    }
+
     /// [`Simd::load`] of up to `LANES` numbers, the rest 0.
     #[inline(always)]
     fn load_some(self, from: &[f32]) -> Self::V {
@@ -86,7 +96,7 @@ pub(super) trait Simd: Copy {
 }
 
 /// More lanes no vector has.
-const MAX_LANES: usize = 16;
+pub(super) const MAX_LANES: usize = 16;
 
 /// Work written once for all instruction sets. Its code must be `#[inline(always)]`, so that it is
 /// compiled with the instructions of the caller.

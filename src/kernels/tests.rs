@@ -432,7 +432,7 @@ enum Kind {
 
 const MAX_LEN: usize = 150;
 const MAX_DISTANCE: usize = 20;
-const POSITIONS: usize = 48;
+const POSITIONS: usize = 64;
 
 impl Case {
     fn new(bounds: &[usize], heads: usize, dim: usize, window: Option<usize>, causal: bool) -> Self {
@@ -459,7 +459,7 @@ impl Case {
 
     /// Like DeBERTa's: one position for each small distance, then several distances to a position.
     fn index(sign: i64) -> Vec<u32> {
-        let bucket = |d: i64| if d.abs() < 16 { d } else { d.signum() * (16 + (d.abs() - 16) / 20) };
+        let bucket = |d: i64| if d.abs() < 28 { d } else { d.signum() * (28 + (d.abs() - 28) / 20) };
         (1 - MAX_LEN as i64..MAX_LEN as i64)
             .map(|d| (sign * bucket(d) + POSITIONS as i64 / 2).clamp(0, POSITIONS as i64 - 1) as u32)
             .collect()
@@ -587,6 +587,35 @@ fn attention_over_other_rows_equals_the_plain_formula() {
                 assert_close(&found, &case.expected(kind), 2e-6, &what);
                 assert_eq!(found, case.run(isa, kind, 3), "{what}");
             }
+        }
+    }
+}
+
+struct Turn<'a> {
+    from: &'a [f32],
+    stride: usize,
+    what: &'a str,
+}
+
+impl Kernel for Turn<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Turn { from, stride, what } = self;
+        let mut to = vec![f32::NAN; S::LANES * S::LANES];
+        s.turn(from, stride, &mut to);
+        for (row, to) in to.chunks(S::LANES).enumerate() {
+            for (column, to) in to.iter().enumerate() {
+                assert_eq!(*to, from[column * stride + S::LANES - 1 - row], "{what}: row {row}, column {column}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_square_is_turned_to_the_left_on_every_instruction_set() {
+    for isa in Isa::available() {
+        for stride in [16, 19] {
+            isa.run(Turn { from: &numbers(15 * stride + 16, 5), stride, what: isa.name() });
         }
     }
 }

@@ -101,6 +101,15 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn turn(self, from: &[f32], stride: usize, to: &mut [f32]) {
+        // SAFETY: `self` proves that the instructions exist.
+        let columns = unsafe { transposed(std::array::from_fn(|row| self.load(&from[row * stride..]))) };
+        for (column, to) in columns.into_iter().rev().zip(to.chunks_exact_mut(Self::LANES)) {
+            self.store(column, to);
+        }
+    }
+
+    #[inline(always)]
     fn load_or(self, from: &[f32], other: f32) -> Self::V {
         if from.len() >= Self::LANES {
             return self.load(from);
@@ -121,6 +130,30 @@ impl Simd for Avx2 {
         // SAFETY: only the lanes that `to` has are written.
         unsafe { _mm256_maskstore_ps(to.as_mut_ptr(), first(to.len()), x) }
     }
+}
+
+/// The columns of a square of which these are the rows.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn transposed(rows: [__m256; 8]) -> [__m256; 8] {
+    let double = |a, b| (_mm256_castps_pd(a), _mm256_castps_pd(b));
+    // Half `h` of `fours[4 * i + c]` is column `4 * h + c` of the rows from `4 * i` on.
+    let mut fours = rows;
+    for i in [0, 4] {
+        let low = [_mm256_unpacklo_ps(rows[i], rows[i + 1]), _mm256_unpacklo_ps(rows[i + 2], rows[i + 3])];
+        let high = [_mm256_unpackhi_ps(rows[i], rows[i + 1]), _mm256_unpackhi_ps(rows[i + 2], rows[i + 3])];
+        for (c, [upper, lower]) in [(0, low), (2, high)] {
+            let (upper, lower) = double(upper, lower);
+            fours[i + c] = _mm256_castpd_ps(_mm256_unpacklo_pd(upper, lower));
+            fours[i + c + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(upper, lower));
+        }
+    }
+    let mut columns = rows;
+    for c in 0..4 {
+        columns[c] = _mm256_permute2f128_ps::<0x20>(fours[c], fours[4 + c]);
+        columns[4 + c] = _mm256_permute2f128_ps::<0x31>(fours[c], fours[4 + c]);
+    }
+    columns
 }
 
 /// All bits set in the first `count` lanes.

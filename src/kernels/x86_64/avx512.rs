@@ -102,6 +102,15 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn turn(self, from: &[f32], stride: usize, to: &mut [f32]) {
+        // SAFETY: `self` proves that the instructions exist.
+        let columns = unsafe { transposed(std::array::from_fn(|row| self.load(&from[row * stride..]))) };
+        for (column, to) in columns.into_iter().rev().zip(to.chunks_exact_mut(Self::LANES)) {
+            self.store(column, to);
+        }
+    }
+
+    #[inline(always)]
     fn load_or(self, from: &[f32], other: f32) -> Self::V {
         if from.len() >= Self::LANES {
             return self.load(from);
@@ -133,6 +142,37 @@ impl Simd for Avx512 {
             _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)))
         })
     }
+}
+
+/// The columns of a square of which these are the rows.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn transposed(rows: [__m512; 16]) -> [__m512; 16] {
+    let double = |a, b| (_mm512_castps_pd(a), _mm512_castps_pd(b));
+    let mut columns = rows;
+    // Quarter `q` of `fours[4 * i + c]` is column `4 * q + c` of the rows from `4 * i` on.
+    let mut fours = rows;
+    for i in (0..16).step_by(4) {
+        let low = [_mm512_unpacklo_ps(rows[i], rows[i + 1]), _mm512_unpacklo_ps(rows[i + 2], rows[i + 3])];
+        let high = [_mm512_unpackhi_ps(rows[i], rows[i + 1]), _mm512_unpackhi_ps(rows[i + 2], rows[i + 3])];
+        for (c, [upper, lower]) in [(0, low), (2, high)] {
+            let (upper, lower) = double(upper, lower);
+            fours[i + c] = _mm512_castpd_ps(_mm512_unpacklo_pd(upper, lower));
+            fours[i + c + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(upper, lower));
+        }
+    }
+    const EVEN: i32 = 0b10_00_10_00;
+    const ODD: i32 = 0b11_01_11_01;
+    for c in 0..4 {
+        let (a, b) = ([fours[c], fours[4 + c]], [fours[8 + c], fours[12 + c]]);
+        let even = [_mm512_shuffle_f32x4::<EVEN>(a[0], a[1]), _mm512_shuffle_f32x4::<EVEN>(b[0], b[1])];
+        let odd = [_mm512_shuffle_f32x4::<ODD>(a[0], a[1]), _mm512_shuffle_f32x4::<ODD>(b[0], b[1])];
+        columns[c] = _mm512_shuffle_f32x4::<EVEN>(even[0], even[1]);
+        columns[4 + c] = _mm512_shuffle_f32x4::<EVEN>(odd[0], odd[1]);
+        columns[8 + c] = _mm512_shuffle_f32x4::<ODD>(even[0], even[1]);
+        columns[12 + c] = _mm512_shuffle_f32x4::<ODD>(odd[0], odd[1]);
+    }
+    columns
 }
 
 /// The first `count` lanes.
