@@ -58,7 +58,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s j -l thre
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
-bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
+bf16\t'16-bit products, 32-bit sums: faster, less exact'
 f16\t'float16 where the device has it: less exact'
 int8\t'8-bit products where the processor is fastest that way, else as bf16: the least exact'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
@@ -106,7 +106,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s j -l threads
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
-bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
+bf16\t'16-bit products, 32-bit sums: faster, less exact'
 f16\t'float16 where the device has it: less exact'
 int8\t'8-bit products where the processor is fastest that way, else as bf16: the least exact'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
@@ -167,7 +167,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s j -l threads 
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
-bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
+bf16\t'16-bit products, 32-bit sums: faster, less exact'
 f16\t'float16 where the device has it: less exact'
 int8\t'8-bit products where the processor is fastest that way, else as bf16: the least exact'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
@@ -266,7 +266,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s j -l threads
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
-bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
+bf16\t'16-bit products, 32-bit sums: faster, less exact'
 f16\t'float16 where the device has it: less exact'
 int8\t'8-bit products where the processor is fastest that way, else as bf16: the least exact'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'
@@ -292,7 +292,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -s j -l threads
 complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l max-length -d 'Tokens a text may have with its labels; a longer text is cut, labels never are' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l dtype -d 'The arithmetic of the encoder' -r -f -a "auto\t'The fastest that keeps the reference\'s scores'
 f32\t'32 bits'
-bf16\t'bfloat16 products, 32-bit sums: faster on recent processors, less exact'
+bf16\t'16-bit products, 32-bit sums: faster, less exact'
 f16\t'float16 where the device has it: less exact'
 int8\t'8-bit products where the processor is fastest that way, else as bf16: the least exact'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l on-overflow -d 'What becomes of a text that does not fit' -r -f -a "truncate\t'Its end is left out'

@@ -365,7 +365,7 @@ pub enum Dtype {
     Auto,
     /// 32 bits
     F32,
-    /// bfloat16 products, 32-bit sums: faster on recent processors, less exact
+    /// 16-bit products, 32-bit sums: faster, less exact
     Bf16,
     /// float16 where the device has it: less exact
     F16,

@@ -11,7 +11,7 @@ use super::pack::Panels;
 use super::part::Part;
 use super::precision::Precision;
 #[cfg(target_arch = "x86_64")]
-use super::x86_64::{Amx, Bf16, Bytes, Pairs, Tiles, Vnni};
+use super::x86_64::{Amx, Bf16, Blocks, Pairs, Tiles, Unit};
 use super::{Activation, meter, parallel};
 
 /// The weights of a dense layer, laid out once at load for the product that will read them.
@@ -29,7 +29,7 @@ pub struct PackedMatrix {
 enum Layout {
     Panels(Panels),
     #[cfg(target_arch = "x86_64")]
-    Bytes(Bytes),
+    Blocks(Blocks),
     #[cfg(target_arch = "x86_64")]
     Pairs(Pairs),
     #[cfg(target_arch = "x86_64")]
@@ -117,7 +117,7 @@ pub fn arithmetic(precision: Precision) -> &'static str {
     match Layout::new(current(), &[], 0, 0, precision) {
         Layout::Panels(_) => "f32",
         #[cfg(target_arch = "x86_64")]
-        Layout::Bytes(_) => "int8",
+        Layout::Blocks(blocks) => blocks.name(),
         #[cfg(target_arch = "x86_64")]
         Layout::Pairs(_) => "bf16",
         #[cfg(target_arch = "x86_64")]
@@ -136,11 +136,14 @@ impl Layout {
                 let unit = Amx::detect().expect("kernels are chosen among the available ones: this is a bug");
                 return Self::Tiles(Tiles::new(unit, weight, columns, depth, precision == Precision::Split));
             }
-            (Isa::Avx512, Precision::Bf16 | Precision::Int8) => {
-                if let Some(unit) = Vnni::detect().filter(|_| precision == Precision::Int8) {
-                    return Self::Bytes(Bytes::new(unit, weight, columns, depth));
+            (_, Precision::Int8) if let Some(unit) = Unit::bytes(isa) => {
+                return Self::Blocks(Blocks::new(unit, weight, columns, depth));
+            }
+            (_, Precision::Bf16 | Precision::Int8) => {
+                if let Some(unit) = Unit::halves(isa) {
+                    return Self::Blocks(Blocks::new(unit, weight, columns, depth));
                 }
-                if let Some(unit) = Bf16::detect() {
+                if let Some(unit) = Bf16::detect().filter(|_| isa == Isa::Avx512) {
                     return Self::Pairs(Pairs::new(unit, weight, columns, depth));
                 }
             }
@@ -155,7 +158,7 @@ impl Layout {
         match self {
             Self::Panels(panels) => (panels.isa().tile_rows(), panels.isa().panel()),
             #[cfg(target_arch = "x86_64")]
-            Self::Bytes(_) => Bytes::TILE,
+            Self::Blocks(blocks) => blocks.tile(),
             #[cfg(target_arch = "x86_64")]
             Self::Pairs(_) => Pairs::TILE,
             #[cfg(target_arch = "x86_64")]
@@ -167,7 +170,7 @@ impl Layout {
         match self {
             Self::Panels(panels) => product(panels, part),
             #[cfg(target_arch = "x86_64")]
-            Self::Bytes(bytes) => bytes.product(part),
+            Self::Blocks(blocks) => blocks.product(part),
             #[cfg(target_arch = "x86_64")]
             Self::Pairs(pairs) => pairs.product(part),
             #[cfg(target_arch = "x86_64")]

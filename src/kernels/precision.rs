@@ -9,7 +9,8 @@ pub enum Precision {
     /// [`Precision::F32`]. Errors are about 2^-17 of a product.
     #[default]
     Split,
-    /// Factors of 8 bits, in bfloat16, where the processor is faster that way; else [`Precision::F32`].
+    /// Factors of 16 bits where the processor is faster that way: bfloat16, which has 8 bits for its digits, or whole numbers
+    /// of 13 and 14 bits with a step for each 64 numbers; else [`Precision::F32`].
     Bf16,
     /// Factors of 8 bits, as bytes with a step for each 64 numbers, where the processor is fastest that way; else
     /// [`Precision::Bf16`]. Errors are about a 500th of the range of the 64 numbers.

@@ -155,17 +155,28 @@ fn factors_of_sixteen_bits_cost_no_more_than_their_rounding() {
     }
 }
 
+/// The steps, or fewer, that the range of a block of rows, and of columns to one side, is cut into.
+fn steps(precision: Precision) -> [f64; 2] {
+    match precision {
+        Precision::Int8 => [255.0, 127.0],
+        _ => [8191.0, 4095.0],
+    }
+}
+
 #[test]
-fn factors_of_bytes_cost_no_more_than_half_a_step_of_their_block() {
+fn whole_factors_cost_no_more_than_half_a_step_of_their_block() {
     const BLOCK: usize = 64;
-    for isa in Isa::available() {
+    let cases = Isa::available().into_iter().map(|isa| (isa, Precision::Int8));
+    let halves = Isa::available().into_iter().filter(|isa| isa.name() == "avx2").map(|isa| (isa, Precision::Bf16));
+    for (isa, precision) in cases.chain(halves) {
+        let [row_steps, column_steps] = steps(precision);
         for (rows, depth, columns) in [(0, 3, 2), (1, 1, 1), (3, 48, 12), (29, 65, 33), (15, 128, 32), (61, 196, 100)] {
             let (mut x, weight) = (numbers(rows * depth, 1), numbers(columns * depth, 2));
             // Far numbers, tiny ones and blocks of a single value.
             x.iter_mut().step_by(171).for_each(|x| *x *= 1e4);
             x.chunks_mut(depth).skip(1).step_by(3).for_each(|row| row.iter_mut().for_each(|x| *x *= 1e-38));
             x.chunks_mut(depth).skip(2).step_by(3).for_each(|row| row.fill(row[0]));
-            let w = PackedMatrix::on(isa, &weight, columns, depth, Precision::Int8);
+            let w = PackedMatrix::on(isa, &weight, columns, depth, precision);
             let mut out = vec![f32::NAN; rows * columns];
             linear(&x, rows, &w, None, Activation::None, None, &mut out, 1);
             for (i, got) in out.iter().enumerate() {
@@ -174,17 +185,37 @@ fn factors_of_bytes_cost_no_more_than_half_a_step_of_their_block() {
                 for (x, w) in x.chunks(BLOCK).zip(w.chunks(BLOCK)) {
                     let least = x.iter().copied().fold(f32::INFINITY, f32::min);
                     let greatest = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                    let x_step = f64::from(greatest - least) / 255.0;
-                    let w_step = w.iter().map(|w| f64::from(w.abs())).fold(0.0, f64::max) / 127.0;
+                    let x_step = f64::from(greatest - least) / row_steps;
+                    let w_step = w.iter().map(|w| f64::from(w.abs())).fold(0.0, f64::max) / column_steps;
                     for (x, w) in x.iter().zip(w).map(|(x, w)| (f64::from(*x), f64::from(*w))) {
                         sum += x * w;
                         allowed += x.abs() * w_step / 2.0 + w.abs() * x_step / 2.0 + x_step * w_step / 4.0;
+                        // Of the sums in f32.
+                        allowed += (x * w).abs() * 2f64.powi(-21);
                     }
                 }
                 let error = (f64::from(*got) - sum).abs();
-                let what = format!("{} {rows}x{depth}x{columns} element {i}", isa.name());
-                assert!(error <= 1.0001 * allowed + 1e-36, "{what}: {got}, not {sum}; {allowed} are allowed");
+                let what = format!("{} {precision:?} {rows}x{depth}x{columns} element {i}", isa.name());
+                // Steps that have no inverse are not made.
+                let allowed = 1.0001 * allowed + 1e-32;
+                assert!(error <= allowed, "{what}: {got:e}, not {sum:e}; {allowed:e} are allowed");
             }
+        }
+    }
+}
+
+#[test]
+fn whole_factors_as_large_as_they_can_be_do_not_run_over() {
+    for (isa, precision) in Isa::available().into_iter().flat_map(|isa| PRECISIONS.map(|precision| (isa, precision))) {
+        for (greatest, weight) in [(1.0, 1.0), (1.0, -1.0), (-1.0, 1.0)] {
+            // One number at the other end of the range, so that all others are at the first.
+            let mut x = [greatest; 128];
+            (x[0], x[64]) = (0.0, 0.0);
+            let w = PackedMatrix::on(isa, &[weight; 128], 1, 128, precision);
+            let mut out = [f32::NAN];
+            linear(&x, 1, &w, None, Activation::None, None, &mut out, 1);
+            let expected = 126.0 * greatest * weight;
+            assert!((out[0] - expected).abs() < 1e-3, "{} {precision:?}: {}, not {expected}", isa.name(), out[0]);
         }
     }
 }

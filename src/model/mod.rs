@@ -51,7 +51,7 @@ pub enum Precision {
     Auto,
     /// 32 bits.
     F32,
-    /// bfloat16 products, 32-bit sums.
+    /// 16-bit products, 32-bit sums: bfloat16, or what the processor is faster with.
     Bf16,
     /// float16 where the device has it.
     F16,
@@ -63,7 +63,7 @@ impl Precision {
     /// How dense layers multiply on a processor.
     pub fn on_kernels(self) -> kernels::Precision {
         match self {
-            // The processor's 16-bit products are of bfloat16.
+            // A processor has no faster products of float16.
             Self::Bf16 | Self::F16 => kernels::Precision::Bf16,
             Self::Auto | Self::F32 => kernels::Precision::Split,
             Self::Int8 => kernels::Precision::Int8,

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use crate::kernels::simd::{Kernel, Simd};
 
 /// Proof that this machine has AVX2 and FMA: only [`Avx2::detect`] makes one.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(in crate::kernels) struct Avx2(());
 
 impl Avx2 {
