@@ -1,7 +1,7 @@
 //! Moves records along: read -> encode -> batch -> workers -> ordered write.
 //!
 //! One thread reads. Each worker takes whatever is most urgent: a batch to compute, or, where batches run
-//! low, a window of what has been read, which it encodes, sorts by length and cuts into batches. The
+//! low, a window of what has been read, which it encodes and cuts into batches. The
 //! calling thread writes, in the order of the input. What has been read and not yet written is bounded in
 //! records and in bytes, so memory does not grow with the input; a window is never waited for, so the
 //! answer to a line appears as soon as it is computed.
@@ -68,7 +68,7 @@ impl<R, F: FnMut(R, Result<Classified>) -> Result<()>> Sink<R> for F {
 /// How much is held, and how it is cut.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Records that are sorted by length together.
+    /// Records that are cut into batches together.
     pub window: usize,
     /// Records that are held: read, and not yet written.
     pub records: usize,
@@ -76,13 +76,21 @@ pub struct Limits {
     pub bytes: usize,
     /// Tokens of a batch, padding included; a single longer record is a batch.
     pub batch_tokens: usize,
+    /// Whether short records are filled up to the longest of their batch, so that a batch is better of like length.
+    pub padded: bool,
 }
 
 impl Limits {
-    /// The same with batches of so many tokens, and windows that fill several of them.
+    /// The same for a device that pads, with batches of so many tokens, and windows that fill several of them.
     fn with_batches_of(self, tokens: usize) -> Self {
         let growth = (tokens / self.batch_tokens.max(1)).clamp(1, 8);
-        Self { window: self.window * growth, records: self.records * growth, batch_tokens: tokens, ..self }
+        Self {
+            window: self.window * growth,
+            records: self.records * growth,
+            batch_tokens: tokens,
+            padded: true,
+            ..self
+        }
     }
 }
 
@@ -90,7 +98,7 @@ impl Default for Limits {
     /// A window fills several batches, and little work is lost with it at Ctrl-C; more fill up meanwhile. A
     /// batch keeps the products of a layer large enough to be fast and its activations in the cache.
     fn default() -> Self {
-        Self { window: 128, records: 2048, bytes: 64 << 20, batch_tokens: 1024 }
+        Self { window: 128, records: 2048, bytes: 64 << 20, batch_tokens: 1024, padded: false }
     }
 }
 
@@ -153,7 +161,7 @@ fn work<R>(classifier: &impl Classifier, queue: &Queue<R>) {
         match task {
             Task::Encode(window) => {
                 let (jobs, outcomes) = encode(classifier, window);
-                queue.finish(cut(jobs, queue.limits.batch_tokens, queue.threads), outcomes);
+                queue.finish(cut(jobs, &queue.limits, queue.threads), outcomes);
             }
             Task::Compute(batch, threads) => queue.finish(Vec::new(), compute(classifier, batch, threads)),
         }

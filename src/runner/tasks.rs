@@ -3,8 +3,8 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::Classified;
 use super::queue::{Finished, Job};
+use super::{Classified, Limits};
 use crate::classifier::{Classifier, Encoded};
 use crate::error::{Error, Result};
 use crate::records::Entry;
@@ -21,19 +21,28 @@ pub(super) fn encode<R>(classifier: &impl Classifier, window: Vec<(u64, Entry<R>
     (jobs, outcomes)
 }
 
-/// Cuts jobs into batches of like length, the longest first so that none is left over at the end.
+/// Cuts jobs into batches: in their order, so that outcomes come in the order in which they are written; where padding
+/// costs, of like length, the longest first so that none is left over at the end.
 ///
 /// Where there is not enough for a full batch on every thread, the batches are smaller.
-pub(super) fn cut<R>(mut jobs: Vec<Job<R>>, batch_tokens: usize, threads: usize) -> Vec<Vec<Job<R>>> {
+pub(super) fn cut<R>(mut jobs: Vec<Job<R>>, limits: &Limits, threads: usize) -> Vec<Vec<Job<R>>> {
     let length = |job: &Job<R>| job.encoded.cost();
-    jobs.sort_by_key(|job| std::cmp::Reverse(length(job)));
+    if limits.padded {
+        jobs.sort_by_key(|job| std::cmp::Reverse(length(job)));
+    }
     let total: usize = jobs.iter().map(length).sum();
-    let budget = batch_tokens.min(total.div_ceil(threads));
+    let budget = limits.batch_tokens.min(total.div_ceil(threads));
     let mut batches: Vec<Vec<Job<R>>> = Vec::new();
+    let mut tokens = 0;
     for job in jobs {
+        tokens += length(&job);
         match batches.last_mut() {
-            Some(batch) if length(&batch[0]) * (batch.len() + 1) <= budget => batch.push(job),
-            _ => batches.push(vec![job]),
+            Some(batch) if limits.padded && length(&batch[0]) * (batch.len() + 1) <= budget => batch.push(job),
+            Some(batch) if !limits.padded && tokens <= budget => batch.push(job),
+            _ => {
+                tokens = length(&job);
+                batches.push(vec![job]);
+            }
         }
     }
     batches
@@ -56,7 +65,9 @@ pub(super) fn compute<R>(classifier: &impl Classifier, batch: Vec<Job<R>>, threa
 
 fn classified(encoded: Encoded, logits: Vec<f32>) -> Result<Classified> {
     if !logits.iter().all(|logit| logit.is_finite()) {
-        return Err(Error::Record("the model's answer is not a finite number: try --dtype f32".into()));
+        return Err(Error::Record(
+            "the model's answer is not a finite number: its weights are damaged, or --dtype f32 helps".into(),
+        ));
     }
     let tokens = encoded.cost();
     let Encoded { labels, truncated, .. } = encoded;

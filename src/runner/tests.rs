@@ -64,14 +64,15 @@ fn run_with(threads: usize, limits: Limits, texts: &[String]) -> (Vec<String>, R
 
 #[test]
 fn larger_batches_come_from_larger_windows() {
-    let limits = Limits { window: 4, records: 8, bytes: 64, batch_tokens: 16 };
+    let limits = Limits { window: 4, records: 8, bytes: 64, batch_tokens: 16, padded: false };
     let larger = limits.with_batches_of(40);
     assert_eq!((larger.window, larger.records, larger.bytes, larger.batch_tokens), (8, 16, 64, 40));
+    assert!(larger.padded);
     assert_eq!(limits.with_batches_of(8).window, 4);
 }
 
 fn small() -> Limits {
-    Limits { window: 4, records: 8, bytes: 64, batch_tokens: 16 }
+    Limits { window: 4, records: 8, bytes: 64, batch_tokens: 16, padded: false }
 }
 
 fn strings(texts: &[&str]) -> Vec<String> {
@@ -88,10 +89,11 @@ proptest! {
         records in 1_usize..10,
         bytes in 0_usize..200,
         batch_tokens in 0_usize..100,
+        padded in proptest::bool::ANY,
     ) {
         let texts: Vec<String> = lengths.iter().map(|&length| "x".repeat(length)).collect();
         let expected: Vec<String> = texts.iter().map(|text| format!("{text}: {}", text.len())).collect();
-        let (lines, result) = run_with(threads, Limits { window, records, bytes, batch_tokens }, &texts);
+        let (lines, result) = run_with(threads, Limits { window, records, bytes, batch_tokens, padded }, &texts);
         prop_assert!(result.is_ok());
         prop_assert_eq!(lines, expected);
     }
@@ -240,6 +242,34 @@ fn an_interrupt_waits_only_for_what_is_being_computed() {
     Runner { threads: 1, limits: small(), interrupted: &INTERRUPTED }.run(&slow, source, &mut sink).unwrap();
     assert!(slow.0.into_inner() < 4, "what no worker had begun was computed");
     assert!(seen.len() < 4 && seen.iter().enumerate().all(|(at, raw)| raw.ends_with(&format!("{at:03}"))), "{seen:?}");
+}
+
+#[test]
+fn records_are_computed_in_their_order_unless_padding_costs() {
+    struct Seen(std::sync::Mutex<Vec<usize>>);
+    impl Classifier for Seen {
+        fn encode(&self, record: &Record) -> Result<Encoded> {
+            Fake.encode(record)
+        }
+        fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
+            self.0.lock().unwrap().extend(batch.iter().map(Encoded::cost));
+            Fake.logits(batch, threads)
+        }
+    }
+    for (padded, expected) in [(false, [2, 9, 1, 5]), (true, [9, 5, 2, 1])] {
+        let seen = Seen(std::sync::Mutex::default());
+        let texts: Vec<_> = [2, 9, 1, 5].into_iter().map(|length| entry(&"x".repeat(length))).collect();
+        // Nothing is read before the worker has all that there is.
+        let source = std::iter::once(texts).flatten().map(Ok);
+        let limits = Limits { batch_tokens: 6, padded, ..small() };
+        Runner { threads: 1, limits, interrupted: &NEVER }.run(&seen, source, &mut |_, _| Ok(())).unwrap();
+        let mut lengths = seen.0.into_inner().unwrap();
+        if padded {
+            // Windows are what was there when the worker came.
+            lengths.sort_by_key(|length| std::cmp::Reverse(*length));
+        }
+        assert_eq!(lengths, expected, "padded: {padded}");
+    }
 }
 
 #[test]
