@@ -7,13 +7,17 @@ pub fn escaped(text: &str) -> String {
     escaped_but(text, |_| false)
 }
 
+/// All of these characters are below 2^16, so that four digits write each, as JSON has them: a line of JSON stays one.
 fn escaped_but(text: &str, is_kept: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
-        if (character.is_control() || is_direction_mark(character)) && !is_kept(character) {
-            out.extend(character.escape_default());
-        } else {
-            out.push(character);
+        match character {
+            _ if is_kept(character) => out.push(character),
+            '\n' | '\r' | '\t' => out.extend(character.escape_default()),
+            _ if character.is_control() || is_direction_mark(character) => {
+                out.push_str(&format!("\\u{:04x}", u32::from(character)));
+            }
+            _ => out.push(character),
         }
     }
     out
@@ -64,7 +68,7 @@ mod tests {
 
     #[test]
     fn control_characters_and_direction_marks_are_escaped() {
-        assert_eq!(escaped("a\u{1b}[31mb\u{9b}c\u{202e}d\n"), "a\\u{1b}[31mb\\u{9b}c\\u{202e}d\\n");
+        assert_eq!(escaped("a\u{1b}[31mb\u{9b}c\u{202e}d\n"), "a\\u001b[31mb\\u009bc\\u202ed\\n");
         assert_eq!(escaped("voilà 日本"), "voilà 日本");
     }
 
@@ -82,7 +86,7 @@ mod tests {
             let mut out = Escaping { out: Vec::new(), rest: Vec::new() };
             text.as_bytes().chunks(size).for_each(|part| out.write_all(part).unwrap());
             let shown = String::from_utf8(out.out).unwrap();
-            assert_eq!(shown.replace("\\r\n", "\n"), "日本\\u{9b}1m\tà\nb\\rc\\u{7f}\n", "{size}");
+            assert_eq!(shown.replace("\\r\n", "\n"), "日本\\u009b1m\tà\nb\\rc\\u007f\n", "{size}");
         }
     }
 }

@@ -134,11 +134,11 @@ impl Args {
 }
 
 /// The texts of the arguments, `-` standing for the lines of standard input.
-fn texts(arguments: Vec<String>, quiet: bool) -> impl Iterator<Item = Result<Result<String>>> + Send {
+fn texts(arguments: Vec<String>, quiet: bool) -> impl Iterator<Item = Result<Text>> + Send {
     let arguments = if arguments.is_empty() { vec!["-".to_owned()] } else { arguments };
-    arguments.into_iter().flat_map(move |argument| -> Box<dyn Iterator<Item = Result<Result<String>>> + Send> {
+    arguments.into_iter().flat_map(move |argument| -> Box<dyn Iterator<Item = Result<Text>> + Send> {
         if argument != "-" {
-            return Box::new(std::iter::once(Ok(Ok(argument))));
+            return Box::new(std::iter::once(Ok(Text { shown: argument, is_whole: true })));
         }
         if std::io::stdin().is_terminal() && !quiet {
             terminal::say("Type texts, one a line; Ctrl-D ends.");
@@ -151,12 +151,12 @@ fn texts(arguments: Vec<String>, quiet: bool) -> impl Iterator<Item = Result<Res
     })
 }
 
-/// The lines of an input. The inner error is that of a line, the outer one that of the input.
-fn lines(mut input: impl BufRead + Send) -> impl Iterator<Item = Result<Result<String>>> + Send {
+/// The lines of an input.
+fn lines(mut input: impl BufRead + Send) -> impl Iterator<Item = Result<Text>> + Send {
     (1..).map_while(move |number| line(&mut input, number).transpose())
 }
 
-fn line(input: &mut impl BufRead, number: u64) -> Result<Option<Result<String>>> {
+fn line(input: &mut impl BufRead, number: u64) -> Result<Option<Text>> {
     let mut line = Vec::new();
     let read = input.take(LONGEST).read_until(b'\n', &mut line).map_err(|error| Error::io("standard input", error))?;
     let line = match &line[..] {
@@ -168,13 +168,21 @@ fn line(input: &mut impl BufRead, number: u64) -> Result<Option<Result<String>>>
         [text @ .., b'\r'] | text => text,
     };
     let without_mark = |text: &str| text.strip_prefix('\u{feff}').filter(|_| number == 1).unwrap_or(text).to_owned();
-    let text = std::str::from_utf8(line).map(without_mark);
-    Ok(Some(text.map_err(|_| Error::Record(format!("standard input:{number}: invalid UTF-8")))))
+    Ok(Some(Text { shown: without_mark(&String::from_utf8_lossy(line)), is_whole: std::str::from_utf8(line).is_ok() }))
 }
 
-fn entry(text: Result<String>, defaults: &Defaults) -> Entry<String> {
-    let raw = text.as_ref().map_or_else(|_| String::new(), Clone::clone);
-    Entry { bytes: raw.len(), raw, record: text.and_then(|text| defaults.record(text)) }
+/// A text that was given.
+struct Text {
+    /// With marks in the place of what is no UTF-8.
+    shown: String,
+    is_whole: bool,
+}
+
+fn entry(text: Text, defaults: &Defaults) -> Entry<String> {
+    let Text { shown: raw, is_whole } = text;
+    let record =
+        if is_whole { defaults.record(raw.clone()) } else { Err(Error::Record("invalid UTF-8: give UTF-8".into())) };
+    Entry { bytes: raw.len(), raw, record }
 }
 
 /// How results are written; without a format, as a table.
@@ -200,8 +208,7 @@ impl Form {
             Some(Format::Jsonl) => out.extend((self.object(text, found) + "\n").bytes()),
             Some(Format::Csv | Format::Tsv) => {
                 let values = csv_values(found, &self.decision, LIST_SEPARATOR);
-                let (cells, dialect) = (std::iter::once(text).chain(values.iter().map(String::as_str)), self.dialect());
-                write_row(cells.map(|value| dialect.cell(value)).map(|cell| cell.into_owned()), dialect, out);
+                self.row(std::iter::once(text).chain(values.iter().map(String::as_str)), out);
             }
         }
     }
@@ -216,6 +223,28 @@ impl Form {
         let predictions = decide(&found.logits, &found.labels, &self.decision);
         let pairs = predictions.iter().map(|p| format!("{}\t{}", terminal::escaped(p.name(&found.labels)), p.score));
         pairs.collect::<Vec<_>>().join("\t") + "\n"
+    }
+
+    /// What stands for a text that failed, so that each text has its place; in a table only the message tells.
+    fn failed(&self, text: &str, error: &Error, out: &mut Vec<u8>) {
+        match self.format {
+            None => {}
+            Some(Format::Text) => out.push(b'\n'),
+            Some(format @ (Format::Json | Format::Jsonl)) => {
+                let error = json_string(&error.to_string());
+                out.extend(format!(r#"{{"text":{},"error":{error}}}"#, json_string(text)).bytes());
+                out.extend((format == Format::Jsonl).then_some(b'\n'));
+            }
+            Some(Format::Csv | Format::Tsv) => {
+                let cells = std::iter::once(text).chain(self.columns.iter().map(|_| ""));
+                self.row(cells, out);
+            }
+        }
+    }
+
+    fn row<'a>(&self, cells: impl Iterator<Item = &'a str>, out: &mut Vec<u8>) {
+        let dialect = self.dialect();
+        write_row(cells.map(|value| dialect.cell(value).into_owned()), dialect, out);
     }
 
     /// Why there is no label.
@@ -260,8 +289,7 @@ impl<W: Write> Sheet<W> {
             Some(Format::Csv | Format::Tsv) => {
                 let mut header = Vec::new();
                 let columns = std::iter::once("text").chain(self.form.columns.iter().map(String::as_str));
-                let dialect = self.form.dialect();
-                write_row(columns.map(|name| dialect.cell(name).into_owned()), dialect, &mut header);
+                self.form.row(columns, &mut header);
                 self.write_bytes(&header)
             }
             _ => Ok(()),
@@ -282,23 +310,24 @@ impl<W: Write> Sheet<W> {
 
 impl<W: Write> Sink<String> for Sheet<W> {
     fn write(&mut self, text: String, outcome: Result<Classified>) -> Result<()> {
-        let found = match outcome {
-            Ok(found) => found,
-            Err(error) => {
-                self.errors += 1;
-                terminal::say(&format!("error: {}", terminal::escaped(&error.to_string())));
-                return Ok(());
-            }
-        };
-        if found.truncated && matches!(self.form.format, Some(Format::Csv | Format::Tsv | Format::Text)) {
-            terminal::say(&format!("warning: text {} was cut to fit", self.count + 1));
-        }
         let mut bytes = Vec::new();
         if self.form.format == Some(Format::Json) {
             bytes.extend_from_slice(if self.count > 0 { b",\n  " } else { b"\n  " });
         }
-        self.form.one(&text, &found, &mut bytes);
         self.count += 1;
+        match outcome {
+            Ok(found) => {
+                if found.truncated && matches!(self.form.format, Some(Format::Csv | Format::Tsv | Format::Text)) {
+                    terminal::say(&format!("warning: text {} was cut to fit", self.count));
+                }
+                self.form.one(&text, &found, &mut bytes);
+            }
+            Err(error) => {
+                self.errors += 1;
+                terminal::say(&format!("error: text {}: {}", self.count, terminal::escaped(&error.to_string())));
+                self.form.failed(&text, &error, &mut bytes);
+            }
+        }
         self.write_bytes(&bytes)
     }
 

@@ -98,6 +98,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut input = Input::open(args.input.as_deref())?;
     let existing = if args.force { Existing::Replace } else { Existing::Refuse("--force overwrites it") };
     let output = Output::open(args.output.as_deref(), existing, &input)?;
+    terminal::invite(args.input.as_deref(), args.model.base.verbosity.quiet);
     if !terminal::is_awaited(args.input.as_deref()) {
         jsonl::refuse_other(&mut input)?;
     }

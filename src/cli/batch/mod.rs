@@ -108,6 +108,7 @@ pub fn run_with<C: Candidate>(
     let output = Output::open(args.output.as_deref(), args.run.existing(), &input)?;
     let format = args.format();
     let may_be_cut = format != Format::Parquet && (args.run.force || output.size()?.unwrap_or(0) == 0);
+    terminal::invite(args.input.as_deref(), args.model.base.verbosity.quiet);
     if !terminal::is_awaited(args.input.as_deref()) {
         if may_be_cut && input.is_empty()? {
             // The model is not needed, and a name that is none is told all the same.
