@@ -49,7 +49,7 @@ impl BiEncoder {
         };
         let (hidden, words) = (model.backbone.hidden_size(), model.backbone.embed(&[0])?.dims2()?.1);
         if model.is_fused() && words != hidden {
-            return Err(weights.error(format!(
+            return Err(weights.setting_error(format!(
                 "word embeddings of {words} columns with a hidden size of {hidden}: label vectors do not fit among them"
             )));
         }

@@ -71,9 +71,9 @@ impl DecoderKv {
     pub fn load(config: &Config, weights: &Weights) -> Result<Self> {
         let kind = config.encoder_config["model_type"].as_str().unwrap_or_default();
         if kind != "qwen3" {
-            return Err(weights.error(format!("decoder-kv on {kind:?} is not supported: only on qwen3 it is")));
+            return Err(weights.setting_error(format!("decoder-kv on {kind:?} is not supported: only on qwen3 it is")));
         }
-        let separator = config.sep_token_index.ok_or_else(|| weights.error("config.json has no sep_token_index"))?;
+        let separator = config.sep_token_index.ok_or_else(|| weights.setting_error("there is no sep_token_index"))?;
         let vocab_size = config.encoder_config["vocab_size"].as_u64().unwrap_or(0);
         let [label, ..] = config.marker_ids(vocab_size as usize);
         let decoder = backbones::load(&config.encoder_config, false, &weights.at("decoder_model"))?;

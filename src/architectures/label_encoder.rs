@@ -47,11 +47,11 @@ impl LabelEncoder {
     pub(super) fn load(config: &Config, tokenizer: LabelTokenizer, hidden: usize, weights: &Weights) -> Result<Self> {
         let label_config = config.label_model_config.clone().unwrap_or_default();
         let backbone = backbones::load(&label_config, false, &weights.at("label_encoder"))?;
-        let activation = Activation::parse(&config.projector_hidden_act).map_err(|e| weights.error(e))?;
+        let activation = Activation::parse(&config.projector_hidden_act).map_err(|e| weights.setting_error(e))?;
         let LabelTokenizer { encoder, padding } = tokenizer;
         let encoder = encoder.at_most(backbone.max_positions().unwrap_or(usize::MAX));
         if config.pooling_strategy != Pooling::First {
-            backbone.check(&[padding]).map_err(|e| weights.error(format!("the labels' padding: {e}")))?;
+            backbone.check(&[padding]).map_err(|e| weights.setting_error(format!("the labels' padding: {e}")))?;
         }
         let columns = [backbone.hidden_size(), hidden];
         Ok(Self {

@@ -113,7 +113,8 @@ pub fn load(config: Config, label_tokenizer: Option<LabelTokenizer>, weights: &W
             Box::new(EncoderDecoder::load(config, &weights)?)
         }
         Architecture::BiEncoder | Architecture::BiEncoderFused => {
-            let tokenizer = label_tokenizer.ok_or_else(|| weights.error("a bi-encoder without a label tokenizer"))?;
+            let tokenizer =
+                label_tokenizer.ok_or_else(|| weights.setting_error("a bi-encoder without a label tokenizer"))?;
             Box::new(BiEncoder::load(config, tokenizer, &weights)?)
         }
     })

@@ -56,7 +56,7 @@ impl UniEncoder {
         };
         if model.layer_index().is_none() {
             let (layer, layers) = (model.config.encoder_layer_id, model.backbone.layers());
-            return Err(weights.error(format!("encoder_layer_id {layer}: the encoder has {layers} layers")));
+            return Err(weights.setting_error(format!("encoder_layer_id {layer}: the encoder has {layers} layers")));
         }
         Ok(model)
     }
@@ -185,7 +185,9 @@ fn load_layer_attention(weights: &Weights, backbone: &dyn Backbone) -> Result<La
     let layers = backbone.layers();
     if ![layers, layers + 1].contains(&attention.layers()) {
         let found = attention.layers();
-        return Err(weights.error(format!("layer_wise_attention weighs {found} layers, the encoder has {layers}")));
+        return Err(
+            weights.setting_error(format!("layer_wise_attention weighs {found} layers, the encoder has {layers}"))
+        );
     }
     Ok(attention)
 }

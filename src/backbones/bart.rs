@@ -200,7 +200,7 @@ impl Bart {
     pub fn load(config: &Value, causal: bool, weights: &Weights) -> Result<Self> {
         let config: Config = super::parse(config, weights)?;
         let (hidden, positions) = (config.d_model, config.max_position_embeddings);
-        let activation = Activation::parse(&config.activation_function).map_err(|e| weights.error(e))?;
+        let activation = Activation::parse(&config.activation_function).map_err(|e| weights.setting_error(e))?;
         let encoder = Shape {
             hidden,
             layers: config.encoder_layers,

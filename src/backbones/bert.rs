@@ -39,6 +39,8 @@ struct Config {
     attention_probs_dropout_prob: Option<f32>,
     pad_token_id: Option<usize>,
     position_embedding_type: Option<String>,
+    #[serde(default)]
+    is_decoder: bool,
     /// Sets of weights that ALBERT's layers share, one after another.
     #[serde(default = "one")]
     num_hidden_groups: usize,
@@ -151,9 +153,18 @@ impl Bert {
     /// # Errors
     /// Unsupported settings, missing or mismatched tensors.
     pub fn load(kind: &str, config: &Value, weights: &Weights) -> Result<Self> {
-        let config: Config = super::parse(config, weights)?;
+        let mut config: Config = super::parse(config, weights)?;
+        if kind == "distilbert" {
+            // Fixed there, whatever the config says.
+            config.layer_norm_eps = layer_norm_eps();
+        }
+        if config.is_decoder {
+            return Err(weights.setting_error("is_decoder: a causal encoder of this family is not supported"));
+        }
         if let Some(kind) = config.position_embedding_type.as_deref().filter(|kind| *kind != "absolute") {
-            return Err(weights.error(format!("position_embedding_type {kind:?} is not supported: only absolute is")));
+            return Err(
+                weights.setting_error(format!("position_embedding_type {kind:?} is not supported: only absolute is"))
+            );
         }
         let names = match kind {
             "distilbert" => &DISTILBERT,
@@ -213,7 +224,7 @@ fn load_shared(config: &Config, names: &Names, weights: &Weights) -> Result<Vec<
 }
 
 fn load_bias(config: &Config, weights: &Weights) -> Result<RelativeBias> {
-    let buckets = Buckets::new(MPNET_BUCKETS, MPNET_DISTANCE, false).map_err(|e| weights.error(e))?;
+    let buckets = Buckets::new(MPNET_BUCKETS, MPNET_DISTANCE, false).map_err(|e| weights.setting_error(e))?;
     let table = weights.at("relative_attention_bias");
     RelativeBias::load(&table, MPNET_BUCKETS, config.num_attention_heads, &buckets.rows())
 }
@@ -233,7 +244,7 @@ impl Layer {
             attention_norm: LayerNorm::load(&weights.at(names.attention_norm), hidden, config.layer_norm_eps)?,
             up: Linear::load(&weights.at(names.up), hidden, inner)?,
             activation: Activation::parse(config.hidden_act.as_deref().unwrap_or(names.activation))
-                .map_err(|e| weights.error(e))?,
+                .map_err(|e| weights.setting_error(e))?,
             down: Linear::load(&weights.at(names.down), inner, hidden)?.dropping(after_layers),
             norm: LayerNorm::load(&weights.at(names.norm), hidden, config.layer_norm_eps)?,
         })

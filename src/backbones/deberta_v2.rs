@@ -69,7 +69,7 @@ impl PositionTerms {
     fn has(&self, name: &str) -> bool {
         match self {
             Self::List(list) => list.iter().any(|term| term == name),
-            Self::Joined(joined) => joined.split('|').any(|term| term.trim() == name),
+            Self::Joined(joined) => joined.split('|').any(|term| term.trim().eq_ignore_ascii_case(name)),
         }
     }
 }
@@ -351,7 +351,7 @@ impl Layer {
                 .dropping(dropout.clone()),
             attention_norm: LayerNorm::load(&weights.at("attention.output.LayerNorm"), hidden, config.layer_norm_eps)?,
             up: Linear::load(&weights.at("intermediate.dense"), hidden, inner)?,
-            activation: Activation::parse(&config.hidden_act).map_err(|e| weights.error(e))?,
+            activation: Activation::parse(&config.hidden_act).map_err(|e| weights.setting_error(e))?,
             down: Linear::load(&weights.at("output.dense"), inner, hidden)?.dropping(dropout.clone()),
             norm: LayerNorm::load(&weights.at("output.LayerNorm"), hidden, config.layer_norm_eps)?,
         })
@@ -382,7 +382,7 @@ impl Layer {
 impl Conv {
     fn load(config: &Config, weights: &Weights) -> Result<Self> {
         let hidden = config.hidden_size;
-        let activation = Activation::parse(&config.conv_act).map_err(|e| weights.error(e))?;
+        let activation = Activation::parse(&config.conv_act).map_err(|e| weights.setting_error(e))?;
         let conv = weights.at("conv");
         Ok(Self {
             convolution: Convolution::load(&conv, hidden, config.conv_kernel_size, config.conv_groups, activation)?

@@ -157,8 +157,9 @@ impl Decoder {
         let config: Config = super::parse(config, weights)?;
         let family = &Family::of(kind, llm2vec);
         let hidden = config.hidden_size;
-        let head_dim = config.head_dim(family).map_err(|e| weights.error(e))?;
-        let turning = config.rope.turning(head_dim, config.max_position_embeddings).map_err(|e| weights.error(e))?;
+        let head_dim = config.head_dim(family).map_err(|e| weights.setting_error(e))?;
+        let turning =
+            config.rope.turning(head_dim, config.max_position_embeddings).map_err(|e| weights.setting_error(e))?;
         let layers = weights.at("layers");
         let scale = if family.scales_words { f64::from((hidden as f32).sqrt()) } else { 1.0 };
         let (word_scale, input_scale) = if family.llm2vec { (1.0, scale) } else { (scale, 1.0) };
@@ -224,7 +225,7 @@ impl Config {
 impl Layer {
     fn load(config: &Config, family: &Family, index: usize, weights: &Weights) -> Result<Self> {
         let (hidden, inner, heads) = (config.hidden_size, config.intermediate_size, config.num_attention_heads);
-        let refused = |message| weights.error(message);
+        let refused = |message| weights.setting_error(message);
         let head_dim = config.head_dim(family).map_err(refused)?;
         let key_heads = config.key_heads().map_err(refused)?;
         let mut attention = Attention::beside(weights, heads * head_dim, heads)?;

@@ -198,7 +198,7 @@ pub fn load(config: &Value, llm2vec: bool, weights: &Weights) -> Result<Box<dyn 
         "modernbert" => Box::new(modernbert::ModernBert::load(config, weights)?),
         "t5" | "mt5" | "umt5" => Box::new(t5::Encoder::load(kind, config, weights)?),
         other => {
-            return Err(weights.error(format!(
+            return Err(weights.setting_error(format!(
                 "encoder_config.model_type {other:?} is not supported: bert, roberta, xlm-roberta, camembert, electra, distilbert, mpnet, albert, \
                  deberta-v2, modernbert, t5, mt5, umt5, qwen2, qwen3, llama, mistral and gemma are"
             )));
@@ -218,7 +218,7 @@ pub fn load_encoder_decoder(config: &Value, causal: bool, weights: &Weights) -> 
         "t5" | "mt5" | "umt5" => Box::new(t5::T5::load(kind, config, causal, weights)?),
         "bart" => Box::new(bart::Bart::load(config, causal, weights)?),
         other => {
-            return Err(weights.error(format!(
+            return Err(weights.setting_error(format!(
                 "encoder_config.model_type {other:?} is not supported as an encoder-decoder: t5, mt5, umt5 and bart are"
             )));
         }
@@ -227,5 +227,5 @@ pub fn load_encoder_decoder(config: &Value, causal: bool, weights: &Weights) -> 
 
 /// Reads a backbone's own config.
 fn parse<T: serde::de::DeserializeOwned>(config: &Value, weights: &Weights) -> Result<T> {
-    serde_path_to_error::deserialize(config).map_err(|e| weights.error(format!("config.json, encoder_config: {e}")))
+    serde_path_to_error::deserialize(config).map_err(|e| weights.setting_error(format!("encoder_config: {e}")))
 }

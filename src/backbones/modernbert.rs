@@ -132,7 +132,7 @@ impl ModernBert {
         let hidden = config.hidden_size;
         let embeddings = weights.at("embeddings");
         let layers = weights.at("layers");
-        let rotations = |kind| config.rotations(kind).map_err(|e| weights.error(e));
+        let rotations = |kind| config.rotations(kind).map_err(|e| weights.setting_error(e));
         Ok(Self {
             words: Embedding::load(&embeddings.at("tok_embeddings"), hidden)?,
             norm: LayerNorm::load(&embeddings.at("norm"), hidden, config.norm_eps)?,
@@ -157,7 +157,7 @@ impl Layer {
             attention = attention.within(config.local_attention / 2);
         }
         let dropout = Dropout::new(weights, config.attention_dropout);
-        let activation = Activation::parse(&config.hidden_activation).map_err(|e| weights.error(e))?;
+        let activation = Activation::parse(&config.hidden_activation).map_err(|e| weights.setting_error(e))?;
         Ok(Self {
             attention_norm: (index > 0)
                 .then(|| LayerNorm::load(&weights.at("attn_norm"), hidden, config.norm_eps))

@@ -388,6 +388,11 @@ impl Weights {
         self.store.tensors.keys().filter(|name| !used.contains(*name)).cloned().collect()
     }
 
+    /// An error about a setting that these weights are loaded with, naming the file of the settings.
+    pub fn setting_error(&self, message: impl Into<String>) -> Error {
+        Error::model(self.store.file.with_file_name("config.json"), message)
+    }
+
     /// An error about these weights, naming their file.
     pub fn error(&self, message: impl Into<String>) -> Error {
         Error::model(&self.store.file, message)

@@ -23,6 +23,9 @@ const SHOWN_CHARS: usize = 60;
 /// Bytes of a long text that are looked at first: most models have read all they can long before.
 const LONG_TEXT: usize = 1 << 16;
 
+/// Bytes without a blank that are no word.
+const LONG_WORD: usize = LONG_TEXT / 4;
+
 /// A prompt as tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tokens {
@@ -190,7 +193,8 @@ impl Encoder {
             let needed = tokens.len() - body.len();
             let what = match prompt.0.iter().filter(|piece| **piece == Piece::Marker(LABEL)).count() {
                 0 => "prompt, examples and special tokens".to_owned(),
-                labels => format!("{labels} labels with prompt and examples"),
+                1 => "one label with prompt and examples, if any,".to_owned(),
+                labels => format!("{labels} labels with prompt and examples, if any,"),
             };
             return Err(Error::Record(format!(
                 "{what} need {needed} tokens{text}, but a sequence may have {}: use \
@@ -216,16 +220,20 @@ impl Encoder {
     }
 
     /// Tokens of a run. A record's text of any size is read only as far as it can be kept: the words behind that
-    /// are left out of the run, but for the last one where more stands behind it.
+    /// are left out of the run, but for the last one where more stands behind it. Where a script has no blanks, or a text
+    /// none, characters take the place of words: the cut is far behind what is kept.
     fn ids_of(&self, run: &mut Run) -> Result<Vec<u32>> {
         let tokenizer = self.tokenizer_of(run);
         let Some(body) = run.body.clone() else { return ids(tokenizer, &run.text) };
-        let space_before = |end: usize| run.text[body.start..end].rfind(char::is_whitespace).map(|at| body.start + at);
+        let word_before = |end: usize| {
+            let start = run.text.floor_char_boundary(end - LONG_WORD.min(end - body.start));
+            run.text[start..end].rfind(char::is_whitespace).map_or(start, |at| start + at)
+        };
         let is_last = body.end == run.text.len();
-        let rest = if is_last { body.end } else { space_before(body.end).unwrap_or(body.start) };
+        let rest = if is_last { body.end } else { word_before(body.end) };
         let mut size = LONG_TEXT;
         while body.start + size < rest {
-            let end = space_before(run.text.floor_char_boundary(body.start + size)).unwrap_or(body.start);
+            let end = word_before(run.text.floor_char_boundary(body.start + size));
             let text = [&run.text[..end], &run.text[rest..]].concat();
             let tokens = ids(tokenizer, &text)?;
             let beginning = Placed { tokens: 0..tokens.len(), run: Run { text, body: Some(body.start..end), ..*run } };
@@ -439,6 +447,11 @@ mod tests {
 
     /// Words `a` to `d` and the two markers that each tokenizer has; all else is the token 4.
     fn words(max_length: usize) -> Encoder {
+        pieces(max_length, &json!({"type": "WhitespaceSplit"}))
+    }
+
+    /// The same, where words are what `pre_tokenizer` makes of a text.
+    fn pieces(max_length: usize, pre_tokenizer: &Value) -> Encoder {
         let vocab = json!({"a": 0, "b": 1, "c": 2, "d": 3, "?": 4});
         let token = |id: u32, content: &str| {
             json!({"id": id, "content": content, "special": true, "single_word": false, "lstrip": false,
@@ -447,7 +460,7 @@ mod tests {
         let text = json!({
             "version": "1.0",
             "added_tokens": [token(5, LABEL), token(6, "<<SEP>>")],
-            "pre_tokenizer": {"type": "WhitespaceSplit"},
+            "pre_tokenizer": pre_tokenizer,
             "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "?"},
         });
         Encoder::parse(&text.to_string(), max_length, Path::new("tokenizer.json")).unwrap()
@@ -487,5 +500,16 @@ mod tests {
         let behind = Prompt(vec![Piece::Body(&spaces), Piece::Text(" d".into())]);
         assert_eq!(words(4).encode(&behind).unwrap().ids, [0, 1, 0, 3]);
         assert_eq!(words(3).encode(&Prompt(vec![Piece::Body(&spaces)])).unwrap().ids, [0, 1, 0]);
+    }
+    #[test]
+    fn a_text_of_any_size_without_blanks_is_read_only_as_far_as_it_is_kept() {
+        let characters = json!({"type": "Split", "pattern": {"Regex": "."}, "behavior": "Isolated", "invert": false});
+        let encoder = pieces(5, &characters);
+        let long = "ab".repeat(4 * LONG_TEXT);
+        assert_eq!(encoder.encode(&Prompt(vec![Piece::Body(&long)])).unwrap().ids, [0, 1, 0, 1, 0]);
+        let around = Prompt(vec![Piece::Text("c".into()), Piece::Body(&long), Piece::Text("d".into())]);
+        assert_eq!(encoder.encode(&around).unwrap().ids, [2, 0, 1, 0, 3]);
+        let mut run = Run { body: Some(0..long.len()), leads: true, text: long };
+        assert!(encoder.ids_of(&mut run).unwrap().len() <= LONG_TEXT && run.text.len() <= LONG_TEXT);
     }
 }

@@ -31,7 +31,7 @@ impl Head {
     /// # Errors
     /// Unsupported settings, missing or mismatched tensors.
     pub fn load(config: &Config, weights: &Weights, hidden: usize) -> Result<Self> {
-        let activation = Activation::parse(&config.projector_hidden_act).map_err(|e| weights.error(e))?;
+        let activation = Activation::parse(&config.projector_hidden_act).map_err(|e| weights.setting_error(e))?;
         let projector = |name| Projector::load(&weights.at(name), [hidden; 2], activation, config.dropout);
         let scaled = config.normalize_features || config.architecture_type.has_label_encoder();
         Ok(Self {

@@ -60,7 +60,7 @@ impl Scorer {
             ScorerType::Mlp => Self::mlp(weights, hidden)?,
             ScorerType::Hopfield => Self::Hopfield(Box::new(Hopfield::load(weights, hidden)?)),
             ScorerType::DecoderKv => {
-                return Err(weights.error("scorer_type `decoder-kv` is only for the architecture of that name"));
+                return Err(weights.setting_error("scorer_type `decoder-kv` is only for the architecture of that name"));
             }
             ScorerType::CrossAttn => Self::CrossAttention(Box::new(CrossAttention::load(config, weights, hidden)?)),
         })
@@ -186,7 +186,9 @@ impl CrossAttention {
     fn load(config: &Config, weights: &Weights, hidden: usize) -> Result<Self> {
         let heads = config.scorer_num_heads;
         if heads == 0 || !hidden.is_multiple_of(heads) {
-            return Err(weights.error(format!("scorer_num_heads {heads} does not divide the hidden size {hidden}")));
+            return Err(
+                weights.setting_error(format!("scorer_num_heads {heads} does not divide the hidden size {hidden}"))
+            );
         }
         let linear = |name| Linear::load(&weights.at(name), hidden, hidden);
         let norm = |name| LayerNorm::load(&weights.at(name), hidden, LAYER_NORM_EPS);

@@ -239,7 +239,7 @@ impl Attention {
     /// # Errors
     /// The heads do not divide the width.
     pub fn beside(weights: &Weights, hidden: usize, heads: usize) -> Result<Self> {
-        let attention = Self::new(hidden, heads).map_err(|e| weights.error(e))?;
+        let attention = Self::new(hidden, heads).map_err(|e| weights.setting_error(e))?;
         Ok(Self { precision: precision(weights), ..attention })
     }
 

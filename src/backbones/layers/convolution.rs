@@ -31,7 +31,7 @@ impl Convolution {
     /// Settings that exclude each other; a missing tensor or one of another shape.
     pub fn load(weights: &Weights, hidden: usize, taps: usize, groups: usize, activation: Activation) -> Result<Self> {
         if groups == 0 || !hidden.is_multiple_of(groups) || taps.is_multiple_of(2) {
-            return Err(weights.error(format!(
+            return Err(weights.setting_error(format!(
                 "conv_groups {groups} must divide hidden_size {hidden}, and conv_kernel_size {taps} must be odd"
             )));
         }

@@ -104,7 +104,7 @@ impl Linear {
             let way = Self::tensors(weights, &parts, inputs, outputs, with_bias)?;
             return Ok(Self { inputs, outputs: joined, dropout: Dropout::default(), way: Way::Tensors(way) });
         }
-        let mut weight = Vec::with_capacity(joined * inputs);
+        let mut weight = Vec::new();
         let mut bias = Vec::new();
         for part in &parts {
             weight.extend(part.weights.vec(&part.weight, &[outputs, inputs])?);
