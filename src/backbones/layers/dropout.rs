@@ -23,6 +23,12 @@ impl Dropout {
         Self { rate, noise: weights.noise().filter(|_| rate > 0.0).cloned() }
     }
 
+    /// Whether it is beside layers that do not learn, where nothing is ever left out.
+    #[cfg(feature = "cuda")]
+    pub(super) fn is_idle(&self) -> bool {
+        self.noise.is_none()
+    }
+
     /// The key of the next mask; none where nothing is left out now.
     fn draw(&self) -> Option<u64> {
         self.noise.as_ref()?.draw()

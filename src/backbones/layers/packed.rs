@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use candle_core::{DType, Device, Tensor};
 
@@ -92,8 +92,15 @@ impl Rectangle {
 pub(crate) struct Packing {
     /// The place of each token in its sequence: `(tokens)`.
     pub(super) positions: Tensor,
-    /// Neighbouring sequences of like length.
-    pub(super) groups: Vec<Group>,
+    /// The rows of each sequence.
+    pub(super) ranges: Vec<Range<usize>>,
+    /// Those that are seen.
+    pub(super) seen: Vec<Range<usize>>,
+    /// Neighbouring sequences of like length, from the first operation on that asks.
+    groups: OnceLock<Vec<Group>>,
+    /// How a kernel cuts them, likewise.
+    #[cfg(any(feature = "cuda", test))]
+    pub(super) tiles: OnceLock<Tensor>,
 }
 
 /// Sequences in one rectangle.
@@ -113,30 +120,48 @@ impl Packing {
     pub(crate) fn new(bounds: &[usize], text: Option<&[Range<usize>]>, device: &Device) -> Result<Self> {
         let ranges: Vec<Range<usize>> = bounds.windows(2).map(|pair| pair[0]..pair[1]).collect();
         let positions = ranges.iter().flat_map(|range| 0..range.len() as u32);
+        Ok(Self {
+            positions: Tensor::from_iter(positions, device)?,
+            seen: text.map_or_else(|| ranges.clone(), <[_]>::to_vec),
+            ranges,
+            groups: OnceLock::new(),
+            #[cfg(any(feature = "cuda", test))]
+            tiles: OnceLock::new(),
+        })
+    }
+
+    /// Neighbouring sequences of like length.
+    pub(super) fn groups(&self) -> Result<&[Group]> {
+        if let Some(groups) = self.groups.get() {
+            return Ok(groups);
+        }
+        let groups = self.group()?;
+        Ok(self.groups.get_or_init(|| groups))
+    }
+
+    fn group(&self) -> Result<Vec<Group>> {
         let alike = |group: &[Range<usize>], next: &Range<usize>| {
             let lengths = || group.iter().chain([next]).map(ExactSizeIterator::len);
             let (shortest, longest) = (lengths().min().unwrap_or(0), lengths().max().unwrap_or(0));
             shortest as f64 >= longest as f64 * LIKE_LENGTH
         };
         let mut groups: Vec<Vec<Range<usize>>> = Vec::new();
-        for range in &ranges {
+        for range in &self.ranges {
             match groups.last_mut() {
                 Some(group) if alike(group, range) => group.push(range.clone()),
                 _ => groups.push(vec![range.clone()]),
             }
         }
+        let device = self.positions.device();
         let mut sequence = 0;
         let group = |ranges: Vec<Range<usize>>| {
             let rectangle = Rectangle::new(&ranges, device)?;
-            let seen = text.map_or(ranges.as_slice(), |text| &text[sequence..sequence + ranges.len()]);
+            let seen = &self.seen[sequence..sequence + ranges.len()];
             sequence += ranges.len();
             let hidden = hide_beyond(seen, rectangle.length, device)?;
             Ok(Group { rectangle, hidden, masks: Mutex::default() })
         };
-        Ok(Self {
-            positions: Tensor::from_iter(positions, device)?,
-            groups: groups.into_iter().map(group).collect::<Result<_>>()?,
-        })
+        groups.into_iter().map(group).collect()
     }
 }
 

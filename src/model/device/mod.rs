@@ -3,6 +3,8 @@
 use candle_core::{DType, Device as Hardware};
 
 use super::Precision;
+#[cfg(feature = "cuda")]
+use crate::backbones::layers;
 use crate::error::{Error, Result};
 use crate::kernels;
 
@@ -81,7 +83,8 @@ impl Place {
             Hardware::Cuda(_) => "CUDA GPU",
             Hardware::Metal(_) => "Metal GPU",
         };
-        let description = format!("{name}, arithmetic: {}{without}", dtype.as_str());
+        let attention = attention(&hardware, dtype);
+        let description = format!("{name}, arithmetic: {}{attention}{without}", dtype.as_str());
         Ok(Self { hardware, dtype, description })
     }
 }
@@ -107,6 +110,23 @@ fn free_memory(hardware: &Hardware) -> Option<usize> {
 #[cfg(not(feature = "cuda"))]
 fn free_memory(_: &Hardware) -> Option<usize> {
     None
+}
+
+/// How attention runs, where there is a choice.
+#[cfg(feature = "cuda")]
+fn attention(hardware: &Hardware, dtype: DType) -> String {
+    match hardware {
+        Hardware::Cuda(_) => match layers::attention_by_own_kernel(hardware, dtype) {
+            Ok(()) => ", attention: own kernel".into(),
+            Err(reason) => format!(", attention: candle's operations ({reason})"),
+        },
+        _ => String::new(),
+    }
+}
+
+#[cfg(not(feature = "cuda"))]
+fn attention(_: &Hardware, _: DType) -> &'static str {
+    ""
 }
 
 /// The NVIDIA GPU with this number.

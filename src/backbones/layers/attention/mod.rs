@@ -13,6 +13,9 @@ use crate::checkpoint::Weights;
 use crate::error::{Error, Result};
 use crate::kernels::{self, AttentionShape, DistanceTable, Rows};
 
+#[cfg(any(feature = "cuda", test))]
+pub(super) mod cuda;
+
 /// What is added to the product of query and key.
 #[derive(Clone, Copy)]
 pub enum Bias<'a> {
@@ -289,9 +292,11 @@ impl Attention {
         }
         // A bias that learns, or came from one that does, is made for tensors whatever its input.
         if !kernels_take(query_key_value) || !bias.is_on_kernels() {
-            let groups = &sequences.packing(query_key_value.device())?.groups;
-            let outputs = groups.iter().map(|group| self.attend(query_key_value, group, bias));
-            return Ok(Tensor::cat(&outputs.collect::<Result<Vec<_>>>()?, 0)?);
+            #[cfg(feature = "cuda")]
+            if let Some(out) = self.by_own_kernel(query_key_value, sequences, bias)? {
+                return Ok(out);
+            }
+            return self.by_tensors(query_key_value, sequences, bias);
         }
         let shape = self.shape(sequences);
         let bias = match bias {
@@ -364,6 +369,13 @@ impl Attention {
             })
         })??;
         matrix(out, hidden)
+    }
+
+    /// By operations on padded rectangles, one for each group of sequences.
+    fn by_tensors(&self, query_key_value: &Tensor, sequences: &Sequences, bias: Bias<'_>) -> Result<Tensor> {
+        let groups = sequences.packing(query_key_value.device())?.groups()?;
+        let outputs = groups.iter().map(|group| self.attend(query_key_value, group, bias));
+        Ok(Tensor::cat(&outputs.collect::<Result<Vec<_>>>()?, 0)?)
     }
 
     /// One group of sequences: `(tokens, 3 * hidden)` to the group's rows of `(tokens, hidden)`.

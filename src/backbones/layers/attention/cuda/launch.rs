@@ -1,0 +1,180 @@
+//! The launch of the kernel.
+
+use candle_core::backend::BackendStorage;
+use candle_core::cuda_backend::cudarc::driver::{CudaView, DeviceRepr, LaunchArgs, LaunchConfig, PushKernelArg};
+use candle_core::cuda_backend::{CudaDType, CudaStorage, WrapErr};
+use candle_core::{CpuStorage, CustomOp1, DType, Layout, Shape, Storage, StorageRef, Tensor, WithDType};
+
+use super::operands::Added;
+use super::verdict;
+use crate::backbones::Sequences;
+use crate::backbones::layers::attention::{Attention, Bias};
+use crate::backbones::layers::packed::Packing;
+use crate::error::Result;
+
+/// The widths of heads that `attention.cu` is compiled for, rising; a narrower head takes the next.
+const WIDTHS: [usize; 4] = [32, 64, 96, 128];
+
+/// `THREADS` in `attention.cu`.
+const THREADS: u32 = 128;
+
+/// No sequence is longer.
+const NO_WINDOW: usize = 1 << 30;
+
+pub(super) fn ptx(dtype: DType) -> Option<&'static str> {
+    match dtype {
+        DType::F32 => Some(include_str!(concat!(env!("OUT_DIR"), "/attention_f32.ptx"))),
+        DType::F16 => Some(include_str!(concat!(env!("OUT_DIR"), "/attention_f16.ptx"))),
+        DType::BF16 => Some(include_str!(concat!(env!("OUT_DIR"), "/attention_bf16.ptx"))),
+        _ => None,
+    }
+}
+
+impl Attention {
+    /// `(tokens, 3 * hidden)` to `(tokens, hidden)`; none where that is left to candle's operations.
+    pub(in super::super) fn by_own_kernel(
+        &self,
+        query_key_value: &Tensor,
+        sequences: &Sequences,
+        bias: Bias<'_>,
+    ) -> Result<Option<Tensor>> {
+        let device = query_key_value.device();
+        let learns = query_key_value.track_op() || !self.dropout.is_idle();
+        let is_wide = self.head_dim > WIDTHS[WIDTHS.len() - 1];
+        if !device.is_cuda() || learns || is_wide || sequences.tokens() == 0 {
+            return Ok(None);
+        }
+        if verdict(device, query_key_value.dtype()).is_err() {
+            return Ok(None);
+        }
+        let packing = sequences.packing(device)?;
+        let Some(added) = self.added(query_key_value, packing, bias)? else { return Ok(None) };
+        self.launch(query_key_value, packing, &added).map(Some)
+    }
+
+    pub(super) fn launch(&self, query_key_value: &Tensor, packing: &Packing, added: &Added) -> Result<Tensor> {
+        let launch = Launch { attention: self, tiles: packing.tiles()?, added };
+        Ok(query_key_value.contiguous()?.apply_op1_no_bwd(&launch)?)
+    }
+}
+
+/// The operation on `(tokens, 3 * hidden)`, contiguous.
+struct Launch<'a> {
+    attention: &'a Attention,
+    tiles: &'a Tensor,
+    added: &'a Added,
+}
+
+impl CustomOp1 for Launch<'_> {
+    fn name(&self) -> &'static str {
+        "attention"
+    }
+
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
+        candle_core::bail!("this attention is for a GPU: this is a bug")
+    }
+
+    fn cuda_fwd(&self, storage: &CudaStorage, layout: &Layout) -> candle_core::Result<(CudaStorage, Shape)> {
+        let out = match storage.dtype() {
+            DType::F32 => self.run::<f32>(storage, layout)?,
+            DType::F16 => self.run::<half::f16>(storage, layout)?,
+            DType::BF16 => self.run::<half::bf16>(storage, layout)?,
+            other => candle_core::bail!("attention of {}: this is a bug", other.as_str()),
+        };
+        Ok((out, (layout.dims()[0], self.attention.heads * self.attention.head_dim).into()))
+    }
+}
+
+impl Launch<'_> {
+    fn run<T: CudaDType + DeviceRepr + WithDType>(
+        &self,
+        storage: &CudaStorage,
+        layout: &Layout,
+    ) -> candle_core::Result<CudaStorage> {
+        let (tokens, width) = layout.shape().dims2()?;
+        let &Attention { heads, head_dim, scale, window, causal, .. } = self.attention;
+        let hidden = heads * head_dim;
+        let all = view::<T>(storage, layout)?;
+        let [query, key, value] = [0, 1, 2].map(|part| all.slice(part * hidden..));
+        let tiles = hold(Some(self.tiles));
+        let tiles = held::<u32>(&tiles)?;
+        let relative = hold(self.added.relative.as_ref().map(|(table, _)| table));
+        let relative = held::<T>(&relative)?;
+        let positions = self.added.positions.as_ref();
+        let [c2p, p2c, index] = [
+            hold(positions.and_then(|positions| positions.c2p.as_ref())),
+            hold(positions.and_then(|positions| positions.p2c.as_ref())),
+            hold(positions.map(|positions| &positions.index)),
+        ];
+        let (c2p, p2c, index) = (held::<T>(&c2p)?, held::<T>(&p2c)?, held::<u32>(&index)?);
+        // SAFETY: the kernel writes every row of every sequence, which together are all.
+        let mut out = unsafe { storage.device.alloc::<T>(tokens * hidden)? };
+
+        let number = |x: usize| x as u32;
+        let (stride, head_dim, rows) = (number(width), number(head_dim), number(tokens));
+        let (window, causal) = (number(window.unwrap_or(NO_WINDOW).min(NO_WINDOW)), u32::from(causal));
+        let reach = number(self.added.relative.as_ref().map_or(0, |(_, reach)| *reach));
+        let [count, longest, first] =
+            positions.map_or([0; 3], |positions| [positions.count, positions.longest, positions.first].map(number));
+        let (kernel, module, ptx) = self.kernel(T::DTYPE)?;
+        let function = storage.device.get_or_load_custom_func(&kernel, &module, ptx)?;
+        let mut arguments = function.builder();
+        arguments.arg(&query).arg(&key).arg(&value).arg(&mut out);
+        push(&mut arguments, tiles.as_ref());
+        arguments.arg(&stride).arg(&stride).arg(&head_dim).arg(&scale).arg(&window).arg(&causal);
+        push(&mut arguments, relative.as_ref());
+        arguments.arg(&reach);
+        push(&mut arguments, c2p.as_ref());
+        push(&mut arguments, p2c.as_ref());
+        arguments.arg(&count);
+        push(&mut arguments, index.as_ref());
+        arguments.arg(&longest).arg(&first).arg(&rows);
+        let blocks = number(self.tiles.dim(0)?);
+        let grid =
+            LaunchConfig { grid_dim: (blocks, number(heads), 1), block_dim: (THREADS, 1, 1), shared_mem_bytes: 0 };
+        // SAFETY: the arguments are those of the kernel, in its order and of the sizes of its types; what it reads lies
+        // in tensors whose shapes were made for these sequences and heads, and is held until it was launched.
+        unsafe { arguments.launch(grid) }.w()?;
+        Ok(CudaStorage::wrap_cuda_slice(out, storage.device.clone()))
+    }
+
+    /// The kernel's name, its module's and its module.
+    fn kernel(&self, dtype: DType) -> candle_core::Result<(String, String, &'static str)> {
+        let width = WIDTHS.into_iter().find(|&width| self.attention.head_dim <= width);
+        let (Some(width), Some(ptx)) = (width, ptx(dtype)) else {
+            candle_core::bail!("no attention for heads of {}: this is a bug", self.attention.head_dim)
+        };
+        Ok((format!("attention_{width}"), format!("gliclass_attention_{}", dtype.as_str()), ptx))
+    }
+}
+
+/// The storage of an operand, held while the kernel is launched.
+type Held<'a> = Option<(StorageRef<'a>, &'a Layout)>;
+
+fn hold(operand: Option<&Tensor>) -> Held<'_> {
+    operand.map(Tensor::storage_and_layout)
+}
+
+fn held<'a, T: CudaDType>(operand: &'a Held<'_>) -> candle_core::Result<Option<CudaView<'a, T>>> {
+    let view = |(storage, layout): &'a (StorageRef<'_>, &Layout)| match &**storage {
+        Storage::Cuda(storage) => view(storage, layout),
+        _ => candle_core::bail!("an operand of attention on another device: this is a bug"),
+    };
+    operand.as_ref().map(view).transpose()
+}
+
+fn view<'a, T: CudaDType>(storage: &'a CudaStorage, layout: &Layout) -> candle_core::Result<CudaView<'a, T>> {
+    let Some((start, end)) = layout.contiguous_offsets() else {
+        candle_core::bail!("an operand of attention with gaps: this is a bug")
+    };
+    Ok(storage.as_cuda_slice::<T>()?.slice(start..end))
+}
+
+/// An operand, or a null pointer.
+fn push<'a, T>(arguments: &mut LaunchArgs<'a>, operand: Option<&'a CudaView<'_, T>>) {
+    static NULL: u64 = 0;
+    match operand {
+        Some(operand) => arguments.arg(operand),
+        None => arguments.arg(&NULL),
+    };
+}
