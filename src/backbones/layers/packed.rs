@@ -109,6 +109,8 @@ pub(super) struct Group {
     pub(super) rectangle: Rectangle,
     /// Hides the keys that no query sees, in f32: `(count, 1, length)`; none where there are none.
     hidden: Option<Tensor>,
+    /// How many keys of each sequence are seen, the first ones.
+    seen: Vec<usize>,
     masks: Mutex<BTreeMap<Sight, Vec<Tensor>>>,
 }
 
@@ -159,7 +161,8 @@ impl Packing {
             let seen = &self.seen[sequence..sequence + ranges.len()];
             sequence += ranges.len();
             let hidden = hide_beyond(seen, rectangle.length, device)?;
-            Ok(Group { rectangle, hidden, masks: Mutex::default() })
+            let seen = seen.iter().map(ExactSizeIterator::len).collect();
+            Ok(Group { rectangle, hidden, seen, masks: Mutex::default() })
         };
         groups.into_iter().map(group).collect()
     }
@@ -175,6 +178,19 @@ fn hide_beyond(seen: &[Range<usize>], length: usize, device: &Device) -> Result<
 }
 
 impl Group {
+    /// 1 at queries that see a key, 0 where all that are near enough are hidden, `(count, length, 1)`; none where all
+    /// queries see one.
+    pub(super) fn sighted(&self, (window, _): Sight, dtype: DType, device: &Device) -> Result<Option<Tensor>> {
+        let length = self.rectangle.length;
+        let Some(window) = window else { return Ok(None) };
+        let sees = |i: usize, seen: usize| i.saturating_sub(window) < seen;
+        if self.seen.iter().all(|seen| sees(length.saturating_sub(1), *seen)) {
+            return Ok(None);
+        }
+        let places = self.seen.iter().flat_map(|seen| (0..length).map(move |i| f32::from(sees(i, *seen))));
+        Ok(Some(Tensor::from_iter(places, device)?.reshape((self.seen.len(), length, 1))?.to_dtype(dtype)?))
+    }
+
     /// What is added to scores `(.., sequences, length, length)` to hide keys; each is broadcast.
     pub(super) fn masks(&self, sight: Sight, dtype: DType, device: &Device) -> Result<Vec<Tensor>> {
         let mut masks = self.masks.lock().unwrap_or_else(PoisonError::into_inner);

@@ -46,8 +46,11 @@ fn attention_inside_sequences_of_any_length_and_window() {
             Some(distance) => attention.within(distance),
             None => attention,
         };
-        let [a, b] = [&x, &variable(&x)].map(|x| attention.forward(x, &sequences).unwrap());
-        assert_close(&a, &b, &format!("window {window:?}"));
+        // Of padded sequences, too: padding far behind a text sees nothing of it.
+        for sequences in [&sequences, &Sequences::padded([2, 10, 9, 7, 1], 10, 1)] {
+            let [a, b] = [&x, &variable(&x)].map(|x| attention.forward(x, sequences).unwrap());
+            assert_close(&a, &b, &format!("window {window:?} over {sequences:?}"));
+        }
     }
 }
 

@@ -409,7 +409,10 @@ impl Attention {
             scores = scores.reshape((heads * count, length, length))?;
         }
         let weights = self.dropout.forward(&softmax(&scores)?)?;
-        let context = weights.matmul(&value)?.reshape((heads, count, length, head_dim))?;
+        let mut context = weights.matmul(&value)?.reshape((heads, count, length, head_dim))?;
+        if let Some(sighted) = group.sighted(sight, context.dtype(), context.device())? {
+            context = context.broadcast_mul(&sighted)?;
+        }
         let context = context.permute((1, 2, 0, 3))?.contiguous()?.reshape((count, length, heads * head_dim))?;
         group.rectangle.empty(&context)
     }
