@@ -24,14 +24,15 @@ pub(super) fn encode<R>(classifier: &impl Classifier, window: Vec<(u64, Entry<R>
 /// Cuts jobs into batches: in their order, so that outcomes come in the order in which they are written; where padding
 /// costs, of like length, the longest first so that none is left over at the end.
 ///
-/// Where there is not enough for a full batch on every thread, the batches are smaller.
+/// Where there is not enough for a full batch on every thread, the batches are smaller; a device that pads computes one
+/// at a time, whatever the threads.
 pub(super) fn cut<R>(mut jobs: Vec<Job<R>>, limits: &Limits, threads: usize) -> Vec<Vec<Job<R>>> {
     let length = |job: &Job<R>| job.encoded.cost();
     if limits.padded {
         jobs.sort_by_key(|job| std::cmp::Reverse(length(job)));
     }
     let total: usize = jobs.iter().map(length).sum();
-    let budget = limits.batch_tokens.min(total.div_ceil(threads));
+    let budget = if limits.padded { limits.batch_tokens } else { limits.batch_tokens.min(total.div_ceil(threads)) };
     let mut batches: Vec<Vec<Job<R>>> = Vec::new();
     let mut tokens = 0;
     for job in jobs {
