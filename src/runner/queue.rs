@@ -116,6 +116,16 @@ impl<R> State<R> {
         self.next + self.slots.len() as u64 - 1
     }
 
+    /// Takes in the batches of a window before those of later ones, which another worker may have cut meanwhile.
+    fn put_in_order(&mut self, batches: Vec<Vec<Job<R>>>) {
+        let Some(first) = batches.first().map(|batch| batch[0].place) else { return };
+        // All places of an earlier window are before any of this one.
+        let earlier = self.batches.partition_point(|batch| batch[0].place < first);
+        let later = self.batches.split_off(earlier);
+        self.batches.extend(batches);
+        self.batches.extend(later);
+    }
+
     /// Reads no more, and forgets what no worker has begun.
     fn interrupt(&mut self) {
         self.closed = true;
@@ -234,7 +244,7 @@ impl<R> Queue<R> {
     pub(super) fn finish(&self, batches: Vec<Vec<Job<R>>>, outcomes: Vec<Finished<R>>) {
         let mut state = self.lock();
         state.busy -= 1;
-        state.batches.extend(batches);
+        state.put_in_order(batches);
         let next = state.next;
         for (place, outcome) in outcomes {
             // What was forgotten at an interrupt has no slot.
@@ -284,5 +294,32 @@ impl<R> Drop for StopOnDrop<'_, R> {
         self.0.lock().stop = true;
         self.0.room.notify_all();
         self.0.work.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::records::LabelSet;
+
+    #[test]
+    fn batches_are_computed_in_the_order_of_their_windows_whichever_was_cut_first() {
+        let labels = Arc::new(LabelSet::flat(vec!["a".into()]).unwrap());
+        let batch = |places: &[u64]| -> Vec<Job<()>> {
+            let encoded = || Encoded::new(vec![0], Vec::new(), &labels, false);
+            places.iter().map(|&place| Job { place, raw: (), encoded: encoded() }).collect()
+        };
+        let mut state = State::default();
+        state.put_in_order(vec![batch(&[5, 4])]);
+        state.put_in_order(vec![batch(&[9]), batch(&[8])]);
+        state.put_in_order(vec![batch(&[2, 3]), batch(&[0, 1])]);
+        state.put_in_order(Vec::new());
+        state.put_in_order(vec![batch(&[6, 7])]);
+        let places: Vec<u64> = state.batches.iter().flatten().map(|job| job.place).collect();
+        assert_eq!(places, [2, 3, 0, 1, 5, 4, 6, 7, 9, 8]);
     }
 }

@@ -1,5 +1,7 @@
 //! Records through the whole program, with a small random checkpoint.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::harness::{Program, Sandbox};
@@ -201,10 +203,55 @@ fn classify_writes_one_answer_for_each_text() {
 }
 
 #[test]
+fn a_text_that_fails_is_named_and_keeps_its_place() {
+    let sandbox = Sandbox::new();
+    let long = "word ".repeat(3000);
+    let run = |format: &str, input: &[u8]| {
+        let arguments = ["--on-overflow", "error", "--all-scores", "--format", format];
+        let outcome = classify(&sandbox, &arguments).input(input).run().ends_with(1);
+        outcome.says(&["error: text 2: "]).stdout
+    };
+    let input = format!("One\n{long}\nTwo\n");
+    let lines: Vec<Value> =
+        run("jsonl", input.as_bytes()).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines[0]["error"].is_null() && lines[2]["predictions"].is_array(), "{lines:?}");
+    assert!(lines[1]["text"] == long && lines[1]["error"].as_str().unwrap().contains("do not fit"), "{}", lines[1]);
+    assert_eq!(serde_json::from_str::<Vec<Value>>(&run("json", input.as_bytes())).unwrap(), lines);
+    assert_eq!(run("csv", input.as_bytes()).lines().nth(2), Some(&*format!("{long},,")));
+    assert_eq!(run("text", input.as_bytes()).lines().nth(1), Some(""));
+    let broken = run("jsonl", b"One\nT\xffwo\n");
+    assert!(broken.contains("{\"text\":\"T\u{fffd}wo\",\"error\":\"invalid UTF-8"), "{broken}");
+}
+
+#[test]
+fn sizes_that_no_tensor_has_are_an_error_of_the_model() {
+    let sandbox = Sandbox::new();
+    for name in ["tokenizer.json", "model.safetensors"] {
+        sandbox.write(&format!("model/{name}"), std::fs::read(Path::new(MODEL).join(name)).unwrap());
+    }
+    let config = std::fs::read_to_string(Path::new(MODEL).join("config.json")).unwrap();
+    let mut config: Value = serde_json::from_str(&config).unwrap();
+    for field in ["hidden_size", "intermediate_size"] {
+        let size = std::mem::replace(&mut config["encoder_config"][field], 1_000_000_000_000_u64.into());
+        sandbox.write("model/config.json", config.to_string());
+        let arguments = ["classify", "-m", "./model", "-l", "a", "One"];
+        sandbox.gliclass(arguments).run().ends_with(2).says(&["model.safetensors", "1000000000000"]);
+        config["encoder_config"][field] = size;
+    }
+    config["encoder_config"]["model_type"] = "abacus".into();
+    sandbox.write("model/config.json", config.to_string());
+    sandbox
+        .gliclass(["classify", "-m", "./model", "-l", "a", "One"])
+        .run()
+        .ends_with(2)
+        .says(&["model/config.json: ", "\"abacus\""]);
+}
+
+#[test]
 fn control_characters_of_a_label_do_not_reach_plain_text() {
     let arguments = ["classify", "-m", MODEL, "-l", "\u{1b}[31mred", "--all-scores", "--format", "text", "One"];
     let outcome = Sandbox::new().gliclass(arguments).run().ends_with(0);
-    assert!(outcome.stdout.starts_with("\\u{1b}[31mred\t"), "{}", outcome.stdout);
+    assert!(outcome.stdout.starts_with("\\u001b[31mred\t"), "{}", outcome.stdout);
 }
 
 #[test]
