@@ -7,7 +7,7 @@
 
 use std::cell::RefCell;
 
-use super::integers::{Integers, Multiply, Unit};
+use super::integers::{Integers, Multiply, Numbers, Unit};
 use crate::kernels::pack::Aligned;
 use crate::kernels::part::Part;
 use crate::kernels::simd::Simd;
@@ -72,8 +72,8 @@ impl Blocks {
     /// Packs `weight (columns, depth)`, row-major.
     pub(in crate::kernels) fn new(unit: Unit, weight: &[f32], columns: usize, depth: usize) -> Self {
         let (blocks, width) = (depth.div_ceil(BLOCK), unit.isa().panel());
-        let (each, _, most) = unit.numbers();
-        let words = BLOCK / each;
+        let Numbers { in_word, most_of_columns, .. } = unit.numbers();
+        let words = BLOCK / in_word;
         let mut lines = Aligned::zeros(columns.next_multiple_of(width) * blocks * words);
         let mut scales = vec![0.0; columns.next_multiple_of(width) * blocks * 2];
         for (column, row) in weight.chunks_exact(depth.max(1)).enumerate() {
@@ -82,7 +82,7 @@ impl Blocks {
                 let mut joined = [0; BLOCK];
                 let joined = &mut joined[..words];
                 // SAFETY: `unit` proves that this machine has the instructions.
-                let (step, sum) = unsafe { narrow_column(numbers, most, joined) };
+                let (step, sum) = unsafe { narrow_column(numbers, most_of_columns, joined) };
                 let scales = &mut scales[block * 2 * width..][..2 * width];
                 scales[column] = step;
                 scales[width + column] = step * sum as f32;
@@ -106,15 +106,16 @@ impl Blocks {
     pub(in crate::kernels) fn product(&self, part: Part) {
         /// Words in a block of rows: half of a second cache of 512 KiB.
         const CACHED: usize = 1 << 16;
-        let words = self.blocks * BLOCK / self.unit.numbers().0;
+        let words = self.blocks * BLOCK / self.unit.numbers().in_word;
         INPUT.with_borrow_mut(|input| part.in_blocks(CACHED, words, ROWS, |part| self.block(part, input)));
     }
 
     fn block(&self, part: Part, input: &mut Input) {
         let (unit, blocks) = (self.unit, self.blocks);
         let width = unit.isa().panel();
-        let (each, most, _) = unit.numbers();
-        let each = BLOCK / each;
+        let Numbers { in_word, most_of_rows, .. } = unit.numbers();
+        // Of a block.
+        let each = BLOCK / in_word;
         // An odd number of cache lines between rows, so that they do not share sets of the first cache.
         let stride = (blocks * each).next_multiple_of(LINE) | LINE;
         let words = input.words.resize(part.rows() * stride);
@@ -122,7 +123,7 @@ impl Blocks {
         for (row, to) in part.x.chunks_exact(part.depth.max(1)).zip(words.chunks_exact_mut(stride)) {
             for (numbers, to) in row.chunks(BLOCK).zip(to.chunks_exact_mut(each)) {
                 // SAFETY: `unit` proves that this machine has the instructions.
-                input.scales.push(unsafe { narrow_row(numbers, most, to) });
+                input.scales.push(unsafe { narrow_row(numbers, most_of_rows, to) });
             }
         }
         let (words, scales, first) = (&*words, &*input.scales, part.column);

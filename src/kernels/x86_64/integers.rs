@@ -171,6 +171,13 @@ impl Multiply for WideVnni {
     }
 }
 
+/// The whole numbers that a [`Unit`] multiplies: see [`Multiply`].
+pub(super) struct Numbers {
+    pub(super) in_word: usize,
+    pub(super) most_of_rows: u16,
+    pub(super) most_of_columns: u16,
+}
+
 /// What multiplies whole numbers: a value is the proof that this machine has the instructions.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::kernels) enum Unit {
@@ -222,10 +229,10 @@ impl Unit {
         with!(self, m => of(m))
     }
 
-    /// Numbers in a word, the most that those of rows are, and the most that those of columns are.
-    pub(super) fn numbers(self) -> (usize, u16, u16) {
-        fn of<M: Multiply>(_: M) -> (usize, u16, u16) {
-            (M::EACH, M::MOST_OF_ROWS, M::MOST_OF_COLUMNS)
+    /// Which numbers it multiplies.
+    pub(super) fn numbers(self) -> Numbers {
+        fn of<M: Multiply>(_: M) -> Numbers {
+            Numbers { in_word: M::EACH, most_of_rows: M::MOST_OF_ROWS, most_of_columns: M::MOST_OF_COLUMNS }
         }
         with!(self, m => of(m))
     }
