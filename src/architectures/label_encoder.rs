@@ -24,6 +24,8 @@ pub struct LabelTokenizer {
     pub encoder: Encoder,
     /// The padding's token id.
     pub padding: u32,
+    /// Whether the padding stands before the label.
+    pub pads_before: bool,
 }
 
 /// The label side of a bi-encoder.
@@ -48,14 +50,19 @@ impl LabelEncoder {
         let label_config = config.label_model_config.clone().unwrap_or_default();
         let backbone = backbones::load(&label_config, false, &weights.at("label_encoder"))?;
         let activation = Activation::parse(&config.projector_hidden_act).map_err(|e| weights.setting_error(e))?;
-        let LabelTokenizer { encoder, padding } = tokenizer;
+        let LabelTokenizer { encoder, padding, pads_before } = tokenizer;
+        if pads_before && !backbone.is_causal() {
+            return Err(weights.setting_error(
+                "the tokenizer of the labels has padding_side \"left\": this is supported for causal encoders only",
+            ));
+        }
         let encoder = encoder.at_most(backbone.max_positions().unwrap_or(usize::MAX));
-        if config.pooling_strategy != Pooling::First {
+        if pads_before || config.pooling_strategy != Pooling::First {
             backbone.check(&[padding]).map_err(|e| weights.setting_error(format!("the labels' padding: {e}")))?;
         }
         let columns = [backbone.hidden_size(), hidden];
         Ok(Self {
-            tokenizer: LabelTokenizer { encoder, padding },
+            tokenizer: LabelTokenizer { encoder, padding, pads_before },
             projector: Projector::load(&weights.at("biencoder_projector"), columns, activation, 0.0)?,
             pooling: config.pooling_strategy,
             learns: weights.learn(),
@@ -129,9 +136,9 @@ impl LabelEncoder {
     }
 
     /// The reference fills all labels of a set up to the longest, and its poolings count the padding: only
-    /// the first token does not depend on it.
+    /// the first token of what is filled up behind it does not depend on it.
     fn padded_length(&self, labels: &LabelSet) -> Result<Option<usize>> {
-        if self.pooling == Pooling::First {
+        if self.pooling == Pooling::First && !self.tokenizer.pads_before {
             return Ok(None);
         }
         let mut longest = 0;
@@ -155,21 +162,32 @@ impl LabelEncoder {
     fn encode(&self, names: &[&str], length: Option<usize>, head: &Head, threads: usize) -> Result<Tensor> {
         let tokens: Vec<Arc<[u32]>> = names.iter().map(|name| self.tokens(name)).collect::<Result<_>>()?;
         let lengths = tokens.iter().map(|tokens| tokens.len());
-        let (sequences, ids): (_, Vec<u32>) = match length {
-            None => (Sequences::new(lengths, threads), tokens.iter().flat_map(|ids| ids.iter().copied()).collect()),
-            Some(length) => {
-                let padding = std::iter::repeat(self.tokenizer.padding);
-                let filled = tokens.iter().flat_map(|ids| ids.iter().copied().chain(padding.clone()).take(length));
-                (Sequences::padded(lengths, length, threads), filled.collect())
-            }
+        let LabelTokenizer { padding, pads_before, .. } = self.tokenizer;
+        let sequences = match length {
+            None => Sequences::new(lengths, threads),
+            Some(length) if pads_before => Sequences::padded_before(lengths, length, threads),
+            Some(length) => Sequences::padded(lengths, length, threads),
         };
+        let ids: Vec<u32> = tokens.iter().flat_map(|ids| filled(ids, length, padding, pads_before)).collect();
         let mut words = self.backbone.embed(&ids)?;
         if self.learns && length.is_some() {
             // As in the reference, the word and the position of padding never change (`padding_idx`).
             words = detach_rows(&words, sequences.padding().flatten())?;
         }
         let hidden = self.backbone.last(words, &sequences)?;
-        let (pooled, _) = text_features(&hidden, &TextRows::all(&sequences), self.pooling, None, threads)?;
+        let labels = match length {
+            None => TextRows::all(&sequences),
+            Some(length) => TextRows::all(&Sequences::new(tokens.iter().map(|_| length), threads)),
+        };
+        let (pooled, _) = text_features(&hidden, &labels, self.pooling, None, threads)?;
         head.labels(&self.projector.forward(&pooled, threads)?, threads)
     }
+}
+
+/// A label's tokens with as much padding, before or behind them, as `length` asks for.
+fn filled(ids: &[u32], length: Option<usize>, padding: u32, pads_before: bool) -> impl Iterator<Item = u32> + '_ {
+    let missing = length.map_or(0, |length| length.saturating_sub(ids.len()));
+    let [before, behind] = if pads_before { [missing, 0] } else { [0, missing] };
+    let padding = move |count| std::iter::repeat_n(padding, count);
+    padding(before).chain(ids.iter().copied()).chain(padding(behind))
 }

@@ -131,6 +131,7 @@ pub struct Decoder {
     rotations: Rotations,
     hidden_size: usize,
     max_positions: usize,
+    causal: bool,
 }
 
 struct Layer {
@@ -174,6 +175,7 @@ impl Decoder {
             rotations: Rotations::new(turning.frequencies, turning.scale, config.num_attention_heads),
             hidden_size: hidden,
             max_positions: config.max_position_embeddings,
+            causal: family.causal,
         })
     }
 }
@@ -311,6 +313,10 @@ impl Backbone for Decoder {
 
     fn max_positions(&self) -> Option<usize> {
         Some(self.max_positions)
+    }
+
+    fn is_causal(&self) -> bool {
+        self.causal
     }
 
     fn check(&self, ids: &[u32]) -> Result<()> {

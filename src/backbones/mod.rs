@@ -55,6 +55,17 @@ impl Sequences {
         Self { text: Some(text.clone()), ..Self::new(text.iter().map(|_| length), threads) }
     }
 
+    /// Texts of these lengths, each behind padding up to `length`, which neither sees nor is seen: both are sequences
+    /// of their own, where there is any. So it is for a causal backbone without absolute positions.
+    pub fn padded_before(lengths: impl IntoIterator<Item = usize>, length: usize, threads: usize) -> Self {
+        let parts = lengths.into_iter().flat_map(|own| [(length.saturating_sub(own), false), (own, true)]);
+        let (lengths, is_text): (Vec<_>, Vec<_>) = parts.filter(|(length, _)| *length > 0).unzip();
+        let sequences = Self::new(lengths, threads);
+        let seen = |(rows, is_text): (Range<usize>, bool)| if is_text { rows } else { rows.start..rows.start };
+        let text = sequences.ranges().zip(is_text).map(seen).collect();
+        Self { text: Some(text), ..sequences }
+    }
+
     /// The rows that layer `index` of `layers` may leave it at after its attention, which sees all.
     fn read_after(&self, index: usize, layers: usize) -> Option<&[usize]> {
         self.read.as_deref().filter(|_| index + 1 == layers)
@@ -96,6 +107,11 @@ pub trait Backbone: Send + Sync {
 
     /// Tokens that a sequence may have, where positions are bounded.
     fn max_positions(&self) -> Option<usize>;
+
+    /// Whether a token sees only itself and those before it.
+    fn is_causal(&self) -> bool {
+        false
+    }
 
     /// Whether there is a word embedding for each of these tokens.
     ///

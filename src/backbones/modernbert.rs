@@ -39,6 +39,7 @@ struct Config {
     /// The old form of the config.
     global_rope_theta: Option<f32>,
     local_rope_theta: Option<f32>,
+    rope_scaling: Option<rope::Parameters>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -85,6 +86,7 @@ impl Config {
             LayerType::FullAttention => parameters.full_attention.as_ref(),
             LayerType::SlidingAttention => parameters.sliding_attention.as_ref(),
         });
+        let parameters = parameters.or(self.rope_scaling.as_ref());
         let theta = match kind {
             LayerType::FullAttention => self.global_rope_theta.unwrap_or(160_000.0),
             LayerType::SlidingAttention => self.local_rope_theta.unwrap_or(10_000.0),

@@ -306,6 +306,9 @@ impl Config {
     /// # Errors
     /// Not JSON, a value outside the supported set (both are named), or settings that exclude each other.
     pub fn parse(text: &str, file: &Path) -> Result<Self> {
+        if !text.trim_start().starts_with('{') {
+            return Err(Error::model(file, "holds no JSON object, which the settings of a model are: fetch it again"));
+        }
         let mut json = serde_json::Deserializer::from_str(text);
         let config: Self =
             serde_path_to_error::deserialize(&mut json).map_err(|e| Error::model(file, e.to_string()))?;

@@ -449,7 +449,8 @@ impl LabelArgs {
         [&self.labels_file, &self.examples, &self.rac_examples].into_iter().flatten().map(PathBuf::as_path)
     }
 
-    /// What a record has that says nothing else. Examples that cannot be written are told, unless `quiet`.
+    /// What a record has that says nothing else. Examples that cannot be written, and a label that may be meant as
+    /// a file, are told, unless `quiet`.
     ///
     /// # Errors
     /// A file cannot be read, or a label is empty or given twice.
@@ -459,6 +460,15 @@ impl LabelArgs {
         if let Some(path) = self.rac_examples.as_deref().filter(|_| useless > 0 && !quiet) {
             let (path, count) = (path.display(), rac_examples.len());
             let line = format!("warning: {path}: {useless} of {count} examples have no true label: left out");
+            terminal::say(&terminal::escaped(&line));
+        }
+        if let [name] = &self.labels[..]
+            && !quiet
+            && Path::new(name).is_file()
+        {
+            let line = format!(
+                "note: --labels {name}: one label, though there is a file of this name: --labels-file reads it"
+            );
             terminal::say(&terminal::escaped(&line));
         }
         Ok(Defaults {
@@ -590,6 +600,11 @@ pub fn check_free<'a>(option: &str, path: &Path, mut taken: impl Iterator<Item =
         bail!("{option} {}: is an input or another output, too: name another file", path.display());
     }
     Ok(())
+}
+
+/// A value of an option as it is typed.
+pub fn name_of(value: &impl ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
 /// A number from 0 to 1.

@@ -1,4 +1,4 @@
-//! The tokenizer of a bi-encoder's labels, and the token that fills them up to one length.
+//! The tokenizer of a bi-encoder's labels, and what fills them up to one length.
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,11 @@ const FAMILIES: [(&str, &[&str]); 3] = [
     ("<|endoftext|>", &["qwen2", "qwen3"]),
 ];
 
+/// Families that fill up before the text where nothing else is said.
+///
+/// Source: `padding_side` in `tokenization_*.py` of transformers.
+const PADDED_BEFORE: [&str; 2] = ["llama", "gemma"];
+
 /// Loads it from beside the checkpoint, or from where the options say; none where labels have no encoder.
 ///
 /// # Errors
@@ -37,12 +42,13 @@ pub(super) fn load(config: &Config, folder: &Path, options: &Options) -> Result<
     let label_config = config.label_model_config.as_ref().unwrap_or(&Value::Null);
     let tokenizer: Value = serde_json::from_str(&text).unwrap_or_default();
     let settings = Settings { folder: &found, tokenizer: &tokenizer, label_config };
+    let pads_before = settings.pads_before();
     match settings.padding(&encoder) {
-        None if config.pooling_strategy != Pooling::First => Err(Error::model(
+        None if pads_before || config.pooling_strategy != Pooling::First => Err(Error::model(
             found.join("tokenizer_config.json"),
             "no pad_token: labels are filled up with it to one length, so it must be named here",
         )),
-        padding => Ok(Some(LabelTokenizer { encoder, padding: padding.unwrap_or(0) })),
+        padding => Ok(Some(LabelTokenizer { encoder, padding: padding.unwrap_or(0), pads_before })),
     }
 }
 
@@ -81,9 +87,23 @@ impl Settings<'_> {
     }
 
     fn of_family(&self, config: &Value) -> Option<&'static str> {
-        let kind = config["tokenizer_class"].as_str().or(self.label_config["model_type"].as_str())?;
-        let kind = kind.trim_end_matches("Fast").trim_end_matches("Tokenizer").to_lowercase().replace(['-', '_'], "");
+        let kind = self.family(config)?;
         FAMILIES.iter().find(|(_, kinds)| kinds.contains(&kind.as_str())).map(|(token, _)| *token)
+    }
+
+    /// Whether the padding stands before the text.
+    fn pads_before(&self) -> bool {
+        let config = self.read("tokenizer_config.json");
+        let side = config["padding_side"].as_str().or(self.tokenizer["padding"]["direction"].as_str());
+        match side {
+            Some(side) => side.eq_ignore_ascii_case("left"),
+            None => self.family(&config).is_some_and(|kind| PADDED_BEFORE.contains(&kind.as_str())),
+        }
+    }
+
+    fn family(&self, config: &Value) -> Option<String> {
+        let kind = config["tokenizer_class"].as_str().or(self.label_config["model_type"].as_str())?;
+        Some(kind.trim_end_matches("Fast").trim_end_matches("Tokenizer").to_lowercase().replace(['-', '_'], ""))
     }
 
     /// A file that need not be there.
@@ -132,5 +152,22 @@ mod tests {
         assert_eq!(padding(listed, json!({"pad_token": "own"}), json!({})), Some(2));
         assert_eq!(padding(json!({}), json!({}), json!({"pad_token_id": 7})), Some(7));
         assert_eq!(padding(json!({}), json!({}), json!({})), Some(1));
+    }
+
+    #[test]
+    fn the_side_of_the_padding_is_what_the_files_say_then_what_the_family_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let pads_before = |config: Value, tokenizer: Value, label_config: Value| {
+            std::fs::write(folder.path().join("tokenizer_config.json"), config.to_string()).unwrap();
+            Settings { folder: folder.path(), tokenizer: &tokenizer, label_config: &label_config }.pads_before()
+        };
+        let [left, right] = ["Left", "Right"].map(|side| json!({"padding": {"direction": side}}));
+        assert!(!pads_before(json!({}), json!({}), json!({"model_type": "bert"})));
+        assert!(pads_before(json!({}), json!({}), json!({"model_type": "gemma"})));
+        assert!(pads_before(json!({"tokenizer_class": "LlamaTokenizerFast"}), json!({"padding": null}), json!({})));
+        assert!(!pads_before(json!({"tokenizer_class": "LlamaTokenizer"}), right.clone(), json!({})));
+        assert!(pads_before(json!({}), left.clone(), json!({})));
+        assert!(pads_before(json!({"padding_side": "left"}), right, json!({})));
+        assert!(!pads_before(json!({"padding_side": "right"}), left, json!({})));
     }
 }

@@ -158,6 +158,10 @@ pub fn from_options(options: &[String]) -> Result<LabelSet> {
             rest = behind.strip_prefix(BETWEEN);
         }
     }
+    if names.iter().any(String::is_empty) {
+        let message = "a label is empty: remove a comma, or put a list with blanks in quotes: \"a, b\"";
+        return Err(Error::Usage(message.into()));
+    }
     LabelSet::flat(names)
 }
 

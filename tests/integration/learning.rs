@@ -36,7 +36,9 @@ fn label_tokenizer(config: &Config, folder: &Path) -> LabelTokenizer {
     let path = folder.join(config.label_model_name.as_deref().unwrap()).join("tokenizer.json");
     let encoder = Encoder::parse_any(&std::fs::read_to_string(&path).unwrap(), 512, &path).unwrap();
     let padding = config.label_model_config.as_ref().unwrap()["pad_token_id"].as_u64().unwrap_or(0);
-    LabelTokenizer { encoder, padding: padding as u32 }
+    let settings = std::fs::read_to_string(path.with_file_name("tokenizer_config.json")).unwrap_or_default();
+    let pads_before = settings.contains(r#""padding_side": "left""#);
+    LabelTokenizer { encoder, padding: padding as u32, pads_before }
 }
 
 fn records(folder: &Path) -> Vec<Encoded> {

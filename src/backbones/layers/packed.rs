@@ -178,11 +178,11 @@ fn hide_beyond(seen: &[Range<usize>], length: usize, device: &Device) -> Result<
 }
 
 impl Group {
-    /// 1 at queries that see a key, 0 where all that are near enough are hidden, `(count, length, 1)`; none where all
-    /// queries see one.
+    /// 1 at queries that see a key, 0 where all that are near enough are hidden or there are none, `(count, length, 1)`;
+    /// none where all queries see one.
     pub(super) fn sighted(&self, (window, _): Sight, dtype: DType, device: &Device) -> Result<Option<Tensor>> {
         let length = self.rectangle.length;
-        let Some(window) = window else { return Ok(None) };
+        let window = window.unwrap_or(usize::MAX);
         let sees = |i: usize, seen: usize| i.saturating_sub(window) < seen;
         if self.seen.iter().all(|seen| sees(length.saturating_sub(1), *seen)) {
             return Ok(None);

@@ -250,11 +250,11 @@ impl Args {
         }
         let errors_before = before.as_ref().map_or(0, |done| done.errors);
         if let Some(done) = &before {
-            let what = if done.complete { "nothing to do, all done already:" } else { "going on after" };
-            self.say(&format!("{what} {} records", done.records));
             if done.complete {
+                self.say("nothing to do, all is done already");
                 return Ok(if errors_before > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS });
             }
+            self.say(&format!("going on after {} records", done.records));
         }
         let model = Adapted::new(candidate.load()?, fitted);
         let interrupted = terminal::listen_for_interrupt()?;

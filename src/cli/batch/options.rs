@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::shard;
-use crate::cli::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs, check_free};
+use crate::cli::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs, check_free, name_of};
 use crate::digest::hex;
 use crate::records::input::Packing;
 use crate::records::output::Existing;
@@ -262,11 +262,11 @@ impl Args {
             if self.shape.hierarchical { labels.shaped(&names) } else { Value::Array(names) }
         };
         let settings = json!({
-            "--input-format": format!("{:?}", self.format()),
+            "--input-format": self.format().to_string(),
             "--text-field": self.text_field,
             "--output-field": self.output_field,
             "--list-separator": self.list_separator,
-            "--on-error": format!("{:?}", self.on_error),
+            "--on-error": name_of(&self.on_error),
             "--labels": defaults.labels.as_deref().map(shaped),
             "--label-separator": defaults.label_separator,
             "--prompt": defaults.prompt.as_deref(),
@@ -282,9 +282,9 @@ impl Args {
             "--all-scores": self.decision.all_scores,
             "--logits": self.shape.logits,
             "--hierarchical": self.shape.hierarchical,
-            "--dtype": format!("{:?}", self.model.dtype),
+            "--dtype": name_of(&self.model.dtype),
             "--max-length": self.model.base.max_length,
-            "--on-overflow": format!("{:?}", self.model.on_overflow),
+            "--on-overflow": name_of(&self.model.on_overflow),
             "--chunk-overlap": self.model.overlap(),
             "--labels-chunk-size": self.model.labels_chunk_size,
         });

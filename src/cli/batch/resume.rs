@@ -220,7 +220,8 @@ pub(in crate::cli) fn differences(was: &Map<String, Value>, is: &Map<String, Val
     let differ = names.filter(|name| was.get(*name) != is.get(*name));
     differ
         .map(|name| {
-            let [was, is] = [was, is].map(|run| run.get(name).unwrap_or(&Value::Null).to_string());
+            let shown = |value: &Value| if value.is_null() { "not given".to_owned() } else { value.to_string() };
+            let [was, is] = [was, is].map(|run| shown(run.get(name).unwrap_or(&Value::Null)));
             if was.len().max(is.len()) > SHOWN {
                 format!("{name} differs")
             } else {
@@ -287,6 +288,6 @@ mod tests {
         was.insert("model".into(), "1".repeat(64).into());
         assert_eq!(differences(&was, &is), ["model differs"]);
         is.clear();
-        assert_eq!(differences(&was, &is)[0], "--threshold was 0.5 and is null");
+        assert_eq!(differences(&was, &is)[0], "--threshold was 0.5 and is not given");
     }
 }

@@ -354,9 +354,11 @@ impl Attention {
             return Err(candle_core::Error::Msg(message).into());
         }
         if !kernels_take(query) {
-            let [key, value] = [key_value.narrow(1, 0, hidden)?, key_value.narrow(1, hidden, hidden)?];
-            let rows: Vec<Range<usize>> = sequences.ranges().collect();
-            return attend_tensors([query, &key, &value], (self.heads, self.scale), &rows, seen, &self.dropout);
+            #[cfg(feature = "cuda")]
+            if let Some(out) = self.over_by_own_kernel(query, key_value, sequences, seen)? {
+                return Ok(out);
+            }
+            return self.over_by_tensors(query, key_value, sequences, seen);
         }
         let shape = self.shape(sequences);
         let mut out = vec![0.0; sequences.tokens() * hidden];
@@ -376,6 +378,20 @@ impl Attention {
         let groups = sequences.packing(query_key_value.device())?.groups()?;
         let outputs = groups.iter().map(|group| self.attend(query_key_value, group, bias));
         Ok(Tensor::cat(&outputs.collect::<Result<Vec<_>>>()?, 0)?)
+    }
+
+    /// [`Attention::forward_over`] by operations on padded rectangles.
+    fn over_by_tensors(
+        &self,
+        query: &Tensor,
+        key_value: &Tensor,
+        sequences: &Sequences,
+        seen: &[Range<usize>],
+    ) -> Result<Tensor> {
+        let hidden = self.heads * self.head_dim;
+        let [key, value] = [key_value.narrow(1, 0, hidden)?, key_value.narrow(1, hidden, hidden)?];
+        let rows: Vec<Range<usize>> = sequences.ranges().collect();
+        attend_tensors([query, &key, &value], (self.heads, self.scale), &rows, seen, &self.dropout)
     }
 
     /// One group of sequences: `(tokens, 3 * hidden)` to the group's rows of `(tokens, hidden)`.

@@ -1,15 +1,16 @@
 //! The launch of the kernel.
 
+use std::ops::Range;
+
 use candle_core::backend::BackendStorage;
 use candle_core::cuda_backend::cudarc::driver::{CudaView, DeviceRepr, LaunchArgs, LaunchConfig, PushKernelArg};
 use candle_core::cuda_backend::{CudaDType, CudaStorage, WrapErr};
-use candle_core::{CpuStorage, CustomOp1, DType, Layout, Shape, Storage, StorageRef, Tensor, WithDType};
+use candle_core::{CpuStorage, CustomOp2, DType, Layout, Shape, Storage, StorageRef, Tensor, WithDType};
 
-use super::operands::Added;
+use super::operands::{Added, tiles};
 use super::verdict;
 use crate::backbones::Sequences;
 use crate::backbones::layers::attention::{Attention, Bias};
-use crate::backbones::layers::packed::Packing;
 use crate::error::Result;
 
 /// The widths of heads that `attention.cu` is compiled for, rising; a narrower head takes the next.
@@ -38,64 +39,100 @@ impl Attention {
         sequences: &Sequences,
         bias: Bias<'_>,
     ) -> Result<Option<Tensor>> {
-        let device = query_key_value.device();
-        let learns = query_key_value.track_op() || !self.dropout.is_idle();
-        let is_wide = self.head_dim > WIDTHS[WIDTHS.len() - 1];
-        if !device.is_cuda() || learns || is_wide || sequences.tokens() == 0 {
+        if !self.has_own_kernel(query_key_value) {
             return Ok(None);
         }
-        if verdict(device, query_key_value.dtype()).is_err() {
-            return Ok(None);
-        }
-        let packing = sequences.packing(device)?;
+        let packing = sequences.packing(query_key_value.device())?;
         let Some(added) = self.added(query_key_value, packing, bias)? else { return Ok(None) };
-        self.launch(query_key_value, packing, &added).map(Some)
+        self.launch_inside(query_key_value, packing.tiles()?, &added).map(Some)
     }
 
-    pub(super) fn launch(&self, query_key_value: &Tensor, packing: &Packing, added: &Added) -> Result<Tensor> {
-        let launch = Launch { attention: self, tiles: packing.tiles()?, added };
-        Ok(query_key_value.contiguous()?.apply_op1_no_bwd(&launch)?)
+    /// The same of queries `(tokens, hidden)` over keys and values side by side `(rows, 2 * hidden)`, of which sequence
+    /// `i` sees the rows `seen[i]`.
+    pub(in super::super) fn over_by_own_kernel(
+        &self,
+        query: &Tensor,
+        key_value: &Tensor,
+        sequences: &Sequences,
+        seen: &[Range<usize>],
+    ) -> Result<Option<Tensor>> {
+        if !self.has_own_kernel(query) || !self.has_own_kernel(key_value) {
+            return Ok(None);
+        }
+        let tiles = tiles(sequences.ranges(), seen, query.device())?;
+        self.launch(&query.contiguous()?, &key_value.contiguous()?, &tiles, &Added::default()).map(Some)
+    }
+
+    fn has_own_kernel(&self, x: &Tensor) -> bool {
+        let learns = x.track_op() || !self.dropout.is_idle();
+        let is_wide = self.head_dim > WIDTHS[WIDTHS.len() - 1];
+        x.device().is_cuda() && !learns && !is_wide && x.elem_count() > 0 && verdict(x.device(), x.dtype()).is_ok()
+    }
+
+    /// Over queries, keys and values side by side.
+    pub(super) fn launch_inside(&self, query_key_value: &Tensor, tiles: &Tensor, added: &Added) -> Result<Tensor> {
+        let hidden = self.heads * self.head_dim;
+        let query_key_value = query_key_value.contiguous()?;
+        let query = query_key_value.narrow(1, 0, hidden)?;
+        self.launch(&query, &query_key_value.narrow(1, hidden, 2 * hidden)?, tiles, added)
+    }
+
+    pub(super) fn launch(&self, query: &Tensor, key_value: &Tensor, tiles: &Tensor, added: &Added) -> Result<Tensor> {
+        Ok(query.apply_op2_no_bwd(key_value, &Launch { attention: self, tiles, added })?)
     }
 }
 
-/// The operation on `(tokens, 3 * hidden)`, contiguous.
+/// The operation on queries, and keys and values side by side.
 struct Launch<'a> {
     attention: &'a Attention,
     tiles: &'a Tensor,
     added: &'a Added,
 }
 
-impl CustomOp1 for Launch<'_> {
+impl CustomOp2 for Launch<'_> {
     fn name(&self) -> &'static str {
         "attention"
     }
 
-    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
+    fn cpu_fwd(
+        &self,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
         candle_core::bail!("this attention is for a GPU: this is a bug")
     }
 
-    fn cuda_fwd(&self, storage: &CudaStorage, layout: &Layout) -> candle_core::Result<(CudaStorage, Shape)> {
-        let out = match storage.dtype() {
-            DType::F32 => self.run::<f32>(storage, layout)?,
-            DType::F16 => self.run::<half::f16>(storage, layout)?,
-            DType::BF16 => self.run::<half::bf16>(storage, layout)?,
+    fn cuda_fwd(
+        &self,
+        query: &CudaStorage,
+        query_layout: &Layout,
+        key_value: &CudaStorage,
+        key_value_layout: &Layout,
+    ) -> candle_core::Result<(CudaStorage, Shape)> {
+        let (query, key_value) = ((query, query_layout), (key_value, key_value_layout));
+        let out = match query.0.dtype() {
+            DType::F32 => self.run::<f32>(query, key_value)?,
+            DType::F16 => self.run::<half::f16>(query, key_value)?,
+            DType::BF16 => self.run::<half::bf16>(query, key_value)?,
             other => candle_core::bail!("attention of {}: this is a bug", other.as_str()),
         };
-        Ok((out, (layout.dims()[0], self.attention.heads * self.attention.head_dim).into()))
+        Ok((out, query_layout.shape().clone()))
     }
 }
 
 impl Launch<'_> {
     fn run<T: CudaDType + DeviceRepr + WithDType>(
         &self,
-        storage: &CudaStorage,
-        layout: &Layout,
+        (storage, layout): (&CudaStorage, &Layout),
+        key_value: (&CudaStorage, &Layout),
     ) -> candle_core::Result<CudaStorage> {
-        let (tokens, width) = layout.shape().dims2()?;
+        let (tokens, hidden) = layout.shape().dims2()?;
         let &Attention { heads, head_dim, scale, window, causal, .. } = self.attention;
-        let hidden = heads * head_dim;
-        let all = view::<T>(storage, layout)?;
-        let [query, key, value] = [0, 1, 2].map(|part| all.slice(part * hidden..));
+        let (query, query_stride) = rows::<T>((storage, layout))?;
+        let (key, key_stride) = rows::<T>(key_value)?;
+        let value = key.slice(hidden..);
         let tiles = hold(Some(self.tiles));
         let tiles = held::<u32>(&tiles)?;
         let relative = hold(self.added.relative.as_ref().map(|(table, _)| table));
@@ -111,7 +148,7 @@ impl Launch<'_> {
         let mut out = unsafe { storage.device.alloc::<T>(tokens * hidden)? };
 
         let number = |x: usize| x as u32;
-        let (stride, head_dim, rows) = (number(width), number(head_dim), number(tokens));
+        let (head_dim, rows) = (number(head_dim), number(tokens));
         let (window, causal) = (number(window.unwrap_or(NO_WINDOW).min(NO_WINDOW)), u32::from(causal));
         let reach = number(self.added.relative.as_ref().map_or(0, |(_, reach)| *reach));
         let [count, longest, first] =
@@ -121,7 +158,7 @@ impl Launch<'_> {
         let mut arguments = function.builder();
         arguments.arg(&query).arg(&key).arg(&value).arg(&mut out);
         push(&mut arguments, tiles.as_ref());
-        arguments.arg(&stride).arg(&stride).arg(&head_dim).arg(&scale).arg(&window).arg(&causal);
+        arguments.arg(&query_stride).arg(&key_stride).arg(&head_dim).arg(&scale).arg(&window).arg(&causal);
         push(&mut arguments, relative.as_ref());
         arguments.arg(&reach);
         push(&mut arguments, c2p.as_ref());
@@ -161,6 +198,16 @@ fn held<'a, T: CudaDType>(operand: &'a Held<'_>) -> candle_core::Result<Option<C
         _ => candle_core::bail!("an operand of attention on another device: this is a bug"),
     };
     operand.as_ref().map(view).transpose()
+}
+
+/// The numbers of a matrix from its first on, and how many there are from one row to the next.
+fn rows<'a, T: CudaDType>(
+    (storage, layout): (&'a CudaStorage, &Layout),
+) -> candle_core::Result<(CudaView<'a, T>, u32)> {
+    let &[stride, 1] = layout.stride() else {
+        candle_core::bail!("an operand of attention with gaps in its rows: this is a bug")
+    };
+    Ok((storage.as_cuda_slice::<T>()?.slice(layout.start_offset()..), stride as u32))
 }
 
 fn view<'a, T: CudaDType>(storage: &'a CudaStorage, layout: &Layout) -> candle_core::Result<CudaView<'a, T>> {

@@ -1,6 +1,8 @@
 //! What the kernel is given beside queries, keys and values.
 
-use candle_core::Tensor;
+use std::ops::Range;
+
+use candle_core::{Device, Tensor};
 
 use crate::backbones::layers::attention::{
     Attention, Bias, BiasWay, Disentangled, DistanceVectors, RelativeBias, Way, other_device,
@@ -55,26 +57,36 @@ impl Attention {
 }
 
 impl Packing {
-    /// The queries of each block, and the keys of their sequence, as `Tile` in `attention.cu` has them: `(blocks, 5)`.
+    /// [`tiles`] of the sequences.
     pub(super) fn tiles(&self) -> Result<&Tensor> {
         if let Some(tiles) = self.tiles.get() {
             return Ok(tiles);
         }
-        let mut numbers: Vec<u32> = Vec::new();
-        for (queries, keys) in self.ranges.iter().zip(&self.seen) {
-            for place in (0..queries.len()).step_by(ROWS) {
-                let count = ROWS.min(queries.len() - place);
-                numbers.extend([queries.start + place, count, place, keys.start, keys.len()].map(|x| x as u32));
-            }
-        }
-        let blocks = numbers.len() / 5;
-        let tiles = Tensor::from_vec(numbers, (blocks, 5), self.positions.device())?;
+        let tiles = tiles(self.ranges.iter().cloned(), &self.seen, self.positions.device())?;
         Ok(self.tiles.get_or_init(|| tiles))
     }
 
     fn longest(&self) -> usize {
         self.ranges.iter().map(ExactSizeIterator::len).max().unwrap_or(0)
     }
+}
+
+/// The queries of each block, and the keys that their sequence sees, as `Tile` in `attention.cu` has them:
+/// `(blocks, 5)`.
+pub(super) fn tiles(
+    queries: impl Iterator<Item = Range<usize>>,
+    seen: &[Range<usize>],
+    device: &Device,
+) -> Result<Tensor> {
+    let mut numbers: Vec<u32> = Vec::new();
+    for (queries, keys) in queries.zip(seen) {
+        for place in (0..queries.len()).step_by(ROWS) {
+            let count = ROWS.min(queries.len() - place);
+            numbers.extend([queries.start + place, count, place, keys.start, keys.len()].map(|x| x as u32));
+        }
+    }
+    let blocks = numbers.len() / 5;
+    Ok(Tensor::from_vec(numbers, (blocks, 5), device)?)
 }
 
 /// What is added to scores.
