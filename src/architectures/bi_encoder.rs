@@ -70,19 +70,15 @@ impl BiEncoder {
     fn features(&self, batch: &[Encoded], threads: usize) -> Result<Features> {
         let Packed { ids: tokens, sequences } = Packed::new(batch.iter().map(|record| &record.tokens[..]), threads);
         let sets: Vec<_> = batch.iter().map(|record| &record.labels).collect();
-        let vectors = self.labels.of_sets(&sets, &self.head, threads)?;
         let mut words = self.backbone.embed(&tokens)?;
+        let vectors = self.labels.of_sets(&sets, &self.head, words.device(), threads)?;
         if self.is_fused() {
-            words = self.with_labels(&words, &tokens, &vectors.to_device(words.device())?)?;
+            words = self.with_labels(&words, &tokens, &vectors)?;
         }
         let hidden = self.backbone.last(words, &sequences)?;
         let texts = TextRows::all(&sequences);
         let (text, text_rows) = text_features(&hidden, &texts, self.config.pooling_strategy, None, threads)?;
-        let labels = if self.is_fused() {
-            select_rows(&hidden, &self.markers.labels(&tokens))?
-        } else {
-            vectors.to_device(text.device())?
-        };
+        let labels = if self.is_fused() { select_rows(&hidden, &self.markers.labels(&tokens))? } else { vectors };
         Ok(Features {
             text: self.head.text(&text, threads)?,
             text_rows,

@@ -2,10 +2,11 @@
 //!
 //! Source: `GLiClassBiEncoder.encode_classes` of `gliclass` 0.1.21.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 use super::features::{TextRows, text_features};
 use super::label_store::{Store, Vector};
@@ -72,17 +73,35 @@ impl LabelEncoder {
         })
     }
 
-    /// The vectors of the labels of several sets, one set after another: `(labels, width)`. Gradients pass them
-    /// where the model learns.
-    pub(super) fn of_sets(&self, sets: &[&Arc<LabelSet>], head: &Head, threads: usize) -> Result<Tensor> {
+    /// The vectors of the labels of several sets on a device, one set after another: `(labels, width)`. Gradients pass
+    /// them where the model learns.
+    pub(super) fn of_sets(
+        &self,
+        sets: &[&Arc<LabelSet>],
+        head: &Head,
+        device: &Device,
+        threads: usize,
+    ) -> Result<Tensor> {
         if self.learns {
-            return self.in_graph(sets, head, threads);
+            return Ok(self.in_graph(sets, head, threads)?.to_device(device)?);
         }
-        let found = sets.iter().map(|set| self.vectors(set, head, threads)).collect::<Result<Vec<_>>>()?;
-        let labels: usize = sets.iter().map(|set| set.names().len()).sum();
-        let numbers: Vec<f32> = found.iter().flat_map(|vectors| vectors.iter().copied()).collect();
-        let width = numbers.len() / labels.max(1);
-        matrix(numbers, width)
+        // Mostly all records have one set, which goes to the device once.
+        let (mut numbers, mut first_rows, mut count) = (Vec::new(), HashMap::new(), 0);
+        let mut rows = Vec::new();
+        for set in sets {
+            let labels = set.names().len();
+            let first = match first_rows.entry(Arc::as_ptr(set)) {
+                Entry::Occupied(entry) => *entry.get(),
+                Entry::Vacant(entry) => {
+                    numbers.extend_from_slice(&self.vectors(set, head, threads)?);
+                    count += labels;
+                    *entry.insert(count - labels)
+                }
+            };
+            rows.extend(first..first + labels);
+        }
+        let width = numbers.len() / count.max(1);
+        select_rows(&matrix(numbers, width)?.to_device(device)?, &rows)
     }
 
     /// Each label once for each length that it is filled up to, all of these together.

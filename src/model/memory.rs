@@ -1,15 +1,19 @@
 //! Batches on a device: one at a time where it is no processor, and smaller ones where they do not fit into its memory.
 
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
 
 use candle_core::Device;
 
+use crate::classifier::Encoded;
 use crate::error::{Error, Result};
 
 /// How the batches of several threads come to a device.
 pub(super) struct Turns {
     /// Held by the thread that computes: batches side by side would only share the GPU's memory.
     turn: Option<Mutex<()>>,
+    /// Tokens that are computed together: fewer once a batch did not fit.
+    most: AtomicUsize,
     notify: fn(&str),
     halved: Once,
 }
@@ -17,49 +21,60 @@ pub(super) struct Turns {
 impl Turns {
     /// `notify` hears of it once if a batch does not fit.
     pub(super) fn on(device: &Device, notify: fn(&str)) -> Self {
-        Self { turn: (!device.is_cpu()).then(Mutex::default), notify, halved: Once::new() }
-    }
-
-    /// Held while a device computes that has room for one batch only.
-    pub(super) fn take(&self) -> Option<MutexGuard<'_, ()>> {
-        self.turn.as_ref().map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner))
+        let turn = (!device.is_cpu()).then(Mutex::default);
+        Self { turn, most: AtomicUsize::new(usize::MAX), notify, halved: Once::new() }
     }
 
     /// Computes a batch when it is its turn, in parts where it does not fit.
     ///
     /// # Errors
-    /// As [`in_parts`].
-    pub(super) fn compute<T, R>(&self, batch: &[T], compute: &dyn Fn(&[T]) -> Result<Vec<R>>) -> Result<Vec<R>> {
-        let _turn = self.take();
-        in_parts(batch, compute, &|size| {
-            self.halved.call_once(|| {
-                (self.notify)(&format!("a batch of {size} records does not fit into the device's memory: halving it"));
-            });
-        })
+    /// The computation failed, or a single record does not fit.
+    pub(super) fn compute<R>(
+        &self,
+        batch: &[Encoded],
+        compute: &dyn Fn(&[Encoded]) -> Result<Vec<R>>,
+    ) -> Result<Vec<R>> {
+        let _turn = self.turn.as_ref().map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
+        let (mut results, mut rest) = (Vec::with_capacity(batch.len()), batch);
+        while !rest.is_empty() {
+            let (part, others) = rest.split_at(fitting(rest, self.most.load(Ordering::Relaxed)));
+            match compute(part) {
+                Err(error) if is_out_of_memory(&error) => self.halve(part)?,
+                computed => {
+                    results.extend(computed?);
+                    rest = others;
+                }
+            }
+        }
+        Ok(results)
+    }
+
+    /// Half of what did not fit is tried from now on.
+    fn halve(&self, part: &[Encoded]) -> Result<()> {
+        let size = part.len();
+        if size <= 1 {
+            return Err(Error::Usage(
+                "the device has too little memory for a single record: lower --max-length, try --dtype bf16, \
+                 or compute with --device cpu"
+                    .into(),
+            ));
+        }
+        let tokens: usize = part.iter().map(Encoded::cost).sum();
+        self.most.fetch_min(tokens / 2, Ordering::Relaxed);
+        self.halved.call_once(|| {
+            (self.notify)(&format!("a batch of {size} records does not fit into the device's memory: halving it"));
+        });
+        Ok(())
     }
 }
 
-/// Computes a batch; where it does not fit into memory, half of it at a time, down to single records.
-/// `halved` hears of each batch that did not fit, with its size.
-///
-/// # Errors
-/// The computation failed, or a single record does not fit.
-fn in_parts<T, R>(batch: &[T], compute: &dyn Fn(&[T]) -> Result<Vec<R>>, halved: &dyn Fn(usize)) -> Result<Vec<R>> {
-    match compute(batch) {
-        Err(error) if is_out_of_memory(&error) && batch.len() > 1 => {
-            halved(batch.len());
-            let (first, second) = batch.split_at(batch.len() / 2);
-            let mut results = in_parts(first, compute, halved)?;
-            results.extend(in_parts(second, compute, halved)?);
-            Ok(results)
-        }
-        Err(error) if is_out_of_memory(&error) => Err(Error::Usage(
-            "the device has too little memory for a single record: lower --max-length, try --dtype bf16, \
-             or compute with --device cpu"
-                .into(),
-        )),
-        result => result,
-    }
+/// How many records, one at least, have no more tokens than `most`.
+fn fitting(batch: &[Encoded], most: usize) -> usize {
+    let ends = batch.iter().scan(0, |tokens: &mut usize, record| {
+        *tokens += record.cost();
+        Some(*tokens)
+    });
+    ends.take_while(|tokens| *tokens <= most).count().max(1)
 }
 
 /// The tensor library has no kind of error for it, only the driver's words.
@@ -73,37 +88,58 @@ fn is_out_of_memory(error: &Error) -> bool {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use std::cell::RefCell;
+    use std::sync::Arc;
 
     use super::*;
+    use crate::records::LabelSet;
 
     fn driver(words: &str) -> Error {
         candle_core::Error::Msg(words.into()).into()
     }
 
+    fn turns() -> Turns {
+        Turns::on(&Device::Cpu, |_| ())
+    }
+
+    /// Records of this many tokens each.
+    fn records(lengths: &[u32]) -> Vec<Encoded> {
+        let labels = Arc::new(LabelSet::flat(vec!["a".into()]).unwrap());
+        lengths.iter().map(|length| Encoded::new((0..*length).collect(), Vec::new(), &labels, false)).collect()
+    }
+
     #[test]
-    fn a_batch_that_does_not_fit_is_halved_and_keeps_its_order() {
+    fn a_batch_that_does_not_fit_is_halved_and_so_are_those_behind_it() {
         let sizes = RefCell::new(Vec::new());
-        let compute = |batch: &[u32]| {
-            if batch.len() > 3 {
+        let compute = |batch: &[Encoded]| {
+            let lengths: Vec<usize> = batch.iter().map(Encoded::cost).collect();
+            sizes.borrow_mut().push(batch.len());
+            if lengths.iter().sum::<usize>() > 30 {
                 Err(driver("DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")"))
             } else {
-                Ok(batch.to_vec())
+                Ok(lengths)
             }
         };
-        let batch: Vec<u32> = (0..10).collect();
-        assert_eq!(in_parts(&batch, &compute, &|size| sizes.borrow_mut().push(size)).unwrap(), batch);
-        assert_eq!(sizes.into_inner(), [10, 5, 5]);
+        let turns = turns();
+        let (batch, lengths) = (records(&[10, 10, 10, 10, 5, 5]), [10, 10, 10, 10, 5, 5]);
+        assert_eq!(turns.compute(&batch, &compute).unwrap(), lengths);
+        assert_eq!(turns.compute(&batch, &compute).unwrap(), lengths);
+        assert_eq!(sizes.into_inner(), [6, 2, 3, 1, 2, 3, 1]);
     }
 
     #[test]
     fn a_single_record_that_does_not_fit_is_an_error_that_says_what_to_do() {
-        let error = in_parts(&[1], &|_: &[u32]| Err::<Vec<u32>, _>(driver("out of memory")), &|_| ()).unwrap_err();
+        let full = |_: &[Encoded]| Err::<Vec<u32>, _>(driver("out of memory"));
+        let error = turns().compute(&records(&[1, 1]), &full).unwrap_err();
         assert!(error.to_string().contains("--max-length"), "{error}");
     }
 
     #[test]
     fn another_failure_is_not_tried_again() {
-        let error = in_parts(&[1, 2], &|_: &[u32]| Err::<Vec<u32>, _>(driver("shape mismatch")), &|_| panic!("halved"));
-        assert!(error.unwrap_err().to_string().contains("shape mismatch"));
+        let compute = |batch: &[Encoded]| {
+            assert_eq!(batch.len(), 2, "halved");
+            Err::<Vec<u32>, _>(driver("shape mismatch"))
+        };
+        let error = turns().compute(&records(&[1, 1]), &compute).unwrap_err();
+        assert!(error.to_string().contains("shape mismatch"));
     }
 }

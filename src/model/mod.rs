@@ -234,18 +234,14 @@ impl Model {
             return Ok(Cow::Borrowed(record));
         };
         let query = self.network.encode(&neighbours.query(record), &self.encoder)?;
-        let _turn = self.turns.take();
         // Alone and on one thread, as records are encoded: the bits are those it would have in a batch.
-        let vectors = self.network.vectors(&[query], 1)?;
+        let vectors = self.turns.compute(&[query], &|query| self.network.vectors(query, 1))?;
         let vector = vectors.first().map(|vectors| neighbours::unit(&vectors.text)).unwrap_or_default();
         Ok(Cow::Owned(neighbours.add_to(record, &vector)))
     }
 
-    /// The logits of one record, piece by piece where it has pieces.
+    /// The logits of one record from those of its pieces.
     fn joined_logits(&self, record: &Encoded, threads: usize) -> Result<Vec<f32>> {
-        if record.pieces.is_empty() {
-            return Ok(self.compute(std::slice::from_ref(record), threads)?.concat());
-        }
         let mut logits = Vec::with_capacity(record.pieces.len());
         for pieces in record.pieces.chunks(PIECES_AT_ONCE) {
             logits.extend(self.compute(pieces, threads)?);
@@ -297,12 +293,14 @@ impl Classifier for Model {
     }
 
     fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
-        if batch.is_empty() {
-            return Ok(Vec::new());
+        let mut logits = Vec::with_capacity(batch.len());
+        // Records in one piece are computed together, one of several alone.
+        for run in batch.chunk_by(|a, b| a.pieces.is_empty() && b.pieces.is_empty()) {
+            match run {
+                [record] if !record.pieces.is_empty() => logits.push(self.joined_logits(record, threads)?),
+                _ => logits.extend(self.compute(run, threads)?),
+            }
         }
-        if batch.iter().all(|record| record.pieces.is_empty()) {
-            return self.compute(batch, threads);
-        }
-        batch.iter().map(|record| self.joined_logits(record, threads)).collect()
+        Ok(logits)
     }
 }

@@ -2,6 +2,8 @@
 
 use candle_core::Tensor;
 
+#[cfg(feature = "cuda")]
+use super::cuda::elements;
 use super::{gradients, kernels_take, with_values};
 use crate::error::Result;
 use crate::kernels;
@@ -98,6 +100,10 @@ impl Activation {
     pub(super) fn gate(self, x: &Tensor) -> Result<Tensor> {
         if let (true, Self::Fused(activation)) = (gradients::take(x), self) {
             return Ok(gradients::gate(x, activation)?);
+        }
+        #[cfg(feature = "cuda")]
+        if let (Self::Fused(activation), true) = (self, elements::take(x)) {
+            return elements::gate(x, activation);
         }
         let width = x.dim(1)? / 2;
         let gate = self.forward(&x.narrow(1, 0, width)?.contiguous()?)?;

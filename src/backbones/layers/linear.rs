@@ -2,6 +2,8 @@
 
 use candle_core::{DType, Tensor};
 
+#[cfg(feature = "cuda")]
+use super::cuda::elements;
 use super::gradients::{self, Extra};
 use super::{Activation, Derived, Dropout, kernels_hold, matrix, with_values};
 use crate::checkpoint::Weights;
@@ -208,6 +210,10 @@ impl Linear {
         let (weight, bias) = match &self.way {
             Way::Kernels { weight, bias } => (weight, bias.as_deref()),
             Way::Tensors(layer) => {
+                #[cfg(feature = "cuda")]
+                if let Some(y) = layer.by_own_kernel(x, activation, residual, &self.dropout)? {
+                    return Ok(y);
+                }
                 let y = layer.product(x, activation, threads)?;
                 return match residual {
                     Some(residual) if gradients::take(&y) => Ok(gradients::add(&y, residual, self.dropout.mask())?),
@@ -263,6 +269,27 @@ impl Tensors {
             y = (y + self.adapted(&x)?)?;
         }
         Activation::Fused(activation).forward(&y)
+    }
+
+    /// `activation(x W^T + b) + residual`, where the program has a kernel for what comes after the product.
+    #[cfg(feature = "cuda")]
+    fn by_own_kernel(
+        &self,
+        x: &Tensor,
+        activation: kernels::Activation,
+        residual: Option<&Tensor>,
+        dropout: &Dropout,
+    ) -> Result<Option<Tensor>> {
+        let weight = self.weight.get()?;
+        let learns = x.track_op() || !dropout.is_idle() || !self.adapters.is_empty();
+        if learns || !elements::take(&weight) {
+            return Ok(None);
+        }
+        let y = x.to_dtype(weight.dtype())?.matmul(&weight.t()?)?;
+        let bias = self.bias.as_ref().map(Derived::get).transpose()?;
+        let residual = residual.map(|residual| residual.to_dtype(y.dtype())?.contiguous()).transpose()?;
+        elements::finish(&y, bias.as_ref(), activation, residual.as_ref())?;
+        Ok(Some(y))
     }
 
     /// What the adapters of the joined layers add, side by side.

@@ -4,7 +4,8 @@
 //! - on the kernels, which write every row with the same operations in the same order whatever stands
 //!   beside it: constants on the processor. Between operations they speak f32;
 //! - with candle's tensor operations on another device, or where gradients are wanted: those of f32 on the processor
-//!   carry their own way back over the kernels. On an NVIDIA GPU attention has a kernel of its own, once that was tried.
+//!   carry their own way back over the kernels. On an NVIDIA GPU attention, and what stands between products, have
+//!   kernels of their own, once these were tried.
 //!
 //! A layer with weights decides when it is loaded, an operation without weights by the tensor it is given.
 
@@ -17,6 +18,8 @@ use crate::kernels;
 mod activation;
 mod attention;
 mod convolution;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod dropout;
 mod embedding;
 mod gated;
@@ -32,10 +35,10 @@ mod rows;
 mod tests;
 
 pub use activation::{Activation, sigmoid};
-#[cfg(feature = "cuda")]
-pub(crate) use attention::cuda::verdict as attention_by_own_kernel;
 pub use attention::{Attention, Bias, Disentangled, DistanceVectors, Distances, RelativeBias, attend};
 pub use convolution::Convolution;
+#[cfg(feature = "cuda")]
+pub(crate) use cuda::describe as describe_cuda;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use gated::GatedLinear;

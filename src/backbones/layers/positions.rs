@@ -4,6 +4,8 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Tensor};
 
+#[cfg(feature = "cuda")]
+use super::cuda::elements;
 use super::gradients::{self, Turn};
 use super::{detach_rows, kernels_hold, kernels_take, matrix, with_values};
 use crate::backbones::Sequences;
@@ -217,7 +219,24 @@ impl Rotary {
             let positions = sequences.ranges().flat_map(|range| 0..range.len()).collect();
             return Ok(gradients::turn(&x, turn(), positions)?);
         }
+        #[cfg(feature = "cuda")]
+        if self.turn_by_own_kernel(&x, sequences)? {
+            return Ok(x);
+        }
         self.turn(&x, width, sequences)
+    }
+
+    /// False where that is left to candle's operations.
+    #[cfg(feature = "cuda")]
+    fn turn_by_own_kernel(&self, x: &Tensor, sequences: &Sequences) -> Result<bool> {
+        if !elements::take(x) {
+            return Ok(false);
+        }
+        let [cos, sin] = self.tensors(x.device(), DType::F32)?;
+        let positions = &sequences.packing(x.device())?.positions;
+        let turn = elements::Turn { positions, angles: [cos, sin], heads: 2 * self.heads, half: self.half };
+        x.inplace_op1(&turn)?;
+        Ok(true)
     }
 
     fn turn(&self, x: &Tensor, width: usize, sequences: &Sequences) -> Result<Tensor> {

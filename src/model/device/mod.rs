@@ -51,9 +51,14 @@ impl Place {
     /// The device is not there, or this build cannot use it.
     pub(super) fn find(wish: Device, precision: Precision) -> Result<Self> {
         let mut without = String::new();
+        let dtype = match precision {
+            Precision::Auto | Precision::F32 => DType::F32,
+            Precision::Bf16 | Precision::Int8 => DType::BF16,
+            Precision::F16 => DType::F16,
+        };
         let hardware = match wish {
             Device::Cpu => Hardware::Cpu,
-            Device::Cuda(number) => cuda(number)?,
+            Device::Cuda(number) => cuda(number, dtype)?,
             Device::Metal => metal()?,
             Device::Auto => {
                 let not_found = |error| {
@@ -62,7 +67,7 @@ impl Place {
                     }
                     metal()
                 };
-                cuda(0).or_else(not_found).unwrap_or(Hardware::Cpu)
+                cuda(0, dtype).or_else(not_found).unwrap_or(Hardware::Cpu)
             }
         };
         let isa = kernels::isa().map_err(Error::Usage)?;
@@ -73,18 +78,13 @@ impl Place {
                 format!("processor, kernels: {}, arithmetic: {}{without}", isa.name(), kernels::arithmetic(product));
             return Ok(Self { hardware, dtype, description });
         }
-        let dtype = match precision {
-            Precision::Auto | Precision::F32 => DType::F32,
-            Precision::Bf16 | Precision::Int8 => DType::BF16,
-            Precision::F16 => DType::F16,
-        };
         let name = match &hardware {
             Hardware::Cpu => "processor without kernels",
             Hardware::Cuda(_) => "CUDA GPU",
             Hardware::Metal(_) => "Metal GPU",
         };
-        let attention = attention(&hardware, dtype);
-        let description = format!("{name}, arithmetic: {}{attention}{without}", dtype.as_str());
+        let kernels = kernels_of(&hardware, dtype);
+        let description = format!("{name}, arithmetic: {}{kernels}{without}", dtype.as_str());
         Ok(Self { hardware, dtype, description })
     }
 }
@@ -112,32 +112,29 @@ fn free_memory(_: &Hardware) -> Option<usize> {
     None
 }
 
-/// How attention runs, where there is a choice.
+/// Which kernels run, where there is a choice.
 #[cfg(feature = "cuda")]
-fn attention(hardware: &Hardware, dtype: DType) -> String {
+fn kernels_of(hardware: &Hardware, dtype: DType) -> String {
     match hardware {
-        Hardware::Cuda(_) => match layers::attention_by_own_kernel(hardware, dtype) {
-            Ok(()) => ", attention: own kernel".into(),
-            Err(reason) => format!(", attention: candle's operations ({reason})"),
-        },
+        Hardware::Cuda(_) => format!(", {}", layers::describe_cuda(hardware, dtype)),
         _ => String::new(),
     }
 }
 
 #[cfg(not(feature = "cuda"))]
-fn attention(_: &Hardware, _: DType) -> &'static str {
+fn kernels_of(_: &Hardware, _: DType) -> &'static str {
     ""
 }
 
-/// The NVIDIA GPU with this number.
+/// The NVIDIA GPU with this number, for layers of this type.
 #[cfg(feature = "cuda")]
-fn cuda(number: usize) -> Result<Hardware> {
-    cuda::find(number)
+fn cuda(number: usize, dtype: DType) -> Result<Hardware> {
+    cuda::find(number, dtype)
         .map_err(|reason| Error::Usage(format!("CUDA GPU {number}: {reason}. --device cpu computes on the processor")))
 }
 
 #[cfg(not(feature = "cuda"))]
-fn cuda(_: usize) -> Result<Hardware> {
+fn cuda(_: usize, _: DType) -> Result<Hardware> {
     Err(not_built("cuda"))
 }
 

@@ -11,14 +11,17 @@
 use candle_core::cuda_backend::cudarc::driver::CudaContext;
 use candle_core::{DType, Device, Tensor};
 
+use crate::backbones::layers;
+
 #[cfg(target_os = "linux")]
 mod libraries;
 
-/// Finds the GPU with this number and computes something on it.
+/// Finds the GPU with this number and computes something on it, in the type of layers, too.
 ///
 /// # Errors
-/// No driver, no library, no such GPU, or one that this build has no code for; in words that say what to do.
-pub(super) fn find(number: usize) -> Result<Device, String> {
+/// No driver, no library, no such GPU, or one that this build has no code for, or not in this type; in words that say
+/// what to do.
+pub(super) fn find(number: usize, dtype: DType) -> Result<Device, String> {
     const DRIVER: &str = "`nvidia-smi` lists the GPUs that the driver sees";
     #[cfg(target_os = "linux")]
     libraries::load()?;
@@ -29,14 +32,33 @@ pub(super) fn find(number: usize) -> Result<Device, String> {
     // A stream of its own, and not the one of each thread: batches come from several threads.
     let device =
         Device::new_cuda_with_stream(number).map_err(|error| format!("it does not answer: {error}; {DRIVER}"))?;
-    let twice = |tensor: Tensor| tensor.affine(2.0, 0.0)?.to_vec1::<f32>();
-    Tensor::ones(1, DType::F32, &device).and_then(twice).map_err(|error| {
+    compute(&device, DType::F32).map_err(|error| {
         format!(
             "it cannot run what this program was built for: {error}; build with the GPU's own CUDA_COMPUTE_CAP, \
              and with a toolkit that is not newer than its driver"
         )
     })?;
+    compute(&device, dtype).map_err(|error| {
+        let name = dtype.as_str();
+        format!(
+            "it cannot compute in {name}: {error}; --dtype f32 it can, and bf16 takes compute capability 8.0, of the GPU \
+             and of CUDA_COMPUTE_CAP when the program was built"
+        )
+    })?;
+    let kernels = layers::describe_cuda(&device, dtype);
+    // A kernel that reads where nothing is leaves a GPU on which nothing runs any more.
+    compute(&device, dtype).map_err(|error| {
+        format!("it fails after {kernels}: {error}; with GLICLASS_KERNEL=candle it does without kernels of its own")
+    })?;
     Ok(device)
+}
+
+/// Computes something of each kind that layers do.
+fn compute(device: &Device, dtype: DType) -> candle_core::Result<()> {
+    let ones = Tensor::ones((2, 2), DType::F32, device)?.to_dtype(dtype)?;
+    let rows = ones.index_select(&Tensor::new(&[1u32, 0], device)?, 0)?;
+    let sums = rows.matmul(&ones)?.broadcast_add(&ones.get(0)?)?.affine(2.0, 0.0)?.exp()?;
+    sums.to_dtype(DType::F32)?.to_vec2::<f32>().map(|_| ())
 }
 
 /// Bytes of the device's memory that nobody has.

@@ -8,16 +8,9 @@
 // `lane / 4` and 8 below, and columns `2 * (lane % 4)` and the next. Products of float, and those of short numbers on
 // GPUs before 8.0, are made without `mma` in the same places.
 //
-// Compiled once for each type: NUMBER is float, __half or __nv_bfloat16. `scripts/check-cuda-attention.sh` compiles it
-// for the processor, with what `tests/cuda/processor.h` puts in the place of a GPU.
+// Compiled once for each type.
 
-#ifdef __CUDACC__
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
-#include <math_constants.h>
-#else
-#include "processor.h"
-#endif
+#include "numbers.cuh"
 
 #ifndef TENSOR_CORES
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
@@ -26,8 +19,6 @@
 #define TENSOR_CORES 1
 #endif
 #endif
-
-using Number = NUMBER;
 
 constexpr bool BY_MMA = TENSOR_CORES && sizeof(Number) == 2;
 
@@ -106,14 +97,6 @@ struct Tile {
     unsigned key_row;
     int keys;
 };
-
-__device__ __forceinline__ float to_float(float x) { return x; }
-__device__ __forceinline__ float to_float(__half x) { return __half2float(x); }
-__device__ __forceinline__ float to_float(__nv_bfloat16 x) { return __bfloat162float(x); }
-
-__device__ __forceinline__ void assign(float &to, float x) { to = x; }
-__device__ __forceinline__ void assign(__half &to, float x) { to = __float2half_rn(x); }
-__device__ __forceinline__ void assign(__nv_bfloat16 &to, float x) { to = __float2bfloat16_rn(x); }
 
 __device__ __forceinline__ int lane() { return threadIdx.x % 32; }
 

@@ -3,14 +3,15 @@
 use std::ops::Range;
 
 use candle_core::backend::BackendStorage;
-use candle_core::cuda_backend::cudarc::driver::{CudaView, DeviceRepr, LaunchArgs, LaunchConfig, PushKernelArg};
-use candle_core::cuda_backend::{CudaDType, CudaStorage, WrapErr};
-use candle_core::{CpuStorage, CustomOp2, DType, Layout, Shape, Storage, StorageRef, Tensor, WithDType};
+use candle_core::cuda_backend::cudarc::driver::PushKernelArg;
+use candle_core::cuda_backend::{CudaStorage, WrapErr};
+use candle_core::{CpuStorage, CustomOp2, DType, Layout, Shape, Tensor};
 
 use super::operands::{Added, tiles};
 use super::verdict;
 use crate::backbones::Sequences;
 use crate::backbones::layers::attention::{Attention, Bias};
+use crate::backbones::layers::cuda::{Number, grid, held, hold, push, rows};
 use crate::error::Result;
 
 /// The widths of heads that `attention.cu` is compiled for, rising; a narrower head takes the next.
@@ -22,13 +23,13 @@ const THREADS: u32 = 128;
 /// No sequence is longer.
 const NO_WINDOW: usize = 1 << 30;
 
-pub(super) fn ptx(dtype: DType) -> Option<&'static str> {
-    match dtype {
-        DType::F32 => Some(include_str!(concat!(env!("OUT_DIR"), "/attention_f32.ptx"))),
-        DType::F16 => Some(include_str!(concat!(env!("OUT_DIR"), "/attention_f16.ptx"))),
-        DType::BF16 => Some(include_str!(concat!(env!("OUT_DIR"), "/attention_bf16.ptx"))),
-        _ => None,
-    }
+fn ptx(dtype: DType) -> candle_core::Result<&'static str> {
+    Ok(match dtype {
+        DType::F32 => include_str!(concat!(env!("OUT_DIR"), "/attention_f32.ptx")),
+        DType::F16 => include_str!(concat!(env!("OUT_DIR"), "/attention_f16.ptx")),
+        DType::BF16 => include_str!(concat!(env!("OUT_DIR"), "/attention_bf16.ptx")),
+        other => candle_core::bail!("no kernels of {}", other.as_str()),
+    })
 }
 
 impl Attention {
@@ -115,15 +116,14 @@ impl CustomOp2 for Launch<'_> {
         let out = match query.0.dtype() {
             DType::F32 => self.run::<f32>(query, key_value)?,
             DType::F16 => self.run::<half::f16>(query, key_value)?,
-            DType::BF16 => self.run::<half::bf16>(query, key_value)?,
-            other => candle_core::bail!("attention of {}: this is a bug", other.as_str()),
+            _ => self.run::<half::bf16>(query, key_value)?,
         };
         Ok((out, query_layout.shape().clone()))
     }
 }
 
 impl Launch<'_> {
-    fn run<T: CudaDType + DeviceRepr + WithDType>(
+    fn run<T: Number>(
         &self,
         (storage, layout): (&CudaStorage, &Layout),
         key_value: (&CudaStorage, &Layout),
@@ -166,62 +166,19 @@ impl Launch<'_> {
         arguments.arg(&count);
         push(&mut arguments, index.as_ref());
         arguments.arg(&longest).arg(&first).arg(&rows);
-        let blocks = number(self.tiles.dim(0)?);
-        let grid =
-            LaunchConfig { grid_dim: (blocks, number(heads), 1), block_dim: (THREADS, 1, 1), shared_mem_bytes: 0 };
+        let blocks = grid(self.tiles.dim(0)?, heads, THREADS);
         // SAFETY: the arguments are those of the kernel, in its order and of the sizes of its types; what it reads lies
         // in tensors whose shapes were made for these sequences and heads, and is held until it was launched.
-        unsafe { arguments.launch(grid) }.w()?;
+        unsafe { arguments.launch(blocks) }.w()?;
         Ok(CudaStorage::wrap_cuda_slice(out, storage.device.clone()))
     }
 
     /// The kernel's name, its module's and its module.
     fn kernel(&self, dtype: DType) -> candle_core::Result<(String, String, &'static str)> {
         let width = WIDTHS.into_iter().find(|&width| self.attention.head_dim <= width);
-        let (Some(width), Some(ptx)) = (width, ptx(dtype)) else {
+        let Some(width) = width else {
             candle_core::bail!("no attention for heads of {}: this is a bug", self.attention.head_dim)
         };
-        Ok((format!("attention_{width}"), format!("gliclass_attention_{}", dtype.as_str()), ptx))
+        Ok((format!("attention_{width}"), format!("gliclass_attention_{}", dtype.as_str()), ptx(dtype)?))
     }
-}
-
-/// The storage of an operand, held while the kernel is launched.
-type Held<'a> = Option<(StorageRef<'a>, &'a Layout)>;
-
-fn hold(operand: Option<&Tensor>) -> Held<'_> {
-    operand.map(Tensor::storage_and_layout)
-}
-
-fn held<'a, T: CudaDType>(operand: &'a Held<'_>) -> candle_core::Result<Option<CudaView<'a, T>>> {
-    let view = |(storage, layout): &'a (StorageRef<'_>, &Layout)| match &**storage {
-        Storage::Cuda(storage) => view(storage, layout),
-        _ => candle_core::bail!("an operand of attention on another device: this is a bug"),
-    };
-    operand.as_ref().map(view).transpose()
-}
-
-/// The numbers of a matrix from its first on, and how many there are from one row to the next.
-fn rows<'a, T: CudaDType>(
-    (storage, layout): (&'a CudaStorage, &Layout),
-) -> candle_core::Result<(CudaView<'a, T>, u32)> {
-    let &[stride, 1] = layout.stride() else {
-        candle_core::bail!("an operand of attention with gaps in its rows: this is a bug")
-    };
-    Ok((storage.as_cuda_slice::<T>()?.slice(layout.start_offset()..), stride as u32))
-}
-
-fn view<'a, T: CudaDType>(storage: &'a CudaStorage, layout: &Layout) -> candle_core::Result<CudaView<'a, T>> {
-    let Some((start, end)) = layout.contiguous_offsets() else {
-        candle_core::bail!("an operand of attention with gaps: this is a bug")
-    };
-    Ok(storage.as_cuda_slice::<T>()?.slice(start..end))
-}
-
-/// An operand, or a null pointer.
-fn push<'a, T>(arguments: &mut LaunchArgs<'a>, operand: Option<&'a CudaView<'_, T>>) {
-    static NULL: u64 = 0;
-    match operand {
-        Some(operand) => arguments.arg(operand),
-        None => arguments.arg(&NULL),
-    };
 }

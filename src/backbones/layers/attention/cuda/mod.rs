@@ -1,7 +1,6 @@
 //! Attention on an NVIDIA GPU as one launch for all sequences and heads, without padding: `attention.cu`.
 //!
-//! The kernel takes what needs no gradient. It was never seen on a GPU: [`verdict`] tries it on each GPU and type
-//! first, and where it fails attention stays with candle's operations.
+//! The kernel takes what needs no gradient.
 
 #[cfg(feature = "cuda")]
 mod launch;
@@ -13,4 +12,4 @@ mod tests;
 mod trial;
 
 #[cfg(feature = "cuda")]
-pub(crate) use trial::verdict;
+pub(in super::super) use trial::verdict;
