@@ -33,6 +33,9 @@ pub enum Error {
     /// The Hub refused, or could not be reached.
     #[error("{0}")]
     Hub(String),
+    /// The program took a turn that its author did not foresee.
+    #[error("{0} (this is a bug, please report it)")]
+    Bug(String),
     /// The tensor library failed: a bug, or no memory.
     #[error("computation failed: {0}")]
     Compute(#[from] candle_core::Error),

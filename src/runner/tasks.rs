@@ -9,12 +9,14 @@ use crate::classifier::{Classifier, Encoded};
 use crate::error::{Error, Result};
 use crate::records::Entry;
 
-/// Encodes a window; what cannot be encoded has its outcome at once.
+/// Encodes a window; what cannot be encoded has its outcome at once. A device that fails, where encoding computes, fails
+/// for all records, so that the run ends there.
 pub(super) fn encode<R>(classifier: &impl Classifier, window: Vec<(u64, Entry<R>)>) -> (Vec<Job<R>>, Vec<Finished<R>>) {
     let (mut jobs, mut outcomes) = (Vec::with_capacity(window.len()), Vec::new());
     for (place, Entry { raw, record, .. }) in window {
         match record.and_then(|record| guard(|| classifier.encode(&record))) {
             Ok(encoded) => jobs.push(Job { place, raw, encoded }),
+            Err(error @ Error::Compute(_)) => outcomes.push((place, Err(error))),
             Err(error) => outcomes.push((place, Ok((raw, Err(error))))),
         }
     }
@@ -86,5 +88,5 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
 }
 
 fn bug(message: &str) -> Error {
-    candle_core::Error::msg(format!("{message} (this is a bug, please report it)")).into()
+    Error::Bug(message.to_owned())
 }

@@ -20,6 +20,7 @@ impl Classifier for Fake {
         match record.text.as_str() {
             "refuse" => Err(Error::Record("refused".into())),
             "panic in encode" => panic!("encode"),
+            "no device" => Err(candle_core::Error::Msg("no device".into()).into()),
             text => Ok(Encoded::new(text.bytes().map(u32::from).collect(), Vec::new(), &record.labels, false)),
         }
     }
@@ -97,6 +98,13 @@ proptest! {
         prop_assert!(result.is_ok());
         prop_assert_eq!(lines, expected);
     }
+}
+
+#[test]
+fn a_device_that_fails_while_records_are_encoded_ends_the_run_there() {
+    let (lines, result) = run_with(2, small(), &strings(&["one", "no device", "two"]));
+    assert!(result.unwrap_err().to_string().contains("no device"));
+    assert_eq!(lines, ["one: 3"]);
 }
 
 #[test]
