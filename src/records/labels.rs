@@ -1,7 +1,7 @@
 //! Candidate labels: a flat list, or a hierarchy that is flattened with a separator.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -9,12 +9,24 @@ use serde_json::{Map, Value};
 use super::distinct::Distinct;
 use crate::error::{Error, Result};
 
+/// Labels that are looked through one by one: with more of them it is worth to put them in order first.
+const FEW: usize = 16;
+
 /// The candidate labels of a record, in the order given. Never empty, no label twice.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct LabelSet {
     names: Vec<String>,
     tree: Option<Value>,
     wordings: Option<Wordings>,
+    /// The places of many names in alphabetical order, once one of them is looked for.
+    by_name: OnceLock<Box<[u32]>>,
+}
+
+impl PartialEq for LabelSet {
+    /// Whether a name was looked for says nothing about the labels.
+    fn eq(&self, other: &Self) -> bool {
+        (&self.names, &self.tree, &self.wordings) == (&other.names, &other.tree, &other.wordings)
+    }
 }
 
 /// The wordings of labels that have several.
@@ -50,7 +62,11 @@ impl LabelSet {
     /// No label at all, an empty one, or one given twice.
     pub fn flat(names: Vec<String>) -> Result<Self> {
         check(&names)?;
-        Ok(Self { names, tree: None, wordings: None })
+        Ok(Self::checked(names, None, None))
+    }
+
+    fn checked(names: Vec<String>, tree: Option<Value>, wordings: Option<Wordings>) -> Self {
+        Self { names, tree, wordings, by_name: OnceLock::new() }
     }
 
     /// Labels from JSON: an array of strings, or a nested object whose leaves are strings or
@@ -63,7 +79,7 @@ impl LabelSet {
         flatten(value, "", separator, &mut names)?;
         check(&names)?;
         let tree = value.is_object().then(|| value.clone());
-        Ok(Self { names, tree, wordings: None })
+        Ok(Self::checked(names, tree, None))
     }
 
     /// Labels with their wordings from a JSON object: `{"sport": ["sport", "sports news"], "travel": "travel"}`.
@@ -110,12 +126,27 @@ impl LabelSet {
                 counts: order.iter().map(|&place| wordings.counts[place]).collect(),
             }
         });
-        Self { names, tree: None, wordings }
+        Self::checked(names, None, wordings)
     }
 
     /// The flat labels.
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// The place of the label of this name, from 0.
+    pub fn place_of(&self, name: &str) -> Option<usize> {
+        if self.len() <= FEW {
+            return self.names.iter().position(|own| own == name);
+        }
+        let name_at = |place: u32| self.names[place as usize].as_str();
+        let by_name = self.by_name.get_or_init(|| {
+            let mut places: Vec<u32> = (0..self.len() as u32).collect();
+            places.sort_unstable_by_key(|&place| name_at(place));
+            places.into()
+        });
+        let found = by_name.binary_search_by_key(&name, |&place| name_at(place));
+        found.ok().map(|at| by_name[at] as usize)
     }
 
     /// How many labels there are.
@@ -327,6 +358,19 @@ mod tests {
         assert_eq!(turned.names(), ["b", "a"]);
         assert_eq!(turned.wordings().unwrap().all().names(), ["b1", "a1", "a2"]);
         assert_eq!(turned.wordings().unwrap().best(&[1.0, 2.0, 3.0]), [1.0, 3.0]);
+    }
+
+    #[test]
+    fn every_label_is_found_at_its_place_and_no_other() {
+        for count in [1, FEW, FEW + 1, 10 * FEW] {
+            let names: Vec<String> = (0..count).map(|number| format!("label {}", number * 7 % count)).collect();
+            let labels = LabelSet::flat(names.clone()).unwrap();
+            let places: Vec<usize> = names.iter().map(|name| labels.place_of(name).unwrap()).collect();
+            assert!(places.iter().copied().eq(0..count), "{places:?}");
+            assert_eq!((labels.place_of("label"), labels.place_of("m")), (None, None));
+            // Looked through or not, they are the same labels.
+            assert_eq!(labels, LabelSet::flat(names).unwrap());
+        }
     }
 
     #[test]

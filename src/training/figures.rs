@@ -73,14 +73,16 @@ pub fn judge(
     };
     let mut sink = |targets: Vec<f32>, classified: Result<Classified>| {
         let classified = classified?;
-        let said = decide(&classified.logits, &classified.labels, &decision);
-        let labels = classified.labels.names().iter().zip(decision.scores(&classified.logits)).zip(&targets);
-        let candidates = labels.enumerate().filter(|(_, (_, target))| **target != IGNORED);
-        judged.push(candidates.map(|(place, ((name, score), &target))| Candidate {
+        let mut said = vec![false; targets.len()];
+        let found = decide(&classified.logits, &classified.labels, &decision);
+        found.iter().for_each(|one| said[one.label] = true);
+        let labels = classified.labels.names().iter().zip(decision.scores(&classified.logits)).zip(said);
+        let candidates = labels.zip(&targets).filter(|(_, target)| **target != IGNORED);
+        judged.push(candidates.map(|(((name, score), predicted), &target)| Candidate {
             label: places[name],
             score,
             truth: target >= TRUE_TARGET,
-            predicted: said.iter().any(|one| one.label == place),
+            predicted,
         }));
         answers.push((classified.logits, targets));
         Ok(())

@@ -112,15 +112,18 @@ fn candidates(
     places: &HashMap<&str, u32>,
 ) -> Vec<Candidate> {
     let holding = Decision { all_scores: false, ..decision.clone() };
-    let said = decide(&classified.logits, &classified.labels, &holding);
-    let scores = decision.scores(&classified.logits);
-    let candidate = |(place, (name, score)): (usize, (&String, f32))| Candidate {
+    let (logits, labels) = (&classified.logits, &classified.labels);
+    let candidate = |(name, score): (&String, f32)| Candidate {
         label: places[name.as_str()],
         score,
-        truth: labelled.truth.contains(name),
-        predicted: said.iter().any(|one| one.label == place),
+        truth: false,
+        predicted: false,
     };
-    classified.labels.names().iter().zip(scores).enumerate().map(candidate).collect()
+    let mut candidates: Vec<Candidate> = labels.names().iter().zip(decision.scores(logits)).map(candidate).collect();
+    let truth = labelled.truth.iter().filter_map(|name| labels.place_of(name));
+    truth.for_each(|place| candidates[place].truth = true);
+    decide(logits, labels, &holding).iter().for_each(|one| candidates[one.label].predicted = true);
+    candidates
 }
 
 /// Files of predictions and what is in them.

@@ -6,6 +6,7 @@ mod order;
 mod predictions;
 mod shown;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -446,8 +447,9 @@ fn text_bytes(data: &Dataset) -> u64 {
 fn compare(this: &Gathered, other: &Gathered, resampling: Resampling) -> anyhow::Result<Comparison> {
     let names = other.files.join(", ");
     let places = align(&texts(this), &texts(other)).with_context(|| format!("cannot compare with {names}"))?;
+    let known: HashSet<&String> = this.judged.names().iter().collect();
     let mut all = this.judged.names().to_vec();
-    all.extend(other.judged.names().iter().filter(|name| !this.judged.names().contains(name)).cloned());
+    all.extend(other.judged.names().iter().filter(|name| !known.contains(name)).cloned());
     let (mine, theirs) = (this.judged.over(&all), other.judged.selected(places.iter().copied()).over(&all));
     if let Some(record) = (0..mine.records()).find(|&record| truths(&mine, record) != truths(&theirs, record)) {
         bail!(

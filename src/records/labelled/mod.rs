@@ -258,7 +258,7 @@ impl Written {
 
     /// The candidate that it means.
     fn among(&self, labels: &LabelSet) -> std::result::Result<String, String> {
-        if labels.names().contains(&self.text) {
+        if labels.place_of(&self.text).is_some() {
             return Ok(self.text.clone());
         }
         let by_number = || labels.names().get(self.text.parse::<usize>().ok().filter(|_| self.may_be_number)?);
@@ -296,7 +296,7 @@ fn labelled(record: Found, labels: Arc<LabelSet>) -> std::result::Result<Labelle
     let truth = record.truth.labels.iter().map(|label| label.among(&labels));
     let truth = truth.collect::<std::result::Result<Vec<String>, String>>().map_err(unknown)?;
     // One that names no candidate and is not true says nothing.
-    let weights = record.truth.weights.into_iter().filter(|(label, _)| labels.names().contains(label)).collect();
+    let weights = record.truth.weights.into_iter().filter(|(label, _)| labels.place_of(label).is_some()).collect();
     Ok(Labelled {
         line: record.line,
         text: record.text,

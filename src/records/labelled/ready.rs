@@ -404,7 +404,9 @@ fn is_complete(record: &ReadyRecord, names: usize) -> Result<bool> {
         return Err(at("predictions", format!("the score {score} is not from 0 to 1")));
     }
     let Some(candidates) = &record.candidates else { return Ok(labels.len() == names) };
-    let foreign = record.truth.iter().chain(&labels).find(|label| !candidates.contains(label));
+    let mut known = candidates.to_vec();
+    known.sort_unstable();
+    let foreign = record.truth.iter().chain(&labels).find(|label| known.binary_search(label).is_err());
     match foreign {
         None => Ok(labels.len() == candidates.len()),
         Some(_) => Err(at("all_labels", "a true or predicted label is not among them: name all with --labels".into())),

@@ -132,7 +132,7 @@ fn one_hot(
 ) -> Option<TruthColumns> {
     let is_flag = |column: &usize| rows.iter().all(|(_, row)| is_one(&row[*column]).is_some());
     let is_wanted = |column: &usize| match &layout.labels {
-        Some(labels) => labels.names().iter().any(|label| *label == header[*column]),
+        Some(labels) => labels.place_of(&header[*column]).is_some(),
         None => *column != text,
     };
     let columns: Vec<usize> = (0..header.len()).filter(is_wanted).filter(is_flag).collect();
