@@ -509,6 +509,7 @@ impl FieldArgs {
             list_separator: self.list_separator.clone(),
             label_separator: defaults.label_separator.clone(),
             labels: defaults.labels.clone(),
+            whole: false,
         }
     }
 }

@@ -261,11 +261,12 @@ mod tests {
             list_separator: "|".into(),
             label_separator: ".".into(),
             labels: None,
+            whole: true,
         }
     }
 
     fn asked(name: &str, text: &str, decision: &Decision, predictions: Option<Predictions>) -> Result<Gathered> {
-        let data = labelled::read(name, text.as_bytes(), &layout())?;
+        let data = labelled::read(name, text.into(), &layout())?;
         let interrupted = AtomicBool::new(false);
         let runner = Runner { threads: 2, limits: Limits::default(), interrupted: &interrupted };
         let shape = ShapeArgs { logits: false, hierarchical: false };
@@ -323,7 +324,7 @@ mod tests {
         let (name, bytes) = read_file(&path).unwrap();
         let first = r#"{"id":"7","text":"cut red","label":"red","true_labels":["red"],"predictions":[{"label":"red","score":0.880797},{"label":"blue","score":0.11920292}],"truncated":true}"#;
         assert_eq!(String::from_utf8_lossy(&bytes).lines().next(), Some(first));
-        let ready = Ready::read(&[(name.clone(), bytes)], &layout(), "predictions").unwrap();
+        let ready = Ready::read(vec![(name.clone(), bytes)], &layout(), "predictions").unwrap();
         let back = judge(ready, vec![name], &Decision::default());
         assert_eq!((back.judged, back.texts), (gathered.judged, gathered.texts));
     }
@@ -333,7 +334,7 @@ mod tests {
         let lines = r#"{"text": "x", "label": "a", "predictions": [{"label": "b", "score": 0.2}]}
 {"text": "y", "label": ["a", "c"], "predictions": [{"label": "a", "score": 0.9}]}
 "#;
-        let ready = Ready::read(&[("p.jsonl".into(), lines.into())], &layout(), "predictions").unwrap();
+        let ready = Ready::read(vec![("p.jsonl".into(), lines.into())], &layout(), "predictions").unwrap();
         assert_eq!((ready.complete, ready.names.join(" ")), (false, "a c b".into()));
         let gathered = judge(ready, vec!["p.jsonl".into()], &Decision::default());
         assert_eq!(sets(&gathered.judged), [(vec![0], vec![2]), (vec![0, 1], vec![0])]);

@@ -324,7 +324,8 @@ impl Args {
         let retrieval = Retrieval::new(&self.labels, defaults)?;
         let mut input = Input::open(Some(path))?;
         let (name, bytes) = gather::read(&mut input)?;
-        let data = labelled::read(&name, &bytes, &self.fields.layout(defaults))?;
+        let layout = labelled::Layout { whole: self.output.predictions.is_some(), ..self.fields.layout(defaults) };
+        let data = labelled::read(&name, bytes, &layout)?;
         if self.fit.fit.is_some() {
             fitting::check_truth(data.records.iter().map(|record| record.truth.len()), decision.single_label)?;
         }
@@ -367,11 +368,11 @@ impl Args {
 
     fn read_ready(&self, paths: &[PathBuf], defaults: &Defaults) -> anyhow::Result<(Ready, Vec<String>)> {
         let files = gather::read_files(paths)?;
-        let ready = Ready::read(&files, &self.fields.layout(defaults), &self.ready.output_field)?;
+        let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
+        let ready = Ready::read(files, &self.fields.layout(defaults), &self.ready.output_field)?;
         let (records, labels) = (ready.records.len(), ready.names.len());
         let scores = if ready.complete { "all scores" } else { "the labels that were said" };
         self.say(&format!("read {records} records as {} with {scores}; {labels} labels", ready.form));
-        let names: Vec<String> = files.into_iter().map(|(name, _)| name).collect();
         if ready.failed > 0 {
             let (count, names) = (ready.failed, names.join(", "));
             terminal::say(&terminal::escaped(&format!(

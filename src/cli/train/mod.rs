@@ -403,7 +403,7 @@ impl Args {
         let (name, bytes) = read_file(path)?;
         hash.update(&bytes);
         let how = Reading { layout: &self.fields.layout(defaults), defaults, single_label: self.loss.single_label };
-        Ok(examples::read(&name, &bytes, &how)?)
+        Ok(examples::read(&name, bytes, &how)?)
     }
 
     /// Says what was found, line by line; even to those who want quiet where it is why nothing is done.

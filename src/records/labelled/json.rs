@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{CANDIDATES_FIELDS, Found, LABEL_FIELDS, Layout, Lines, Own, Truth, Written, flaw};
+use super::{CANDIDATES_FIELDS, Found, LABEL_FIELDS, Layout, Lines, OWN_FIELDS, Own, Truth, Written, flaw};
 use crate::error::Result;
 use crate::records::LabelSet;
 use crate::records::jsonl::without_place;
@@ -51,10 +51,11 @@ fn read_record(line: usize, json: &str, layout: &Layout) -> Result<Found> {
         LabelSet::from_json(&fields[name], &layout.label_separator)
             .map_err(|error| flaw(line, Some(name), &error.to_string()))
     });
+    let [prompt, examples, rac_examples] = OWN_FIELDS;
     let own = Own {
-        prompt: own::<String>(&mut fields, "prompt", line)?.map(Arc::from),
-        examples: own::<Vec<_>>(&mut fields, "examples", line)?.map(Arc::from),
-        rac_examples: own::<Vec<_>>(&mut fields, "rac_examples", line)?.map(Arc::from),
+        prompt: own::<String>(&mut fields, prompt, line)?.map(Arc::from),
+        examples: own::<Vec<_>>(&mut fields, examples, line)?.map(Arc::from),
+        rac_examples: own::<Vec<_>>(&mut fields, rac_examples, line)?.map(Arc::from),
     };
     // Between the parts of JSON a line break is a blank like any other; inside strings there is none.
     let source = json.replace(['\n', '\r'], " ");

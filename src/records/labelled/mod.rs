@@ -10,7 +10,6 @@ mod parquet;
 mod ready;
 mod table;
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -33,12 +32,16 @@ pub struct Layout {
     pub label_separator: String,
     /// The candidate labels of all records. They come before a record's own.
     pub labels: Option<Arc<LabelSet>>,
+    /// Whether records are to be written back: else columns that say nothing here are not read.
+    pub whole: bool,
 }
 
 /// The fields with the true labels, where none is named: the first that is there.
 const LABEL_FIELDS: [&str; 2] = ["true_labels", "label"];
 /// The fields with a record's own candidate labels: the first that is there and does not hold the true ones.
 const CANDIDATES_FIELDS: [&str; 2] = ["all_labels", "labels"];
+/// The fields of [`Own`].
+const OWN_FIELDS: [&str; 3] = ["prompt", "examples", "rac_examples"];
 
 /// Labelled records of one file.
 #[derive(Debug, Clone)]
@@ -70,7 +73,7 @@ pub struct Labelled {
     pub weights: Vec<(String, f32)>,
     /// What it says beside the text.
     pub own: Own,
-    /// The whole record as a JSON object on one line.
+    /// The record as a JSON object on one line, as much of it as was read.
     pub source: String,
     /// Whether the true labels cannot be read from `source` as they are.
     pub restate: bool,
@@ -105,7 +108,7 @@ impl Labelled {
 /// # Errors
 /// The form cannot be told, there are no records, or one of them cannot be used: the message names
 /// the file, the line and the field.
-pub fn read(name: &str, bytes: &[u8], layout: &Layout) -> Result<Dataset> {
+pub fn read(name: &str, bytes: Vec<u8>, layout: &Layout) -> Result<Dataset> {
     let (data, unusable) = read_usable(name, bytes, layout)?;
     match unusable.into_iter().next() {
         Some(first) => Err(Error::Record(format!("{name}: {}", first.message))),
@@ -135,19 +138,20 @@ pub enum Fault {
 ///
 /// # Errors
 /// As [`read`], but for the labels of single records; or no record can be used.
-pub fn read_usable(name: &str, bytes: &[u8], layout: &Layout) -> Result<(Dataset, Vec<Unusable>)> {
+pub fn read_usable(name: &str, bytes: Vec<u8>, layout: &Layout) -> Result<(Dataset, Vec<Unusable>)> {
     read_unnamed(name, bytes, layout).map_err(|error| Error::Record(format!("{name}: {error}")))
 }
 
-fn read_unnamed(name: &str, bytes: &[u8], layout: &Layout) -> Result<(Dataset, Vec<Unusable>)> {
-    let text = text(name, bytes, layout)?;
-    let form = Form::detect(name, &text)?;
+fn read_unnamed(name: &str, bytes: Vec<u8>, layout: &Layout) -> Result<(Dataset, Vec<Unusable>)> {
+    let bytes = as_text(name, bytes, layout, &OWN_FIELDS)?;
+    let text = utf8(&bytes)?;
+    let form = Form::detect(name, text)?;
     let found = match form {
-        Form::JsonLines | Form::Parquet => json::read_lines(&text, layout),
-        Form::JsonArray => json::read_array(&text, layout),
-        Form::Csv => table::read(&text, b',', layout),
-        Form::Tsv => table::read(&text, b'\t', layout),
-        Form::FastText => fasttext::read(&text),
+        Form::JsonLines | Form::Parquet => json::read_lines(text, layout),
+        Form::JsonArray => json::read_array(text, layout),
+        Form::Csv => table::read(text, b',', layout),
+        Form::Tsv => table::read(text, b'\t', layout),
+        Form::FastText => fasttext::read(text),
     }?;
     if found.is_empty() {
         return Err(Error::Record(format!("no records (read as {form})")));
@@ -166,17 +170,17 @@ fn read_unnamed(name: &str, bytes: &[u8], layout: &Layout) -> Result<(Dataset, V
     }
 }
 
-/// The text of the file `name`; of Parquet its rows as JSON lines.
+/// The file `name` as text; of Parquet its rows as JSON lines, with the texts, the labels and the `other` fields.
 #[cfg_attr(not(feature = "parquet"), allow(unused_variables))]
-fn text<'a>(name: &str, bytes: &'a [u8], layout: &Layout) -> Result<Cow<'a, str>> {
-    if !begins_as_parquet(bytes) {
+fn as_text(name: &str, bytes: Vec<u8>, layout: &Layout, other: &[&str]) -> Result<Vec<u8>> {
+    if !begins_as_parquet(&bytes) {
         return match Form::of_name(name) {
             Some(Form::Parquet) => Err(Error::Record(NO_PARQUET.into())),
-            _ => utf8(bytes).map(Cow::Borrowed),
+            _ => Ok(bytes),
         };
     }
     #[cfg(feature = "parquet")]
-    return parquet::lines(bytes, layout).map(Cow::Owned);
+    return parquet::lines(bytes, layout, other).map(String::into_bytes);
     #[cfg(not(feature = "parquet"))]
     Err(Error::Record("this program was built without Parquet: build it with --features parquet".into()))
 }

@@ -5,24 +5,28 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
+use parquet::errors::Result as ParquetResult;
 use parquet::file::metadata::KeyValue;
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::schema::types::Type;
 use serde_json::{Map, Value};
 
 use super::json::{candidates_field, label_field};
 use super::ready::{PREDICTED_LABELS, PREDICTED_SCORES};
-use super::{CANDIDATES_FIELDS, Layout};
+use super::{CANDIDATES_FIELDS, LABEL_FIELDS, Layout};
 use crate::error::{Error, Result};
 use crate::records::parquet::{guarded, words};
 
-/// The rows of a file as JSON lines.
-pub(super) fn lines(bytes: &[u8], layout: &Layout) -> Result<String> {
+/// The rows of a file as JSON lines: whole where that is wanted, else their texts, labels and `other` columns.
+pub(super) fn lines(bytes: Vec<u8>, layout: &Layout, other: &[&str]) -> Result<String> {
     let read = || {
-        let file = SerializedFileReader::new(Bytes::copy_from_slice(bytes))?;
+        let file = SerializedFileReader::new(Bytes::from(bytes))?;
+        let schema = file.metadata().file_metadata().schema();
+        let columns = if layout.whole { None } else { projection(schema, |name| is_used(name, layout, other))? };
         let pairs = file.metadata().file_metadata().key_value_metadata();
         let names = class_names(pairs.map_or(&[], Vec::as_slice));
         let mut lines = String::new();
-        for row in file.get_row_iter(None)? {
+        for row in file.get_row_iter(columns)? {
             if let Value::Object(mut fields) = row?.to_json_value() {
                 fields.retain(|_, value| !value.is_null());
                 name_labels(&mut fields, &names, layout);
@@ -34,6 +38,21 @@ pub(super) fn lines(bytes: &[u8], layout: &Layout) -> Result<String> {
         Ok(lines)
     };
     guarded(read).map_err(|error| Error::Record(words(&error)))
+}
+
+/// The columns that are used; nothing where none is, so that what is missing can be said of the first row.
+fn projection(schema: &Type, is_used: impl Fn(&str) -> bool) -> ParquetResult<Option<Type>> {
+    let used: Vec<_> = schema.get_fields().iter().filter(|field| is_used(field.name())).cloned().collect();
+    if used.is_empty() {
+        return Ok(None);
+    }
+    Type::group_type_builder(schema.name()).with_fields(used).build().map(Some)
+}
+
+/// Whether a column holds the text or labels, or is one of the `other`.
+fn is_used(column: &str, layout: &Layout, other: &[&str]) -> bool {
+    let is_truth = layout.label_field.as_deref().map_or(LABEL_FIELDS.contains(&column), |field| field == column);
+    is_truth || column == layout.text_field || CANDIDATES_FIELDS.contains(&column) || other.contains(&column)
 }
 
 /// The names of the labels that are numbers, by the field that holds them.
@@ -76,4 +95,60 @@ fn pair_predictions(fields: &mut Map<String, Value>) {
     let pair = |(label, score)| serde_json::json!({ "label": label, "score": score });
     let pairs = labels.iter().zip(scores).map(pair).collect();
     fields.entry("predictions").or_insert(pairs);
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use parquet::data_type::{ByteArray, ByteArrayType};
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+
+    use super::*;
+
+    /// A row whose cells are the names of their columns.
+    fn row_of(columns: &[&str]) -> Vec<u8> {
+        let fields: String = columns.iter().map(|column| format!("required binary {column} (STRING); ")).collect();
+        let schema = parse_message_type(&format!("message table {{ {fields}}}")).unwrap();
+        let mut writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::default()).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        for &name in columns {
+            let mut column = group.next_column().unwrap().unwrap();
+            column.typed::<ByteArrayType>().write_batch(&[ByteArray::from(name)], None, None).unwrap();
+            column.close().unwrap();
+        }
+        group.close().unwrap();
+        writer.into_inner().unwrap()
+    }
+
+    fn layout(label_field: Option<&str>, whole: bool) -> Layout {
+        Layout {
+            text_field: "text".into(),
+            label_field: label_field.map(str::to_owned),
+            list_separator: "|".into(),
+            label_separator: ".".into(),
+            labels: None,
+            whole,
+        }
+    }
+
+    #[test]
+    fn only_columns_that_are_used_are_read_unless_records_are_wanted_whole() {
+        let file = || row_of(&["id", "text", "label", "topic", "prompt"]);
+        for (label_field, whole, expected) in [
+            (None, false, r#"{"text":"text","label":"label","prompt":"prompt"}"#),
+            (Some("topic"), false, r#"{"text":"text","topic":"topic","prompt":"prompt"}"#),
+            (None, true, r#"{"id":"id","text":"text","label":"label","topic":"topic","prompt":"prompt"}"#),
+        ] {
+            let lines = lines(file(), &layout(label_field, whole), &["prompt", "examples"]).unwrap();
+            assert_eq!(lines, format!("{expected}\n"));
+        }
+    }
+
+    #[test]
+    fn where_no_column_is_used_there_is_still_a_row_to_speak_of() {
+        assert_eq!(lines(row_of(&["id"]), &layout(None, false), &[]).unwrap(), "{\"id\":\"id\"}\n");
+    }
 }

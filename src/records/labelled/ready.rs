@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use super::json::{candidates_field, kind, label_field, missing, missing_labels, not_json, parts_of_array, read_truth};
 use super::table::{rows, split};
-use super::{Form, Layout, Written, flaw, text};
+use super::{Form, Layout, Written, as_text, flaw, utf8};
 use crate::error::{Error, Result};
 use crate::records::LabelSet;
 use crate::records::jsonl::Object;
@@ -25,6 +25,8 @@ const CHUNK: usize = 4096;
 pub(super) const PREDICTED_LABELS: &str = "predicted_labels";
 pub(super) const PREDICTED_SCORES: &str = "predicted_scores";
 const SCORE: &str = "score:";
+/// The field or column with what is wrong with a record.
+const ERROR: &str = "error";
 
 /// Where a record was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,18 +72,20 @@ impl Ready {
     ///
     /// # Errors
     /// There are no records, or one of them cannot be used: the message names the file, the line and the field.
-    pub fn read(files: &[(String, Vec<u8>)], layout: &Layout, output_field: &str) -> Result<Self> {
+    pub fn read(files: Vec<(String, Vec<u8>)>, layout: &Layout, output_field: &str) -> Result<Self> {
+        let names = files.iter().map(|(name, _)| name.as_str()).collect::<Vec<&str>>().join(", ");
         let mut chunks = Vec::new();
         let mut forms = Vec::new();
-        for (number, (name, bytes)) in files.iter().enumerate() {
+        for (number, (name, bytes)) in files.into_iter().enumerate() {
             let named = |error| Error::Record(format!("{name}: {error}"));
-            let text = text(name, bytes, layout).map_err(named)?;
-            let form = Form::detect(name, &text).map_err(named)?;
-            chunks.extend(read_file(number, form, &text, layout, output_field).map_err(named)?);
+            let said = [output_field, PREDICTED_LABELS, PREDICTED_SCORES, ERROR];
+            let bytes = as_text(&name, bytes, layout, &said).map_err(named)?;
+            let text = utf8(&bytes).map_err(named)?;
+            let form = Form::detect(&name, text).map_err(named)?;
+            chunks.extend(read_file(number, form, text, layout, output_field).map_err(named)?);
             forms.push(form);
         }
         let form = forms.first().copied().ok_or_else(|| Error::Usage("no file of predictions".into()))?;
-        let names = files.iter().map(|(name, _)| name.as_str()).collect::<Vec<&str>>().join(", ");
         Merge::new(layout).merge(chunks, form).map_err(|error| Error::Record(format!("{names}: {error}")))
     }
 }
@@ -163,7 +167,7 @@ impl<'a> JsonReader<'a> {
         let at = |field: &str, message: &str| flaw(place.line, Some(field), message);
         let object = Object::parse(json).map_err(|error| flaw(place.line, None, &not_json(&error)))?;
         let Some(predictions) = object.get(self.output_field) else {
-            if object.get("error").is_none() {
+            if object.get(ERROR).is_none() {
                 return Err(at(
                     self.output_field,
                     "missing: give an output of batch, or name the field with --output-field",
@@ -263,7 +267,7 @@ fn read_table(file: usize, text: &str, delimiter: u8, layout: &Layout) -> Result
     }
     let candidates = candidates_field(&field, |name| position(name).is_some()).filter(|_| layout.labels.is_none());
     let candidates = candidates.and_then(position);
-    let error = position("error");
+    let error = position(ERROR);
     for row in rows {
         let (line, row) = row?;
         if error.is_some_and(|column| !row[column].is_empty()) {

@@ -11,6 +11,7 @@ fn layout() -> Layout {
         list_separator: "|".into(),
         label_separator: ".".into(),
         labels: None,
+        whole: false,
     }
 }
 
@@ -20,7 +21,7 @@ fn with_labels(labels: &[&str]) -> Layout {
 }
 
 fn read_str(name: &str, text: &str) -> Result<Dataset> {
-    read(name, text.as_bytes(), &layout())
+    read(name, text.into(), &layout())
 }
 
 #[test]
@@ -41,13 +42,13 @@ fn shown(data: &Dataset) -> Vec<String> {
 
 #[track_caller]
 fn assert_read(name: &str, text: &str, layout: &Layout, form: Form, expected: &[&str]) {
-    let data = read(name, text.as_bytes(), layout).unwrap();
+    let data = read(name, text.into(), layout).unwrap();
     assert_eq!((data.form, shown(&data)), (form, expected.iter().map(|&line| line.to_owned()).collect()));
 }
 
 #[track_caller]
 fn assert_refused(name: &str, text: &[u8], layout: &Layout, expected: &str) {
-    let error = read(name, text, layout).unwrap_err().to_string();
+    let error = read(name, text.into(), layout).unwrap_err().to_string();
     assert_eq!(error, format!("{name}: {expected}"));
 }
 
@@ -86,7 +87,7 @@ fn records_with_unusable_labels_are_set_apart_and_the_others_read() {
     let text = r#"{"text": "x", "all_labels": ["a"], "true_labels": ["A"]}
 {"text": "y", "all_labels": ["a", "b"], "true_labels": ["a"]}
 {"text": "z", "all_labels": [], "true_labels": []}"#;
-    let (data, unusable) = read_usable("d.jsonl", text.as_bytes(), &layout()).unwrap();
+    let (data, unusable) = read_usable("d.jsonl", text.into(), &layout()).unwrap();
     assert_eq!(shown(&data), [r#"2: y = ["a"] of ["a", "b"]"#]);
     let unusable: Vec<_> = unusable.iter().map(|record| (record.fault, record.message.as_str())).collect();
     let expected = [
@@ -94,7 +95,7 @@ fn records_with_unusable_labels_are_set_apart_and_the_others_read() {
         (Fault::Candidates, "line 3, field \"all_labels\": no labels: give at least one"),
     ];
     assert_eq!(unusable, expected);
-    assert!(read_usable("d.jsonl", text.lines().next().unwrap().as_bytes(), &layout()).is_err());
+    assert!(read_usable("d.jsonl", text.lines().next().unwrap().into(), &layout()).is_err());
 }
 
 #[test]
@@ -221,14 +222,14 @@ fn a_record_is_kept_whole_on_one_line_and_says_what_it_says_itself() {
 
 #[test]
 fn true_labels_are_restated_where_the_record_does_not_say_them_by_name() {
-    let restated = |name, text, layout: &Layout| read(name, str::as_bytes(text), layout).unwrap().records[0].restate;
+    let restated = |name, text: &str, layout: &Layout| read(name, text.into(), layout).unwrap().records[0].restate;
     assert!(restated("d.csv", "text,label\nx,a\n", &layout()));
     assert!(restated("d.jsonl", r#"{"text": "x", "label": 1}"#, &with_labels(&["a", "b"])));
     assert!(!restated("d.jsonl", r#"{"text": "x", "label": "b"}"#, &with_labels(&["a", "b"])));
 }
 
 fn ready(text: &str, layout: &Layout) -> Result<Ready> {
-    Ready::read(&[("p.jsonl".into(), text.into())], layout, "predictions")
+    Ready::read(vec![("p.jsonl".into(), text.into())], layout, "predictions")
 }
 
 #[test]
@@ -238,8 +239,8 @@ fn ready_predictions_of_several_files_are_one_set() {
             r#"{{"text":"{text}","label":"{truth}","predictions":[{{"label":"b","score":{score}}},{{"label":"a","score":0.1}}]}}"#
         )
     };
-    let files = [("0.jsonl".into(), line("x", "a", 0.5).into()), ("1.jsonl".into(), line("y", "b", 0.25).into())];
-    let ready = Ready::read(&files, &layout(), "predictions").unwrap();
+    let files = vec![("0.jsonl".into(), line("x", "a", 0.5).into()), ("1.jsonl".into(), line("y", "b", 0.25).into())];
+    let ready = Ready::read(files, &layout(), "predictions").unwrap();
     assert_eq!((&ready.names[..], ready.complete), (&["a".to_owned(), "b".to_owned()][..], true));
     let second = &ready.records[1];
     assert_eq!((second.place, &second.truth[..]), (Place { file: 1, line: 1 }, &[1][..]));
@@ -249,7 +250,8 @@ fn ready_predictions_of_several_files_are_one_set() {
 #[test]
 fn ready_predictions_are_read_from_tables_and_from_hierarchies() {
     let table = "text,label,score:a,score:b,error\nx,a,0.9,0.1,\ny,b,,,too long\n";
-    let read = |name: &str, text: &str| Ready::read(&[(name.into(), text.into())], &layout(), "predictions").unwrap();
+    let read =
+        |name: &str, text: &str| Ready::read(vec![(name.into(), text.into())], &layout(), "predictions").unwrap();
     let scores = read("p.csv", table);
     assert_eq!((scores.records.len(), scores.failed, scores.complete), (1, 1, true));
     assert_eq!(scores.records[0].scores, [(0, 0.9), (1, 0.1)]);
@@ -269,7 +271,7 @@ fn rows_of_ready_predictions_are_where_they_begin_whatever_ends_the_lines() {
         let lines =
             ["", "text,label,predicted_labels,predicted_scores", "x,a,a,0.9", "", "\"y", "z\",a,a,0.8", "w,a,a,"];
         let text = lines.join(end);
-        let read = |text: String| Ready::read(&[("p.csv".into(), text.into())], &layout(), "predictions");
+        let read = |text: String| Ready::read(vec![("p.csv".into(), text.into())], &layout(), "predictions");
         let error = read(text.clone() + "one" + end).unwrap_err().to_string();
         assert_eq!(error, "p.csv: line 7, field \"predicted_scores\": \"one\" is no score", "{end:?}");
         let error = read(text.clone() + "1,more" + end).unwrap_err().to_string();
@@ -448,7 +450,7 @@ fn deep_nesting_is_refused_and_exhausts_nothing() {
 proptest! {
     #[test]
     fn no_bytes_make_a_reader_panic(bytes in any::<Vec<u8>>(), ending in "jsonl|json|csv|tsv|txt") {
-        let _ = read(&format!("d.{ending}"), &bytes, &layout());
+        let _ = read(&format!("d.{ending}"), bytes, &layout());
     }
 
     #[test]
@@ -456,7 +458,7 @@ proptest! {
         text in "(\\[|\\{|\\}|\\]|\"|,|:|\n|text|label|predictions|score|1|a| ){0,60}",
         ending in "jsonl|json|csv|tsv|txt",
     ) {
-        let _ = Ready::read(&[(format!("p.{ending}"), text.into())], &layout(), "predictions");
+        let _ = Ready::read(vec![(format!("p.{ending}"), text.into())], &layout(), "predictions");
     }
 
     #[test]
@@ -474,7 +476,7 @@ proptest! {
         for text in &texts {
             writer.write_record([text.as_str(), "a"]).unwrap();
         }
-        let data = read("d.csv", &writer.into_inner().unwrap(), &layout()).unwrap();
+        let data = read("d.csv", writer.into_inner().unwrap(), &layout()).unwrap();
         prop_assert_eq!(data.records.into_iter().map(|record| record.text).collect::<Vec<_>>(), texts);
     }
 }

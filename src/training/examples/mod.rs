@@ -69,7 +69,7 @@ pub struct Reading<'a> {
 ///
 /// # Errors
 /// The data cannot be read, or no record can be used.
-pub fn read(name: &str, bytes: &[u8], how: &Reading<'_>) -> Result<(Vec<Example>, Findings)> {
+pub fn read(name: &str, bytes: Vec<u8>, how: &Reading<'_>) -> Result<(Vec<Example>, Findings)> {
     let (data, unusable) = labelled::read_usable(name, bytes, how.layout)?;
     let mut findings = Findings::new(name);
     for record in unusable {

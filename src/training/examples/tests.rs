@@ -10,12 +10,13 @@ fn layout() -> Layout {
         list_separator: "|".into(),
         label_separator: ".".into(),
         labels: None,
+        whole: false,
     }
 }
 
 fn read_as(name: &str, text: &str, single_label: bool) -> Result<(Vec<Example>, Findings)> {
     let (layout, defaults) = (layout(), Defaults::default());
-    read(name, text.as_bytes(), &Reading { layout: &layout, defaults: &defaults, single_label })
+    read(name, text.into(), &Reading { layout: &layout, defaults: &defaults, single_label })
 }
 
 fn shown(examples: &[Example]) -> Vec<String> {

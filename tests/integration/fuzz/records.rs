@@ -100,6 +100,7 @@ fn layout() -> Layout {
         list_separator: separator("|"),
         label_separator: separator("."),
         labels: None,
+        whole: false,
     }
 }
 
@@ -186,8 +187,8 @@ proptest! {
     fn labelled_records_are_read(good in select(&LABELLED[..]), damages in damages()) {
         let bytes = damaged(good.1, usize::MAX, &damages);
         for name in [good.0, "unnamed"] {
-            drop(labelled::read(name, &bytes, &layout()));
-            drop(Ready::read(&[(name.to_owned(), bytes.clone())], &layout(), "predictions"));
+            drop(labelled::read(name, bytes.clone(), &layout()));
+            drop(Ready::read(vec![(name.to_owned(), bytes.clone())], &layout(), "predictions"));
         }
     }
 
@@ -286,7 +287,7 @@ proptest! {
         let [input, output] = ["in.parquet", "out.parquet"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
         let good = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/pyarrow.parquet"));
         let bytes = damaged(&good[..], usize::MAX, &damages);
-        drop(labelled::read("in.parquet", &bytes, &layout()));
+        drop(labelled::read("in.parquet", bytes.clone(), &layout()));
         fs::write(&input, bytes).unwrap();
         let line = ["batch", &input, "-o", &output, "-q", "-j", "1", "-l", "a"];
         if let Err(error) = batch::run_with(Batch::parse_from(line).args, |_, _| Ok(Free)) {
