@@ -1,6 +1,6 @@
 //! The vectors of labels, computed once by whichever worker comes first, and kept.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::error::Result;
@@ -46,8 +46,9 @@ impl Store {
         length: Option<usize>,
         compute: impl Fn(&[&str]) -> Result<Vec<Vector>>,
     ) -> Result<Vec<Vector>> {
-        let mut found: Vec<Option<Vector>> = vec![None; names.len()];
-        while let Some(claim) = self.claim(names, length, &mut found) {
+        let mut found = self.known(names, length);
+        let mut open: VecDeque<usize> = (0..names.len()).filter(|&index| found[index].is_none()).collect();
+        while let Some(claim) = self.claim(names, length, &mut open, &mut found) {
             let vectors = compute(&claim.names)?;
             claim.publish(&vectors);
             for (index, vector) in claim.indices.iter().zip(vectors) {
@@ -57,35 +58,52 @@ impl Store {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// Takes over what is known, and claims some of what is not; none once everything is found.
+    /// What is known of `names`. It comes before all that is computed, to make room for which it may be forgotten.
+    fn known(&self, names: &[String], length: Option<usize>) -> Vec<Option<Vector>> {
+        let state = self.lock();
+        let slots = state.slots.get(&length);
+        let known = |name: &String| match slots?.get(name)? {
+            Slot::Known(vector) => Some(Arc::clone(vector)),
+            Slot::Claimed => None,
+        };
+        names.iter().map(known).collect()
+    }
+
+    /// Claims some of the `open` places, those not found yet, and takes over what other workers have found meanwhile;
+    /// none once everything is found. What others compute is looked at again after all the rest.
     fn claim<'a>(
         &'a self,
         names: &'a [String],
         length: Option<usize>,
+        open: &mut VecDeque<usize>,
         found: &mut [Option<Vector>],
     ) -> Option<Claim<'a>> {
+        if open.is_empty() {
+            return None;
+        }
         let mut claim = Claim { store: self, length, names: Vec::new(), indices: Vec::new() };
         let mut state = self.lock();
         loop {
             let slots = state.slots.entry(length).or_default();
-            let mut missing = false;
-            for (index, name) in
-                names.iter().enumerate().filter(|(index, _)| found[*index].is_none()).collect::<Vec<_>>()
-            {
-                match slots.get(name) {
+            for _ in 0..open.len() {
+                if claim.names.len() == AT_ONCE {
+                    break;
+                }
+                let Some(index) = open.pop_front() else { break };
+                match slots.get(&names[index]) {
                     Some(Slot::Known(vector)) => found[index] = Some(Arc::clone(vector)),
-                    None if claim.names.len() < AT_ONCE => {
-                        slots.insert(name.clone(), Slot::Claimed);
-                        claim.names.push(name);
+                    Some(Slot::Claimed) => open.push_back(index),
+                    None => {
+                        slots.insert(names[index].clone(), Slot::Claimed);
+                        claim.names.push(&names[index]);
                         claim.indices.push(index);
                     }
-                    _ => missing = true,
                 }
             }
             if !claim.names.is_empty() {
                 return Some(claim);
             }
-            if !missing {
+            if open.is_empty() {
                 return None;
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -184,6 +202,21 @@ mod tests {
         let fail = |_: &[&str]| Err(Error::Record("failed".into()));
         assert!(store.collect(&names(3), None, fail).is_err());
         assert_eq!(store.collect(&names(3), None, |names| Ok(number(names))).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn what_is_known_is_taken_before_it_is_forgotten_for_what_is_computed() {
+        let store = Store::default();
+        store.collect(&names(3), None, |names| Ok(number(names))).unwrap();
+        store.lock().bytes = KEPT_BYTES;
+        let computed = AtomicUsize::new(0);
+        let names: Vec<String> = names(3 * AT_ONCE).into_iter().rev().collect();
+        let found = store.collect(&names, None, |claimed| {
+            computed.fetch_add(claimed.len(), Ordering::Relaxed);
+            Ok(number(claimed))
+        });
+        assert!(found.unwrap().iter().zip((0..3 * AT_ONCE).rev()).all(|(vector, i)| vector[0] == i as f32));
+        assert_eq!(computed.into_inner(), 3 * AT_ONCE - 3);
     }
 
     #[test]
