@@ -10,7 +10,7 @@ use std::process::Command;
 use crate::harness::Sandbox;
 
 /// What a label and a text must not do to a page.
-const HOSTILE: &str = "<script>alert(1)</script> & \"quotes\" </svg></style>\u{1b}[31m";
+const HOSTILE: &str = "<script>alert(1)</script> & \"quotes\" </svg></style>\u{1b}[31m\u{202e}";
 
 /// A Chromium, if there is one.
 fn browser() -> Option<PathBuf> {
@@ -119,7 +119,7 @@ fn the_page_and_the_plots_load_nothing_and_run_nothing() {
         files.push(plot);
     }
     for file in files {
-        for forbidden in ["<script", "src=", "href=", "@import", "url(", "onload", "\u{1b}"] {
+        for forbidden in ["<script", "src=", "href=", "@import", "url(", "onload", "\u{1b}", "\u{202e}"] {
             assert!(!file.contains(forbidden), "{forbidden:?} is in\n{}", &file[..2000]);
         }
     }

@@ -10,6 +10,7 @@ use super::Task;
 use super::counts::Figures;
 use super::findings::Findings;
 use super::report::Report;
+use crate::display::escaped;
 
 /// How a report is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -76,7 +77,7 @@ fn markdown(report: &Report) -> String {
     let mut table = format!("| label | {} |\n|---|---:|---:|---:|---:|\n", HEADINGS.join(" | "));
     for row in label_rows(report).chain(average_rows(report)) {
         let Figures { precision, recall, f1, support } = row.figures;
-        let name = printable(row.name).replace('\\', "\\\\").replace('|', "\\|");
+        let name = escaped(row.name).replace('\\', "\\\\").replace('|', "\\|");
         let _ = if row.is_accuracy {
             writeln!(table, "| {name} | | | {f1:.3} | {support} |")
         } else {
@@ -116,11 +117,6 @@ fn csv(report: &Report) -> String {
     }
     let bytes = writer.into_inner().expect("a vector takes every write: this is a bug");
     String::from_utf8(bytes).expect("strings make a string: this is a bug")
-}
-
-/// The text with its control characters escaped: none may reach a terminal, or break a row, raw.
-fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 #[cfg(test)]
@@ -182,9 +178,9 @@ figure,matthews_correlation,,,0,2
     }
 
     #[test]
-    fn control_characters_and_bars_of_a_label_break_neither_terminal_nor_table() {
-        let hostile = report("a\x1b[31m|\n", true);
-        assert!(Layout::Text.render(&hostile).contains("a\\u{1b}[31m|\\n"));
-        assert!(Layout::Markdown.render(&hostile).contains("| a\\\\u{1b}[31m\\|\\\\n |"));
+    fn control_characters_direction_marks_and_bars_of_a_label_break_neither_terminal_nor_table() {
+        let hostile = report("a\u{1b}[31m\u{202e}|\n", true);
+        assert!(Layout::Text.render(&hostile).contains("a\\u001b[31m\\u202e|\\n"));
+        assert!(Layout::Markdown.render(&hostile).contains("| a\\\\u001b[31m\\\\u202e\\|\\\\n |"));
     }
 }

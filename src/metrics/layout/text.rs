@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{HEADINGS, Row, WEIGHTED, average_rows, label_rows, printable};
+use super::{HEADINGS, Row, WEIGHTED, average_rows, label_rows};
+use crate::display::escaped;
 use crate::metrics::Task;
 use crate::metrics::bootstrap::Bounds;
 use crate::metrics::calibration::{Bin, Calibration};
@@ -40,7 +41,7 @@ pub(super) fn render(findings: &Findings) -> String {
 }
 
 fn table(report: &Report) -> String {
-    let labels: Vec<(String, Row)> = label_rows(report).map(|row| (printable(row.name), row)).collect();
+    let labels: Vec<(String, Row)> = label_rows(report).map(|row| (escaped(row.name), row)).collect();
     let width = labels.iter().map(|(name, _)| name.chars().count()).fold(WEIGHTED.len(), usize::max);
     let mut lines = vec![format!("records: {}", report.records)];
     if report.task == Task::MultiLabel {
@@ -203,7 +204,7 @@ fn fit(fit: &FitSummary) -> String {
         (&fit.missed, "do not reach what was asked for, whatever the threshold"),
     ] {
         if !labels.is_empty() {
-            let _ = writeln!(text, "{what}: {}", labels.iter().map(|l| printable(l)).collect::<Vec<_>>().join(", "));
+            let _ = writeln!(text, "{what}: {}", labels.iter().map(|l| escaped(l)).collect::<Vec<_>>().join(", "));
         }
     }
     text
@@ -270,23 +271,23 @@ pub(crate) fn p_value(p: f64) -> String {
 fn errors(labels: &[LabelErrors]) -> String {
     let mut text = "the most confident errors\n".to_owned();
     for of_label in labels {
-        let _ = writeln!(text, "\n  {}", printable(&of_label.label));
+        let _ = writeln!(text, "\n  {}", escaped(&of_label.label));
         for ShownError { kind, score, place, text: record, true_labels, .. } in &of_label.errors {
             let score = score.map_or_else(|| "    ?".to_owned(), |score| format!("{score:.3}"));
-            let truth = true_labels.iter().map(|label| printable(label)).collect::<Vec<_>>().join(", ");
+            let truth = true_labels.iter().map(|label| escaped(label)).collect::<Vec<_>>().join(", ");
             let what = match kind {
                 Kind::Said if truth.is_empty() => "said, nothing is true".to_owned(),
                 Kind::Said => format!("said, true: {truth}"),
                 Kind::Missed => "true, not said".to_owned(),
             };
-            let _ = writeln!(text, "    {score}  {what} ({place})\n           {}", printable(&cut(record, EXCERPT)));
+            let _ = writeln!(text, "    {score}  {what} ({place})\n           {}", escaped(&cut(record, EXCERPT)));
         }
     }
     text
 }
 
 fn short(name: &str) -> String {
-    cut(&printable(name), SHORT)
+    cut(&escaped(name), SHORT)
 }
 
 /// The beginning of a text.

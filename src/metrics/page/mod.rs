@@ -12,6 +12,7 @@ use super::layout::{cut, p_value};
 use super::mistakes::Kind;
 use super::plots::{Plot, style_sheet};
 use super::report::Report;
+use crate::display::escaped;
 
 /// Pairs of labels that are shown.
 const PAIRS: usize = 12;
@@ -43,7 +44,7 @@ pub fn render(subject: &Subject, findings: &Findings, mistakes: &[LabelErrors], 
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
-                title { "Evaluation of " (clean(&subject.data)) }
+                title { "Evaluation of " (escaped(&subject.data)) }
                 style { (PreEscaped(include_str!("style.css"))) (PreEscaped(style_sheet("figure"))) }
             }
             body {
@@ -73,11 +74,6 @@ pub fn render(subject: &Subject, findings: &Findings, mistakes: &[LabelErrors], 
     page.into_string()
 }
 
-/// Text without control characters, which mean nothing on a page.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
-}
-
 fn heading(subject: &Subject, report: &Report) -> Markup {
     let task = match report.task {
         Task::SingleLabel => "exactly one label a record",
@@ -85,10 +81,10 @@ fn heading(subject: &Subject, report: &Report) -> Markup {
     };
     html! {
         header {
-            h1 { (clean(&subject.data)) }
+            h1 { (escaped(&subject.data)) }
             p.soft {
                 (report.records) " records, " (report.labels.len()) " labels, " (task) ". "
-                (clean(&subject.model)) "; " (subject.decision) "."
+                (escaped(&subject.model)) "; " (escaped(&subject.decision)) "."
             }
         }
     }
@@ -152,7 +148,7 @@ fn wide(plot: &Plot, report: &Report) -> Markup {
 
 fn pairs(report: &Report) -> Markup {
     let pairs = report.confusion.pairs();
-    let name = |label: u32| clean(&report.labels[label as usize].label);
+    let name = |label: u32| escaped(&report.labels[label as usize].label);
     html! {
         @if !pairs.is_empty() {
             div.scroll {
@@ -202,7 +198,7 @@ fn labels(report: &Report) -> Markup {
                 tbody {
                     @for one in &report.labels {
                         tr {
-                            th scope="row" { (clean(&one.label)) }
+                            th scope="row" { (escaped(&one.label)) }
                             td { (three(one.figures.precision)) }
                             td { (three(one.figures.recall)) }
                             td {
@@ -351,7 +347,7 @@ fn errors(labels: &[LabelErrors]) -> Markup {
             p.note { "What was surest and wrong. Often the record is wrong, or two labels mean nearly the same." }
             @for (place, of_label) in labels.iter().enumerate() {
                 details open[place < OPEN] {
-                    summary { (clean(&of_label.label)) }
+                    summary { (escaped(&of_label.label)) }
                     @for error in &of_label.errors { (error_card(error)) }
                 }
             }
@@ -363,20 +359,25 @@ fn error_card(error: &ShownError) -> Markup {
     let ShownError { kind, score, place, text, true_labels, predicted_labels } = error;
     let list = |labels: &[String]| match labels {
         [] => "nothing".to_owned(),
-        labels => clean(&labels.join(", ")),
+        labels => escaped(&labels.join(", ")),
     };
     html! {
         div.error {
-            p dir="auto" { (clean(&cut(text, EXCERPT))) }
+            p dir="auto" { (lines(&cut(text, EXCERPT))) }
             p.soft {
                 @match kind {
                     Kind::Said => { span.tag { "said" } @if let Some(score) = score { " with " (three(f64::from(*score))) } }
                     Kind::Missed => { span.tag { "missed" } @if let Some(score) = score { ", its score " (three(f64::from(*score))) } }
                 }
-                "; true: " (list(true_labels)) "; said: " (list(predicted_labels)) "; " (clean(place))
+                "; true: " (list(true_labels)) "; said: " (list(predicted_labels)) "; " (escaped(place))
             }
         }
     }
+}
+
+/// A text of several lines; a page shows their ends as blanks.
+fn lines(text: &str) -> String {
+    text.lines().map(escaped).collect::<Vec<String>>().join("\n")
 }
 
 fn footer(report: &Report) -> Markup {

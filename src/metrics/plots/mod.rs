@@ -10,6 +10,7 @@ pub use style::{standalone, style_sheet};
 use super::judged::Judged;
 use super::report::Report;
 use super::{Task, ratio};
+use crate::display::escaped;
 
 /// A plot.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,11 +47,18 @@ pub fn plots(judged: &Judged, report: &Report) -> Vec<Plot> {
     plots
 }
 
-/// A label as it may stand in SVG: no control characters, which XML does not know, and not too long.
+/// A label as it may stand in SVG: not too long, and without the two characters more that XML does not know.
 fn shown(label: &str, length: usize) -> String {
-    let printable: String = label
-        .chars()
-        .map(|c| if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') { '\u{fffd}' } else { c })
-        .collect();
-    super::layout::cut(&printable, length)
+    super::layout::cut(&escaped(label).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}"), length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_xml_does_not_know_and_what_turns_a_line_is_no_part_of_a_plot() {
+        assert_eq!(shown("a\u{1b}\u{202e}\u{ffff}b", 40), "a\\u001b\\u202e\u{fffd}b");
+        assert_eq!(shown("abcd", 3), "ab…");
+    }
 }
