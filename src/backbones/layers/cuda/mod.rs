@@ -17,7 +17,7 @@ use crate::kernels;
 pub(super) mod elements;
 
 /// Whether a kernel is used on a GPU in a type, or why not.
-type Verdict = std::result::Result<(), String>;
+pub(super) type Verdict = std::result::Result<(), String>;
 
 /// How layers in this type compute on this GPU, in words; kernels are tried where they were not yet.
 pub(crate) fn describe(device: &Device, dtype: DType) -> String {
