@@ -87,7 +87,6 @@ impl Pairs {
     }
 }
 
-/// Pairs of bfloat16, the earlier number in the lower half.
 /// A product of pairs outside dense layers.
 #[target_feature(enable = "avx512f,avx512bf16,avx2,fma")]
 pub(super) fn multiply(s: Avx512, product: Product<u32>) {
@@ -152,6 +151,7 @@ fn tile<const N: usize>(a: &[u32], a_stride: usize, panel: &[u32], c: &mut [f32]
     }
 }
 
+/// Pairs of bfloat16, the earlier number in the lower half.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bf16")]
 fn pairs(x: __m512i) -> __m512bh {
