@@ -21,7 +21,9 @@ impl Mask {
     /// What element `index` is multiplied with.
     #[inline(always)]
     pub fn factor(&self, index: usize) -> f32 {
-        let hash = finalize(finalize((index as u32).wrapping_add(self.keys[0])) ^ self.keys[1]);
+        // The high half counts, too: a mask does not begin again after 2^32 elements.
+        let [low, high] = [index as u32, (index as u64 >> 32) as u32];
+        let hash = finalize(finalize(low.wrapping_add(self.keys[0])) ^ self.keys[1] ^ high);
         if hash < self.out_below { 0.0 } else { self.raised }
     }
 
@@ -54,6 +56,18 @@ mod tests {
             // Neighbours are not left out together more often than by chance.
             let both = x.windows(2).filter(|pair| pair[0] == 0.0 && pair[1] == 0.0).count() as f32 / 1e5;
             assert!((both - rate * rate).abs() < 0.005, "{both}");
+        }
+    }
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn a_mask_does_not_begin_again() {
+        let mask = Mask::new(7, 0.5);
+        let block = |number: usize| (0..10_000).map(move |at| mask.factor((number << 32) + at)).collect::<Vec<f32>>();
+        let first = block(0);
+        for number in [1, 2, 3, 1 << 20] {
+            let same = block(number).iter().zip(&first).filter(|(a, b)| a == b).count();
+            assert!((4_800..5_200).contains(&same), "block {number}: {same}");
         }
     }
 
