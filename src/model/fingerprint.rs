@@ -50,8 +50,11 @@ pub fn fingerprint(source: &Source) -> Result<String> {
 fn list(folder: &Path, below: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in std::fs::read_dir(folder.join(below))? {
         let name = below.join(entry?.file_name());
-        // The Hub's cache has links.
-        let metadata = std::fs::metadata(folder.join(&name))?;
+        // The Hub's cache has links. One that leads nowhere, such as an editor's lock, is no file.
+        let metadata = match std::fs::metadata(folder.join(&name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            metadata => metadata?,
+        };
         let ending = name.extension().and_then(|ending| ending.to_str());
         if metadata.is_dir() && below.as_os_str().is_empty() {
             list(folder, &name, files)?;
@@ -98,5 +101,15 @@ mod tests {
         assert_ne!(trained, before);
         write("config.json", b"{ }");
         assert_ne!(print(), trained);
+    }
+    #[test]
+    #[cfg(unix)]
+    fn a_link_that_leads_nowhere_is_no_file_of_the_model() {
+        let folder = tempfile::tempdir().unwrap();
+        let print = || fingerprint(&Source::Folder(folder.path().to_owned())).unwrap();
+        std::fs::write(folder.path().join("config.json"), "{}").unwrap();
+        let before = print();
+        std::os::unix::fs::symlink("somebody@somewhere.1", folder.path().join(".#config.json")).unwrap();
+        assert_eq!(print(), before);
     }
 }
