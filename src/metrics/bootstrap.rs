@@ -61,7 +61,7 @@ impl Resampling {
         let draw = |(drawn, weights): &mut (Vec<u8>, Vec<[u8; LANES]>), first: u32| {
             for lane in 0..LANES {
                 let round = u64::from(first) * LANES as u64 + lane as u64;
-                let mut random = Pcg64Mcg::seed_from_u64(self.seed.wrapping_add(round));
+                let mut random = generator(self.seed, round);
                 drawn.fill(0);
                 (0..records).for_each(|_| drawn[random.random_range(0..records as u32) as usize] += 1);
                 weights.iter_mut().zip(drawn.iter()).for_each(|(weight, &drawn)| weight[lane] = drawn);
@@ -73,6 +73,13 @@ impl Resampling {
         let values: Vec<[T; LANES]> = together.map_init(buffers, draw).collect();
         values.into_iter().flatten().take(self.rounds as usize).collect()
     }
+}
+
+/// The generator of one round of a seed; rounds of neighbouring seeds are no more alike than any others.
+pub fn generator(seed: u64, round: u64) -> Pcg64Mcg {
+    // Counted from the seed itself, all rounds of 0 but the first would be rounds of 1.
+    let first: u64 = Pcg64Mcg::seed_from_u64(seed).random();
+    Pcg64Mcg::seed_from_u64(first.wrapping_add(round))
 }
 
 /// Where the middle of what is sorted lies.
@@ -91,4 +98,17 @@ fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
     let place = share * (sorted.len().checked_sub(1)? as f64);
     let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
     Some(low + (high - low) * place.fract())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn neighbouring_seeds_share_no_round() {
+        let drawn = (0..4).flat_map(|seed| (0..1000).map(move |round| generator(seed, round).random()));
+        assert_eq!(drawn.collect::<HashSet<u64>>().len(), 4000);
+    }
 }

@@ -354,7 +354,7 @@ impl Args {
         if let Some(data) = again {
             let mut trial = order::Trials::new(&gathered.judged);
             for number in 0..self.output.label_order_trials {
-                let shuffled = order::shuffled(&data, self.output.seed.wrapping_add(u64::from(number)));
+                let shuffled = order::shuffled(&data, self.output.seed, number);
                 let found = asking(&shuffled, None).run(&runner, &model, shuffled)?;
                 if interrupted.load(Ordering::Relaxed) {
                     break;

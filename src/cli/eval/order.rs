@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use rand::SeedableRng;
 use rand::seq::SliceRandom;
-use rand_pcg::Pcg64Mcg;
 
+use crate::metrics::bootstrap::generator;
 use crate::metrics::findings::OrderTrials;
 use crate::metrics::{Candidate, Judged};
 use crate::records::LabelSet;
 use crate::records::labelled::Dataset;
 
-/// The same records with their labels in another order; records with the same labels have the same order.
-pub fn shuffled(data: &Dataset, seed: u64) -> Dataset {
-    let mut random = Pcg64Mcg::seed_from_u64(seed);
+/// The same records with their labels in another order, that of a trial of a seed; records with the same labels have
+/// the same order.
+pub fn shuffled(data: &Dataset, seed: u64, trial: u32) -> Dataset {
+    let mut random = generator(seed, trial.into());
     let mut previous: Option<(Arc<LabelSet>, Arc<LabelSet>)> = None;
     let mut shuffled = data.clone();
     for record in &mut shuffled.records {
@@ -29,27 +29,27 @@ pub fn shuffled(data: &Dataset, seed: u64) -> Dataset {
 }
 
 /// Counts what changes.
-pub struct Trials<'a> {
-    judged: &'a Judged,
+pub struct Trials {
+    /// What was found in the order given.
+    first: Judged,
     changed: Vec<usize>,
     ever_changed: Vec<bool>,
     score_change: f64,
     scores: usize,
 }
 
-impl<'a> Trials<'a> {
+impl Trials {
     /// Nothing has been tried yet; `judged` is what was found in the order given.
-    pub fn new(judged: &'a Judged) -> Self {
-        let ever_changed = vec![false; judged.records()];
-        Self { judged, changed: Vec::new(), ever_changed, score_change: 0.0, scores: 0 }
+    pub fn new(judged: &Judged) -> Self {
+        let (first, ever_changed) = (judged.over(judged.names()), vec![false; judged.records()]);
+        Self { first, changed: Vec::new(), ever_changed, score_change: 0.0, scores: 0 }
     }
 
     /// Counts what was found in another order.
     pub fn count(&mut self, found: &Judged) {
-        let found = found.over(self.judged.names());
-        let first = self.judged.over(self.judged.names());
+        let found = found.over(self.first.names());
         let mut changed = 0;
-        for ((before, after), ever) in first.iter().zip(found.iter()).zip(&mut self.ever_changed) {
+        for ((before, after), ever) in self.first.iter().zip(found.iter()).zip(&mut self.ever_changed) {
             let pairs = || before.iter().zip(after);
             let differs = pairs().any(|(a, b): (&Candidate, &Candidate)| a.predicted != b.predicted);
             changed += usize::from(differs);
