@@ -229,8 +229,7 @@ impl BaseArgs {
 
     /// How many processor threads to use.
     pub fn threads(&self) -> usize {
-        let available = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        self.threads.map_or_else(available, NonZeroUsize::get)
+        self.threads.map_or_else(available_threads, NonZeroUsize::get)
     }
 
     /// Whether the model is the one inside the program.
@@ -314,6 +313,11 @@ impl BaseArgs {
         let request = Request { repo, revision, offline: self.offline };
         Ok(hub::fetch(&request, &Transfer::new(self.verbosity.quiet))?)
     }
+}
+
+/// How many threads this machine can run at once.
+pub fn available_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// The folder that a model's name means, if it means one.

@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::args::{ModelArgs, up_to};
+use super::args::{ModelArgs, available_threads, up_to};
 use super::terminal;
 use crate::classifier::{Classifier, Encoded};
 use crate::error::{Error, Result};
@@ -198,7 +198,9 @@ impl Bench<'_> {
         let dense = (counts.multiply_adds > 0).then(|| {
             let flop = 2.0 * counts.multiply_adds as f64;
             let product = precision.on_kernels();
-            let [one_thread, all_threads] = [1, self.threads].map(|threads| matrix_rate(product, threads));
+            // Its memory grows with the threads, and more of them than can run would not be faster.
+            let most = self.threads.min(available_threads());
+            let [one_thread, all_threads] = [1, most].map(|threads| matrix_rate(product, threads));
             let reached = flop / throughput.seconds / 1e9;
             Dense {
                 gflop_per_text: flop / self.texts.len() as f64 / 1e9,
