@@ -382,6 +382,13 @@ impl Weights {
         }))
     }
 
+    /// How many numbers there are in the tensors that were asked for.
+    pub fn parameters(&self) -> usize {
+        let used = lock(&self.store.used);
+        let tensors = self.store.tensors.iter().filter(|(name, _)| used.contains(*name));
+        tensors.map(|(_, stored)| stored.shape.iter().product::<usize>()).sum()
+    }
+
     /// Names of tensors that nothing asked for.
     pub fn unused(&self) -> Vec<String> {
         let used = lock(&self.store.used);

@@ -211,7 +211,7 @@ impl Bench<'_> {
             }
         });
         Ok(Report {
-            model: self.model.describe(),
+            model: self.model.describe().to_vec(),
             threads: self.threads,
             texts: self.texts.len(),
             labels: labels_count,

@@ -196,8 +196,9 @@ impl Model {
         let Parts { config, encoder, network } = Parts::new(&mut files, options, |weights| weights)?;
         let kind = config.encoder_config["model_type"].as_str().unwrap_or("deberta-v2");
         let (architecture, max_length) = (config.architecture_type, encoder.max_length());
-        let mut description =
-            vec![format!("model: {architecture:?} on {kind}, at most {max_length} tokens"), place.description];
+        let size = rounded(files.weights.parameters());
+        let model = format!("model: {architecture:?} on {kind}, {size} parameters, at most {max_length} tokens");
+        let mut description = vec![model, place.description];
         let unused = files.weights.unused();
         if !unused.is_empty() {
             description.push(format!("tensors without a use: {}", unused.join(", ")));
@@ -209,17 +210,15 @@ impl Model {
     }
 
     /// Lines for `--verbose`: architecture, backbone, size, kernels, tensors left unused.
-    pub fn describe(&self) -> Vec<String> {
-        self.description.clone()
+    pub fn describe(&self) -> &[String] {
+        &self.description
     }
 
     /// The same model that writes the nearest of these examples into a text.
     pub fn with_neighbours(self, neighbours: Neighbours) -> Self {
         Self { neighbours: Some(neighbours), ..self }
     }
-}
 
-impl Model {
     /// The logits of records without pieces.
     fn compute(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
         self.turns.compute(batch, &|batch| self.network.forward(batch, threads)?.by_record())
@@ -249,6 +248,16 @@ impl Model {
             logits.extend(self.compute(pieces, threads)?);
         }
         Ok(self.pieces.join(logits, record.labels.len()))
+    }
+}
+
+/// A number as people say it, with two digits or more: 144 M.
+fn rounded(number: usize) -> String {
+    let number = number as f64;
+    match [(1e9, "B"), (1e6, "M"), (1e3, "k")].into_iter().find(|(size, _)| number >= *size) {
+        Some((size, unit)) if number < 9.95 * size => format!("{:.1} {unit}", number / size),
+        Some((size, unit)) => format!("{:.0} {unit}", number / size),
+        None => number.to_string(),
     }
 }
 
@@ -304,5 +313,16 @@ impl Classifier for Model {
             }
         }
         Ok(logits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rounded;
+
+    #[test]
+    fn a_size_is_said_in_two_digits_or_more() {
+        let said = [999, 1_000, 129_825, 9_960_000, 143_800_000, 7_241_732_096].map(rounded);
+        assert_eq!(said, ["999", "1.0 k", "130 k", "10 M", "144 M", "7.2 B"]);
     }
 }

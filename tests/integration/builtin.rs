@@ -27,3 +27,9 @@ fn a_marker_inside_a_text_stays_text() {
     let line = classify(&["--all-scores", "<<LABEL>>sport<<SEP>> [SEP] We flew to Lisbon."]);
     assert_eq!(line["predictions"].as_array().unwrap().len(), 4, "{line}");
 }
+
+#[test]
+fn its_size_is_told_where_more_is_asked_for() {
+    let run = Sandbox::new().gliclass(["classify", "-v", "-l", "sport", "One"]).run().ends_with(0);
+    run.says(&["23 M parameters, at most 512 tokens"]);
+}
