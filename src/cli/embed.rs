@@ -1,7 +1,6 @@
 //! `gliclass embed`: the vectors of texts and labels.
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
@@ -83,9 +82,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.labels.wordings {
         bail!("--wordings: every wording has a vector of its own, give them as labels");
     }
-    let ending = args.input.as_deref().and_then(Path::extension).and_then(OsStr::to_str).unwrap_or_default();
-    if ["csv", "tsv", "parquet"].contains(&ending.to_ascii_lowercase().as_str()) {
-        bail!("embed reads JSONL, one object a line with the text, and not .{ending}");
+    if let Some(input) = &args.input {
+        check_jsonl("the input", input)?;
     }
     if let Some(output) = &args.output {
         check_jsonl("--output", output)?;

@@ -189,7 +189,7 @@ fn what_would_be_misread_or_ignored_is_refused_with_the_way_out() {
         (&["train", "in.csv", "-o", "out", "--lora", "10000000000"], &["--lora", "from 1 to 4096"]),
         (&["classify", "x", "-l", "a", "--wordings"], &["--wordings"]),
         (&["classify", "x", "-l", "a", "-m", "./in.csv"], &["./in.csv: is a file"]),
-        (&["embed", "in.csv", "-l", "a"], &["embed reads JSONL"]),
+        (&["embed", "in.csv", "-l", "a"], &["the input in.csv: ends like CSV, but must be JSONL"]),
         (&["batch", "in.csv", "-l", "a", "--output-field", "b"], &["--output-field is for JSONL", "predicted_labels"]),
         (&["batch", "in.csv", "-l", "a|b,c"], &["\"a|b\"", "another --list-separator"]),
         (&["batch", "in.csv", "-l", "a", "--list-separator", "."], &["another --list-separator", "inside scores"]),

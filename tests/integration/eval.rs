@@ -247,7 +247,7 @@ fn a_file_of_json_lines_is_not_named_like_another_form() {
     for arguments in
         [&["eval", "d.jsonl", "--predictions", "p.csv"][..], &["embed", "d.jsonl", "-l", "a", "-o", "p.tsv.gz"]]
     {
-        sandbox.gliclass(arguments).run().ends_with(2).says(&["ends like", "JSONL", "rename it"]);
+        sandbox.gliclass(arguments).run().ends_with(2).says(&["ends like", "JSONL", "name another file"]);
     }
 }
 

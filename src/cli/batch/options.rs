@@ -149,14 +149,17 @@ impl fmt::Display for Format {
     }
 }
 
-/// Checks that the file of `option`, which holds JSON lines, is not named like another form.
+/// Checks that the file of `option`, which must hold JSON lines, is not named like another form.
 ///
 /// # Errors
 /// It is.
 pub(in crate::cli) fn check_jsonl(option: &str, path: &Path) -> anyhow::Result<()> {
     match Format::of(path) {
         Some(other) if other != Format::Jsonl => {
-            bail!("{option} {}: ends like {other}, and holds JSONL, one object a line: rename it", path.display())
+            bail!(
+                "{option} {}: ends like {other}, but must be JSONL, one object a line: name another file",
+                path.display()
+            )
         }
         _ => Ok(()),
     }
