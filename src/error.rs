@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// What standard output is called where a file would be named.
+pub const STANDARD_OUTPUT: &str = "standard output";
+
 /// The result of everything in this library.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -45,6 +48,12 @@ impl Error {
     /// An input or output error at `path`.
     pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
         Self::Io { path: path.as_ref().to_owned(), source }
+    }
+
+    /// Whether the reader of standard output has gone, as `head` does.
+    pub fn is_closed_output(&self) -> bool {
+        let is_broken = |source: &std::io::Error| source.kind() == std::io::ErrorKind::BrokenPipe;
+        matches!(self, Self::Io { path, source } if path == Path::new(STANDARD_OUTPUT) && is_broken(source))
     }
 
     /// A model file at `path` that cannot be used, and why.

@@ -13,7 +13,7 @@ use super::retrieval::Retrieval;
 use super::terminal;
 use crate::adapted::Adapted;
 use crate::display;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, STANDARD_OUTPUT};
 use crate::records::csv::{Dialect, write_row};
 use crate::records::input::Input;
 use crate::records::jsonl::json_string;
@@ -304,7 +304,7 @@ impl<W: Write> Sheet<W> {
     }
 
     fn write_bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        self.out.write_all(bytes).map_err(|error| Error::io("standard output", error))
+        self.out.write_all(bytes).map_err(|error| Error::io(STANDARD_OUTPUT, error))
     }
 }
 
@@ -332,6 +332,6 @@ impl<W: Write> Sink<String> for Sheet<W> {
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.out.flush().map_err(|error| Error::io("standard output", error))
+        self.out.flush().map_err(|error| Error::io(STANDARD_OUTPUT, error))
     }
 }

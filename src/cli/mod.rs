@@ -56,7 +56,7 @@ pub fn main() -> ExitCode {
         Err(error) => return misused(&error),
     };
     run(cli).unwrap_or_else(|error| {
-        if is_broken_pipe(&error) {
+        if is_closed_output(&error) {
             return ExitCode::SUCCESS;
         }
         terminal::say(&format!("error: {}", message(&error)));
@@ -99,10 +99,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Whether the reader of our output has gone, as `head` does.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let kinds = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
-    kinds.map(std::io::Error::kind).any(|kind| kind == std::io::ErrorKind::BrokenPipe)
+/// Whether the reader of standard output has gone, as `head` does: then there is nothing left to do. Of another output
+/// that is an error.
+fn is_closed_output(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref::<crate::Error>()).any(crate::Error::is_closed_output)
 }
 
 /// The chain of causes on one line; a cause that the message before it already ends with is not said again.
@@ -130,10 +130,13 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_pipe_is_found_along_the_chain() {
-        let source = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
-        let error = anyhow::Error::from(crate::Error::io("standard output", source)).context("cannot write");
-        assert!(is_broken_pipe(&error));
+    fn only_a_standard_output_that_is_closed_ends_quietly() {
+        let error = |name: &str| {
+            let source = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+            anyhow::Error::from(crate::Error::io(name, source)).context("cannot write")
+        };
+        assert!(is_closed_output(&error("standard output")));
+        assert!(!is_closed_output(&error("pipe")));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use signal_hook::flag;
 
 use crate::display;
 pub use crate::display::escaped;
+use crate::error::{Error, Result, STANDARD_OUTPUT};
 use crate::records::output::Output;
 
 /// Draws of the progress bar each second.
@@ -28,13 +29,25 @@ pub fn say(line: &str) {
     drop(std::io::stderr().write_all(format!("{line}\n").as_bytes()));
 }
 
-/// Writes to standard output, where results go.
+/// Writes to standard output, where results go. A reader that has gone changes nothing of how the program ends.
 ///
 /// # Errors
 /// It cannot be written.
-pub fn print(text: &str) -> anyhow::Result<()> {
+pub fn print(text: &str) -> Result<()> {
     let mut out = display::stdout();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("standard output")
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    unless_closed(written.map_err(|error| Error::io(STANDARD_OUTPUT, error)))
+}
+
+/// What came of writing, where more is due than what nobody reads any more.
+///
+/// # Errors
+/// Something else failed.
+pub fn unless_closed(written: Result<()>) -> Result<()> {
+    match written {
+        Err(error) if error.is_closed_output() => Ok(()),
+        written => written,
+    }
 }
 
 /// Whether colour and animation are welcome on `stream`.

@@ -453,6 +453,26 @@ fn the_page_may_go_to_a_pipe() {
 }
 
 #[test]
+fn a_minimum_is_not_reached_because_nobody_reads_the_figures() {
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference/uni-electra");
+    let labelled = "{\"text\": \"x\", \"label\": \"a\"}\n{\"text\": \"y\", \"label\": \"b\"}\n";
+    for (arguments, input) in [
+        (&["--predictions-from", "-"][..], ready(4)),
+        // Above every score: nothing is predicted, every figure is 0.
+        (&["-", "--model", model, "--threshold", "1", "--predictions", "-"], labelled.to_owned()),
+    ] {
+        for (minimum, code) in [("0", 0), ("0.9", 1)] {
+            let sandbox = Sandbox::new();
+            let minimum = ["--min-macro-f1", minimum];
+            let mut running = sandbox.gliclass(["eval"].iter().chain(arguments).chain(&minimum)).start();
+            drop(running.output());
+            running.send(input.as_bytes());
+            assert_eq!(running.code(true), Some(code), "{minimum:?}");
+        }
+    }
+}
+
+#[test]
 fn records_that_failed_are_told_and_end_with_one() {
     let sandbox = Sandbox::new();
     sandbox.write("p.jsonl", ready(10) + "{\"text\": \"y\", \"label\": \"a\", \"error\": \"too long\"}\n");

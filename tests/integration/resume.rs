@@ -179,6 +179,18 @@ fn a_reader_that_has_seen_enough_ends_the_run_quietly() {
 
 #[test]
 #[cfg(target_os = "linux")]
+fn an_output_that_is_a_pipe_without_a_reader_is_an_error() {
+    let sandbox = Sandbox::new();
+    let pipe = sandbox.path("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut running = batch(&sandbox, &["-o", "pipe"]).start();
+    drop(fs::File::open(&pipe).unwrap());
+    running.send(b"{\"text\":\"One\"}\n");
+    assert_eq!(running.code(true), Some(2));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
 fn a_full_disk_leaves_whole_records_and_the_run_can_be_gone_on_with() {
     let sandbox = Sandbox::new();
     sandbox.write("in.jsonl", jsonl(4000));

@@ -2,12 +2,14 @@
 
 use serde_json::Value;
 
+use crate::cli::terminal::unless_closed;
 use crate::error::Result;
 use crate::records::jsonl::Line;
 use crate::records::labelled::Labelled;
 use crate::records::output::{Output, Sheet};
 
-/// The file of `--predictions`.
+/// The file of `--predictions`. Where it is standard output and nobody reads it any more, records are judged all the
+/// same: a figure may be below its minimum.
 pub struct Predictions(Sheet);
 
 impl Predictions {
@@ -27,13 +29,13 @@ impl Predictions {
         if truncated {
             fields.push(("truncated", "true".into()));
         }
-        self.0.write(|out| {
+        unless_closed(self.0.write(|out| {
             Line::of_object(labelled.source.clone()).write(&fields, &["predictions", "error", "truncated"], out)
-        })
+        }))
     }
 
     /// Ends the file.
     pub fn finish(mut self) -> Result<()> {
-        self.0.finish()
+        unless_closed(self.0.finish())
     }
 }
