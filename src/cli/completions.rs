@@ -1,12 +1,11 @@
 //! `gliclass completions`.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::error::Error;
+use super::terminal;
 
 /// Print the completion script of a shell
 ///
@@ -29,8 +28,7 @@ Examples:
 /// # Errors
 /// Standard output cannot be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let written = std::io::stdout().lock().write_all(&script(args.shell));
-    written.map_err(|error| Error::io("standard output", error))?;
+    terminal::print(&String::from_utf8_lossy(&script(args.shell)))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,12 +1,12 @@
 //! `gliclass download`: a checkpoint into the Hugging Face cache.
 
-use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::builder::FalseyValueParser;
 
 use super::args::{BUILTIN, Verbosity};
+use super::terminal;
 use super::transfer::Transfer;
 use crate::model::hub::{self, Request};
 
@@ -45,6 +45,6 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     hub::remove_damaged(&request, &progress)?;
     let folder = hub::fetch(&request, &progress)?;
     hub::fetch_label_tokenizer(&folder, offline, &progress)?;
-    writeln!(stdout().lock(), "{}", folder.display())?;
+    terminal::print(&format!("{}\n", folder.display()))?;
     Ok(ExitCode::SUCCESS)
 }
