@@ -30,6 +30,12 @@ pub fn is_same(one: &Path, other: &Path) -> bool {
     }
 }
 
+/// Whether a path leads from a folder to what is below it, on every system.
+pub fn is_below(path: &str) -> bool {
+    let harmless = |part: &str| !matches!(part, "" | "." | "..");
+    path.split('/').all(harmless) && !path.contains(|c: char| c.is_control() || matches!(c, '\\' | ':'))
+}
+
 /// Opens a file to be written: made where it is not there, and left as it is where it is.
 ///
 /// # Errors
@@ -205,6 +211,16 @@ mod tests {
     fn what_lies_beside_a_folder_has_its_name_however_it_is_written() {
         for name in ["out/mine", "out/mine/", "out//mine//"] {
             assert_eq!(beside(Path::new(name), ".resume").file_name().unwrap(), "mine.resume", "{name}");
+        }
+    }
+
+    #[test]
+    fn paths_that_lead_elsewhere_are_not_below() {
+        for path in ["label_model", "label model", "owner/name", "a/b/c.json", "..a"] {
+            assert!(is_below(path), "{path:?}");
+        }
+        for path in ["", ".", "./x", "../x", "/etc/passwd", "a//b", "a/../b", "c:\\x", "a\\b", "a\0"] {
+            assert!(!is_below(path), "{path:?}");
         }
     }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::files;
 
 /// How the text and the labels are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -294,6 +295,21 @@ mod defaults {
     }
 }
 
+/// The folder beside a checkpoint, or the repository of the Hub, that its `label_model_name` means.
+///
+/// # Errors
+/// It leads out of the folder of the checkpoint.
+pub fn label_folder(name: &str) -> std::result::Result<&str, String> {
+    let folder = name.trim_start_matches("./");
+    if files::is_below(folder) {
+        return Ok(folder);
+    }
+    Err(format!(
+        "label_model_name {name:?} leads out of the model's folder: name a folder inside it that holds the labels' \
+         tokenizer.json, or a repository of the Hub"
+    ))
+}
+
 impl Config {
     /// Whether the heads turn the last bits of the encoder into more than a thousandth of a logit: the `hopfield`
     /// scorer does, whose softmax over unscaled products is sharp.
@@ -344,7 +360,16 @@ impl Config {
         if architecture.has_label_encoder() && self.label_model_config.is_none() {
             return Err(format!("label_model_config is missing: {architecture:?} needs the label encoder's config"));
         }
+        if let Some(name) = self.label_model() {
+            label_folder(name)?;
+        }
         Ok(())
+    }
+
+    /// Where the tokenizer of a label encoder is; nowhere where labels have none.
+    pub fn label_model(&self) -> Option<&str> {
+        let named = || self.label_model_name.as_deref().unwrap_or("label_model");
+        self.architecture_type.has_label_encoder().then(named)
     }
 
     /// Token ids of `<<LABEL>>`, `<<SEP>>` and `<<EXAMPLE>>`; absent ones stand behind the vocabulary, as in the reference.
@@ -399,6 +424,27 @@ mod tests {
         ] {
             let error = slots(settings).unwrap_err().to_string();
             assert!(error.contains(what), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_tokenizer_of_labels_lies_nowhere_but_beside_the_model() {
+        let parse = |architecture: &str, name: &str| {
+            let config = serde_json::json!({
+                "encoder_config": {},
+                "label_model_config": {},
+                "architecture_type": architecture,
+                "label_model_name": name,
+            });
+            Config::parse(&config.to_string(), Path::new("config.json"))
+        };
+        for name in ["label_model", "./label_model", "owner/name"] {
+            assert_eq!(parse("bi-encoder", name).unwrap().label_model(), Some(name));
+        }
+        for name in ["../x", "a/../../x", "/x", ""] {
+            let error = parse("bi-encoder-fused", name).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("config.json: label_model_name {name:?} leads out")), "{error}");
+            assert_eq!(parse("uni-encoder", name).unwrap().label_model(), None);
         }
     }
 

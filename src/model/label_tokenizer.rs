@@ -31,10 +31,8 @@ const PADDED_BEFORE: [&str; 2] = ["llama", "gemma"];
 /// # Errors
 /// There is no tokenizer, or it has no padding where labels must be filled up.
 pub(super) fn load(config: &Config, folder: &Path, options: &Options) -> Result<Option<LabelTokenizer>> {
-    if !config.architecture_type.has_label_encoder() {
-        return Ok(None);
-    }
-    let found = find(config, folder, options)?;
+    let Some(name) = config.label_model() else { return Ok(None) };
+    let found = find(name, folder, options)?;
     let path = found.join("tokenizer.json");
     let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
     // How long a label may be is for its encoder to say.
@@ -52,8 +50,7 @@ pub(super) fn load(config: &Config, folder: &Path, options: &Options) -> Result<
     }
 }
 
-fn find(config: &Config, folder: &Path, options: &Options) -> Result<PathBuf> {
-    let name = config.label_model_name.as_deref().unwrap_or("label_model");
+fn find(name: &str, folder: &Path, options: &Options) -> Result<PathBuf> {
     let folders = [Some(folder.join(name)), options.label_model.clone()];
     folders.into_iter().flatten().find(|folder| folder.join("tokenizer.json").is_file()).ok_or_else(|| {
         Error::model(

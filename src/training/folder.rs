@@ -103,7 +103,7 @@ impl Folder {
             Some(base) => copy_all(base, &self.path)?,
             None => self.write("tokenizer_config.json", &tokenizer_config(learner.tokenizer_text()))?,
         }
-        if let Some((base, labels)) = self.base.as_ref().zip(learner.config().label_model_name.as_deref()) {
+        if let Some((base, labels)) = self.base.as_ref().zip(learner.config().label_model()) {
             self.copy_label_model(base, labels)?;
         }
         let tensors = learner.checkpoint()?.into_iter().map(|(name, tensor)| (name, Numbers::Tensor(tensor)));
@@ -130,7 +130,7 @@ impl Folder {
     fn copy_label_model(&self, base: &Path, name: &str) -> Result<()> {
         let from = self.label_model.clone().unwrap_or_else(|| base.join(name));
         let to = self.path.join(name);
-        if !from.join("tokenizer.json").is_file() || Path::new(name).is_absolute() {
+        if !from.join("tokenizer.json").is_file() {
             return Ok(());
         }
         fs::create_dir_all(&to).map_err(|error| Error::io(&to, error))?;

@@ -207,6 +207,27 @@ fn few_labels_of_many_are_learned_from_and_those_without_room_for_all_are_not_ju
 }
 
 #[test]
+fn nothing_is_written_outside_the_folder_whatever_the_config_names() {
+    let sandbox = Sandbox::new();
+    let fixture = base("bi-bert-bert-avg-norm-mlp");
+    for name in ["tokenizer.json", "model.safetensors"] {
+        sandbox.write(&format!("models/base/{name}"), fs::read(fixture.join(name)).unwrap());
+    }
+    let labels = fs::read(fixture.join("label_model/tokenizer.json")).unwrap();
+    sandbox.write("models/labels/tokenizer.json", labels);
+    let config = fs::read_to_string(fixture.join("config.json")).unwrap();
+    let named = "\"label_model_name\": \"label_model\"";
+    assert!(config.contains(named));
+    sandbox.write("models/base/config.json", config.replace(named, "\"label_model_name\": \"../labels\""));
+    let mut arguments = arguments(&sandbox, "uni-electra", "out/mine", &["--epochs", "1", "--eval-share", "0"]);
+    let model = arguments.iter().position(|one| one == "--model").unwrap() + 1;
+    arguments[model] = "./models/base".into();
+    let refused = sandbox.gliclass(arguments).run().ends_with(2);
+    refused.says(&["models/base/config.json: label_model_name \"../labels\" leads out"]);
+    assert!(!sandbox.path("out/labels").exists());
+}
+
+#[test]
 fn what_nothing_could_come_of_is_refused() {
     let sandbox = Sandbox::new();
     let refused = |more: &[&str], message: &str| {

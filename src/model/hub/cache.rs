@@ -9,7 +9,9 @@ use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 use serde_json::Value;
 
 use super::{Progress, names};
+use crate::checkpoint::config;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// The cache of one repository, seen at one revision.
 pub(super) struct LocalRepo {
@@ -135,7 +137,7 @@ pub(super) fn shards(index: &Path) -> Result<BTreeSet<String>> {
     if names.is_empty() {
         return Err(Error::model(index, "no file is named in weight_map: the index of the weights is damaged"));
     }
-    match names.iter().find(|name| !names::is_relative(name)) {
+    match names.iter().find(|name| !files::is_below(name)) {
         Some(name) => Err(Error::model(index, format!("weight_map names {name:?}, which is outside the repository"))),
         None => Ok(names),
     }
@@ -144,8 +146,8 @@ pub(super) fn shards(index: &Path) -> Result<BTreeSet<String>> {
 /// The folder of a bi-encoder's label model inside the repository, if the config names one that could be.
 pub(super) fn label_folder(config: &Path) -> Result<Option<String>> {
     let json = read_json(config)?;
-    let name = json.get("label_model_name").and_then(Value::as_str).map(|name| name.trim_start_matches("./"));
-    Ok(name.filter(|name| names::is_relative(name)).map(str::to_owned))
+    let name = json.get("label_model_name").and_then(Value::as_str);
+    Ok(name.and_then(|name| config::label_folder(name).ok()).map(str::to_owned))
 }
 
 fn read_json(path: &Path) -> Result<Value> {

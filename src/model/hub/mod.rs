@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::checkpoint::config::label_folder;
 use crate::error::{Error, Result};
 
 #[cfg(feature = "hub")]
@@ -79,20 +80,19 @@ pub fn fetch(request: &Request, progress: &dyn Progress) -> Result<PathBuf> {
 /// where it is: none where there is no such name, or the tokenizer lies in a folder beside the checkpoint.
 ///
 /// # Errors
-/// As [`fetch`], for that repository; the config cannot be read.
+/// As [`fetch`], for that repository; the config cannot be read, or its name leads elsewhere.
 pub fn fetch_label_tokenizer(folder: &Path, offline: bool, progress: &dyn Progress) -> Result<Option<PathBuf>> {
     let path = folder.join("config.json");
     let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
-    // Whoever loads the model says what is wrong with its config.
+    // Whoever loads the model says what else is wrong with its config.
     let config: Value = serde_json::from_str(&text).unwrap_or_default();
     let bi_encoder = config["architecture_type"].as_str().is_some_and(|kind| kind.starts_with("bi-encoder"));
-    match config["label_model_name"].as_str().filter(|_| bi_encoder) {
-        Some(name) if !folder.join(name).join("tokenizer.json").is_file() => {
-            let request = Request { repo: name.to_owned(), revision: None, offline };
-            fetch_tokenizer(&request, progress).map(Some)
-        }
-        _ => Ok(None),
+    let Some(name) = config["label_model_name"].as_str().filter(|_| bi_encoder) else { return Ok(None) };
+    label_folder(name).map_err(|message| Error::model(&path, message))?;
+    if folder.join(name).join("tokenizer.json").is_file() {
+        return Ok(None);
     }
+    fetch_tokenizer(&Request { repo: name.to_owned(), revision: None, offline }, progress).map(Some)
 }
 
 #[cfg(feature = "hub")]
