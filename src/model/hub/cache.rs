@@ -104,9 +104,17 @@ impl LocalRepo {
         match symlink(&target, &pointer) {
             // Another process was faster.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-            Err(_) => fs::copy(self.blob(etag), &pointer).map(drop).map_err(|error| Error::io(&pointer, error)),
+            Err(_) => self.copy(etag, &pointer),
             Ok(()) => Ok(()),
         }
+    }
+
+    /// Puts the content of a blob where a link would be: in one step, since a file that is there counts as whole.
+    fn copy(&self, etag: &str, pointer: &Path) -> Result<()> {
+        // Another process may do so at the same time.
+        let new = files::beside(pointer, &format!(".{}.new", std::process::id()));
+        files::replace_with(pointer, &new, |new| fs::copy(self.blob(etag), new).map(drop))
+            .map_err(|error| Error::io(pointer, error))
     }
 }
 
@@ -174,4 +182,25 @@ fn symlink(target: &Path, pointer: &Path) -> std::io::Result<()> {
 #[cfg(not(any(unix, windows)))]
 fn symlink(_target: &Path, _pointer: &Path) -> std::io::Result<()> {
     Err(ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_copied_in_the_place_of_a_link_is_whole_or_not_there() {
+        let cache = tempfile::tempdir().unwrap();
+        let local = LocalRepo::new(cache.path(), "owner/name", "main");
+        let pointer = local.snapshot("commit").join(WEIGHTS);
+        create_parent(&local.blob("etag")).unwrap();
+        create_parent(&pointer).unwrap();
+        assert!(local.copy("etag", &pointer).is_err());
+        assert!(!pointer.exists());
+        fs::write(local.blob("etag"), "numbers").unwrap();
+        local.copy("etag", &pointer).unwrap();
+        assert_eq!(fs::read(&pointer).unwrap(), b"numbers");
+        assert_eq!(fs::read_dir(local.snapshot("commit")).unwrap().count(), 1);
+    }
 }
