@@ -36,12 +36,16 @@ pub fn is_below(path: &str) -> bool {
     path.split('/').all(harmless) && !path.contains(|c: char| c.is_control() || matches!(c, '\\' | ':'))
 }
 
-/// Opens a file to be written: made where it is not there, and left as it is where it is.
+/// Opens a file to be written, and says whether it was made for that: one that is there is left as it is.
 ///
 /// # Errors
 /// The folder for it is not there, or it cannot be opened.
-pub fn open_file(path: &Path) -> Result<File> {
-    File::options().write(true).create(true).truncate(false).open(path).map_err(|error| {
+pub fn open_file(path: &Path) -> Result<(File, bool)> {
+    if let Ok(file) = File::options().write(true).create_new(true).open(path) {
+        return Ok((file, true));
+    }
+    let opened = File::options().write(true).create(true).truncate(false).open(path);
+    opened.map(|file| (file, false)).map_err(|error| {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists());
         match folder.filter(|_| error.kind() == io::ErrorKind::NotFound) {
             Some(folder) => {
@@ -68,28 +72,39 @@ impl Reserved {
     /// # Errors
     /// It cannot be opened for writing.
     pub fn open(path: &Path) -> Result<Self> {
-        let (file, is_new) = match File::options().write(true).create_new(true).open(path) {
-            Ok(file) => (file, true),
-            Err(_) => (open_file(path)?, false),
-        };
+        let (file, is_new) = open_file(path)?;
         Ok(Self { path: path.to_owned(), file, is_new })
     }
 
-    /// Writes the whole of its content.
+    /// Writes the whole of its content; a file that was there is replaced in one step where its folder lets it, so that
+    /// a full disk leaves it as it was.
     ///
     /// # Errors
     /// It cannot be written.
     pub fn write(mut self, content: &[u8]) -> Result<()> {
-        let mut write = || {
-            // A device or a pipe has no length.
-            if self.file.metadata()?.is_file() {
-                self.file.set_len(0)?;
-            }
-            self.file.write_all(content)
-        };
-        write().map_err(|error| Error::io(&self.path, error))?;
+        self.put(content).map_err(|error| Error::io(&self.path, error))?;
         self.is_new = false;
         Ok(())
+    }
+
+    fn put(&mut self, content: &[u8]) -> io::Result<()> {
+        let metadata = self.file.metadata()?;
+        // A device or a pipe is no file that could be replaced.
+        if !metadata.is_file() {
+            return self.file.write_all(content);
+        }
+        // A link stays one, and whoever may read the file still may.
+        let path = fs::canonicalize(&self.path)?;
+        let write =
+            |new: &Path| fs::write(new, content).and_then(|()| fs::set_permissions(new, metadata.permissions()));
+        match replace_with(&path, &beside(&path, ".new"), write) {
+            // The folder lets no file be made, or this one not be replaced: then it is written where it is.
+            Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ResourceBusy) => {
+                self.file.set_len(0)?;
+                self.file.write_all(content)
+            }
+            replaced => replaced,
+        }
     }
 }
 
@@ -222,6 +237,27 @@ mod tests {
         for path in ["", ".", "./x", "../x", "/etc/passwd", "a//b", "a/../b", "c:\\x", "a\\b", "a\0"] {
             assert!(!is_below(path), "{path:?}");
         }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_was_there_is_replaced_at_once_by_what_may_be_read_as_it_was() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+
+        let folder = tempfile::tempdir().unwrap();
+        let [old, link, in_the_way] = ["old", "link", "old.new"].map(|name| folder.path().join(name));
+        fs::write(&old, "old").unwrap();
+        fs::set_permissions(&old, fs::Permissions::from_mode(0o604)).unwrap();
+        symlink("old", &link).unwrap();
+        // As with a full disk, the new content cannot be written.
+        fs::create_dir(&in_the_way).unwrap();
+        assert!(Reserved::open(&link).unwrap().write(b"new").is_err());
+        assert_eq!(fs::read(&old).unwrap(), b"old");
+        fs::remove_dir(&in_the_way).unwrap();
+        Reserved::open(&link).unwrap().write(b"new").unwrap();
+        assert_eq!(fs::read(&old).unwrap(), b"new");
+        assert_eq!(fs::metadata(&old).unwrap().permissions().mode() & 0o777, 0o604);
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink() && !in_the_way.exists());
     }
 
     #[test]

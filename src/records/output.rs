@@ -3,7 +3,7 @@
 //! A packed output is a row of gzip members or Zstandard frames. They end where the content says, never where
 //! the clock does: a run that was interrupted and resumed writes the same bytes as one that was not.
 
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, IsTerminal, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use same_file::Handle;
 
 use super::input::{Input, Packing};
 use crate::display;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, STANDARD_OUTPUT};
 use crate::files::open_file;
 
 /// Bytes of whole records that are written, or packed, at once. More would pack a little better, but it is
@@ -31,11 +31,13 @@ pub enum Existing {
     Continue,
 }
 
-/// An output that is open and locked, and still as it was.
+/// An output that is open and locked, and still as it was. A file that was made for it is taken away again where
+/// nothing is begun.
 pub struct Output {
     file: Option<File>,
     name: PathBuf,
     packing: Option<Packing>,
+    is_new: bool,
 }
 
 impl Output {
@@ -44,35 +46,44 @@ impl Output {
     /// # Errors
     /// The file cannot be opened, is the input too, is there already, or another run writes to it.
     pub fn open(path: Option<&Path>, existing: Existing, input: &Input) -> Result<Self> {
-        let path = path.filter(|path| path.as_os_str() != "-");
-        let name = path.unwrap_or("standard output".as_ref());
-        let refused = |what: &str| Err(Error::Usage(format!("{}: {what}", name.display())));
-        let Some(path) = path else {
-            // What is appended to its own input, the run would read for ever.
-            let is_file = |handle: &Handle| handle.as_file().metadata().is_ok_and(|metadata| metadata.is_file());
-            if Handle::stdout().is_ok_and(|handle| is_file(&handle) && input.is(&handle)) {
-                return refused("is the input, too: write to another file");
-            }
-            return Ok(Self { file: None, name: name.to_owned(), packing: None });
-        };
-        let file = open_file(path)?;
+        match path.filter(|path| path.as_os_str() != "-") {
+            Some(path) => Self::open_file(path, existing, input),
+            None => Self::open_standard(input),
+        }
+    }
+
+    fn open_standard(input: &Input) -> Result<Self> {
+        let name = Path::new(STANDARD_OUTPUT);
+        // What is appended to its own input, the run would read for ever.
+        let is_file = |handle: &Handle| handle.as_file().metadata().is_ok_and(|metadata| metadata.is_file());
+        if Handle::stdout().is_ok_and(|handle| is_file(&handle) && input.is(&handle)) {
+            return Err(is_input(name));
+        }
+        Ok(Self { file: None, name: name.to_owned(), packing: None, is_new: false })
+    }
+
+    fn open_file(path: &Path, existing: Existing, input: &Input) -> Result<Self> {
+        let (file, is_new) = open_file(path)?;
         let metadata = file.metadata().map_err(|error| Error::io(path, error))?;
         if metadata.is_file() {
             let handle = file.try_clone().and_then(Handle::from_file).map_err(|error| Error::io(path, error))?;
             if input.is(&handle) {
-                return refused("is the input, too: write to another file");
+                return Err(is_input(path));
             }
             // Where the file system knows no locks, there is nobody to ask.
             if let Err(TryLockError::WouldBlock) = file.try_lock() {
-                return refused("another run is writing to it");
+                return Err(refused(path, "another run is writing to it"));
+            }
+            if is_gone(path, &handle) {
+                return Self::open_file(path, existing, input);
             }
             if let Existing::Refuse(way_out) = existing
                 && metadata.len() > 0
             {
-                return refused(&format!("is there already: {way_out}"));
+                return Err(refused(path, &format!("is there already: {way_out}")));
             }
         }
-        Ok(Self { file: Some(file), name: path.to_owned(), packing: Packing::of(path) })
+        Ok(Self { file: Some(file), name: path.to_owned(), packing: Packing::of(path), is_new })
     }
 
     /// The file, where it is one that can be cut.
@@ -100,18 +111,48 @@ impl Output {
     ///
     /// # Errors
     /// The file cannot be cut.
-    pub fn begin(self, size: u64) -> Result<Sheet> {
-        let failed = |error| Error::io(&self.name, error);
+    pub fn begin(mut self, size: u64) -> Result<Sheet> {
+        let (name, packing) = (self.name.clone(), self.packing);
         let is_file = self.size()?.is_some();
-        let target = match self.file {
+        let target = match self.file.take() {
             None => Target::Stream(display::stdout()),
             Some(file) if !is_file => Target::Stream(Box::new(file)),
             Some(file) => {
-                cut(&file, size).map_err(failed)?;
+                cut(&file, size).map_err(|error| Error::io(&name, error))?;
                 Target::File(file)
             }
         };
-        Ok(Sheet { target, name: self.name, packing: self.packing, pending: Vec::new(), written: size, failed: false })
+        self.keep();
+        Ok(Sheet { target, name, packing, pending: Vec::new(), written: size, failed: false })
+    }
+
+    /// Leaves the file as it is, also where it was made: nothing is all that belongs in it.
+    pub fn keep(mut self) {
+        self.is_new = false;
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if self.is_new {
+            drop(fs::remove_file(&self.name));
+        }
+    }
+}
+
+fn refused(name: &Path, what: &str) -> Error {
+    Error::Usage(format!("{}: {what}", name.display()))
+}
+
+fn is_input(name: &Path) -> Error {
+    refused(name, "is the input, too: write to another file")
+}
+
+/// Whether the run before took the file away after it was opened here: what is written to it would be lost.
+fn is_gone(path: &Path, opened: &Handle) -> bool {
+    match Handle::from_path(path) {
+        Ok(there) => there != *opened,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
     }
 }
 
@@ -281,6 +322,19 @@ mod tests {
         assert!(error.to_string().contains("another run"), "{error}");
         drop(first);
         assert!(folder.open("out", Existing::Replace).is_ok());
+    }
+
+    #[test]
+    fn a_file_that_was_made_is_taken_away_again_where_nothing_is_begun() {
+        let folder = Folder::new();
+        std::fs::write(folder.path("empty"), "").unwrap();
+        for name in ["new", "empty"] {
+            drop(folder.open(name, Existing::Continue).unwrap());
+            assert_eq!(folder.path(name).exists(), name == "empty", "{name}");
+        }
+        drop(folder.open("begun", Existing::Continue).unwrap().begin(0).unwrap());
+        folder.open("kept", Existing::Continue).unwrap().keep();
+        assert!(folder.path("begun").exists() && folder.path("kept").exists());
     }
 
     #[test]

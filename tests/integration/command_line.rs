@@ -69,6 +69,24 @@ fn an_output_stays_where_the_model_cannot_be_loaded() {
 }
 
 #[test]
+fn an_output_that_was_never_begun_is_not_left_behind() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.jsonl", "{\"text\":\"a\"}\n");
+    sandbox.write("d.csv", "text,label\nx,a\n");
+    for arguments in [
+        &["batch", "in.jsonl", "-o", "out.jsonl", "-l", "a"][..],
+        &["batch", "in.jsonl", "-o", "out.jsonl", "-l", "a", "--resume"],
+        &["embed", "in.jsonl", "-o", "out.jsonl", "-l", "a"],
+        &["eval", "d.csv", "--predictions", "out.jsonl"],
+    ] {
+        let arguments = arguments.iter().chain(&["--model", "./nothing"]);
+        sandbox.gliclass(arguments).run().ends_with(2).says(&["./nothing"]);
+        let left = ["out.jsonl", "out.jsonl.resume"].map(|name| sandbox.path(name).exists());
+        assert_eq!(left, [false, false]);
+    }
+}
+
+#[test]
 fn an_empty_variable_is_as_none() {
     let sandbox = Sandbox::new();
     let variables = ["GLICLASS_SHARD", "GLICLASS_DEVICE", "GLICLASS_MODEL", "GLICLASS_KERNEL", "HF_HUB_OFFLINE"];

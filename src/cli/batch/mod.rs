@@ -252,6 +252,7 @@ impl Args {
         if let Some(done) = &before {
             if done.complete {
                 self.say("nothing to do, all is done already");
+                output.keep();
                 return Ok(if errors_before > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS });
             }
             self.say(&format!("going on after {} records", done.records));
