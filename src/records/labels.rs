@@ -1,5 +1,6 @@
 //! Candidate labels: a flat list, or a hierarchy that is flattened with a separator.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -13,7 +14,7 @@ use crate::error::{Error, Result};
 const FEW: usize = 16;
 
 /// The candidate labels of a record, in the order given. Never empty, no label twice.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct LabelSet {
     names: Vec<String>,
     tree: Option<Value>,
@@ -22,8 +23,16 @@ pub struct LabelSet {
     by_name: OnceLock<Box<[u32]>>,
 }
 
+// Whether a name was looked for says nothing about the labels.
+impl fmt::Debug for LabelSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { names, tree, wordings, by_name: _ } = self;
+        let mut labels = f.debug_struct("LabelSet");
+        labels.field("names", names).field("tree", tree).field("wordings", wordings).finish()
+    }
+}
+
 impl PartialEq for LabelSet {
-    /// Whether a name was looked for says nothing about the labels.
     fn eq(&self, other: &Self) -> bool {
         (&self.names, &self.tree, &self.wordings) == (&other.names, &other.tree, &other.wordings)
     }
@@ -369,7 +378,8 @@ mod tests {
             assert!(places.iter().copied().eq(0..count), "{places:?}");
             assert_eq!((labels.place_of("label"), labels.place_of("m")), (None, None));
             // Looked through or not, they are the same labels.
-            assert_eq!(labels, LabelSet::flat(names).unwrap());
+            let others = LabelSet::flat(names).unwrap();
+            assert_eq!((&labels, format!("{labels:?}")), (&others, format!("{others:?}")));
         }
     }
 
