@@ -389,10 +389,10 @@ impl From<Dtype> for Precision {
     }
 }
 
-/// The candidate labels, and what is said beside the text.
-#[derive(Debug, Clone, Default, Args)]
+/// The candidate labels.
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Labels")]
-pub struct LabelArgs {
+pub struct CandidateArgs {
     /// Candidate labels, comma-separated; may be given several times
     ///
     /// A label that holds a comma is quoted as in CSV: --labels '"sports, outdoors",travel'.
@@ -406,14 +406,48 @@ pub struct LabelArgs {
     /// travel.hotels and sport.football.
     #[arg(long, value_name = "FILE", conflicts_with = "labels")]
     pub labels_file: Option<PathBuf>,
+    /// Joins the levels of a hierarchy of labels
+    #[arg(long, value_name = "S", default_value = ".")]
+    pub label_separator: String,
+}
+
+impl CandidateArgs {
+    /// The candidate labels, if any were given; with `wordings`, lists in the file are wordings. A label that may be
+    /// meant as a file is told, unless `quiet`.
+    ///
+    /// # Errors
+    /// The file cannot be read, or a label is empty or given twice.
+    pub fn read(&self, wordings: bool, quiet: bool) -> anyhow::Result<Option<Arc<LabelSet>>> {
+        if let [name] = &self.labels[..]
+            && !quiet
+            && Path::new(name).is_file()
+        {
+            let line = format!(
+                "note: --labels {name}: one label, though there is a file of this name: --labels-file reads it"
+            );
+            terminal::say(&terminal::escaped(&line));
+        }
+        let labels = match &self.labels_file {
+            Some(path) => labels::from_file(path, &self.label_separator, wordings)?,
+            None if self.labels.is_empty() => return Ok(None),
+            None => labels::from_options(&self.labels).context("--labels")?,
+        };
+        Ok(Some(Arc::new(labels)))
+    }
+}
+
+/// The candidate labels, and what is said beside the text.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Labels")]
+pub struct LabelArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub candidates: CandidateArgs,
     /// The lists in --labels-file are wordings of one label, not levels of a hierarchy
     ///
     /// {"sport": ["sport", "sports news"]} then has the label sport, whose score is that of its best wording.
     #[arg(long, requires = "labels_file", conflicts_with = "labels")]
     pub wordings: bool,
-    /// Joins the levels of a hierarchy of labels
-    #[arg(long, value_name = "S", default_value = ".")]
-    pub label_separator: String,
     /// What the task is, in words; the model reads it before the text
     #[arg(long, value_name = "TEXT")]
     pub prompt: Option<String>,
@@ -435,26 +469,13 @@ pub struct LabelArgs {
 }
 
 impl LabelArgs {
-    /// The candidate labels, if any were given.
-    ///
-    /// # Errors
-    /// The file cannot be read, or a label is empty or given twice.
-    pub fn labels(&self) -> anyhow::Result<Option<Arc<LabelSet>>> {
-        let labels = match &self.labels_file {
-            Some(path) => labels::from_file(path, &self.label_separator, self.wordings)?,
-            None if self.labels.is_empty() => return Ok(None),
-            None => labels::from_options(&self.labels).context("--labels")?,
-        };
-        Ok(Some(Arc::new(labels)))
-    }
-
     /// The files that are read.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        [&self.labels_file, &self.examples, &self.rac_examples].into_iter().flatten().map(PathBuf::as_path)
+        [&self.candidates.labels_file, &self.examples, &self.rac_examples].into_iter().flatten().map(PathBuf::as_path)
     }
 
-    /// What a record has that says nothing else. Examples that cannot be written, and a label that may be meant as
-    /// a file, are told, unless `quiet`.
+    /// What a record has that says nothing else. Examples that cannot be written, and a label that may be meant as a
+    /// file, are told, unless `quiet`.
     ///
     /// # Errors
     /// A file cannot be read, or a label is empty or given twice.
@@ -466,18 +487,9 @@ impl LabelArgs {
             let line = format!("warning: {path}: {useless} of {count} examples have no true label: left out");
             terminal::say(&terminal::escaped(&line));
         }
-        if let [name] = &self.labels[..]
-            && !quiet
-            && Path::new(name).is_file()
-        {
-            let line = format!(
-                "note: --labels {name}: one label, though there is a file of this name: --labels-file reads it"
-            );
-            terminal::say(&terminal::escaped(&line));
-        }
         Ok(Defaults {
-            labels: self.labels()?,
-            label_separator: self.label_separator.clone(),
+            labels: self.candidates.read(self.wordings, quiet)?,
+            label_separator: self.candidates.label_separator.clone(),
             prompt: self.prompt.as_deref().map(Arc::from),
             examples: labels::examples_from_file(self.examples.as_deref())?,
             rac_examples,

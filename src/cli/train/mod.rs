@@ -33,7 +33,8 @@ use crate::training::trainer::{End, Trainer};
 /// Fine-tune a model on labelled records
 ///
 /// Reads what `eval` reads. True labels may also be {label: weight}, from 0 to 1; -100 leaves a label out.
-/// What is wrong with the data is said before the first step.
+/// The candidate labels are those of --labels, else each record's own, else all labels of the data. What is wrong
+/// with the data is said before the first step.
 ///
 /// The result is a folder like any checkpoint: every command takes it with --model, and so does the
 /// Python package. A part of the records is held out; after each epoch the model is judged on it, and the best
@@ -340,7 +341,7 @@ impl Args {
 
     /// Reads the data, says what is wrong with it, and holds a part out.
     fn read(&self, learner: &Learner) -> anyhow::Result<Data> {
-        let defaults = self.labels.defaults()?;
+        let defaults = self.labels.defaults(self.base.verbosity.quiet)?;
         let mut hash = Sha256::new();
         let (train, mut findings) = self.read_file(&self.data, &defaults, &mut hash)?;
         let train = examples::keep_fitting(train, learner, self.augment.max_labels(), &mut findings)?;

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -21,35 +22,25 @@ use crate::training::trainer::Recipe;
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Labels")]
 pub(super) struct LabelArgs {
-    /// Candidate labels, comma-separated; may be given several times [default: each record's, else all of the data]
-    #[arg(short, long, value_name = "A,B,C")]
-    labels: Vec<String>,
-    /// Candidate labels from a file: one a line, or JSON
-    #[arg(long, value_name = "FILE", conflicts_with = "labels")]
-    labels_file: Option<PathBuf>,
-    /// Joins the levels of a hierarchy of labels
-    #[arg(long, value_name = "S", default_value = ".")]
-    label_separator: String,
+    #[command(flatten)]
+    candidates: args::CandidateArgs,
     /// What the task is, in words; the model reads it before the text. Give the same when the model is used
     #[arg(long, value_name = "TEXT")]
     pub(super) prompt: Option<String>,
 }
 
 impl LabelArgs {
-    /// What a record has that says nothing else.
+    /// What a record has that says nothing else. A label that may be meant as a file is told, unless `quiet`.
     ///
     /// # Errors
     /// The file cannot be read, or a label is empty or given twice.
-    pub(super) fn defaults(&self) -> anyhow::Result<Defaults> {
-        let labels = args::LabelArgs {
-            labels: self.labels.clone(),
-            labels_file: self.labels_file.clone(),
-            label_separator: self.label_separator.clone(),
-            prompt: self.prompt.clone(),
-            ..args::LabelArgs::default()
-        };
-        // There are no examples to say anything of.
-        labels.defaults(true)
+    pub(super) fn defaults(&self, quiet: bool) -> anyhow::Result<Defaults> {
+        Ok(Defaults {
+            labels: self.candidates.read(false, quiet)?,
+            label_separator: self.candidates.label_separator.clone(),
+            prompt: self.prompt.as_deref().map(Arc::from),
+            ..Defaults::default()
+        })
     }
 }
 
