@@ -273,23 +273,26 @@ impl<B: BufRead> Reader<B> {
             };
             Error::Record(format!("not a JSON object: {what} at column {column}"))
         })?;
-        let field = &self.reading.text_field;
+        let field = self.reading.text_field.as_str();
         let text = object.read(field)?.ok_or_else(|| Error::Record(format!("no field {field:?} with a text")))?;
-        let defaults = &self.reading.defaults;
+        let labels = self.labels(&object)?;
+        let Reading { text_field, defaults } = &self.reading;
+        let prompt = own::<String>(&object, "prompt", text_field)?;
+        let examples = own::<Vec<_>>(&object, "examples", text_field)?;
+        let rac_examples = own::<Vec<_>>(&object, "rac_examples", text_field)?;
         Ok(Record {
             text,
-            prompt: object.read::<String>("prompt")?.map_or_else(|| defaults.prompt.clone(), |own| Some(own.into())),
-            examples: object.read::<Vec<_>>("examples")?.map_or_else(|| defaults.examples.clone(), Arc::from),
-            rac_examples: object
-                .read::<Vec<_>>("rac_examples")?
-                .map_or_else(|| defaults.rac_examples.clone(), Arc::from),
-            labels: self.labels(&object)?,
+            prompt: prompt.map_or_else(|| defaults.prompt.clone(), |own| Some(own.into())),
+            examples: examples.map_or_else(|| defaults.examples.clone(), Arc::from),
+            rac_examples: rac_examples.map_or_else(|| defaults.rac_examples.clone(), Arc::from),
+            labels,
         })
     }
 
     fn labels(&mut self, object: &Object) -> Result<Arc<LabelSet>> {
         let defaults = &self.reading.defaults;
-        let Some(own) = object.get("labels") else { return defaults.labels.clone().ok_or_else(super::no_labels) };
+        let own = object.get("labels").filter(|_| self.reading.text_field != "labels");
+        let Some(own) = own else { return defaults.labels.clone().ok_or_else(super::no_labels) };
         if let Some((_, labels)) = self.labels.as_ref().filter(|(json, _)| json == own.get()) {
             return Ok(Arc::clone(labels));
         }
@@ -301,6 +304,11 @@ impl<B: BufRead> Reader<B> {
         self.labels = Some((own.get().to_owned(), Arc::clone(&labels)));
         Ok(labels)
     }
+}
+
+/// A field of the record's own, unless it is the one that holds the text.
+fn own<T: DeserializeOwned>(object: &Object, name: &str, text_field: &str) -> Result<Option<T>> {
+    if name == text_field { Ok(None) } else { object.read(name) }
 }
 
 impl<B: BufRead> Iterator for Reader<B> {
@@ -387,6 +395,19 @@ mod tests {
         let line = "{ \"text\" :\"a\\u00e9\", \"n\": 1.0e5,\t\"big\": 12345678901234567890 } \n";
         let expected = "{ \"text\" :\"a\\u00e9\", \"n\": 1.0e5,\t\"big\": 12345678901234567890,\"new\":[1] } \n";
         assert_eq!(with(line, &new_field()), expected);
+    }
+
+    #[test]
+    fn the_field_that_holds_the_text_is_nothing_else_too() {
+        let labels = Some(Arc::new(LabelSet::flat(vec!["a".into()]).unwrap()));
+        let defaults = Defaults { labels, prompt: Some("sort".into()), ..Defaults::default() };
+        for field in ["prompt", "labels"] {
+            let reading = Reading { text_field: field.into(), defaults: defaults.clone() };
+            let line = format!("{{\"{field}\": \"hello\"}}\n");
+            let record = Reader::new(line.as_bytes(), "in.jsonl", reading).next().unwrap().unwrap().record.unwrap();
+            assert_eq!((&*record.text, record.prompt.as_deref()), ("hello", Some("sort")));
+            assert_eq!(record.labels.names(), ["a"]);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use gliclass::records::input::Input;
 
-use crate::harness::{Program, Sandbox};
+use crate::harness::{Program, Running, Sandbox};
 
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference/uni-electra");
 
@@ -78,7 +78,7 @@ fn survives(input: (&str, &[u8]), output: &str) {
         let mut running = batch(&sandbox, &arguments).start();
         // Once surely in the middle, then anywhere.
         if round == 0 {
-            wait_for_state(&sandbox, output);
+            wait_for_state(&mut running, &sandbox, output);
         } else {
             std::thread::sleep(dice.below(duration));
         }
@@ -91,6 +91,43 @@ fn survives(input: (&str, &[u8]), output: &str) {
         fs::remove_file(sandbox.path(&format!("{output}.resume"))).unwrap();
     }
     say(&format!("{output}: {} of {} equal, {midway} were killed before their end", kills(), kills()));
+}
+
+#[test]
+fn the_state_of_a_run_does_not_outlive_its_output() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.jsonl", jsonl(20));
+    let arguments = ["in.jsonl", "-o", "out.jsonl"];
+    let resumed = ["in.jsonl", "-o", "out.jsonl", "--resume"];
+    batch(&sandbox, &resumed).run().ends_with(0);
+    fs::remove_file(sandbox.path("out.jsonl")).unwrap();
+    batch(&sandbox, &arguments).run().ends_with(0);
+    let whole = fs::read(sandbox.path("out.jsonl")).unwrap();
+    batch(&sandbox, &resumed).run().ends_with(2).says(&["was not begun with --resume"]);
+    assert_eq!(fs::read(sandbox.path("out.jsonl")).unwrap(), whole);
+}
+
+#[test]
+fn the_state_of_a_run_does_not_take_the_place_of_its_input() {
+    let sandbox = Sandbox::new();
+    sandbox.write("out.jsonl.resume", jsonl(2));
+    batch(&sandbox, &["out.jsonl.resume", "-o", "out.jsonl", "--resume", "--force"])
+        .run()
+        .ends_with(2)
+        .says(&["the state of"]);
+    assert_eq!(fs::read(sandbox.path("out.jsonl.resume")).unwrap(), jsonl(2));
+}
+
+#[test]
+fn an_archive_of_nothing_is_one_when_it_was_begun_with_resume() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.jsonl", "");
+    for _ in 0..2 {
+        batch(&sandbox, &["in.jsonl", "-o", "out.jsonl.gz", "--resume"]).run().ends_with(0);
+    }
+    let mut unpacked = Vec::new();
+    let packed = fs::File::open(sandbox.path("out.jsonl.gz")).unwrap();
+    assert_eq!(flate2::read::GzDecoder::new(packed).read_to_end(&mut unpacked).unwrap(), 0);
 }
 
 #[test]
@@ -121,12 +158,9 @@ fn parquet_survives_being_killed_at_any_instant() {
 }
 
 /// Waits until the run has written and saved something.
-pub fn wait_for_state(sandbox: &Sandbox, output: &str) {
+pub fn wait_for_state(running: &mut Running, sandbox: &Sandbox, output: &str) {
     let state = sandbox.path(&format!("{output}.resume"));
-    let begun = || fs::read_to_string(&state).is_ok_and(|state| !state.contains("\"records\":0,"));
-    while !begun() {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    running.wait_until(|| fs::read_to_string(&state).is_ok_and(|state| !state.contains("\"records\":0,")));
 }
 
 #[test]
@@ -139,7 +173,7 @@ fn a_signal_ends_a_run_with_whole_records_and_it_can_be_gone_on_with() {
         let expected = fs::read(sandbox.path(output)).unwrap();
         fs::remove_file(sandbox.path(output)).unwrap();
         let mut running = batch(&sandbox, &["in.jsonl", "-o", output, "--resume"]).start();
-        wait_for_state(&sandbox, output);
+        wait_for_state(&mut running, &sandbox, output);
         running.signal(signal);
         assert_eq!(running.code(true), Some(130));
         let mut written = String::new();
@@ -255,9 +289,7 @@ fn two_runs_do_not_write_to_one_output() {
     let sandbox = Sandbox::new();
     let mut first = batch(&sandbox, &["-o", "out.jsonl"]).start();
     first.send(b"{\"text\":\"One\"}\n");
-    while fs::metadata(sandbox.path("out.jsonl")).map_or(0, |file| file.len()) == 0 {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    first.wait_until(|| fs::metadata(sandbox.path("out.jsonl")).is_ok_and(|file| file.len() > 0));
     for mode in ["--force", "--resume"] {
         let second = batch(&sandbox, &["-o", "out.jsonl", mode]).input("{\"text\":\"Two\"}\n").run().ends_with(2);
         second.says(&["another run is writing to it"]);
@@ -293,7 +325,7 @@ fn a_stream_is_gone_on_with_if_it_brings_the_same_again() {
     let (input, arguments) = (jsonl(3000), ["-o", "out.jsonl", "--resume"]);
     let mut running = batch(&sandbox, &arguments).start();
     running.send(&input[..input.len() / 2]);
-    wait_for_state(&sandbox, "out.jsonl");
+    wait_for_state(&mut running, &sandbox, "out.jsonl");
     running.kill();
     let mut other = input.clone();
     other[20] ^= 1;

@@ -23,9 +23,8 @@ use super::terminal::{self, Progress};
 use crate::adapted::Adapted;
 use crate::classifier::Classifier;
 use crate::error::Error;
-use crate::files;
 use crate::model::Device;
-use crate::records::input::Input;
+use crate::records::input::{Input, Packing};
 use crate::records::output::{Output, Sheet};
 #[cfg(feature = "parquet")]
 use crate::records::parquet;
@@ -107,17 +106,16 @@ pub fn run_with<C: Candidate>(
     let mut input = Input::open(args.input.as_deref())?;
     let output = Output::open(args.output.as_deref(), args.run.existing(), &input)?;
     let format = args.format();
-    let may_be_cut = format != Format::Parquet && (args.run.force || output.size()?.unwrap_or(0) == 0);
+    // There must be a state to say that an archive of nothing was begun with --resume.
+    let is_resumed_archive = args.run.resume && args.output.as_deref().and_then(Packing::of).is_some();
+    let may_be_cut =
+        format != Format::Parquet && !is_resumed_archive && (args.run.force || output.size()?.unwrap_or(0) == 0);
     terminal::invite(args.input.as_deref(), args.model.base.verbosity.quiet);
     if !terminal::is_awaited(args.input.as_deref()) {
         if may_be_cut && input.is_empty()? {
             // The model is not needed, and a name that is none is told all the same.
             args.model.base.folder()?;
-            let mut sheet = args.begin(output, 0)?;
-            // There is no state to say that an archive of nothing was begun with --resume.
-            if !args.run.resume {
-                sheet.finish()?;
-            }
+            args.begin(output, 0)?.finish()?;
             Progress::new(None, args.model.base.verbosity.quiet).finish();
             return Ok(ExitCode::SUCCESS);
         }
@@ -215,11 +213,10 @@ impl Args {
         Ok(Some(keeper))
     }
 
-    /// Cuts the output to what is gone on with. What is known of another run is forgotten where it is given up.
+    /// Cuts the output to what is gone on with. The state of another run does not outlive what it speaks of.
     fn begin(&self, output: Output, size: u64) -> anyhow::Result<Sheet> {
-        if let Some(given_up) = output.file().filter(|_| self.run.force) {
-            let state = files::state_of(given_up);
-            files::remove(&state).map_err(|error| Error::io(&state, error))?;
+        if let Some(anew) = output.file().filter(|_| self.run.force || !self.run.resume) {
+            resume::forget(anew)?;
         }
         Ok(output.begin(size)?)
     }

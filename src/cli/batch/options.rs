@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::shard;
 use crate::cli::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs, check_free, name_of};
 use crate::digest::hex;
+use crate::files;
 use crate::records::input::Packing;
 use crate::records::output::Existing;
 use crate::records::{Defaults, LabelSet};
@@ -203,7 +204,11 @@ impl Args {
             bail!("--output ends like {other}, but the output has the form of the input, {format}: rename it");
         }
         if let Some(output) = &self.output {
-            check_free("--output", output, self.labels.files().chain(self.decision.files()))?;
+            let read = || self.labels.files().chain(self.decision.files());
+            check_free("--output", output, read())?;
+            if self.run.resume {
+                check_free("the state of --output", &files::state_of(output), read().chain(self.input.as_deref()))?;
+            }
         }
         let taken = [self.text_field.as_str(), "labels", "prompt", "examples", "rac_examples", "error", "truncated"];
         if taken.contains(&self.output_field.as_str()) {
@@ -222,6 +227,9 @@ impl Args {
         }
         if format != Format::Jsonl && (self.shape.hierarchical || self.shape.logits) {
             bail!("--hierarchical and --logits need JSONL: a column of {format} cannot hold them");
+        }
+        if format != Format::Jsonl && self.decision.all_scores && self.decision.top_k.is_some() {
+            bail!("--top-k with --all-scores needs JSONL: {format} has a column for every label");
         }
         Ok(())
     }

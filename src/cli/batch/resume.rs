@@ -106,7 +106,7 @@ impl Keeper {
                         "{name}: cannot go on, it was begun otherwise: {differences}. Give what it was begun with, or --force to begin again"
                     );
                 }
-                if size < state.done.output {
+                if size < state.done.output || state.done.complete && size != state.done.output {
                     let expected = state.done.output;
                     bail!("{name}: {size} bytes where its state knows {expected}: --force begins again");
                 }
@@ -214,6 +214,20 @@ impl Keeper {
     }
 }
 
+/// Takes the state of a run beside `output` away, which is given up or written anew; a file of that name that holds
+/// none stays.
+///
+/// # Errors
+/// It cannot be taken away.
+pub(super) fn forget(output: &Path) -> Result<()> {
+    let path = files::state_of(output);
+    let is_state = |bytes: Vec<u8>| serde_json::from_slice::<State>(&bytes).is_ok();
+    if fs::read(&path).is_ok_and(is_state) {
+        files::remove(&path).map_err(|error| Error::io(&path, error))?;
+    }
+    Ok(())
+}
+
 /// What is not as it was, in words.
 pub(in crate::cli) fn differences(was: &Map<String, Value>, is: &Map<String, Value>) -> Vec<String> {
     let names = was.keys().chain(is.keys().filter(|name| !was.contains_key(*name)));
@@ -259,7 +273,8 @@ mod tests {
         assert!(open(folder.path(), 6, 0.5).err().unwrap().to_string().contains("6 bytes where its state knows 7"));
         again.complete(7, || Ok(())).unwrap();
         assert!(open(folder.path(), 7, 0.5).unwrap().done().complete);
-        fs::remove_file(files::state_of(&folder.path().join("out"))).unwrap();
+        assert!(open(folder.path(), 8, 0.5).err().unwrap().to_string().contains("8 bytes where its state knows 7"));
+        forget(&folder.path().join("out")).unwrap();
         assert!(open(folder.path(), 7, 0.5).err().unwrap().to_string().contains("not begun with --resume"));
     }
 
@@ -272,6 +287,15 @@ mod tests {
         for input in [Place { line: u64::MAX, byte: 9 }, Place { line: 3, byte: u64::MAX }, Place::START] {
             assert!(!Done { input, ..possible.clone() }.is_possible(), "{input:?}");
         }
+    }
+
+    #[test]
+    fn what_is_no_state_is_not_taken_away_as_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("out");
+        fs::write(files::state_of(&output), "{\"text\": \"a record\"}\n").unwrap();
+        forget(&output).unwrap();
+        assert!(files::state_of(&output).exists());
     }
 
     #[test]
