@@ -1,9 +1,11 @@
 //! What every test needs: a folder of its own, the program, and what the program said when a test fails.
 
 use std::ffi::OsStr;
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use tempfile::TempDir;
@@ -103,60 +105,85 @@ impl Program {
 impl Program {
     /// Starts without waiting; standard input brings nothing until it is written to.
     pub fn start(mut self) -> Running {
-        let streams = self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        Running(streams.spawn().unwrap())
+        // A pipe that nobody empties would stop the program when it is full.
+        let said = tempfile::tempfile().unwrap();
+        let streams = self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(said.try_clone().unwrap());
+        Running { child: streams.spawn().unwrap(), said }
     }
 }
 
 /// The program as it runs; killed when the test is done with it.
-pub struct Running(Child);
+pub struct Running {
+    child: Child,
+    /// Its standard error.
+    said: File,
+}
 
 impl Running {
     /// Writes to its standard input.
     pub fn send(&mut self, input: &[u8]) {
-        let stdin = self.0.stdin.as_mut().unwrap();
+        let stdin = self.child.stdin.as_mut().unwrap();
         stdin.write_all(input).and_then(|()| stdin.flush()).unwrap();
     }
 
     /// Its standard output; whoever drops it closes it.
     pub fn output(&mut self) -> ChildStdout {
-        self.0.stdout.take().unwrap()
+        self.child.stdout.take().unwrap()
     }
 
     /// Sends it a signal by name, such as `TERM`.
     #[cfg(unix)]
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args(["-s", name, &self.0.id().to_string()]).status();
+        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
         assert!(status.unwrap().success());
     }
 
     /// Kills it: no handler runs.
     pub fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Waits for its end, and closes its input if `ends_input`.
     pub fn code(&mut self, ends_input: bool) -> Option<i32> {
         if ends_input {
-            drop(self.0.stdin.take());
+            drop(self.child.stdin.take());
         }
-        let input = self.0.stdin.take();
-        let code = self.0.wait().unwrap().code();
+        let input = self.child.stdin.take();
+        let code = self.child.wait().unwrap().code();
         drop(input);
         code
     }
 
     /// Whether it has ended.
     pub fn has_ended(&mut self) -> bool {
-        self.0.try_wait().unwrap().is_some()
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Waits until something `is_there`; fails where the program ends before, or a minute is over.
+    #[track_caller]
+    pub fn wait_until(&mut self, is_there: impl Fn() -> bool) {
+        const LIMIT: Duration = Duration::from_secs(60);
+        let begun = Instant::now();
+        while !is_there() {
+            let goes_on = !self.has_ended() && begun.elapsed() < LIMIT;
+            // It may have come just before the end.
+            assert!(goes_on || is_there(), "what was waited for never came\n--- standard error\n{}", self.said());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn said(&mut self) -> String {
+        let mut said = Vec::new();
+        self.said.rewind().and_then(|()| self.said.read_to_end(&mut said)).unwrap();
+        String::from_utf8_lossy(&said).into_owned()
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 

@@ -230,7 +230,7 @@ fn a_signal_ends_a_run_with_whole_row_groups_and_it_can_be_gone_on_with() {
     let run = |output| batch(&sandbox, &["in.parquet", "-o", output, "-l", "a,b", "--resume"]);
     run("whole.parquet").run().ends_with(0);
     let mut running = run("out.parquet").start();
-    wait_for_state(&sandbox, "out.parquet");
+    wait_for_state(&mut running, &sandbox, "out.parquet");
     running.signal("INT");
     assert_eq!(running.code(true), Some(130));
     let done = rows(&sandbox.path("out.parquet"), |_| true).len();

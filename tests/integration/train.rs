@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use crate::harness::Sandbox;
 
@@ -86,12 +85,8 @@ fn a_training_that_was_killed_goes_on_to_the_same_bytes() {
         ["--epochs", "60", "--batch-size", "2", "--eval-share", "0.2", "--gradient-accumulation", "3", "--augment"];
     sandbox.gliclass(arguments(&sandbox, "uni-electra", "whole", &more)).run().ends_with(0);
     let mut running = sandbox.gliclass(arguments(&sandbox, "uni-electra", "killed", &more)).start();
-    let begun = Instant::now();
     // Before the first step, the state holds no tensors.
-    let has_begun = || sandbox.path("killed.resume").metadata().is_ok_and(|state| state.len() > 10_000);
-    while !has_begun() && begun.elapsed() < Duration::from_secs(60) {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    running.wait_until(|| sandbox.path("killed.resume").metadata().is_ok_and(|state| state.len() > 10_000));
     running.kill();
     assert!(sandbox.path("killed.resume").exists(), "it ended before it was killed");
     let again = arguments(&sandbox, "uni-electra", "killed", &more);
@@ -165,10 +160,7 @@ fn two_trainings_never_write_into_one_folder() {
     let sandbox = Sandbox::new();
     let more = ["--epochs", "2000", "--eval-share", "0", "--batch-size", "1"];
     let mut running = sandbox.gliclass(arguments(&sandbox, "uni-electra", "below/mine", &more)).start();
-    let begun = Instant::now();
-    while !sandbox.path("below/mine.resume").exists() && begun.elapsed() < Duration::from_secs(60) {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    running.wait_until(|| sandbox.path("below/mine.resume").exists());
     for more in ["--force", "--resume"] {
         let second = arguments(&sandbox, "uni-electra", "below/mine/", &[more]);
         sandbox.gliclass(second).run().ends_with(2).says(&["below/mine/: another run is writing to it"]);
@@ -271,10 +263,7 @@ fn a_training_that_was_begun_is_gone_on_with_and_not_the_model_that_is_still_the
     let more = ["--epochs", "200", "--batch-size", "1", "--seed", "5"];
     let second = arguments(&sandbox, "uni-electra", "mine", &more);
     let mut running = sandbox.gliclass(second.iter().cloned().chain(["--force".to_owned()])).start();
-    let begun = Instant::now();
-    while !sandbox.path("mine.resume").exists() && begun.elapsed() < Duration::from_secs(60) {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    running.wait_until(|| sandbox.path("mine.resume").exists());
     running.kill();
     assert!(sandbox.path("mine.resume").exists(), "it ended before it was killed");
     let going_on = first.iter().cloned().chain(["--resume".to_owned()]);
