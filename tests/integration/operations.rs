@@ -25,6 +25,7 @@ fn all_checkpoints_give_the_logits_of_the_reference() {
             .input(records.join("\n"))
             .run()
             .ends_with(0);
+        assert_eq!(run.stdout.lines().count(), cases.len(), "{}", folder.display());
         for (case, line) in cases.iter().zip(run.stdout.lines()) {
             let labels = case.get("flat_labels").unwrap_or(&case["labels"]);
             let share = share_of_tolerance(case, &logits(line, labels));
@@ -33,7 +34,7 @@ fn all_checkpoints_give_the_logits_of_the_reference() {
     }
 }
 
-/// The scores of the built-in model, in the order of the labels.
+/// The scores of the built-in model on three texts, in the order of the four labels.
 #[cfg(feature = "builtin")]
 fn scores(dtype: &str, kernel: &str, arithmetic: &str) -> Vec<f64> {
     let records: Vec<String> = [
@@ -55,14 +56,15 @@ fn scores(dtype: &str, kernel: &str, arithmetic: &str) -> Vec<f64> {
         let scores = line["predictions"].as_object().unwrap().clone();
         scores.into_iter().map(|(_, score)| score.as_f64().unwrap())
     });
-    scores.collect()
+    let scores: Vec<f64> = scores.collect();
+    assert_eq!(scores.len(), 12);
+    scores
 }
 
 #[cfg(feature = "builtin")]
 #[test]
 fn sixteen_bits_keep_the_scores_within_two_hundredths() {
     let exact = scores("f32", "candle", "f32");
-    assert_eq!(exact.len(), 12);
     for (dtype, arithmetic) in [("bf16", "bf16"), ("f16", "f16"), ("int8", "bf16")] {
         for (exact, found) in exact.iter().zip(scores(dtype, "candle", arithmetic)) {
             assert!((exact - found).abs() < 0.02, "{dtype}: {found}, in 32 bits {exact}");

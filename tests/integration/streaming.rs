@@ -55,14 +55,6 @@ fn a_bad_record_ends_the_run_on_request_and_what_came_before_is_written() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
-fn a_run_goes_on_where_nobody_can_hear_it() {
-    let run =
-        batch(&Sandbox::new(), &["--on-error", "skip"]).input(MIXED).under("exec 2> /dev/full").run().ends_with(1);
-    assert_eq!(run.stdout.lines().count(), 3);
-}
-
-#[test]
 fn the_output_is_the_same_whatever_the_threads() {
     let sandbox = Sandbox::new();
     let words = ["the", "world", "football", "politics and science", "a much longer sentence about hotels"];
