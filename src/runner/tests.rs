@@ -252,8 +252,48 @@ fn an_interrupt_waits_only_for_what_is_being_computed() {
     assert!(seen.len() < 4 && seen.iter().enumerate().all(|(at, raw)| raw.ends_with(&format!("{at:03}"))), "{seen:?}");
 }
 
+/// Records of these costs as they are cut into batches, with their places: cost 2 at place 0 is 20.
+fn cut_into(costs: &[usize], limits: &Limits, threads: usize) -> Vec<Vec<usize>> {
+    let labels = Arc::new(LabelSet::flat(vec!["a".into()]).unwrap());
+    let job = |(place, &cost): (u64, &usize)| queue::Job {
+        place,
+        raw: (),
+        encoded: Encoded::new(vec![0; cost], Vec::new(), &labels, false),
+    };
+    let batches = cut((0..).zip(costs).map(job).collect(), limits, threads);
+    let shown = |job: &queue::Job<()>| 10 * job.encoded.cost() + job.place as usize;
+    batches.iter().map(|batch| batch.iter().map(shown).collect()).collect()
+}
+
 #[test]
-fn records_are_computed_in_their_order_unless_padding_costs() {
+fn batches_keep_the_order_of_the_records_and_take_what_fits() {
+    let limits = Limits { batch_tokens: 6, ..small() };
+    assert_eq!(cut_into(&[2, 4, 1, 9, 5], &limits, 1), [vec![20, 41], vec![12], vec![93], vec![54]]);
+    assert_eq!(cut_into(&[2, 4, 1, 5, 9], &limits, 1), [vec![20, 41], vec![12, 53], vec![94]]);
+    assert!(cut_into(&[], &limits, 1).is_empty());
+}
+
+#[test]
+fn batches_are_smaller_where_there_is_not_enough_for_a_full_one_on_every_thread() {
+    let limits = Limits { batch_tokens: 100, ..small() };
+    assert_eq!(cut_into(&[1, 1, 1, 1], &limits, 1).len(), 1);
+    assert_eq!(cut_into(&[1, 1, 1, 1], &limits, 2), [vec![10, 11], vec![12, 13]]);
+    assert_eq!(cut_into(&[1, 1, 1, 1], &limits, 9).len(), 4);
+}
+
+#[test]
+fn batches_that_are_padded_are_of_like_length_the_longest_first_whatever_the_threads() {
+    let limits = Limits { batch_tokens: 10, padded: true, ..small() };
+    // Each is filled up to the first of its batch: 2 times 5, 3 times 3.
+    let expected = [vec![201], vec![53, 54], vec![30, 22, 15]];
+    for threads in [1, 8] {
+        assert_eq!(cut_into(&[3, 20, 2, 5, 5, 1], &limits, threads), expected);
+    }
+    assert_eq!(cut_into(&[3, 3, 3, 3], &limits, 1), [vec![30, 31, 32], vec![33]]);
+}
+
+#[test]
+fn a_worker_computes_in_the_order_of_the_input() {
     struct Seen(std::sync::Mutex<Vec<usize>>);
     impl Classifier for Seen {
         fn encode(&self, record: &Record) -> Result<Encoded> {
@@ -264,20 +304,11 @@ fn records_are_computed_in_their_order_unless_padding_costs() {
             Fake.logits(batch, threads)
         }
     }
-    for (padded, expected) in [(false, [2, 9, 1, 5]), (true, [9, 5, 2, 1])] {
-        let seen = Seen(std::sync::Mutex::default());
-        let texts: Vec<_> = [2, 9, 1, 5].into_iter().map(|length| entry(&"x".repeat(length))).collect();
-        // Nothing is read before the worker has all that there is.
-        let source = std::iter::once(texts).flatten().map(Ok);
-        let limits = Limits { batch_tokens: 6, padded, ..small() };
-        Runner { threads: 1, limits, interrupted: &NEVER }.run(&seen, source, &mut |_, _| Ok(())).unwrap();
-        let mut lengths = seen.0.into_inner().unwrap();
-        if padded {
-            // Windows are what was there when the worker came.
-            lengths.sort_by_key(|length| std::cmp::Reverse(*length));
-        }
-        assert_eq!(lengths, expected, "padded: {padded}");
-    }
+    let seen = Seen(std::sync::Mutex::default());
+    let source: Vec<_> = [2, 9, 1, 5].into_iter().map(|length| Ok(entry(&"x".repeat(length)))).collect();
+    let limits = Limits { batch_tokens: 6, ..small() };
+    Runner { threads: 1, limits, interrupted: &NEVER }.run(&seen, source.into_iter(), &mut |_, _| Ok(())).unwrap();
+    assert_eq!(seen.0.into_inner().unwrap(), [2, 9, 1, 5]);
 }
 
 #[test]
