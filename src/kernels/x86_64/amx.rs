@@ -4,8 +4,8 @@ use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
 use std::sync::OnceLock;
 
-use super::Bf16;
-use super::tiles::{BLOCK, Factor, SUMS, TILE, TileUnit, multiply_plainly};
+use super::tiles::{BLOCK, Factor, SUMS, TILE, TileUnit, multiply_plainly, narrow};
+use super::{Avx512, Bf16};
 
 /// Proof that this machine has AMX for bfloat16 and the system lets us use it: only [`Amx::detect`] makes one.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +87,8 @@ static WHOLE_TILES: TileConfig = TileConfig {
 const ROW_BYTES: usize = 64;
 
 impl TileUnit for Amx {
+    type Vectors = Avx512;
+
     fn begin(self) {
         // SAFETY: `self` proves that the instruction exists; it reads 64 bytes.
         unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const WHOLE_TILES, options(nostack, readonly)) };
@@ -113,8 +115,13 @@ impl TileUnit for Amx {
         }
     }
 
-    fn vectors(self) -> Bf16 {
-        self.0
+    fn narrow(self, row: &[f32], line: usize, tiles: &mut [u16], split: bool) {
+        // SAFETY: `self` proves that this machine has the instructions.
+        unsafe { narrow(row, line, tiles, split) }
+    }
+
+    fn vectors(self) -> Avx512 {
+        self.0.avx512()
     }
 }
 

@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use half::bf16;
 
 use super::Write;
-use super::bf16::{Bf16, narrowed, round};
+use super::bf16::{narrowed, round};
 use crate::kernels::pack::Aligned;
 use crate::kernels::part::Part;
 use crate::kernels::simd::Simd;
@@ -28,6 +28,9 @@ pub(super) const SUMS: usize = BLOCK * BLOCK;
 
 /// A unit that multiplies tiles. A value of the type is the proof that the machine has it.
 pub(in crate::kernels) trait TileUnit: Copy {
+    /// What writes the sums.
+    type Vectors: Simd;
+
     /// Prepares the calling thread; every `begin` is followed by an `end`.
     fn begin(self);
 
@@ -38,8 +41,10 @@ pub(in crate::kernels) trait TileUnit: Copy {
     /// there where `go_on` says so.
     fn multiply(self, a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool);
 
-    /// What prepares the factors and writes the sums.
-    fn vectors(self) -> Bf16;
+    /// Writes a row of the input as row `line` of its tiles; beyond its end are zeros.
+    fn narrow(self, row: &[f32], line: usize, tiles: &mut [u16], split: bool);
+
+    fn vectors(self) -> Self::Vectors;
 }
 
 /// One or two rows of tiles, along the inner dimension.
@@ -122,13 +127,11 @@ impl<U: TileUnit> Tiles<U> {
     }
 
     fn block(&self, part: Part, input: &mut Aligned<u16>, sums: &mut Aligned<f32>) {
-        let (vectors, split) = (self.unit.vectors(), self.split);
+        let (unit, split) = (self.unit, self.split);
         let rows = part.rows();
         let input = input.resize(rows.div_ceil(SIDE) * self.row);
         for (at, row) in part.x.chunks_exact(part.depth.max(1)).enumerate() {
-            let tiles = &mut input[at / SIDE * self.row..][..self.row];
-            // SAFETY: `vectors` proves that this machine has the instructions.
-            unsafe { narrow(row, at % SIDE, tiles, split) }
+            unit.narrow(row, at % SIDE, &mut input[at / SIDE * self.row..][..self.row], split);
         }
         let lengths = self.lengths();
         // Sums that go on later stay apart; else there is only one block of them at a time.
@@ -145,14 +148,14 @@ impl<U: TileUnit> Tiles<U> {
                     let height = BLOCK.min(rows - row);
                     let tiles = &input[row / SIDE * self.row + first..];
                     let a = Factor::new(tiles, self.row, height.div_ceil(SIDE), steps, split);
-                    self.unit.multiply(&a, &b, sums, number > 0);
+                    unit.multiply(&a, &b, sums, number > 0);
                     if number + 1 == lengths.len() {
                         let c_stride = part.out_width;
                         let c = &mut part.out[row * c_stride + part.finish.column(column)..];
                         let (rows, columns) = (row..row + height, column..part.width.min(column + BLOCK));
                         let products = sums.as_slice();
                         let write = Write { finish: part.finish, products, width: BLOCK, rows, columns, c, c_stride };
-                        vectors.avx512().run(write);
+                        unit.vectors().run(write);
                     }
                 }
                 start += steps;
@@ -189,9 +192,9 @@ fn halves(x: f32) -> (u16, u16) {
     (high, if rest.is_finite() { round(rest) } else { 0 })
 }
 
-/// Writes a row of the input as row `line` of its tiles; beyond its end are zeros.
+/// [`TileUnit::narrow`] with vectors.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-fn narrow(row: &[f32], line: usize, tiles: &mut [u16], split: bool) {
+pub(super) fn narrow(row: &[f32], line: usize, tiles: &mut [u16], split: bool) {
     for (from, tiles) in row.chunks(DEPTH).zip(tiles.chunks_exact_mut(step(split))) {
         let mut numbers = [0.0; DEPTH];
         let numbers = from.first_chunk().unwrap_or_else(|| {
@@ -260,12 +263,16 @@ mod tests {
     use super::*;
     use crate::kernels::Activation;
     use crate::kernels::gemm::Finish;
+    use crate::kernels::portable::Portable;
+    use crate::kernels::x86_64::Bf16;
 
     /// The unit in plain Rust.
     #[derive(Clone, Copy)]
-    struct Plain(Bf16);
+    struct Plain;
 
     impl TileUnit for Plain {
+        type Vectors = Portable;
+
         fn begin(self) {}
 
         fn end(self) {}
@@ -274,8 +281,15 @@ mod tests {
             multiply_plainly(a, b, sums, go_on);
         }
 
-        fn vectors(self) -> Bf16 {
-            self.0
+        fn narrow(self, row: &[f32], line: usize, tiles: &mut [u16], split: bool) {
+            for k in 0..row.len().next_multiple_of(DEPTH) {
+                let at = k / DEPTH * step(split) + line * DEPTH + k % DEPTH;
+                put(tiles, at, row.get(k).copied().unwrap_or_default(), split);
+            }
+        }
+
+        fn vectors(self) -> Portable {
+            Portable
         }
     }
 
@@ -289,12 +303,12 @@ mod tests {
     }
 
     /// A dense layer of `columns` over rows of `depth`, from column `first` on.
-    fn layer(vectors: Bf16, x: &[f32], weight: &[f32], depth: usize, first: usize, split: bool) -> Vec<f32> {
+    fn layer(x: &[f32], weight: &[f32], depth: usize, first: usize, split: bool) -> Vec<f32> {
         let columns = weight.len() / depth;
         let width = columns - first;
         let mut out = vec![f32::NAN; x.len() / depth * width];
         let finish = Finish { activation: Activation::Relu, ..Finish::NONE };
-        Tiles::new(Plain(vectors), weight, columns, depth, split).product(Part {
+        Tiles::new(Plain, weight, columns, depth, split).product(Part {
             x,
             depth,
             column: first,
@@ -308,13 +322,10 @@ mod tests {
 
     #[test]
     fn products_of_high_and_low_halves_are_nearly_as_exact_as_f32() {
-        let Some(vectors) = Bf16::detect() else {
-            return; // the unit comes with these instructions
-        };
         for (rows, depth, columns) in [(1, 1, 1), (16, 32, 32), (17, 33, 40), (70, 100, 65), (40, 900, 33)] {
             let (x, weight) = (numbers(rows * depth, 1), numbers(columns * depth, 2));
             for (split, tolerance) in [(true, 2e-5), (false, 8e-3)] {
-                let got = layer(vectors, &x, &weight, depth, 0, split);
+                let got = layer(&x, &weight, depth, 0, split);
                 for (i, got) in got.iter().enumerate() {
                     let (x, w) = (&x[i / columns * depth..][..depth], &weight[i % columns * depth..][..depth]);
                     let products = x.iter().zip(w).map(|(a, b)| f64::from(*a) * f64::from(*b));
@@ -328,14 +339,32 @@ mod tests {
 
     #[test]
     fn a_row_and_a_column_have_the_same_bits_wherever_they_stand() {
-        let Some(vectors) = Bf16::detect() else { return };
         let (depth, columns) = (470, 96);
         let (x, weight) = (numbers(50 * depth, 1), numbers(columns * depth, 2));
-        let all = layer(vectors, &x, &weight, depth, 0, true);
-        assert_eq!(layer(vectors, &x[20 * depth..], &weight, depth, 0, true), all[20 * columns..]);
-        let right = layer(vectors, &x, &weight, depth, 64, true);
+        let all = layer(&x, &weight, depth, 0, true);
+        assert_eq!(layer(&x[20 * depth..], &weight, depth, 0, true), all[20 * columns..]);
+        let right = layer(&x, &weight, depth, 64, true);
         for (right, all) in right.chunks(32).zip(all.chunks(columns)) {
             assert_eq!(right, &all[64..]);
+        }
+    }
+
+    #[test]
+    fn vectors_narrow_a_row_as_plain_rust_does() {
+        if Bf16::detect().is_none() {
+            return; // the unit comes with these instructions
+        }
+        let mut row = numbers(100, 4);
+        row[40..43].copy_from_slice(&[f32::INFINITY, f32::MAX, -0.0]);
+        for length in [1, 31, 32, 33, 64, 100] {
+            for (split, line) in [(false, 0), (true, 15)] {
+                let mut found = vec![u16::MAX; row.len().div_ceil(DEPTH) * step(split)];
+                let mut expected = found.clone();
+                // SAFETY: this machine has the instructions.
+                unsafe { narrow(&row[..length], line, &mut found, split) };
+                Plain.narrow(&row[..length], line, &mut expected, split);
+                assert_eq!(found, expected, "{length} numbers, split {split}");
+            }
         }
     }
 
