@@ -304,21 +304,23 @@ mod tests {
 
     const WORDS_BEFORE: usize = 900;
 
+    /// A whole model; the package has no other.
+    const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference/bi-bert-bert-avg-norm-mlp");
+
     /// The encoder of a checkpoint in a folder of its own, as one is published.
     fn plain(base: &str) -> tempfile::TempDir {
-        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference/bi-bert-bert-avg-norm-mlp");
+        let fixture = Path::new(FIXTURE);
         let folder = tempfile::tempdir().unwrap();
-        let Files { config, .. } = Files::read(&fixture).unwrap();
+        let Files { config, .. } = Files::read(fixture).unwrap();
         let config: Value = serde_json::from_str(&config).unwrap();
         std::fs::write(folder.path().join("config.json"), config["encoder_config"].to_string()).unwrap();
         std::fs::copy(fixture.join("label_model/tokenizer.json"), folder.path().join("tokenizer.json")).unwrap();
-        let tensors =
-            Weights::open(&fixture).unwrap().checkpoint().unwrap().into_iter().filter_map(|(name, tensor)| {
-                let name = name.strip_prefix("model.encoder_model.")?;
-                let has_markers = name.ends_with("word_embeddings.weight");
-                let tensor = if has_markers { tensor.narrow(0, 0, WORDS_BEFORE).unwrap() } else { tensor };
-                Some((format!("{base}{name}"), tensor.contiguous().unwrap()))
-            });
+        let tensors = Weights::open(fixture).unwrap().checkpoint().unwrap().into_iter().filter_map(|(name, tensor)| {
+            let name = name.strip_prefix("model.encoder_model.")?;
+            let has_markers = name.ends_with("word_embeddings.weight");
+            let tensor = if has_markers { tensor.narrow(0, 0, WORDS_BEFORE).unwrap() } else { tensor };
+            Some((format!("{base}{name}"), tensor.contiguous().unwrap()))
+        });
         let tensors =
             tensors.chain([("cls.bias".into(), candle_core::Tensor::new(1f32, &candle_core::Device::Cpu).unwrap())]);
         candle_core::safetensors::save(&tensors.collect(), folder.path().join("model.safetensors")).unwrap();
@@ -379,8 +381,7 @@ mod tests {
 
     #[test]
     fn what_is_no_plain_encoder_is_refused() {
-        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference/uni-electra");
-        let error = files(&fixture, None, &DESIGN).err().unwrap().to_string();
+        let error = files(FIXTURE.as_ref(), None, &DESIGN).err().unwrap().to_string();
         assert!(error.contains("--model"), "{error}");
         let folder = plain("");
         let design = Design { architecture: Architecture::DecoderKv, ..DESIGN };
