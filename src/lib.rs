@@ -7,8 +7,15 @@
 //! records   encode    encode     runner   backbones heads     scores    scores
 //! ```
 //!
-//! Imports run one way: `cli -> runner -> model -> architectures -> heads, backbones -> kernels`;
-//! `records`, `encode` and `scores` know only data types and [`error`]; nobody knows `cli`.
+//! Imports run one way, from the left to the right (`tests/integration/imports.rs` has the whole table):
+//!
+//! ```text
+//! cli -> training -> model -> architectures -> heads -> backbones -> checkpoint, kernels
+//! cli, training -> adapted, runner, metrics
+//! cli, training, model, architectures, adapted, runner -> encode, scores, classifier -> records
+//! ```
+//!
+//! `files`, `display`, `digest` and [`error`] serve all of them; nobody knows `cli`.
 
 pub mod adapted;
 pub mod architectures;

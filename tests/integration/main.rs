@@ -14,6 +14,7 @@ mod generated;
 mod harness;
 #[cfg(feature = "hub")]
 mod hub;
+mod imports;
 mod learning;
 mod operations;
 mod packed;
