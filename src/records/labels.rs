@@ -13,6 +13,9 @@ use crate::error::{Error, Result};
 /// Labels that are looked through one by one: with more of them it is worth to put them in order first.
 const FEW: usize = 16;
 
+/// What is said of a label without a character to see.
+pub(super) const EMPTY_LABEL: &str = "a label is empty: remove it";
+
 /// The candidate labels of a record, in the order given. Never empty, no label twice.
 #[derive(Clone)]
 pub struct LabelSet {
@@ -105,7 +108,8 @@ impl LabelSet {
             if wordings.is_object() {
                 return Err(Error::Usage(format!("the wordings of {label:?} must be a list of strings")));
             }
-            flatten(wordings, "", "", &mut all)?;
+            flatten(wordings, "", "", &mut all)
+                .map_err(|error| Error::Usage(format!("the wordings of {label:?}: {error}")))?;
             if all.len() == before {
                 return Err(Error::Usage(format!("label {label:?} has no wording: give at least one")));
             }
@@ -281,7 +285,7 @@ fn check(names: &[String]) -> Result<()> {
     let mut seen = std::collections::HashSet::new();
     for name in names {
         if name.trim().is_empty() {
-            return Err(Error::Usage("a label is empty: remove it".into()));
+            return Err(Error::Usage(EMPTY_LABEL.into()));
         }
         if !seen.insert(name) {
             return Err(Error::Usage(format!("label {name:?} is given twice: remove one")));
@@ -290,29 +294,41 @@ fn check(names: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// Adds the labels of `value`, which stands below the level called `prefix`, or below none.
 fn flatten(value: &Value, prefix: &str, separator: &str, names: &mut Vec<String>) -> Result<()> {
+    let flaw = |message: String| {
+        let at = if prefix.is_empty() { String::new() } else { format!("{prefix:?}: ") };
+        Err(Error::Usage(at + &message))
+    };
     let join = |name: &str| match prefix {
         "" => name.to_owned(),
         prefix => format!("{prefix}{separator}{name}"),
     };
     match value {
+        Value::String(name) if name.trim().is_empty() => return flaw(EMPTY_LABEL.into()),
         Value::String(name) => names.push(join(name)),
         Value::Array(items) => {
             for item in items {
-                match item {
-                    Value::String(name) => names.push(join(name)),
-                    other => return Err(Error::Usage(format!("a label must be a string, found {other}"))),
+                if !item.is_string() {
+                    return flaw(format!("a label must be a string, found {item}"));
                 }
+                flatten(item, prefix, separator, names)?;
             }
         }
         Value::Object(levels) => {
             for (key, below) in levels {
-                flatten(below, &join(key), separator, names)?;
+                if key.trim().is_empty() {
+                    return flaw("a key is empty: name the level, or put what is below it one level up".into());
+                }
+                let (level, before) = (join(key), names.len());
+                flatten(below, &level, separator, names)?;
+                if names.len() == before {
+                    let message = format!("{level:?}: there is no label below it: add one, or remove it");
+                    return Err(Error::Usage(message));
+                }
             }
         }
-        other => {
-            return Err(Error::Usage(format!("labels must be an array of strings or a nested object, found {other}")));
-        }
+        other => return flaw(format!("labels must be an array of strings or a nested object, found {other}")),
     }
     Ok(())
 }
@@ -390,10 +406,32 @@ mod tests {
             (json!({"a": []}), "label \"a\" has no wording"),
             (json!({"a": {"b": ["c"]}}), "the wordings of \"a\" must be a list"),
             (json!({"a": ["x"], "b": ["x"]}), "label \"x\" is given twice"),
-            (json!({"a": [1]}), "a label must be a string"),
+            (json!({"a": [1]}), "the wordings of \"a\": a label must be a string"),
+            (json!({"a": ["b", ""]}), "the wordings of \"a\": a label is empty"),
         ] {
             let error = LabelSet::worded(&value).unwrap_err().to_string();
             assert!(error.starts_with(message), "{error}");
         }
+    }
+
+    #[test]
+    fn a_level_without_labels_or_without_a_name_is_refused_by_its_key() {
+        for (value, message) in [
+            (json!({"travel": [], "sport": ["football"]}), "\"travel\": there is no label below it"),
+            (json!({"a": {"b": {}, "c": "d"}}), "\"a.b\": there is no label below it"),
+            (json!({"travel": ""}), "\"travel\": a label is empty"),
+            (json!({"a": {"b": ["c", " "]}}), "\"a.b\": a label is empty"),
+            (json!({"": ["a"]}), "a key is empty"),
+            (json!({"a": {"": ["b"]}}), "\"a\": a key is empty"),
+            (json!({"a": null}), "\"a\": labels must be an array of strings or a nested object, found null"),
+            (json!({"a": ["b", 1]}), "\"a\": a label must be a string, found 1"),
+            (json!({}), "no labels"),
+            (json!([""]), "a label is empty"),
+        ] {
+            let error = LabelSet::from_json(&value, ".").unwrap_err().to_string();
+            assert!(error.starts_with(message), "{error}");
+        }
+        let nested = LabelSet::from_json(&json!({"a": {"b": ["c"]}, "d": "e"}), ".").unwrap();
+        assert_eq!(nested.names(), ["a.b.c", "d.e"]);
     }
 }
