@@ -11,7 +11,7 @@ use crate::cli::terminal::Progress;
 use crate::error::{Error, Result};
 use crate::metrics::{Candidate, Judged};
 use crate::records::input::Input;
-use crate::records::labelled::{Dataset, Labelled, Place, Ready, ReadyRecord};
+use crate::records::labelled::{Dataset, Labelled, Place, Ready, ReadyRecord, Spot};
 use crate::records::{Defaults, Entry};
 use crate::runner::{Classified, Runner};
 use crate::scores::{Decision, decide};
@@ -33,8 +33,12 @@ pub struct Gathered {
 impl Gathered {
     /// Where a record was read, for people.
     pub fn place(&self, record: usize) -> String {
-        let Place { file, line } = self.places[record];
-        if self.files.len() > 1 { format!("{}:{line}", self.files[file]) } else { format!("line {line}") }
+        let Place { file, spot } = self.places[record];
+        match spot {
+            _ if self.files.len() == 1 => spot.to_string(),
+            Spot::Line(line) => format!("{}:{line}", self.files[file]),
+            Spot::Record(_) => format!("{}: {spot}", self.files[file]),
+        }
     }
 
     /// The same for the same texts, in whatever order: tells that thresholds are judged where they were fitted.
@@ -72,23 +76,23 @@ impl Asking {
     pub fn run(mut self, runner: &Runner, classifier: &impl Classifier, data: Dataset) -> Result<Gathered> {
         let mut judged = Judged::new(data.labels.clone(), self.decision.single_label);
         let places: HashMap<&str, u32> = data.labels.iter().map(String::as_str).zip(0..).collect();
-        let (mut texts, mut lines) = (Vec::new(), Vec::new());
+        let (mut texts, mut read_at) = (Vec::new(), Vec::new());
         let defaults = self.defaults.clone();
         let source = data.records.into_iter().map(move |labelled| Ok(entry(labelled, &defaults)));
         let mut sink = |labelled: Labelled, classified: Result<Classified>| {
-            let at = |error| Error::Record(format!("{}: line {}: {error}", data.name, labelled.line));
+            let at = |error| Error::Record(format!("{}: {}: {error}", data.name, labelled.spot));
             let classified = classified.map_err(at)?;
             self.note(&labelled, &classified)?;
             judged.push(candidates(&labelled, &classified, &self.decision, &places));
             texts.push(labelled.text);
-            lines.push(Place { file: 0, line: labelled.line });
+            read_at.push(Place { file: 0, spot: labelled.spot });
             Ok(())
         };
         let result = runner.run(classifier, source, &mut sink);
         self.progress.finish();
         let finished = self.predictions.map_or(Ok(()), Predictions::finish);
         result.and(finished)?;
-        Ok(Gathered { judged, texts, places: lines, files: vec![data.name], failed: 0 })
+        Ok(Gathered { judged, texts, places: read_at, files: vec![data.name], failed: 0 })
     }
 
     fn note(&mut self, labelled: &Labelled, classified: &Classified) -> Result<()> {

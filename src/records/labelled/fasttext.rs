@@ -1,6 +1,6 @@
 //! The lines of fastText: `__label__a __label__b text`.
 
-use super::{Found, Own, Truth, Written, flaw};
+use super::{Found, Own, Spot, Truth, Written, flaw};
 use crate::error::Result;
 
 /// Begins every label.
@@ -8,10 +8,10 @@ pub(super) const PREFIX: &str = "__label__";
 
 pub(super) fn read(text: &str) -> Result<Vec<Found>> {
     let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-    lines.map(|(number, line)| read_line(number, line)).collect()
+    lines.map(|(number, line)| read_line(Spot::Line(number), line)).collect()
 }
 
-fn read_line(number: usize, line: &str) -> Result<Found> {
+fn read_line(spot: Spot, line: &str) -> Result<Found> {
     let mut rest = line.trim();
     let mut labels = Vec::new();
     while let Some(labelled) = rest.strip_prefix(PREFIX) {
@@ -20,12 +20,12 @@ fn read_line(number: usize, line: &str) -> Result<Found> {
         rest = after.trim_start();
     }
     if labels.is_empty() {
-        return Err(flaw(number, None, "no label: begin the line with __label__ and a name"));
+        return Err(flaw(spot, None, "no label: begin the line with __label__ and a name"));
     }
     if rest.is_empty() {
-        return Err(flaw(number, None, "no text after the labels"));
+        return Err(flaw(spot, None, "no text after the labels"));
     }
     let source = serde_json::json!({"text": rest}).to_string();
     let truth = Truth { field: PREFIX.to_owned(), labels, weights: Vec::new(), restate: true };
-    Ok(Found { line: number, text: rest.to_owned(), candidates: None, truth, own: Own::default(), source })
+    Ok(Found { spot, text: rest.to_owned(), candidates: None, truth, own: Own::default(), source })
 }

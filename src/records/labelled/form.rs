@@ -29,8 +29,10 @@ impl Form {
     /// Neither does.
     pub fn detect(name: &str, text: &str) -> Result<Self> {
         match Self::of_name(name) {
-            // JSON lines are often named .json.
-            Some(Self::JsonArray) if !text.trim_start().starts_with('[') => Ok(Self::JsonLines),
+            // JSON lines are often named .json, and an array .jsonl; no line of them begins as an array does.
+            Some(Self::JsonArray | Self::JsonLines) => {
+                Ok(if text.trim_start().starts_with('[') { Self::JsonArray } else { Self::JsonLines })
+            }
             Some(form) => Ok(form),
             None => Self::of_content(text.trim_start()),
         }
@@ -55,7 +57,7 @@ impl Form {
     fn of_content(text: &str) -> Result<Self> {
         let first = text.lines().next().unwrap_or_default();
         match first {
-            "" => Err(Error::Record("no records: the file is empty".into())),
+            "" => Err(super::nothing_in_it()),
             line if line.starts_with('[') => Ok(Self::JsonArray),
             line if line.starts_with('{') => Ok(Self::JsonLines),
             line if line.starts_with(super::fasttext::PREFIX) => Ok(Self::FastText),

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{CANDIDATES_FIELDS, Found, LABEL_FIELDS, Layout, Lines, OWN_FIELDS, Own, Truth, Written, flaw};
+use super::{CANDIDATES_FIELDS, Found, LABEL_FIELDS, Layout, Lines, OWN_FIELDS, Own, Spot, Truth, Written, flaw};
 use crate::error::Result;
 use crate::records::LabelSet;
 use crate::records::jsonl::without_place;
@@ -16,50 +16,56 @@ const TRUE_WEIGHT: f32 = 0.5;
 
 pub(super) fn read_lines(text: &str, layout: &Layout) -> Result<Vec<Found>> {
     let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-    lines.map(|(number, line)| read_record(number, line, layout)).collect()
+    lines.map(|(number, line)| read_record(Spot::Line(number), line, layout)).collect()
 }
 
 pub(super) fn read_array(text: &str, layout: &Layout) -> Result<Vec<Found>> {
-    parts_of_array(text)?.into_iter().map(|(line, record)| read_record(line, record, layout)).collect()
+    parts_of_array(text)?.into_iter().map(|(spot, record)| read_record(spot, record, layout)).collect()
 }
 
-/// The parts of a JSON array as they are written, each with its line.
-pub(super) fn parts_of_array(text: &str) -> Result<Vec<(usize, &str)>> {
+/// The parts of a JSON array as they are written, and where: by number where lines do not tell them apart.
+pub(super) fn parts_of_array(text: &str) -> Result<Vec<(Spot, &str)>> {
     let parts: Vec<&RawValue> =
-        serde_json::from_str(text).map_err(|error| flaw(error.line(), None, &not_json(&error)))?;
+        serde_json::from_str(text).map_err(|error| flaw(Spot::Line(error.line()), None, &not_json(&error)))?;
     let mut lines = Lines::new(text);
-    let offset = |part: &str| part.as_ptr().addr() - text.as_ptr().addr();
-    Ok(parts.into_iter().map(|part| (lines.at(offset(part.get())), part.get())).collect())
+    let offset = |part: &RawValue| part.get().as_ptr().addr() - text.as_ptr().addr();
+    let lines: Vec<usize> = parts.iter().map(|part| lines.at(offset(part))).collect();
+    let tell_apart = lines.windows(2).all(|pair| pair[0] < pair[1]);
+    let spot = |(line, number)| if tell_apart { Spot::Line(line) } else { Spot::Record(number) };
+    Ok(lines.into_iter().zip(1..).map(spot).zip(parts.into_iter().map(RawValue::get)).collect())
 }
 
-fn read_record(line: usize, json: &str, layout: &Layout) -> Result<Found> {
-    let value = serde_json::from_str(json).map_err(|error| flaw(line, None, &not_json(&error)))?;
+fn read_record(spot: Spot, json: &str, layout: &Layout) -> Result<Found> {
+    let value = serde_json::from_str(json).map_err(|error| flaw(spot, None, &not_json(&error)))?;
     let Value::Object(mut fields) = value else {
-        return Err(flaw(line, None, &format!("a record must be an object, found {}", kind(&value))));
+        return Err(flaw(spot, None, &format!("a record must be an object, found {}", kind(&value))));
     };
-    // As in `batch`, null says nothing.
-    fields.retain(|_, value| !value.is_null());
     let text =
-        read_text(&mut fields, &layout.text_field).map_err(|message| flaw(line, Some(&layout.text_field), &message))?;
-    let field = label_field(|name| fields.contains_key(name), layout);
-    let truth = fields.get(&field).ok_or_else(|| missing_labels(layout));
-    let truth = truth.and_then(|value| Ok((read_truth(value)?, read_weights(value)?)));
-    let (labels, weights) = truth.map_err(|message| flaw(line, Some(&field), &message))?;
+        read_text(&mut fields, &layout.text_field).map_err(|message| flaw(spot, Some(&layout.text_field), &message))?;
+    // As in `batch`, null says nothing.
+    let is_there = |name: &str| fields.get(name).is_some_and(|value| !value.is_null());
+    let field = label_field(is_there, layout);
+    if !is_there(&field) {
+        let (field, message) = no_truth(&fields, layout);
+        return Err(flaw(spot, Some(field), &message));
+    }
+    let truth = read_truth(&fields[&field]).and_then(|labels| Ok((labels, read_weights(&fields[&field])?)));
+    let (labels, weights) = truth.map_err(|message| flaw(spot, Some(&field), &message))?;
     let restate = !LABEL_FIELDS.contains(&field.as_str());
-    let candidates = candidates_field(&field, |name| fields.contains_key(name)).filter(|_| layout.labels.is_none());
+    let candidates = candidates_field(&field, is_there).filter(|_| layout.labels.is_none());
     let candidates = candidates.map(|name| {
         LabelSet::from_json(&fields[name], &layout.label_separator)
-            .map_err(|error| flaw(line, Some(name), &error.to_string()))
+            .map_err(|error| flaw(spot, Some(name), &error.to_string()))
     });
     let [prompt, examples, rac_examples] = OWN_FIELDS;
     let own = Own {
-        prompt: own::<String>(&mut fields, prompt, line)?.map(Arc::from),
-        examples: own::<Vec<_>>(&mut fields, examples, line)?.map(Arc::from),
-        rac_examples: own::<Vec<_>>(&mut fields, rac_examples, line)?.map(Arc::from),
+        prompt: own::<String>(&mut fields, prompt, spot)?.map(Arc::from),
+        examples: own::<Vec<_>>(&mut fields, examples, spot)?.map(Arc::from),
+        rac_examples: own::<Vec<_>>(&mut fields, rac_examples, spot)?.map(Arc::from),
     };
     // Between the parts of JSON a line break is a blank like any other; inside strings there is none.
     let source = json.replace(['\n', '\r'], " ");
-    Ok(Found { line, text, candidates, truth: Truth { field, labels, weights, restate }, own, source })
+    Ok(Found { spot, text, candidates, truth: Truth { field, labels, weights, restate }, own, source })
 }
 
 /// The field with the candidate labels, if there is one.
@@ -68,9 +74,9 @@ pub(super) fn candidates_field(label_field: &str, is_there: impl Fn(&str) -> boo
 }
 
 /// What a record says itself.
-fn own<T: DeserializeOwned>(fields: &mut Map<String, Value>, name: &str, line: usize) -> Result<Option<T>> {
-    let value = fields.get_mut(name).map(Value::take).map(serde_json::from_value).transpose();
-    value.map_err(|error| flaw(line, Some(name), &error.to_string()))
+fn own<T: DeserializeOwned>(fields: &mut Map<String, Value>, name: &str, spot: Spot) -> Result<Option<T>> {
+    let value = fields.get_mut(name).map(Value::take).filter(|value| !value.is_null());
+    value.map(serde_json::from_value).transpose().map_err(|error| flaw(spot, Some(name), &error.to_string()))
 }
 
 pub(super) fn label_field(is_there: impl Fn(&str) -> bool, layout: &Layout) -> String {
@@ -116,12 +122,17 @@ fn read_label(value: &Value) -> std::result::Result<Written, String> {
     }
 }
 
-/// What is said of a record without true labels, of whichever fields could hold them.
-pub(super) fn missing_labels(layout: &Layout) -> String {
-    let [_, other] = LABEL_FIELDS;
-    match &layout.label_field {
-        Some(_) => missing("--label-field"),
-        None => format!("missing, and so is {other:?}: add one, or name another with --label-field"),
+/// What is said of a record without true labels, and of which of the fields that could hold them.
+pub(super) fn no_truth<'a>(fields: &Map<String, Value>, layout: &'a Layout) -> (&'a str, String) {
+    let [usual, other] = LABEL_FIELDS;
+    let named = layout.label_field.as_deref();
+    let mut could_hold = named.into_iter().chain(LABEL_FIELDS.into_iter().filter(|_| named.is_none()));
+    if let Some(field) = could_hold.find(|field| fields.get(*field).is_some_and(Value::is_null)) {
+        return (field, "null: write [] for no label".to_owned());
+    }
+    match named {
+        Some(field) => (field, missing("--label-field")),
+        None => (usual, format!("missing, and so is {other:?}: add one, or name another with --label-field")),
     }
 }
 

@@ -11,9 +11,11 @@ mod ready;
 mod table;
 
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::records::labels::EMPTY_LABEL;
 use crate::records::{Defaults, Example, LabelSet, NO_PARQUET, RacExample, Record, begins_as_parquet};
 
 pub use form::Form;
@@ -58,11 +60,29 @@ pub struct Dataset {
     pub records: Vec<Labelled>,
 }
 
+/// Where a record begins in its file, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spot {
+    /// On this line.
+    Line(usize),
+    /// It is this one of the records, of which several are on one line.
+    Record(usize),
+}
+
+impl fmt::Display for Spot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(number) => write!(f, "line {number}"),
+            Self::Record(number) => write!(f, "record {number}"),
+        }
+    }
+}
+
 /// A text with its candidate labels, and those of them that are true.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Labelled {
-    /// The line where it begins, from 1.
-    pub line: usize,
+    /// Where it begins.
+    pub spot: Spot,
     /// The text.
     pub text: String,
     /// The candidate labels.
@@ -189,7 +209,7 @@ fn as_text(name: &str, bytes: Vec<u8>, layout: &Layout, other: &[&str]) -> Resul
 pub(super) fn utf8(bytes: &[u8]) -> Result<&str> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let line = line_at(bytes, error.valid_up_to());
-        flaw(line, None, "not UTF-8: convert the file to UTF-8")
+        flaw(Spot::Line(line), None, "not UTF-8: convert the file to UTF-8")
     })?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
@@ -222,7 +242,7 @@ impl<'a> Lines<'a> {
 /// A record as its reader found it; true labels not checked.
 #[derive(Debug)]
 struct Found {
-    line: usize,
+    spot: Spot,
     text: String,
     candidates: Option<Result<LabelSet>>,
     truth: Truth,
@@ -239,6 +259,13 @@ struct Truth {
     weights: Vec<(String, f32)>,
     /// Whether they cannot be read from the record as it is kept.
     restate: bool,
+}
+
+impl Truth {
+    /// The labels that are true or have a weight.
+    fn names(&self) -> impl Iterator<Item = &String> {
+        self.labels.iter().map(|label| &label.text).chain(self.weights.iter().map(|(label, _)| label))
+    }
 }
 
 /// A true label as it was written.
@@ -260,15 +287,13 @@ impl Written {
         Self { text, may_be_number: true }
     }
 
-    /// The candidate that it means.
-    fn among(&self, labels: &LabelSet) -> std::result::Result<String, String> {
+    /// The candidate that it means, if it means one.
+    fn among(&self, labels: &LabelSet) -> Option<String> {
         if labels.place_of(&self.text).is_some() {
-            return Ok(self.text.clone());
+            return Some(self.text.clone());
         }
-        let by_number = || labels.names().get(self.text.parse::<usize>().ok().filter(|_| self.may_be_number)?);
-        by_number()
-            .cloned()
-            .ok_or_else(|| format!("{:?} is not among the {} candidate labels", self.text, labels.len()))
+        let number = self.text.parse::<usize>().ok().filter(|_| self.may_be_number)?;
+        labels.names().get(number).cloned()
     }
 }
 
@@ -286,23 +311,26 @@ fn resolve(found: Vec<Found>, layout: &Layout) -> Result<Vec<std::result::Result
     };
     let resolved = found.into_iter().map(|mut record| {
         let labels = candidates(record.candidates.take());
-        labelled(record, labels.map_err(|error| Unusable { fault: Fault::Candidates, message: error.to_string() })?)
+        let labels = labels.map_err(|error| Unusable { fault: Fault::Candidates, message: error.to_string() })?;
+        labelled(record, labels, if layout.labels.is_some() { "--labels" } else { "those of the record" })
     });
     Ok(resolved.collect())
 }
 
-/// A record with its candidates, where its true labels are among them.
-fn labelled(record: Found, labels: Arc<LabelSet>) -> std::result::Result<Labelled, Unusable> {
-    let unknown = |message: String| Unusable {
-        fault: Fault::Unknown,
-        message: flaw(record.line, Some(&record.truth.field), &message).to_string(),
+/// A record with its candidates, where its true labels are among them; else `source` says what to add them to.
+fn labelled(record: Found, labels: Arc<LabelSet>, source: &str) -> std::result::Result<Labelled, Unusable> {
+    let unknown = |label: &Written| {
+        let (text, count) = (&label.text, labels.len());
+        let message = format!("{text:?} is not among the {count} candidate labels: correct it, or add it to {source}");
+        let message = flaw(record.spot, Some(&record.truth.field), &message).to_string();
+        Unusable { fault: Fault::Unknown, message }
     };
-    let truth = record.truth.labels.iter().map(|label| label.among(&labels));
-    let truth = truth.collect::<std::result::Result<Vec<String>, String>>().map_err(unknown)?;
+    let truth = record.truth.labels.iter().map(|label| label.among(&labels).ok_or_else(|| unknown(label)));
+    let truth = truth.collect::<std::result::Result<Vec<String>, Unusable>>()?;
     // One that names no candidate and is not true says nothing.
     let weights = record.truth.weights.into_iter().filter(|(label, _)| labels.place_of(label).is_some()).collect();
     Ok(Labelled {
-        line: record.line,
+        spot: record.spot,
         text: record.text,
         restate: record.truth.restate || record.truth.labels.iter().map(|label| &label.text).ne(&truth),
         truth,
@@ -323,10 +351,11 @@ fn reuse(previous: &mut Option<Arc<LabelSet>>, own: LabelSet) -> Arc<LabelSet> {
 
 /// The labels of the data that are true or have a weight, in order of first appearance.
 fn labels_seen(found: &[Found]) -> Result<LabelSet> {
-    let named = found.iter().flat_map(|Found { truth, .. }| {
-        truth.labels.iter().map(|label| &label.text).chain(truth.weights.iter().map(|(label, _)| label))
-    });
-    let labels = distinct(named);
+    let is_empty = |found: &&Found| found.truth.names().any(|label| label.trim().is_empty());
+    if let Some(record) = found.iter().find(is_empty) {
+        return Err(flaw(record.spot, Some(&record.truth.field), EMPTY_LABEL));
+    }
+    let labels = distinct(found.iter().flat_map(|found| found.truth.names()));
     if labels.is_empty() {
         return Err(Error::Usage("no record has a label: name the candidates with --labels".into()));
     }
@@ -348,11 +377,16 @@ fn distinct<'a>(labels: impl Iterator<Item = &'a String>) -> Vec<String> {
     labels.filter(|label| seen.insert(label.as_str())).cloned().collect()
 }
 
+/// What is said of a file with nothing in it.
+fn nothing_in_it() -> Error {
+    Error::Record("no records: the file is empty".into())
+}
+
 /// What is wrong with the data, and where.
-fn flaw(line: usize, field: Option<&str>, message: &str) -> Error {
+fn flaw(spot: Spot, field: Option<&str>, message: &str) -> Error {
     Error::Record(match field {
-        Some(field) => format!("line {line}, field {field:?}: {message}"),
-        None => format!("line {line}: {message}"),
+        Some(field) => format!("{spot}, field {field:?}: {message}"),
+        None => format!("{spot}: {message}"),
     })
 }
 

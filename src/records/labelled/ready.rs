@@ -12,12 +12,13 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::json::{candidates_field, kind, label_field, missing, missing_labels, not_json, parts_of_array, read_truth};
-use super::table::{rows, split};
-use super::{Form, Layout, Written, as_text, flaw, utf8};
+use super::json::{candidates_field, kind, label_field, missing, no_truth, not_json, parts_of_array, read_truth};
+use super::table::{HEADER, rows, split};
+use super::{Form, Layout, Spot, Written, as_text, flaw, utf8};
 use crate::error::{Error, Result};
 use crate::records::LabelSet;
 use crate::records::jsonl::Object;
+use crate::records::labels::EMPTY_LABEL;
 
 /// Lines that are read together.
 const CHUNK: usize = 4096;
@@ -33,8 +34,8 @@ const ERROR: &str = "error";
 pub struct Place {
     /// Which of the files.
     pub file: usize,
-    /// The line where it begins, from 1.
-    pub line: usize,
+    /// Where in it.
+    pub spot: Spot,
 }
 
 /// A record with what was said of it; labels by their place in the names.
@@ -94,7 +95,8 @@ fn read_file(file: usize, form: Form, text: &str, layout: &Layout, output_field:
     match form {
         Form::JsonLines | Form::Parquet => {
             let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-            read_json(file, &lines.collect::<Vec<_>>(), layout, output_field)
+            let lines: Vec<(Spot, &str)> = lines.map(|(number, line)| (Spot::Line(number), line)).collect();
+            read_json(file, &lines, layout, output_field)
         }
         Form::JsonArray => read_json(file, &parts_of_array(text)?, layout, output_field),
         Form::Csv => read_table(file, text, b',', layout).map(|chunk| vec![chunk]),
@@ -134,15 +136,15 @@ impl Names {
     }
 }
 
-fn read_json(file: usize, lines: &[(usize, &str)], layout: &Layout, output_field: &str) -> Result<Vec<Chunk>> {
-    let read = |lines: &[(usize, &str)]| {
+fn read_json(file: usize, records: &[(Spot, &str)], layout: &Layout, output_field: &str) -> Result<Vec<Chunk>> {
+    let read = |records: &[(Spot, &str)]| {
         let mut reader = JsonReader { layout, output_field, chunk: Chunk::default(), candidates: None };
-        for &(line, json) in lines {
-            reader.read(Place { file, line }, json)?;
+        for &(spot, json) in records {
+            reader.read(Place { file, spot }, json)?;
         }
         Ok(reader.chunk)
     };
-    let chunks: Vec<Result<Chunk>> = lines.par_chunks(CHUNK).map(read).collect();
+    let chunks: Vec<Result<Chunk>> = records.par_chunks(CHUNK).map(read).collect();
     chunks.into_iter().collect()
 }
 
@@ -164,8 +166,8 @@ struct JsonReader<'a> {
 
 impl<'a> JsonReader<'a> {
     fn read(&mut self, place: Place, json: &'a str) -> Result<()> {
-        let at = |field: &str, message: &str| flaw(place.line, Some(field), message);
-        let object = Object::parse(json).map_err(|error| flaw(place.line, None, &not_json(&error)))?;
+        let at = |field: &str, message: &str| flaw(place.spot, Some(field), message);
+        let object = Object::parse(json).map_err(|error| flaw(place.spot, None, &not_json(&error)))?;
         let Some(predictions) = object.get(self.output_field) else {
             if object.get(ERROR).is_none() {
                 return Err(at(
@@ -178,13 +180,16 @@ impl<'a> JsonReader<'a> {
         };
         let is_there = |name: &str| object.get(name).is_some();
         let field = label_field(is_there, self.layout);
-        let truth = object.get(&field).ok_or_else(|| missing_labels(self.layout));
-        let truth = truth.and_then(|value| read_truth(&parsed(value)?)).map_err(|message| at(&field, &message))?;
+        let truth = object.get(&field).ok_or_else(|| {
+            let (field, message) = no_truth(&serde_json::from_str(json).unwrap_or_default(), self.layout);
+            at(field, &message)
+        })?;
+        let truth = parsed(truth).and_then(|value| read_truth(&value)).map_err(|message| at(&field, &message))?;
         let text_field = &self.layout.text_field;
         let text = object.get(text_field).ok_or_else(|| at(text_field, &missing("--text-field")))?;
         let text = serde_json::from_str::<String>(text.get()).map_err(|_| at(text_field, "must be a string"))?;
         let candidates = candidates_field(&field, is_there).filter(|_| self.layout.labels.is_none());
-        let candidates = candidates.map(|name| self.candidates(name, &object, place.line)).transpose()?;
+        let candidates = candidates.map(|name| self.candidates(name, &object, place.spot)).transpose()?;
         let scores = self.scores(predictions).map_err(|message| at(self.output_field, &message))?;
         let truth = truth.into_iter().map(|label| meant(label, self.layout)).collect::<Vec<String>>();
         let truth = self.chunk.names.numbers(&truth);
@@ -192,7 +197,7 @@ impl<'a> JsonReader<'a> {
         Ok(())
     }
 
-    fn candidates(&mut self, name: &str, object: &Object<'a>, line: usize) -> Result<Arc<[u32]>> {
+    fn candidates(&mut self, name: &str, object: &Object<'a>, spot: Spot) -> Result<Arc<[u32]>> {
         let raw = object.get(name).map_or("null", RawValue::get);
         if let Some((_, labels)) = self.candidates.as_ref().filter(|(seen, _)| *seen == raw) {
             return Ok(labels.clone());
@@ -200,7 +205,7 @@ impl<'a> JsonReader<'a> {
         let labels = serde_json::from_str(raw)
             .map_err(|error| Error::Record(error.to_string()))
             .and_then(|value| LabelSet::from_json(&value, &self.layout.label_separator))
-            .map_err(|error| flaw(line, Some(name), &error.to_string()))?;
+            .map_err(|error| flaw(spot, Some(name), &error.to_string()))?;
         let labels: Arc<[u32]> = self.chunk.names.numbers(labels.names()).into();
         self.candidates = Some((raw, labels.clone()));
         Ok(labels)
@@ -253,7 +258,7 @@ fn flatten(
 fn read_table(file: usize, text: &str, delimiter: u8, layout: &Layout) -> Result<Chunk> {
     let (header, rows) = rows(text, delimiter)?;
     let position = |name: &str| header.iter().position(|column| column == name);
-    let column = |name: &str, option: &str| position(name).ok_or_else(|| flaw(1, Some(name), &missing(option)));
+    let column = |name: &str, option: &str| position(name).ok_or_else(|| flaw(HEADER, Some(name), &missing(option)));
     let field = label_field(|name| position(name).is_some(), layout);
     let (text_column, truth_column) = (column(&layout.text_field, "--text-field")?, column(&field, "--label-field")?);
     let mut chunk = Chunk::default();
@@ -263,18 +268,18 @@ fn read_table(file: usize, text: &str, delimiter: u8, layout: &Layout) -> Result
     let listed = position(PREDICTED_LABELS).zip(position(PREDICTED_SCORES));
     if all.is_empty() && listed.is_none() {
         let message = format!("no predictions: give an output of batch, with {PREDICTED_LABELS} or {SCORE}LABEL");
-        return Err(flaw(1, None, &message));
+        return Err(flaw(HEADER, None, &message));
     }
     let candidates = candidates_field(&field, |name| position(name).is_some()).filter(|_| layout.labels.is_none());
     let candidates = candidates.and_then(position);
     let error = position(ERROR);
     for row in rows {
-        let (line, row) = row?;
+        let (spot, row) = row?;
         if error.is_some_and(|column| !row[column].is_empty()) {
             chunk.failed += 1;
             continue;
         }
-        let at = |field: &str, cell: &str| flaw(line, Some(field), &format!("{cell:?} is no score"));
+        let at = |field: &str, cell: &str| flaw(spot, Some(field), &format!("{cell:?} is no score"));
         let number = |field: &str, cell: &str| cell.parse::<f32>().map_err(|_| at(field, cell));
         let list = |column: usize| split(&row[column], &layout.list_separator);
         let scores = match listed {
@@ -282,7 +287,7 @@ fn read_table(file: usize, text: &str, delimiter: u8, layout: &Layout) -> Result
                 let (labels, scores) = (list(labels), list(scores));
                 if labels.len() != scores.len() {
                     let message = format!("{} scores for {} labels: give --list-separator", scores.len(), labels.len());
-                    return Err(flaw(line, Some(PREDICTED_SCORES), &message));
+                    return Err(flaw(spot, Some(PREDICTED_SCORES), &message));
                 }
                 let pairs = labels.iter().zip(&scores);
                 pairs
@@ -297,7 +302,7 @@ fn read_table(file: usize, text: &str, delimiter: u8, layout: &Layout) -> Result
         let truth = list(truth_column).into_iter().map(|label| meant(Written::name_or_number(label), layout));
         let truth = chunk.names.numbers(&truth.collect::<Vec<String>>());
         let candidates = candidates.map(|column| chunk.names.numbers(&list(column)).into());
-        let place = Place { file, line };
+        let place = Place { file, spot };
         chunk.records.push(ReadyRecord { place, text: row[text_column].to_owned(), truth, candidates, scores });
     }
     Ok(chunk)
@@ -356,7 +361,7 @@ impl Merge {
                 for local in labels(record) {
                     if map[local as usize].is_none() {
                         let name = &chunk.names.names[local as usize];
-                        let number = self.number_of(name).map_err(|message| flaw(record.place.line, None, &message))?;
+                        let number = self.number_of(name).map_err(|message| flaw(record.place.spot, None, &message))?;
                         map[local as usize] = Some(number);
                     }
                 }
@@ -367,11 +372,12 @@ impl Merge {
 
     fn number_of(&mut self, name: &str) -> std::result::Result<u32, String> {
         if name.trim().is_empty() {
-            return Err("a label is empty: remove it".into());
+            return Err(EMPTY_LABEL.into());
         }
         let Some(given) = self.given else { return Ok(self.names.number(name)) };
         let known = self.names.numbers.get(name).copied();
-        known.ok_or_else(|| format!("label {name:?} is not among the {given} of --labels"))
+        let unknown = || format!("label {name:?} is not among the {given} of --labels: correct it, or add it there");
+        known.ok_or_else(unknown)
     }
 }
 
@@ -398,7 +404,7 @@ fn renumber(chunk: &mut Chunk, map: &[Option<u32>]) {
 
 /// Whether every candidate has a score.
 fn is_complete(record: &ReadyRecord, names: usize) -> Result<bool> {
-    let at = |field: &str, message: String| flaw(record.place.line, Some(field), &message);
+    let at = |field: &str, message: String| flaw(record.place.spot, Some(field), &message);
     let mut labels: Vec<u32> = record.scores.iter().map(|(label, _)| *label).collect();
     labels.sort_unstable();
     if labels.windows(2).any(|pair| pair[0] == pair[1]) {

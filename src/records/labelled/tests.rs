@@ -36,7 +36,10 @@ fn a_quote_that_is_never_closed_is_said_with_its_line() {
 
 /// What is read, one `line: text = true labels of candidates` a record.
 fn shown(data: &Dataset) -> Vec<String> {
-    let show = |r: &Labelled| format!("{}: {} = {:?} of {:?}", r.line, r.text, r.truth, r.labels.names());
+    let show = |r: &Labelled| {
+        let spot = r.spot.to_string().replace("line ", "");
+        format!("{spot}: {} = {:?} of {:?}", r.text, r.truth, r.labels.names())
+    };
     data.records.iter().map(show).collect()
 }
 
@@ -91,7 +94,11 @@ fn records_with_unusable_labels_are_set_apart_and_the_others_read() {
     assert_eq!(shown(&data), [r#"2: y = ["a"] of ["a", "b"]"#]);
     let unusable: Vec<_> = unusable.iter().map(|record| (record.fault, record.message.as_str())).collect();
     let expected = [
-        (Fault::Unknown, "line 1, field \"true_labels\": \"A\" is not among the 1 candidate labels"),
+        (
+            Fault::Unknown,
+            "line 1, field \"true_labels\": \"A\" is not among the 1 candidate labels: correct it, or add it to those of \
+             the record",
+        ),
         (Fault::Candidates, "line 3, field \"all_labels\": no labels: give at least one"),
     ];
     assert_eq!(unusable, expected);
@@ -132,11 +139,11 @@ fn a_string_of_digits_is_a_name_and_no_number() {
     let labels = with_labels(&["zero", "one"]);
     for truth in [r#""1""#, r#"["1"]"#, r#"{"1": 1}"#] {
         let line = format!("{{\"text\":\"x\",\"label\":{truth},\"predictions\":[]}}");
-        let message = "line 1, field \"label\": \"1\" is not among the 2 candidate labels";
-        assert_refused("d.jsonl", line.as_bytes(), &labels, message);
+        let message = "\"1\" is not among the 2 candidate labels: correct it, or add it to --labels";
+        assert_refused("d.jsonl", line.as_bytes(), &labels, &format!("line 1, field \"label\": {message}"));
         assert_eq!(
             ready(&line, &labels).unwrap_err().to_string(),
-            "p.jsonl: line 1: label \"1\" is not among the 2 of --labels"
+            "p.jsonl: line 1: label \"1\" is not among the 2 of --labels: correct it, or add it there"
         );
     }
     let years = "{\"text\": \"x\", \"label\": \"2024\"}\n{\"text\": \"y\", \"label\": \"2025\"}";
@@ -243,7 +250,7 @@ fn ready_predictions_of_several_files_are_one_set() {
     let ready = Ready::read(files, &layout(), "predictions").unwrap();
     assert_eq!((&ready.names[..], ready.complete), (&["a".to_owned(), "b".to_owned()][..], true));
     let second = &ready.records[1];
-    assert_eq!((second.place, &second.truth[..]), (Place { file: 1, line: 1 }, &[1][..]));
+    assert_eq!((second.place, &second.truth[..]), (Place { file: 1, spot: Spot::Line(1) }, &[1][..]));
     assert_eq!(second.scores, [(1, 0.25), (0, 0.1)]);
 }
 
@@ -276,8 +283,8 @@ fn rows_of_ready_predictions_are_where_they_begin_whatever_ends_the_lines() {
         assert_eq!(error, "p.csv: line 7, field \"predicted_scores\": \"one\" is no score", "{end:?}");
         let error = read(text.clone() + "1,more" + end).unwrap_err().to_string();
         assert_eq!(error, "p.csv: line 7: 5 columns where the header has 4: is a quote missing?", "{end:?}");
-        let found: Vec<usize> = read(text + "1").unwrap().records.iter().map(|record| record.place.line).collect();
-        assert_eq!(found, [3, 5, 7], "{end:?}");
+        let found: Vec<Spot> = read(text + "1").unwrap().records.iter().map(|record| record.place.spot).collect();
+        assert_eq!(found, [3, 5, 7].map(Spot::Line), "{end:?}");
     }
 }
 
@@ -292,6 +299,7 @@ fn bad_ready_predictions_are_refused_by_line_and_field() {
             r#"{"text":"x","predictions":[]}"#,
             "line 1, field \"true_labels\": missing, and so is \"label\": add one, or name another with --label-field",
         ),
+        (r#"{"text":"x","label":null,"predictions":[]}"#, "line 1, field \"label\": null: write [] for no label"),
         (
             r#"{"text":"x","label":"a","predictions":[{"label":"a","score":2}]}"#,
             "line 1, field \"predictions\": the score 2 is not from 0 to 1",
@@ -313,7 +321,8 @@ fn bad_ready_predictions_are_refused_by_line_and_field() {
         assert_eq!(ready(line, &layout()).unwrap_err().to_string(), format!("p.jsonl: {expected}"), "{line}");
     }
     let foreign = ready(r#"{"text":"x","label":"c","predictions":[]}"#, &with_labels(&["a", "b"]));
-    assert_eq!(foreign.unwrap_err().to_string(), "p.jsonl: line 1: label \"c\" is not among the 2 of --labels");
+    let expected = "p.jsonl: line 1: label \"c\" is not among the 2 of --labels: correct it, or add it there";
+    assert_eq!(foreign.unwrap_err().to_string(), expected);
 }
 
 #[test]
@@ -343,6 +352,7 @@ fn the_form_is_told_by_the_ending_and_else_by_the_first_line() {
     assert_eq!(form("a.b.NDJSON", "anything"), Form::JsonLines);
     assert_eq!(form("a.json", " [1]"), Form::JsonArray);
     assert_eq!(form("a.json", "{}\n{}"), Form::JsonLines);
+    assert_eq!(form("a.jsonl", "\n[{}]"), Form::JsonArray);
     assert_eq!(form("a.tsv", "text,label"), Form::Tsv);
     assert_eq!(form("standard input", "\n[{}]"), Form::JsonArray);
     assert_eq!(form("standard input", "{}"), Form::JsonLines);
@@ -362,10 +372,8 @@ fn bad_json_records_are_refused_by_line_and_field() {
             "{\"text\": \"x\"}",
             "line 1, field \"true_labels\": missing, and so is \"label\": add one, or name another with --label-field",
         ),
-        (
-            "{\"text\": \"x\", \"label\": null}",
-            "line 1, field \"true_labels\": missing, and so is \"label\": add one, or name another with --label-field",
-        ),
+        ("{\"text\": \"x\", \"label\": null}", "line 1, field \"label\": null: write [] for no label"),
+        ("{\"text\": null, \"label\": \"a\"}", "line 1, field \"text\": must be a string, found null"),
         (
             "{\"text\": \"x\", \"label\": [null]}",
             "line 1, field \"label\": a label must be a string or an integer from 0, found null",
@@ -384,10 +392,15 @@ fn bad_json_records_are_refused_by_line_and_field() {
         ),
         (
             "{\"text\": \"x\", \"all_labels\": [\"a\"], \"true_labels\": [\"b\"]}",
-            "line 1, field \"true_labels\": \"b\" is not among the 1 candidate labels",
+            "line 1, field \"true_labels\": \"b\" is not among the 1 candidate labels: correct it, or add it to those of \
+             the record",
         ),
         ("7", "line 1: a record must be an object, found a number"),
-        ("{\"text\": \"x\", \"label\": \"\"}", "a label is empty: remove it"),
+        ("{\"text\": \"x\", \"label\": \"\"}", "line 1, field \"label\": a label is empty: remove it"),
+        (
+            "{\"text\": \"x\", \"label\": \"a\"}\n{\"text\": \"y\", \"label\": {\" \": 0.1}}",
+            "line 2, field \"label\": a label is empty: remove it",
+        ),
     ] {
         assert_refused("d.jsonl", text.as_bytes(), &layout(), expected);
     }
@@ -402,14 +415,36 @@ fn bad_records_of_an_array_are_refused_by_the_line_where_they_begin() {
 }
 
 #[test]
+fn records_of_an_array_that_share_a_line_are_told_by_their_number() {
+    let text = r#"[{"text": "x", "label": "a"}, {"text": "y", "label": "b"}, {"text": "z", "label": ["b"]}]"#;
+    let expected = ["record 1: x", "record 2: y", "record 3: z"];
+    let found: Vec<String> = shown(&read_str("d.json", text).unwrap());
+    assert!(found.iter().zip(expected).all(|(found, expected)| found.starts_with(expected)), "{found:?}");
+    let bad = text.replace("\"z\"", "7");
+    assert_refused("d", bad.as_bytes(), &layout(), "record 3, field \"text\": must be a string, found a number");
+    let ready = ready(&text.replace("}", ", \"predictions\": 7}"), &layout()).unwrap_err().to_string();
+    assert!(ready.starts_with("p.jsonl: record 1, field \"predictions\": must be a list"), "{ready}");
+}
+
+#[test]
+fn blanks_around_the_labels_of_a_cell_are_no_part_of_them() {
+    let text = "text,all_labels,true_labels\nx,a | b|c d, b\ny,a|b, \n";
+    let expected = [r#"2: x = ["b"] of ["a", "b", "c d"]"#, r#"3: y = [] of ["a", "b"]"#];
+    assert_read("d.csv", text, &layout(), Form::Csv, &expected);
+}
+
+#[test]
 fn bad_tables_are_refused_by_line() {
     let columns = "there are [\"a\", \"b\"]: name one with --text-field";
     assert_refused("d.csv", b"a,b\n1,2", &layout(), &format!("line 1, field \"text\": no such column; {columns}"));
     let uneven = "line 3: 1 columns where the header has 2: is a quote missing?";
     assert_refused("d.csv", b"text,label\nx,a\ny\n", &layout(), uneven);
-    assert_refused("d.csv", b"text,label\nx,a||b\n", &layout(), "a label is empty: remove it");
-    let unknown = "line 2, field \"label\": \"9\" is not among the 2 candidate labels";
-    assert_refused("d.csv", b"text,label\nx,9\n", &with_labels(&["a", "b"]), unknown);
+    let empty = "line 3, field \"label\": a label is empty: remove it";
+    assert_refused("d.csv", b"text,label\nx,a\ny,a||b\n", &layout(), empty);
+    assert_refused("d.csv", b"text,,a\nx,0,1\n", &layout(), "line 1: a label is empty: remove it");
+    let unknown = "\"9\" is not among the 2 candidate labels: correct it, or add it to --labels";
+    let unknown = format!("line 2, field \"label\": {unknown}");
+    assert_refused("d.csv", b"text,label\nx,9\n", &with_labels(&["a", "b"]), &unknown);
 }
 
 #[test]
@@ -417,7 +452,7 @@ fn bad_fasttext_lines_are_refused_by_line() {
     let unlabelled = "line 2: no label: begin the line with __label__ and a name";
     assert_refused("d", b"__label__a x\ny\n", &layout(), unlabelled);
     assert_refused("d", b"__label__a\n", &layout(), "line 1: no text after the labels");
-    assert_refused("d", b"__label__ x\n", &layout(), "a label is empty: remove it");
+    assert_refused("d", b"__label__ x\n", &layout(), "line 1, field \"__label__\": a label is empty: remove it");
 }
 
 #[test]
@@ -426,12 +461,8 @@ fn data_without_records_or_names_is_refused() {
     assert_refused("d.jsonl", b"\n", &layout(), "no records (read as JSON lines)");
     assert_refused("d.json", b"[]", &layout(), "no records (read as a JSON array)");
     assert_refused("d.csv", b"text,label\n", &layout(), "no records (read as CSV)");
-    assert_refused(
-        "d.csv",
-        b"",
-        &layout(),
-        "line 1, field \"text\": no such column; there are []: name one with --text-field",
-    );
+    assert_refused("d.csv", b"", &layout(), "no records: the file is empty");
+    assert_refused("d.tsv", b"\r\n\n", &layout(), "no records: the file is empty");
     let numbers = "the labels are numbers: name them with --labels, the name of 0 first";
     assert_refused("d.csv", b"text,label\nx,1\ny,0\n", &layout(), numbers);
     let none = "no record has a label: name the candidates with --labels";

@@ -89,7 +89,7 @@ pub fn read(name: &str, bytes: Vec<u8>, how: &Reading<'_>) -> Result<(Vec<Exampl
             repetition(&example, examples.get(first)?)
         });
         if let Some(flaw) = flaw {
-            findings.count(flaw, || format!("line {}", labelled.line));
+            findings.count(flaw, || labelled.spot.to_string());
         }
         if flaw.is_none_or(|flaw| !flaw.is_left_out()) {
             examples.push(example);

@@ -57,7 +57,7 @@ fn what_is_wrong_is_counted_with_where_it_was_first() {
 d.jsonl: 1 record left out: the candidate labels cannot be used (line 4, field \"all_labels\": no labels: give at \
 least one)
 d.jsonl: 2 records left out: a true label is not among the candidates (first line 2, field \"true_labels\": \"A\" is \
-not among the 2 candidate labels)
+not among the 2 candidate labels: correct it, or add it to those of the record)
 d.jsonl: 1 record left out: a weight is not from 0 to 1 (line 6)
 d.jsonl: 1 record left out: the text is empty (line 5)
 d.jsonl: 1 record left out: the same text with the same labels came before (line 7)
