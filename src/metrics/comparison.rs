@@ -42,6 +42,11 @@ impl Difference {
     pub fn is_clear(&self) -> bool {
         self.bounds.is_some_and(|bounds| bounds.low > 0.0 || bounds.high < 0.0)
     }
+
+    /// Whether the first is the better one, where the difference is clear.
+    pub fn better(&self) -> Option<bool> {
+        self.is_clear().then_some((self.difference > 0.0) != self.figure.is_loss())
+    }
 }
 
 /// Two sets of predictions side by side.

@@ -104,6 +104,13 @@ pub struct OrderTrials {
     pub mean_score_change: f64,
 }
 
+impl OrderTrials {
+    /// In how many records a trial changed what was said, on average.
+    pub fn mean_changed(&self) -> f64 {
+        self.changed.iter().sum::<usize>() as f64 / f64::from(self.trials.max(1))
+    }
+}
+
 /// The most confident errors of one label.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LabelErrors {

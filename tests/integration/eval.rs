@@ -214,6 +214,30 @@ fn fitted_thresholds_decide_and_are_told_where_they_were_fitted() {
 }
 
 #[test]
+fn figures_under_unseen_are_not_told_of_where_there_are_none() {
+    let sandbox = Sandbox::new();
+    sandbox.write("p.jsonl", ready(10).lines().next().unwrap());
+    let fitted = sandbox.gliclass(["eval", "--predictions-from", "p.jsonl", "--fit", "t.json", "--html", "r.html"]);
+    let outcome = fitted.run().ends_with(0).says(&["on a single record: that says nothing about others"]);
+    let page = std::fs::read_to_string(sandbox.path("r.html")).unwrap();
+    assert!(!(outcome.stdout + &outcome.stderr + &page).contains("unseen"), "{page}");
+}
+
+#[test]
+fn what_a_table_of_labels_has_no_place_for_is_refused() {
+    let sandbox = Sandbox::new();
+    sandbox.write("p.jsonl", ready(9));
+    let judge = ["eval", "--predictions-from", "p.jsonl", "--single-label", "--report"];
+    for more in [["--compare", "p.jsonl"], ["--fit", "t.json"], ["--errors", "2"]] {
+        let csv = judge.iter().chain(&["csv"]).chain(&more);
+        sandbox.gliclass(csv.clone()).run().ends_with(2).says(&["--report csv", more[0], "markdown", "--html"]);
+        sandbox.gliclass(csv.chain(&["--html", "r.html"])).run().ends_with(0);
+        let markdown = sandbox.gliclass(judge.iter().chain(&["markdown"]).chain(&more)).run().ends_with(0).stdout;
+        assert!(markdown.contains("\n### "), "{markdown}");
+    }
+}
+
+#[test]
 fn a_label_without_a_fitted_threshold_is_refused_before_any_work() {
     let sandbox = Sandbox::new();
     sandbox.write("t.json", r#"{"labels": {"a": 0.3}}"#);

@@ -215,6 +215,7 @@ impl Minimums {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.check_model_options()?;
     args.check_files()?;
+    args.check_report()?;
     let defaults = args.labels.defaults(args.model.base.verbosity.quiet)?;
     let decision = args.decision.decision(defaults.labels.as_deref())?;
     fitting::check_goal(args.fit.fit_for, decision.single_label)?;
@@ -303,6 +304,24 @@ impl Args {
             taken.push(path);
         }
         self.output.predictions.as_deref().map_or(Ok(()), |path| check_jsonl("--predictions", path))
+    }
+
+    /// Checks that what is to be found has a place where it is written.
+    fn check_report(&self) -> anyhow::Result<()> {
+        let more = [
+            ("--compare", !self.ready.compare.is_empty()),
+            ("--fit", self.fit.fit.is_some()),
+            ("--errors", self.output.errors > 0),
+            ("--label-order-trials", self.output.label_order_trials > 0),
+        ];
+        let is_one_table = self.output.report == metrics::Layout::Csv && self.output.html.is_none();
+        match more.into_iter().find(|(_, is_asked)| *is_asked).filter(|_| is_one_table) {
+            Some((option, _)) => bail!(
+                "--report csv is one table of labels, without what {option} finds: give --report text, json or \
+                 markdown, or add --html"
+            ),
+            None => Ok(()),
+        }
     }
 
     fn say(&self, line: &str) {
@@ -427,10 +446,13 @@ impl Args {
     fn fit_to(&self, gathered: &Gathered, file: Reserved) -> anyhow::Result<metrics::findings::FitSummary> {
         let fit = fitting::fit(gathered, self.fit.fit_for, self.output.seed)?;
         fitting::write(file, &fit, gathered)?;
-        self.say(
-            "warning: thresholds are fitted and judged on the same records: of the figures of the fit, \
-             believe those under \"unseen\"",
-        );
+        self.say(match fit.folds {
+            0 | 1 => "warning: thresholds are fitted and judged on a single record: that says nothing about others",
+            _ => {
+                "warning: thresholds are fitted and judged on the same records: of the figures of the fit, \
+                 believe those under \"unseen\""
+            }
+        });
         Ok(metrics::findings::FitSummary::new(&fit, gathered.judged.names()))
     }
 }

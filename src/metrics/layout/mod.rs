@@ -1,16 +1,14 @@
 //! What was found, as text, JSON, Markdown or CSV.
 
+mod markdown;
 mod text;
 
 pub(crate) use text::{cut, p_value};
-
-use std::fmt::Write;
 
 use super::Task;
 use super::counts::Figures;
 use super::findings::Findings;
 use super::report::Report;
-use crate::display::escaped;
 
 /// How a report is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -20,9 +18,9 @@ pub enum Layout {
     Text,
     /// One JSON object, every digit kept
     Json,
-    /// A Markdown table
+    /// Tables of Markdown
     Markdown,
-    /// One row a label and an average, every digit kept
+    /// One row a label and an average, every digit kept; nothing else
     Csv,
 }
 
@@ -32,7 +30,7 @@ impl Layout {
         match self {
             Self::Text => text::render(findings),
             Self::Json => json(findings),
-            Self::Markdown => markdown(&findings.report),
+            Self::Markdown => markdown::render(findings),
             Self::Csv => csv(&findings.report),
         }
     }
@@ -73,24 +71,6 @@ fn json(findings: &Findings) -> String {
     serde_json::to_string_pretty(findings).expect("a report has string keys only: this is a bug") + "\n"
 }
 
-fn markdown(report: &Report) -> String {
-    let mut table = format!("| label | {} |\n|---|---:|---:|---:|---:|\n", HEADINGS.join(" | "));
-    for row in label_rows(report).chain(average_rows(report)) {
-        let Figures { precision, recall, f1, support } = row.figures;
-        let name = escaped(row.name).replace('\\', "\\\\").replace('|', "\\|");
-        let _ = if row.is_accuracy {
-            writeln!(table, "| {name} | | | {f1:.3} | {support} |")
-        } else {
-            writeln!(table, "| {name} | {precision:.3} | {recall:.3} | {f1:.3} | {support} |")
-        };
-    }
-    let _ = write!(table, "\nRecords: {}", report.records);
-    if report.task == Task::MultiLabel {
-        let _ = write!(table, "; subset accuracy: {:.3}", report.accuracy);
-    }
-    table + "\n"
-}
-
 /// `kind` keeps a label named `accuracy` apart from the accuracy.
 fn csv(report: &Report) -> String {
     let mut rows = vec![["kind", "name", "precision", "recall", "f1-score", "support"].map(str::to_owned)];
@@ -122,8 +102,12 @@ fn csv(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Resampling;
+    use crate::metrics::comparison::Comparison;
+    use crate::metrics::findings::{FitSummary, LabelErrors, OrderTrials};
+    use crate::metrics::fit::Fit;
+    use crate::metrics::goal::Goal;
     use crate::metrics::judged::fixtures;
+    use crate::metrics::{Candidate, Judged, Resampling};
 
     fn report(name: &str, single_label: bool) -> Findings {
         let names = [name.into(), "b".into()];
@@ -145,6 +129,45 @@ mod tests {
 Records: 2
 ";
         assert_eq!(Layout::Markdown.render(&report("a", true)), expected);
+    }
+
+    #[test]
+    fn markdown_has_a_table_for_everything_that_was_asked_for() {
+        let mut judged = Judged::new(vec!["a".into(), "b|".into()], true);
+        for truth in [0, 1, 1, 1] {
+            let candidate = |label| Candidate {
+                label,
+                score: if label == 0 { 0.75 } else { 0.25 },
+                truth: label == truth,
+                predicted: label == 0,
+            };
+            judged.push([0, 1].map(candidate));
+        }
+        let resampling = Resampling { rounds: 0, seed: 0 };
+        let trials = OrderTrials { trials: 2, changed: vec![1, 0], ever_changed: 1, mean_score_change: 0.125 };
+        let errors = LabelErrors::of(&judged, 1, |record| (format!("line {record}"), "one\ntext".into()));
+        let findings = Findings {
+            report: Report::new(&judged, resampling),
+            fit: Some(FitSummary::new(&Fit::new(&judged, Goal::F(1.0), 0), judged.names())),
+            label_order: Some(trials),
+            comparison: Some(Comparison::new(&judged, &judged, resampling)),
+            errors,
+        };
+        let text = Layout::Markdown.render(&findings);
+        for part in [
+            "\nRecords: 4\n\n### Fitted for f1 on these records\n\n\"unseen\" is 4-fold",
+            "\n| scores | log loss | calibration error |\n|---|---:|---:|\n| scores as they are | ",
+            "\n| unseen | ",
+            "\n\n### Order of the labels\n\n| shuffles | ",
+            "\n| 2 | 0.5 (12.5 %) | 1 (25.0 %) | 0.1250 |\n",
+            "\n\n### Beside the other predictions\n\n| figure | this | other | difference |\n|---|---:|---:|---:|\n",
+            "\n| accuracy | 0.250 | 0.250 | +0.000 |\n",
+            "\n\nexactly right: both 1, only this 0, only the other 0, neither 3\nMcNemar's exact test: p = 1.0000\n",
+            "\n\n### The most confident errors\n\n| label | score | error | record | text |\n|---|---|---|---|---|\n",
+            "\n| a | 0.750 | said, true: b\\| | line 1 | one\\\\ntext |\n",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in {text}");
+        }
     }
 
     #[test]

@@ -7,10 +7,10 @@ use crate::display::escaped;
 use crate::metrics::Task;
 use crate::metrics::bootstrap::Bounds;
 use crate::metrics::calibration::{Bin, Calibration};
-use crate::metrics::comparison::Comparison;
+use crate::metrics::comparison::{Agreement, Comparison};
 use crate::metrics::counts::Figures;
 use crate::metrics::findings::{Findings, FitSummary, LabelErrors, OrderTrials, ShownError};
-use crate::metrics::fit::Worth;
+use crate::metrics::fit::{Honesty, Worth};
 use crate::metrics::mistakes::Kind;
 use crate::metrics::report::Report;
 
@@ -21,7 +21,7 @@ const PAIRS: usize = 8;
 /// Columns of the reliability diagram.
 const DIAGRAM: usize = 40;
 /// Characters of a text that are shown.
-const EXCERPT: usize = 160;
+pub(super) const EXCERPT: usize = 160;
 /// Characters of a label in a narrow place.
 const SHORT: usize = 28;
 
@@ -173,8 +173,8 @@ fn matrix(report: &Report) -> String {
 
 fn fit(fit: &FitSummary) -> String {
     let mut text = format!("fitted for {} on these records", fit.goal);
-    if fit.folds > 1 {
-        let _ = write!(text, "; \"unseen\" is {}-fold cross-validation: expect that on other records", fit.folds);
+    if let Some(unseen) = unseen(fit) {
+        let _ = write!(text, "; {unseen}");
     }
     text += "\n";
     if fit.worth.len() > 1 {
@@ -186,19 +186,42 @@ fn fit(fit: &FitSummary) -> String {
     }
     for worth in fit.worth.iter().filter(|_| fit.worth.len() > 1) {
         let Worth { precision, recall, micro_f1, macro_f1, coverage, .. } = worth;
-        let name = if worth.unseen { "  unseen".to_owned() } else { fit.words_of(worth.scheme) };
+        let name = worth_name(fit, worth);
         let _ =
             writeln!(text, "{name:46} {precision:>9.3} {recall:>7.3} {micro_f1:>9.3} {macro_f1:>9.3} {coverage:>9.3}");
     }
     let _ = writeln!(text, "{:46} {:>9} {:>17}", "", "log loss", "calibration error");
     for honesty in &fit.honesty {
-        let name = match honesty.unseen {
-            None => "scores as they are".to_owned(),
-            Some(false) => format!("at temperature {:.3}", fit.temperature),
-            Some(true) => "  unseen".to_owned(),
-        };
+        let name = honesty_name(fit, honesty);
         let _ = writeln!(text, "{name:46} {:>9.3} {:>17.3}", honesty.log_loss, honesty.expected_calibration_error);
     }
+    text + &unreached(fit)
+}
+
+/// What the lines called "unseen" are, where there are some.
+pub(super) fn unseen(fit: &FitSummary) -> Option<String> {
+    let folds = fit.folds;
+    let words = || format!("\"unseen\" is {folds}-fold cross-validation: expect that on other records");
+    (folds > 1).then(words)
+}
+
+/// What thresholds are called; those on unseen records stand below the others, and further in.
+pub(super) fn worth_name(fit: &FitSummary, worth: &Worth) -> String {
+    if worth.unseen { "  unseen".to_owned() } else { fit.words_of(worth.scheme) }
+}
+
+/// The same of scores.
+pub(super) fn honesty_name(fit: &FitSummary, honesty: &Honesty) -> String {
+    match honesty.unseen {
+        None => "scores as they are".to_owned(),
+        Some(false) => format!("at temperature {:.3}", fit.temperature),
+        Some(true) => "  unseen".to_owned(),
+    }
+}
+
+/// The labels that could not be fitted, a line for each reason.
+pub(super) fn unreached(fit: &FitSummary) -> String {
+    let mut text = String::new();
     for (labels, what) in [
         (&fit.unfitted, "never true here, so they have the threshold for all"),
         (&fit.missed, "do not reach what was asked for, whatever the threshold"),
@@ -212,7 +235,7 @@ fn fit(fit: &FitSummary) -> String {
 
 fn label_order(trials: &OrderTrials, records: usize) -> String {
     let share = |count: usize| 100.0 * count as f64 / records.max(1) as f64;
-    let mean = trials.changed.iter().sum::<usize>() as f64 / f64::from(trials.trials.max(1));
+    let mean = trials.mean_changed();
     format!(
         "order of the labels: {} shuffles change what is said of {mean:.1} records each ({:.1} %), of {} in any of \
          them ({:.1} %); a score changes by {:.4} on average\n",
@@ -225,7 +248,6 @@ fn label_order(trials: &OrderTrials, records: usize) -> String {
 }
 
 fn comparison(comparison: &Comparison) -> String {
-    let right = comparison.exactly_right;
     let has_bounds = comparison.differences.iter().any(|one| one.bounds.is_some());
     let mut text = format!(
         "beside the other predictions\n{:32} {:>7} {:>7} {:>10}{}\n",
@@ -238,10 +260,10 @@ fn comparison(comparison: &Comparison) -> String {
     for one in &comparison.differences {
         let interval =
             one.bounds.map_or_else(String::new, |Bounds { low, high }| format!("   {low:+.3} to {high:+.3}"));
-        let better = match (one.is_clear(), (one.difference > 0.0) != one.figure.is_loss()) {
-            (false, _) => "",
-            (true, true) => "  this is better",
-            (true, false) => "  the other is better",
+        let better = match one.better() {
+            None => "",
+            Some(true) => "  this is better",
+            Some(false) => "  the other is better",
         };
         let _ = writeln!(
             text,
@@ -252,16 +274,17 @@ fn comparison(comparison: &Comparison) -> String {
             one.difference
         );
     }
-    let _ = writeln!(
-        text,
-        "exactly right: both {}, only this {}, only the other {}, neither {}\nMcNemar's exact test: p = {}",
-        right.both,
-        right.only_this,
-        right.only_other,
-        right.neither,
-        p_value(comparison.mcnemar_p)
-    );
-    text
+    text + &agreement(comparison)
+}
+
+/// How many records each was right about, and whether that may be chance.
+pub(super) fn agreement(comparison: &Comparison) -> String {
+    let Agreement { both, only_this, only_other, neither } = comparison.exactly_right;
+    let p = p_value(comparison.mcnemar_p);
+    format!(
+        "exactly right: both {both}, only this {only_this}, only the other {only_other}, neither {neither}\n\
+         McNemar's exact test: p = {p}\n"
+    )
 }
 
 pub(crate) fn p_value(p: f64) -> String {
@@ -272,18 +295,23 @@ fn errors(labels: &[LabelErrors]) -> String {
     let mut text = "the most confident errors\n".to_owned();
     for of_label in labels {
         let _ = writeln!(text, "\n  {}", escaped(&of_label.label));
-        for ShownError { kind, score, place, text: record, true_labels, .. } in &of_label.errors {
-            let score = score.map_or_else(|| "    ?".to_owned(), |score| format!("{score:.3}"));
-            let truth = true_labels.iter().map(|label| escaped(label)).collect::<Vec<_>>().join(", ");
-            let what = match kind {
-                Kind::Said if truth.is_empty() => "said, nothing is true".to_owned(),
-                Kind::Said => format!("said, true: {truth}"),
-                Kind::Missed => "true, not said".to_owned(),
-            };
-            let _ = writeln!(text, "    {score}  {what} ({place})\n           {}", escaped(&cut(record, EXCERPT)));
+        for error in &of_label.errors {
+            let score = error.score.map_or_else(|| "    ?".to_owned(), |score| format!("{score:.3}"));
+            let (what, place, record) = (what(error), &error.place, escaped(&cut(&error.text, EXCERPT)));
+            let _ = writeln!(text, "    {score}  {what} ({place})\n           {record}");
         }
     }
     text
+}
+
+/// What went wrong, and what is true.
+pub(super) fn what(error: &ShownError) -> String {
+    let truth = error.true_labels.iter().map(|label| escaped(label)).collect::<Vec<_>>().join(", ");
+    match error.kind {
+        Kind::Said if truth.is_empty() => "said, nothing is true".to_owned(),
+        Kind::Said => format!("said, true: {truth}"),
+        Kind::Missed => "true, not said".to_owned(),
+    }
 }
 
 fn short(name: &str) -> String {

@@ -260,8 +260,11 @@ fn fitted(fit: &FitSummary) -> Markup {
     html! {
         h2 { "Fitted thresholds" }
         p.note {
-            "Fitted for " (fit.goal) " on the records of this page. The same records fit and judge, which flatters: believe the lines "
-            "\u{201c}on unseen records\u{201d}, " (fit.folds) "-fold cross-validation."
+            "Fitted for " (fit.goal) " on the records of this page. The same records fit and judge, which flatters"
+            @if fit.folds > 1 {
+                ": believe the lines \u{201c}on unseen records\u{201d}, " (fit.folds) "-fold cross-validation"
+            }
+            "."
         }
         @if fit.worth.len() > 1 {
             div.scroll {
@@ -325,8 +328,7 @@ fn compared(comparison: &Comparison) -> Markup {
                             th scope="row" { (one.figure.name(comparison.task)) }
                             td { (three(one.this)) }
                             td { (three(one.other)) }
-                            @let is_better = (one.difference > 0.0) != one.figure.is_loss();
-                            td.better[one.is_clear() && is_better].worse[one.is_clear() && !is_better] {
+                            td.better[one.better() == Some(true)].worse[one.better() == Some(false)] {
                                 (format!("{:+.3}", one.difference))
                             }
                             td {
