@@ -25,8 +25,10 @@ pub(super) fn read_array(text: &str, layout: &Layout) -> Result<Vec<Found>> {
 
 /// The parts of a JSON array as they are written, and where: by number where lines do not tell them apart.
 pub(super) fn parts_of_array(text: &str) -> Result<Vec<(Spot, &str)>> {
-    let parts: Vec<&RawValue> =
-        serde_json::from_str(text).map_err(|error| flaw(Spot::Line(error.line()), None, &not_json(&error)))?;
+    let parts: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| {
+        let message = format!("{} at column {}", not_json(&error), error.column());
+        flaw(Spot::Line(error.line()), None, &message)
+    })?;
     let mut lines = Lines::new(text);
     let offset = |part: &RawValue| part.get().as_ptr().addr() - text.as_ptr().addr();
     let lines: Vec<usize> = parts.iter().map(|part| lines.at(offset(part))).collect();
