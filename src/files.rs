@@ -16,7 +16,9 @@ const LEAST_SHARE: u32 = 50;
 /// The file beside `path` that has its name and `ending` behind it. A separator at the end, as shells complete the
 /// names of folders, is no part of the name.
 pub fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.components().as_path().as_os_str().to_owned();
+    // `.` and `..` are no names: what they mean has one.
+    let meant = if path.file_name().is_none() { fs::canonicalize(path).ok() } else { None };
+    let mut name = meant.as_deref().unwrap_or(path).components().as_path().as_os_str().to_owned();
     name.push(ending);
     name.into()
 }
@@ -227,6 +229,19 @@ mod tests {
         for name in ["out/mine", "out/mine/", "out//mine//"] {
             assert_eq!(beside(Path::new(name), ".resume").file_name().unwrap(), "mine.resume", "{name}");
         }
+    }
+
+    #[test]
+    fn what_lies_beside_a_folder_without_a_name_is_not_in_it() {
+        let here = fs::canonicalize(".").unwrap();
+        for path in [".", "./", "./."] {
+            assert_eq!(beside(Path::new(path), ".lock"), beside(&here, ".lock"), "{path}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let below = folder.path().join("below");
+        fs::create_dir(&below).unwrap();
+        let expected = beside(&fs::canonicalize(&folder).unwrap(), ".lock");
+        assert_eq!(beside(&below.join(".."), ".lock"), expected);
     }
 
     #[test]
