@@ -211,7 +211,7 @@ impl<'a> Trainer<'a> {
         let share = 1.0 / batches.len() as f64;
         let length = norm(&gradients)? * share;
         if !length.is_finite() {
-            return Err(self.burst("the gradients are"));
+            return Err(self.burst(self.position.steps + 1, "the gradients are"));
         }
         let clipped = if self.recipe.clip > 0.0 { clipping(length, self.recipe.clip) } else { 1.0 };
         let rate = self.schedule().share(self.position.steps);
@@ -249,7 +249,7 @@ impl<'a> Trainer<'a> {
             root = (root + (weighted * self.recipe.contrastive)?)?;
         }
         if !value.is_finite() {
-            return Err(self.burst("the loss is"));
+            return Err(self.burst(self.position.steps + 1, "the loss is"));
         }
         let mut found = root.backward()?;
         for (name, variable) in &self.variables {
@@ -279,15 +279,13 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    fn burst(&self, what: &str) -> Error {
-        let Position { steps, epoch, .. } = self.position;
+    fn burst(&self, step: usize, what: &str) -> Error {
         let Rates { encoder, head, .. } = self.recipe.rates;
         Error::Usage(format!(
-            "step {} of epoch {}: {what} not a finite number any more. The learning rates ({encoder} for the encoder, \
+            "step {step} of epoch {}: {what} not a finite number any more. The learning rates ({encoder} for the encoder, \
              {head} for the head) are too high for this model and this data: begin again with --force and lower ones, \
              or a longer --warmup",
-            steps + 1,
-            epoch + 1,
+            self.position.epoch + 1,
         ))
     }
 
@@ -296,11 +294,16 @@ impl<'a> Trainer<'a> {
         let held_out = if self.held_out.is_empty() {
             None
         } else {
-            let objective = &self.recipe.objective;
-            match judge(self.learner, self.held_out, objective, self.threads, interrupted)? {
-                None => return Ok(false),
-                figures => figures,
+            let judged = judge(self.learner, self.held_out, &self.recipe.objective, self.threads, interrupted);
+            // Each of them was encoded before the first step: only an answer that is no number fails one by itself.
+            let figures = judged.map_err(|error| match error {
+                Error::Record(_) => self.burst(self.position.steps, "an answer about the held-out records is"),
+                error => error,
+            })?;
+            if figures.is_none() {
+                return Ok(false);
             }
+            figures
         };
         let loss = self.position.loss / self.batches() as f64;
         let best = self.position.best.and_then(|best| self.position.epochs.get(best)?.held_out);
