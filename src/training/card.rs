@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::loss::Problem;
 use super::state::Position;
 use super::trainer::Recipe;
+use crate::display::escaped;
 
 /// Labels that are named.
 const NAMED: usize = 50;
@@ -42,13 +43,13 @@ pub struct Card {
 impl Card {
     /// The card as Markdown, for a training that came to `position`.
     pub fn text(&self, position: &Position) -> String {
-        let mut text =
-            format!("# Model card\n\nA GLiClass model, fine-tuned from `{}` with `gliclass train`.\n", self.base);
+        let base = code(&self.base);
+        let mut text = format!("# Model card\n\nA GLiClass model, fine-tuned from {base} with `gliclass train`.\n");
         _ = writeln!(text, "\n## Data\n\n{}", self.data_words());
         _ = writeln!(text, "\n{}", self.label_words());
         _ = writeln!(text, "\n## Training\n\n| option | value |\n|---|---|");
         for (name, value) in self.options.iter().filter(|(_, value)| !value.is_null()) {
-            _ = writeln!(text, "| `{name}` | `{value}` |");
+            _ = writeln!(text, "| `{name}` | {} |", code(&value.to_string()).replace('|', "\\|"));
         }
         _ = writeln!(text, "\n## Figures\n\n{}", figures(position));
         text + &self.usage()
@@ -57,16 +58,15 @@ impl Card {
     fn data_words(&self) -> String {
         let Split { train, held_out } = self.split;
         let judged = match (&self.held_out, held_out) {
-            (Some(file), _) => format!("judged on {held_out} records of `{file}`"),
+            (Some(file), _) => format!("judged on {held_out} records of {}", code(file)),
             (None, 0) => "none held out".to_owned(),
             (None, _) => format!("judged on {held_out} others of it"),
         };
-        format!("{train} records of `{}`; {judged}.", self.data)
+        format!("{train} records of {}; {judged}.", code(&self.data))
     }
 
     fn label_words(&self) -> String {
-        let named: Vec<String> =
-            self.labels.iter().take(NAMED).map(|label| format!("`{}`", label.replace('`', "'"))).collect();
+        let named: Vec<String> = self.labels.iter().take(NAMED).map(|label| code(label)).collect();
         let more = self.labels.len().saturating_sub(NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         format!("{} labels: {}{more}.", self.labels.len(), named.join(", "))
@@ -101,6 +101,11 @@ the limits of the model it began with.
     }
 }
 
+/// Text as it stands, on one line.
+fn code(text: &str) -> String {
+    format!("`{}`", escaped(text).replace('`', "'"))
+}
+
 /// The figures of each epoch as a table, the one that is kept in bold.
 fn figures(position: &Position) -> String {
     let mut table =
@@ -113,4 +118,14 @@ fn figures(position: &Position) -> String {
         _ = write!(table, "\n| {mark}{}{mark} | {:.4} | {} |", number + 1, epoch.loss, cells.join(" | "));
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_label_holds_ends_neither_its_line_nor_its_code_and_moves_no_cursor() {
+        assert_eq!(code("a\u{1b}[31m`b`\n"), "`a\\u001b[31m'b'\\n`");
+    }
 }

@@ -11,7 +11,7 @@ const USES: [(&str, &str); 18] = [
         "adapted architectures checkpoint classifier digest display error files kernels metrics model records runner \
          scores training",
     ),
-    ("training", "classifier error files metrics model records runner scores"),
+    ("training", "classifier display error files metrics model records runner scores"),
     ("model", "architectures backbones checkpoint classifier digest encode error files kernels records"),
     ("architectures", "backbones checkpoint classifier encode error heads kernels records scores"),
     ("heads", "backbones checkpoint error kernels"),
