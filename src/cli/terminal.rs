@@ -105,7 +105,7 @@ impl Progress {
         let lively = !quiet && is_lively(&std::io::stderr());
         let target = if lively { ProgressDrawTarget::stderr_with_hz(DRAWS) } else { ProgressDrawTarget::hidden() };
         let template = match bytes {
-            Some(_) => "{bar:30} {percent:>3}% {msg}, {eta} left",
+            Some(_) => "{wide_bar} {percent:>3}% {msg}, {eta} left",
             None => "{spinner} {msg}",
         };
         let style = ProgressStyle::with_template(template).expect("the template is right; otherwise this is a bug");

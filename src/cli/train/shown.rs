@@ -31,8 +31,8 @@ impl<'a> Shown<'a> {
     pub(super) fn new(quiet: bool, folder: &'a Folder, card: &'a Card, steps: usize, position: &Position) -> Self {
         let lively = !quiet && terminal::is_lively(&std::io::stderr());
         let target = if lively { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
-        let style = ProgressStyle::with_template("{bar:30} {percent:>3}% {msg}")
-            .expect("the template is right; otherwise this is a bug");
+        let style =
+            ProgressStyle::with_template("{wide_bar} {msg}").expect("the template is right; otherwise this is a bug");
         let bar = ProgressBar::with_draw_target(Some(steps as u64), target).with_style(style);
         bar.set_position(position.steps as u64);
         let now = Instant::now();
@@ -49,15 +49,13 @@ impl<'a> Shown<'a> {
         }
     }
 
-    fn line(&self, progress: &Progress) -> String {
-        let Progress { epoch, steps, of_steps, loss, rate } = *progress;
+    /// How far it is and how fast it goes, in few enough words that a terminal has room for a bar beside them.
+    fn words_beside_bar(&self, progress: &Progress) -> String {
+        let Progress { epoch, steps, of_steps, loss, .. } = *progress;
         let (before, begun) = self.begun;
         let seconds = begun.elapsed().as_secs_f64() / (steps - before).max(1) as f64;
         let left = duration(seconds * (of_steps - steps) as f64);
-        format!(
-            "epoch {}, step {steps}/{of_steps}, loss {loss:.4}, rate {rate:.2e}, {seconds:.2} s/step, {left} left",
-            epoch + 1
-        )
+        format!("epoch {}, step {steps}/{of_steps}, loss {loss:.4}, {seconds:.2} s/step, {left} left", epoch + 1)
     }
 }
 
@@ -65,10 +63,10 @@ impl Watcher for Shown<'_> {
     fn stepped(&mut self, progress: &Progress) {
         self.bar.set_position(progress.steps as u64);
         if !self.bar.is_hidden() {
-            self.bar.set_message(self.line(progress));
+            self.bar.set_message(self.words_beside_bar(progress));
         } else if self.said.elapsed() >= PAUSE {
             self.said = Instant::now();
-            self.say(&self.line(progress));
+            self.say(&format!("{}, rate {:.2e}", self.words_beside_bar(progress), progress.rate));
         }
     }
 
