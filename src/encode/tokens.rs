@@ -191,15 +191,18 @@ impl Encoder {
         let body = run.map(|run| self.body_tokens(&run)).transpose()?.unwrap_or(0..0);
         if over >= body.len() {
             let needed = tokens.len() - body.len();
-            let what = match prompt.0.iter().filter(|piece| **piece == Piece::Marker(LABEL)).count() {
+            let labels = prompt.0.iter().filter(|piece| **piece == Piece::Marker(LABEL)).count();
+            let what = match labels {
                 0 => "prompt, examples and special tokens".to_owned(),
                 1 => "one label with prompt and examples, if any,".to_owned(),
                 labels => format!("{labels} labels with prompt and examples, if any,"),
             };
+            let in_pieces = "; classify, batch and eval read many labels in pieces with --labels-chunk-size";
             return Err(Error::Record(format!(
-                "{what} need {needed} tokens{text}, but a sequence may have {}: use \
-                 fewer or shorter labels, --labels-chunk-size, or a higher --max-length if the model allows it",
-                self.max_length
+                "{what} need {needed} tokens{text}, but a sequence may have {}: use fewer or shorter labels, or a higher \
+                 --max-length if the model allows it{}",
+                self.max_length,
+                if labels > 1 { in_pieces } else { "" }
             )));
         }
         tokens.drain(body.end - over..body.end);
