@@ -1,4 +1,5 @@
-//! The program without its kernels: every model by candle's operations, as on a GPU.
+//! The program without its kernels: every model by candle's operations, as on a GPU; and on a GPU, where there is one:
+//! `cargo test --release --features cuda -- --ignored on_a_gpu`.
 
 use serde_json::Value;
 
@@ -12,8 +13,24 @@ fn logits(line: &str, labels: &Value) -> Vec<f32> {
     labels.as_array().unwrap().iter().map(|label| logit(label).unwrap() as f32).collect()
 }
 
+/// What a GPU takes to be used.
+const ON_A_GPU: (&str, &str) = ("GLICLASS_DEVICE", "cuda");
+
+const WITHOUT_KERNELS: (&str, &str) = ("GLICLASS_KERNEL", "candle");
+
 #[test]
 fn all_checkpoints_give_the_logits_of_the_reference() {
+    check_logits(WITHOUT_KERNELS);
+}
+
+#[test]
+#[ignore = "needs a GPU and the feature cuda"]
+fn all_checkpoints_give_the_logits_of_the_reference_on_a_gpu() {
+    check_logits(ON_A_GPU);
+}
+
+/// With a variable of the environment.
+fn check_logits((name, value): (&str, &str)) {
     let sandbox = Sandbox::new();
     for folder in folders() {
         let cases = cases(&folder);
@@ -21,7 +38,7 @@ fn all_checkpoints_give_the_logits_of_the_reference() {
         let model = folder.to_str().unwrap();
         let run = sandbox
             .gliclass(["batch", "--all-scores", "--logits", "-m", model])
-            .env("GLICLASS_KERNEL", "candle")
+            .env(name, value)
             .input(records.join("\n"))
             .run()
             .ends_with(0);
@@ -36,7 +53,7 @@ fn all_checkpoints_give_the_logits_of_the_reference() {
 
 /// The scores of the built-in model on three texts, in the order of the four labels.
 #[cfg(feature = "builtin")]
-fn scores(dtype: &str, kernel: &str, arithmetic: &str) -> Vec<f64> {
+fn scores(dtype: &str, (name, value): (&str, &str), arithmetic: &str) -> Vec<f64> {
     let records: Vec<String> = [
         "The match ended two to one after extra time.",
         "We flew to Lisbon and walked along the coast.",
@@ -46,7 +63,7 @@ fn scores(dtype: &str, kernel: &str, arithmetic: &str) -> Vec<f64> {
     .into();
     let run = Sandbox::new()
         .gliclass(["batch", "--all-scores", "--hierarchical", "-v", "--dtype", dtype])
-        .env("GLICLASS_KERNEL", kernel)
+        .env(name, value)
         .input(records.join("\n"))
         .run()
         .ends_with(0)
@@ -64,9 +81,21 @@ fn scores(dtype: &str, kernel: &str, arithmetic: &str) -> Vec<f64> {
 #[cfg(feature = "builtin")]
 #[test]
 fn sixteen_bits_keep_the_scores_within_two_hundredths() {
-    let exact = scores("f32", "candle", "f32");
+    check_sixteen_bits(WITHOUT_KERNELS);
+}
+
+#[cfg(feature = "builtin")]
+#[test]
+#[ignore = "needs a GPU and the feature cuda"]
+fn sixteen_bits_keep_the_scores_within_two_hundredths_on_a_gpu() {
+    check_sixteen_bits(ON_A_GPU);
+}
+
+#[cfg(feature = "builtin")]
+fn check_sixteen_bits(variable: (&str, &str)) {
+    let exact = scores("f32", variable, "f32");
     for (dtype, arithmetic) in [("bf16", "bf16"), ("f16", "f16"), ("int8", "bf16")] {
-        for (exact, found) in exact.iter().zip(scores(dtype, "candle", arithmetic)) {
+        for (exact, found) in exact.iter().zip(scores(dtype, variable, arithmetic)) {
             assert!((exact - found).abs() < 0.02, "{dtype}: {found}, in 32 bits {exact}");
         }
     }
@@ -75,12 +104,13 @@ fn sixteen_bits_keep_the_scores_within_two_hundredths() {
 #[cfg(feature = "builtin")]
 #[test]
 fn eight_bits_keep_the_scores_within_three_hundredths_on_any_machine() {
-    let exact = scores("f32", "", "");
-    for (exact, found) in exact.iter().zip(scores("int8", "", "")) {
+    let [kernels, portable] = ["", "portable"].map(|kernels| ("GLICLASS_KERNEL", kernels));
+    let exact = scores("f32", kernels, "");
+    for (exact, found) in exact.iter().zip(scores("int8", kernels, "")) {
         assert!((exact - found).abs() < 0.03, "{found}, in 32 bits {exact}");
     }
     // Where there are no products of bytes.
-    assert_eq!(scores("f32", "portable", "f32"), scores("int8", "portable", "f32"));
+    assert_eq!(scores("f32", portable, "f32"), scores("int8", portable, "f32"));
 }
 
 #[test]

@@ -218,8 +218,9 @@ fn an_output_that_is_a_pipe_without_a_reader_is_an_error() {
     let pipe = sandbox.path("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let mut running = batch(&sandbox, &["-o", "pipe"]).start();
-    drop(fs::File::open(&pipe).unwrap());
+    // The input comes first: the program looks at it before it opens its output.
     running.send(b"{\"text\":\"One\"}\n");
+    drop(fs::File::open(&pipe).unwrap());
     assert_eq!(running.code(true), Some(2));
 }
 
