@@ -29,14 +29,14 @@ pub struct Thresholds {
     /// Logits are divided by it before they become scores: above 1 the model was over-confident.
     #[serde(default = "one")]
     pub temperature: f32,
-    /// Which thresholds decide: `labels` or `all`.
-    #[serde(default, rename = "use")]
-    pub uses: Use,
+    /// Which thresholds decide: `labels`, also where it is not said, or `all`.
+    #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
+    pub uses: Option<Use>,
     /// The threshold for all labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f32>,
     /// The threshold of each label. A label that is not here cannot be decided.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, f32>,
     /// No label for a text whose best score is lower.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,7 +88,7 @@ impl Thresholds {
         if !(self.temperature.is_finite() && self.temperature > 0.0) {
             return Err(format!("the temperature is {}: it must be above 0", self.temperature));
         }
-        if self.uses == Use::All && self.threshold.is_none() {
+        if self.uses == Some(Use::All) && self.threshold.is_none() {
             return Err("\"use\" is \"all\", and there is no \"threshold\": add one".into());
         }
         Ok(())
@@ -110,7 +110,7 @@ impl Thresholds {
 
     /// The least score of a label that holds.
     pub fn of(&self, label: &str) -> Option<f32> {
-        match self.uses {
+        match self.uses.unwrap_or_default() {
             Use::Labels => self.labels.get(label).copied(),
             Use::All => self.threshold,
         }

@@ -204,6 +204,13 @@ fn fitted_thresholds_decide_and_are_told_where_they_were_fitted() {
         let threshold = thresholds["labels"][label].as_f64().unwrap();
         assert!(threshold > 0.0 && threshold < 1.0, "{thresholds}");
     }
+    assert!(thresholds["use"].is_string(), "{thresholds}");
+    let arguments = ["eval", "--predictions-from", "p.jsonl", "--single-label", "--fit", "single.json"];
+    sandbox.gliclass(arguments).run().ends_with(0);
+    let single = json(&std::fs::read_to_string(sandbox.path("single.json")).unwrap());
+    assert!(single.get("use").is_none() && single.get("labels").is_none(), "{single}");
+    let arguments = ["eval", "--predictions-from", "p.jsonl", "--single-label", "--thresholds", "single.json"];
+    sandbox.gliclass(arguments).run().ends_with(0);
     let seen = ["eval", "--predictions-from", "p.jsonl", "--thresholds", "t.json"];
     sandbox.gliclass(seen).run().ends_with(0).says(&["the thresholds were fitted on these very records"]);
     let others = std::fs::read_to_string(sandbox.path("p.jsonl")).unwrap().replace("text ", "other ");
