@@ -287,7 +287,7 @@ impl BaseArgs {
     /// The folder that the model's name means, if it means one.
     ///
     /// # Errors
-    /// There is no such folder.
+    /// There is no such folder, or it is none of a model.
     pub fn folder(&self) -> anyhow::Result<Option<PathBuf>> {
         let Some(folder) = folder(&self.model) else { return Ok(None) };
         if folder.is_file() {
@@ -295,6 +295,13 @@ impl BaseArgs {
         }
         if !folder.is_dir() {
             bail!("model folder {} does not exist", folder.display());
+        }
+        if !folder.join("config.json").is_file() {
+            bail!(
+                "{}: is not the folder of a model: it needs config.json, tokenizer.json and weights, such as \
+                 model.safetensors",
+                folder.display()
+            );
         }
         Ok(Some(folder))
     }
@@ -428,7 +435,7 @@ impl CandidateArgs {
             terminal::say(&terminal::escaped(&line));
         }
         let labels = match &self.labels_file {
-            Some(path) => labels::from_file(path, &self.label_separator, wordings)?,
+            Some(path) => labels::from_file(path, &self.label_separator, wordings).context("--labels-file")?,
             None if self.labels.is_empty() => return Ok(None),
             None => labels::from_options(&self.labels).context("--labels")?,
         };
@@ -480,7 +487,8 @@ impl LabelArgs {
     /// # Errors
     /// A file cannot be read, or a label is empty or given twice.
     pub fn defaults(&self, quiet: bool) -> anyhow::Result<Defaults> {
-        let rac_examples: Arc<[RacExample]> = labels::examples_from_file(self.rac_examples.as_deref())?;
+        let rac_examples: Arc<[RacExample]> =
+            labels::examples_from_file(self.rac_examples.as_deref()).context("--rac-examples")?;
         let useless = rac_examples.iter().filter(|example| example.true_labels.is_empty()).count();
         if let Some(path) = self.rac_examples.as_deref().filter(|_| useless > 0 && !quiet) {
             let (path, count) = (path.display(), rac_examples.len());
@@ -491,7 +499,7 @@ impl LabelArgs {
             labels: self.candidates.read(self.wordings, quiet)?,
             label_separator: self.candidates.label_separator.clone(),
             prompt: self.prompt.as_deref().map(Arc::from),
-            examples: labels::examples_from_file(self.examples.as_deref())?,
+            examples: labels::examples_from_file(self.examples.as_deref()).context("--examples")?,
             rac_examples,
         })
     }
@@ -507,8 +515,8 @@ pub struct FieldArgs {
     /// The field or column with the true labels [default: true_labels, or label]
     ///
     /// In JSON it holds a label, a list of labels, or {label: weight}, where a label is true from 0.5 up.
-    /// A label may be a number: that of the name in --labels, counted from 0. A table without such a column
-    /// may have one of 0 and 1 for each label.
+    /// A label may be a number: that of the name in --labels, counted from 0, unless a label is called so. A table
+    /// without such a column may have one of 0 and 1 for each label.
     #[arg(long, value_name = "NAME")]
     pub label_field: Option<String>,
     /// Stands between the labels in a cell of CSV or TSV
@@ -540,7 +548,8 @@ pub struct DecisionArgs {
     /// The least score of a label that holds, from 0 to 1; unused with --single-label [default: 0.5]
     #[arg(short, long, value_name = "F", value_parser = share::<f32>)]
     pub threshold: Option<f32>,
-    /// Thresholds and temperature from a file of `eval --fit`; a label that is not in it is an error
+    /// Thresholds and temperature from a file of `eval --fit`; without --single-label, a label that is not in it is an
+    /// error
     #[arg(long, value_name = "FILE", conflicts_with = "threshold")]
     pub thresholds: Option<PathBuf>,
     /// No label for a text whose best score is lower, from 0 to 1
@@ -565,7 +574,8 @@ impl DecisionArgs {
     /// # Errors
     /// The file of thresholds cannot be used, or not for these labels.
     pub fn decision(&self, labels: Option<&LabelSet>) -> anyhow::Result<Decision> {
-        let fitted = self.thresholds.as_deref().map(Thresholds::read).transpose()?.map(Arc::new);
+        let fitted =
+            self.thresholds.as_deref().map(Thresholds::read).transpose().context("--thresholds")?.map(Arc::new);
         if let (Some(fitted), Some(path)) = (&fitted, &self.thresholds)
             && fitted.single_label != self.single_label
         {
@@ -615,6 +625,17 @@ impl ShapeArgs {
 pub fn check_free<'a>(option: &str, path: &Path, mut taken: impl Iterator<Item = &'a Path>) -> anyhow::Result<()> {
     if taken.any(|other| files::is_same(path, other)) {
         bail!("{option} {}: is an input or another output, too: name another file", path.display());
+    }
+    Ok(())
+}
+
+/// Checks that the field of the text is none of those that are `written`.
+///
+/// # Errors
+/// It is one of them, and would be replaced.
+pub fn check_text_field(text_field: &str, written: &[impl AsRef<str>]) -> anyhow::Result<()> {
+    if written.iter().any(|name| name.as_ref() == text_field) {
+        bail!("--text-field {text_field:?}: a field of this name is written and would replace it: rename it");
     }
     Ok(())
 }

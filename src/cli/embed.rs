@@ -8,7 +8,7 @@ use anyhow::bail;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ValueEnum};
 
-use super::args::{LabelArgs, ModelArgs, OnOverflow, check_free};
+use super::args::{LabelArgs, ModelArgs, OnOverflow, check_free, check_text_field};
 use super::batch::check_jsonl;
 use super::terminal::{self, Progress};
 use crate::architectures::Vectors;
@@ -26,6 +26,9 @@ use crate::runner::{Classified, Limits, Runner, Sink};
 /// "class_embeddings": {"travel": [0.07, ...], ...}, numbers of 32 bits. They are the vectors behind the
 /// projectors, which the scorer sees. Where the model reads labels and text together, as a uni-encoder does,
 /// both change with the labels. A model whose scorer looks at every token gives a vector for each of them.
+///
+/// Fields of these names that are there already are replaced; so are "error", which a record gets instead that
+/// cannot be read, and "truncated", where the text did not fit.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, mut_args(without_refused))]
 pub struct Args {
@@ -68,6 +71,12 @@ fn without_refused(arg: Arg) -> Arg {
     }
 }
 
+/// The fields that are written.
+const TEXT: &str = "text_embedding";
+const LABELS: &str = "class_embeddings";
+const ERROR: &str = "error";
+const TRUNCATED: &str = "truncated";
+
 /// Runs the command.
 ///
 /// # Errors
@@ -82,6 +91,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.labels.wordings {
         bail!("--wordings: every wording has a vector of its own, give them as labels");
     }
+    check_text_field(&args.text_field, &[TEXT, LABELS, ERROR, TRUNCATED])?;
     if let Some(input) = &args.input {
         check_jsonl("the input", input)?;
     }
@@ -131,17 +141,12 @@ impl Sink<Line> for Writer {
             _ if line.is_blank() => self.output.write(|out| line.write_unchanged(out)),
             Ok(found) => {
                 self.progress.classified(found.tokens, found.truncated);
-                self.output.write(|out| line.write(&fields(&found), &["text_embedding", "error", "truncated"], out))
+                self.output.write(|out| line.write(&fields(&found), &[TEXT, ERROR, TRUNCATED], out))
             }
             Err(error) => {
                 self.progress.failed();
-                self.output.write(|out| {
-                    line.write(
-                        &[("error", json_string(&error.to_string()))],
-                        &["text_embedding", "class_embeddings", "truncated"],
-                        out,
-                    )
-                })
+                let error = (ERROR, json_string(&error.to_string()));
+                self.output.write(|out| line.write(&[error], &[TEXT, LABELS, TRUNCATED], out))
             }
         }
     }
@@ -159,9 +164,9 @@ fn fields(found: &Classified) -> Vec<(&'static str, String)> {
         [one] => json(one),
         all => json(all),
     };
-    let mut fields = vec![("text_embedding", text), ("class_embeddings", by_label(&found.labels, &vectors.labels))];
+    let mut fields = vec![(TEXT, text), (LABELS, by_label(&found.labels, &vectors.labels))];
     if found.truncated {
-        fields.push(("truncated", "true".into()));
+        fields.push((TRUNCATED, "true".into()));
     }
     fields
 }

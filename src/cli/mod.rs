@@ -64,14 +64,24 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// The definition of the command line, to which a variable that is set but empty is not set: tools that start
-/// containers often set all that they know of.
+/// What stands for a number in the help of an option.
+const NUMBERS: [&str; 4] = ["F", "K", "N", "RANK"];
+
+/// The definition of the command line.
+///
+/// A variable that is set but empty is not set: tools that start containers often set all that they know of. A number
+/// below 0 is one that an option refuses, and no option itself.
 fn command() -> clap::Command {
     let without_empty = |arg: Arg| {
         let value = arg.get_env().and_then(std::env::var_os);
         if value.is_some_and(|value| value.is_empty()) { arg.env(Resettable::Reset) } else { arg }
     };
-    Cli::command().mut_subcommands(|command| command.mut_args(without_empty))
+    let with_negative = |arg: Arg| {
+        let is_number =
+            arg.get_value_names().is_some_and(|names| names.iter().any(|name| NUMBERS.contains(&name.as_str())));
+        if is_number { arg.allow_negative_numbers(true) } else { arg }
+    };
+    Cli::command().mut_subcommands(|command| command.mut_args(|arg| with_negative(without_empty(arg))))
 }
 
 /// Prints help, or what is wrong with the command line: without colours where that repeats a control character.

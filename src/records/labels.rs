@@ -273,6 +273,9 @@ pub fn examples_from_file<T: DeserializeOwned>(path: Option<&Path>) -> Result<Ar
 }
 
 fn read(path: &Path) -> Result<String> {
+    if path.as_os_str() == "-" {
+        return Err(Error::Usage("-: name a file: standard input is for texts and records".into()));
+    }
     let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
     let text = super::labelled::utf8(&bytes).map_err(|error| Error::Usage(format!("{}: {error}", path.display())))?;
     Ok(text.to_owned())

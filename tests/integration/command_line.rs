@@ -227,6 +227,18 @@ fn what_would_be_misread_or_ignored_is_refused_with_the_way_out() {
         (&["classify", "x", "--labels-file", "twice.json"], &["twice.json: key \"a\" is given twice"]),
         (&["classify", "x", "--labels-file", "latin.txt"], &["latin.txt: line 2: not UTF-8"]),
         (&["batch", "empty.jsonl", "-l", "a", "-m", "./nothing"], &["./nothing"]),
+        (&["classify", "x", "-l", "a", "-m", "."], &[".: is not the folder of a model: it needs config.json"]),
+        (&["classify", "x", "--labels-file", "nope"], &["--labels-file: nope: "]),
+        (&["classify", "x", "--labels-file", "-"], &["--labels-file: -: name a file"]),
+        (&["classify", "x", "-l", "a", "--examples", "nope"], &["--examples: nope: "]),
+        (&["classify", "x", "-l", "a", "--rac-examples", "nope"], &["--rac-examples: nope: "]),
+        (&["classify", "x", "-l", "a", "--thresholds", "nope"], &["--thresholds: nope: "]),
+        (&["classify", "x", "-l", "a", "-t", "-0.5"], &["--threshold", "give a number from 0 to 1"]),
+        (&["classify", "x", "-l", "a", "-k", "-1"], &["--top-k", "give a whole number from 1"]),
+        (&["train", "in.csv", "-o", "out", "--learning-rate", "-1"], &["--learning-rate", "give a number above 0"]),
+        (&["train", "in.csv", "-o", "out", "--lora", "-8"], &["--lora", "from 1 to 4096"]),
+        (&["train", "in.csv", "-o", "out", "--descriptions", "none.json"], &["--descriptions", "add --augment"]),
+        (&["embed", "-l", "a", "--text-field", "text_embedding"], &["--text-field", "would replace it"]),
     ] {
         sandbox.gliclass(arguments).run().ends_with(2).says(words);
     }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::shard;
-use crate::cli::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs, check_free, name_of};
+use crate::cli::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs, check_free, check_text_field, name_of};
 use crate::digest::hex;
 use crate::files;
 use crate::records::input::Packing;
@@ -239,13 +239,7 @@ impl Args {
     /// # Errors
     /// It has the name of a field or column that is.
     pub(super) fn check_text_field(&self, written: &[impl AsRef<str>]) -> anyhow::Result<()> {
-        if written.iter().any(|name| name.as_ref() == self.text_field) {
-            bail!(
-                "--text-field {:?}: a field of this name is written and would replace it: rename it",
-                self.text_field
-            );
-        }
-        Ok(())
+        check_text_field(&self.text_field, written)
     }
 
     fn check_parquet(&self) -> anyhow::Result<()> {

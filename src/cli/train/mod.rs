@@ -119,6 +119,7 @@ struct Data {
 /// The data or the model cannot be used, the output is there already, or the loss is no number any more.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.check_patience()?;
+    args.augment.check()?;
     let _lock = args.lock()?;
     args.check_output()?;
     let threads = args.base.threads();

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::bail;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -336,6 +337,18 @@ impl AugmentArgs {
 
     pub(super) fn max_labels(&self) -> Option<usize> {
         self.max_labels.map(NonZeroUsize::get)
+    }
+
+    /// Checks that what was given is drawn.
+    ///
+    /// # Errors
+    /// Synonyms and descriptions were given, and never are.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let Augmentation { synonyms, descriptions, .. } = self.augmentation();
+        if self.descriptions.is_some() && synonyms == 0.0 && descriptions == 0.0 {
+            bail!("--descriptions: nothing of it is ever drawn: add --augment, or --synonyms F or --description F");
+        }
+        Ok(())
     }
 
     /// The synonyms and descriptions, if there are any.
