@@ -106,18 +106,10 @@ pub fn run_with<C: Candidate>(
     let mut input = Input::open(args.input.as_deref())?;
     let output = Output::open(args.output.as_deref(), args.run.existing(), &input)?;
     let format = args.format();
-    // There must be a state to say that an archive of nothing was begun with --resume.
-    let is_resumed_archive = args.run.resume && args.output.as_deref().and_then(Packing::of).is_some();
-    let may_be_cut =
-        format != Format::Parquet && !is_resumed_archive && (args.run.force || output.size()?.unwrap_or(0) == 0);
     terminal::invite(args.input.as_deref(), args.model.base.verbosity.quiet);
     if !terminal::is_awaited(args.input.as_deref()) {
-        if may_be_cut && input.is_empty()? {
-            // The model is not needed, and a name that is none is told all the same.
-            args.model.base.folder()?;
-            args.begin(output, 0)?.finish()?;
-            Progress::new(None, args.model.base.verbosity.quiet).finish();
-            return Ok(ExitCode::SUCCESS);
+        if args.needs_no_model(format, &output)? && input.is_empty()? {
+            return args.write_nothing(output);
         }
         match format {
             Format::Jsonl => jsonl::refuse_other(&mut input)?,
@@ -180,6 +172,22 @@ struct Stage<C> {
 }
 
 impl Args {
+    /// Whether a run over an input of nothing ends before the model is looked for.
+    fn needs_no_model(&self, format: Format, output: &Output) -> anyhow::Result<bool> {
+        // There must be a state to say that an archive of nothing was begun with --resume.
+        let needs_state = self.run.resume && self.output.as_deref().and_then(Packing::of).is_some();
+        Ok(format != Format::Parquet && !needs_state && (self.run.force || output.size()?.unwrap_or(0) == 0))
+    }
+
+    /// The whole of such a run.
+    fn write_nothing(&self, output: Output) -> anyhow::Result<ExitCode> {
+        // A name that is none is told all the same.
+        self.model.base.folder()?;
+        self.begin(output, 0)?.finish()?;
+        Progress::new(None, self.model.base.verbosity.quiet).finish();
+        Ok(ExitCode::SUCCESS)
+    }
+
     /// The state of a run with these settings that can be gone on with, if that is wanted.
     fn keeper(
         &self,
