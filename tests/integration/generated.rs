@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use clap::CommandFactory;
+use clap::builder::Resettable;
+use clap::{Command, CommandFactory};
 use clap_complete::{Generator, Shell};
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, roman};
 use gliclass::cli::{Cli, completions};
 
 /// Fails where a committed file differs from what would be generated, or writes it on request.
@@ -29,15 +32,59 @@ fn completion_scripts_are_fresh() {
     }
 }
 
+/// The manual page of a command.
+fn page(mut command: Command) -> String {
+    let usage = command.render_usage().to_string();
+    let more = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let command = command.override_usage(usage.trim_start_matches("Usage: ").to_owned()).after_help(Resettable::Reset);
+    let mut page = Vec::new();
+    Man::new(command).render(&mut page).unwrap();
+    let version = ".SH VERSION\n";
+    String::from_utf8(page).unwrap().replace(version, &(sections(&more) + version))
+}
+
+/// What stands below the options in the help, in sections of its own: examples line by line, as they are typed.
+fn sections(more: &str) -> String {
+    let mut roff = Roff::new();
+    for part in more.split("\n\n") {
+        if let Some(examples) = part.strip_prefix("Examples:\n") {
+            roff.control("SH", ["EXAMPLES"]).control("nf", []);
+            for line in examples.lines() {
+                roff.text([roman(line.trim_start())]);
+            }
+            roff.control("fi", []);
+        } else if let Some(status) = part.strip_prefix("Exit status: ") {
+            roff.control("SH", ["EXIT STATUS"]).text([roman(status)]);
+        } else {
+            roff.control("PP", []).text([roman(part)]);
+        }
+    }
+    // The page begins with these lines already.
+    roff.render().replacen(&Roff::new().render(), "", 1)
+}
+
 #[test]
 fn manual_pages_are_fresh() {
+    let mut command = Cli::command().disable_help_subcommand(true);
+    command.build();
+    let subcommands = command.get_subcommands().cloned();
+    for command in std::iter::once(command.clone()).chain(subcommands) {
+        let name = command.get_display_name().unwrap_or("gliclass").to_owned();
+        is_fresh(&root("man").join(format!("{name}.1")), page(command).as_bytes());
+    }
+}
+
+#[test]
+fn manual_pages_have_examples_as_they_are_typed_and_name_variables() {
     let mut command = Cli::command();
     command.build();
-    let subcommands = command.get_subcommands().filter(|command| command.get_name() != "help").cloned();
-    for page in std::iter::once(command.clone()).chain(subcommands) {
-        let name = page.get_display_name().unwrap_or("gliclass").to_owned();
-        let mut content = Vec::new();
-        clap_mangen::Man::new(page).render(&mut content).unwrap();
-        is_fresh(&root("man").join(format!("{name}.1")), &content);
+    let page = page(command.find_subcommand("classify").unwrap().clone());
+    for part in [
+        "\\fBgliclass classify\\fR [OPTIONS] [TEXTS]...\n",
+        "\n.SH EXAMPLES\n.nf\ngliclass classify ",
+        "\n.fi\n.SH \"EXIT STATUS\"\n0 done;",
+        "\\fBGLICLASS_MODEL\\fR",
+    ] {
+        assert!(page.contains(part), "{part:?} is not in {page}");
     }
 }
