@@ -91,7 +91,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__batch)
-            opts="-o -l -t -k -m -j -q -v -h -V --output --input-format --text-field --output-field --list-separator --on-error --resume --force --shard --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --rac-retrieve --single-label --threshold --thresholds --abstain-below --top-k --all-scores --logits --hierarchical --model --revision --offline --device --threads --max-length --quiet --verbose --dtype --on-overflow --chunk-overlap --labels-chunk-size --help --version"
+            opts="-o -l -t -k -m -j -q -v -h -V --output --input-format --text-field --output-field --list-separator --on-error --resume --force --shard --labels --labels-file --label-separator --wordings --prompt --examples --rac-examples --rac-retrieve --single-label --threshold --thresholds --abstain-below --top-k --all-scores --logits --hierarchical --model --revision --offline --device --threads --max-length --quiet --verbose --dtype --on-overflow --chunk-overlap --labels-chunk-size --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -315,7 +315,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__classify)
-            opts="-l -t -k -m -j -q -v -h -V --format --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --rac-retrieve --single-label --threshold --thresholds --abstain-below --top-k --all-scores --logits --hierarchical --model --revision --offline --device --threads --max-length --quiet --verbose --dtype --on-overflow --chunk-overlap --labels-chunk-size --help --version"
+            opts="-l -t -k -m -j -q -v -h -V --format --labels --labels-file --label-separator --wordings --prompt --examples --rac-examples --rac-retrieve --single-label --threshold --thresholds --abstain-below --top-k --all-scores --logits --hierarchical --model --revision --offline --device --threads --max-length --quiet --verbose --dtype --on-overflow --chunk-overlap --labels-chunk-size --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -465,7 +465,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__embed)
-            opts="-o -l -m -j -q -v -h -V --output --force --text-field --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --rac-retrieve --model --revision --offline --device --threads --max-length --quiet --verbose --dtype --on-overflow --chunk-overlap --labels-chunk-size --help --version"
+            opts="-o -l -m -j -q -v -h -V --output --force --text-field --labels --labels-file --label-separator --wordings --prompt --examples --rac-examples --rac-retrieve --model --revision --offline --device --threads --max-length --quiet --verbose --dtype --on-overflow --chunk-overlap --labels-chunk-size --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -567,7 +567,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__eval)
-            opts="-l -t -k -m -j -q -v -h -V --text-field --label-field --list-separator --predictions-from --compare --output-field --labels --labels-file --wordings --label-separator --prompt --examples --rac-examples --rac-retrieve --single-label --threshold --thresholds --abstain-below --top-k --all-scores --logits --hierarchical --report --predictions --errors --plots --html --bootstrap --seed --label-order-trials --fit --fit-for --min-accuracy --min-micro-f1 --min-macro-f1 --min-weighted-f1 --model --revision --offline --device --threads --max-length --quiet --verbose --dtype --on-overflow --chunk-overlap --labels-chunk-size --help --version"
+            opts="-l -t -k -m -j -q -v -h -V --text-field --label-field --list-separator --predictions-from --compare --output-field --labels --labels-file --label-separator --wordings --prompt --examples --rac-examples --rac-retrieve --single-label --threshold --thresholds --abstain-below --top-k --all-scores --logits --hierarchical --report --predictions --errors --plots --html --bootstrap --seed --label-order-trials --fit --fit-for --min-accuracy --min-micro-f1 --min-macro-f1 --min-weighted-f1 --model --revision --offline --device --threads --max-length --quiet --verbose --dtype --on-overflow --chunk-overlap --labels-chunk-size --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -48,7 +48,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l examples 
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l rac-examples -d 'Retrieved examples: a JSON array or JSONL of {"text", "all_labels", "true_labels"}' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l rac-retrieve -d 'Of the retrieved examples, write only the K nearest ones into each text [default: all]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s t -l threshold -d 'The least score of a label that holds, from 0 to 1; unused with --single-label [default: 0.5]' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l thresholds -d 'Thresholds and temperature from a file of `eval --fit`; a label that is not in it is an error' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l thresholds -d 'Thresholds and temperature from a file of `eval --fit`; without --single-label, a label that is not in it is an error' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -l abstain-below -d 'No label for a text whose best score is lower, from 0 to 1' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s k -l top-k -d 'At most N labels for a text, the best ones' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand classify" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
@@ -96,7 +96,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l examples -d 
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l rac-examples -d 'Retrieved examples: a JSON array or JSONL of {"text", "all_labels", "true_labels"}' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l rac-retrieve -d 'Of the retrieved examples, write only the K nearest ones into each text [default: all]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s t -l threshold -d 'The least score of a label that holds, from 0 to 1; unused with --single-label [default: 0.5]' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l thresholds -d 'Thresholds and temperature from a file of `eval --fit`; a label that is not in it is an error' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l thresholds -d 'Thresholds and temperature from a file of `eval --fit`; without --single-label, a label that is not in it is an error' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l abstain-below -d 'No label for a text whose best score is lower, from 0 to 1' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s k -l top-k -d 'At most N labels for a text, the best ones' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hugging Face Hub' -r
@@ -140,13 +140,13 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l examples -d '
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l rac-examples -d 'Retrieved examples: a JSON array or JSONL of {"text", "all_labels", "true_labels"}' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l rac-retrieve -d 'Of the retrieved examples, write only the K nearest ones into each text [default: all]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s t -l threshold -d 'The least score of a label that holds, from 0 to 1; unused with --single-label [default: 0.5]' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l thresholds -d 'Thresholds and temperature from a file of `eval --fit`; a label that is not in it is an error' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l thresholds -d 'Thresholds and temperature from a file of `eval --fit`; without --single-label, a label that is not in it is an error' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l abstain-below -d 'No label for a text whose best score is lower, from 0 to 1' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s k -l top-k -d 'At most N labels for a text, the best ones' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l report -d 'How the figures are printed' -r -f -a "text\t'A table as scikit-learn prints it'
 json\t'One JSON object, every digit kept'
-markdown\t'A Markdown table'
-csv\t'One row a label and an average, every digit kept'"
+markdown\t'Tables of Markdown'
+csv\t'One row a label and an average, every digit kept; nothing else'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l predictions -d 'Write every record with its predictions to a file as `batch` does, as JSON lines; replaces what is there' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l errors -d 'Show the N most confident errors of each label' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l plots -d 'Write the plots to a folder, as SVG' -r -F
@@ -191,7 +191,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l label-field 
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l list-separator -d 'Stands between the labels in a cell of CSV or TSV' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l eval -d 'Judge each epoch on the records of this file' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l eval-share -d 'Judge each epoch on this share of the records, which is then not learned from; 0 for none' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand train" -s l -l labels -d 'Candidate labels, comma-separated; may be given several times [default: each record\'s, else all of the data]' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -s l -l labels -d 'Candidate labels, comma-separated; may be given several times' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l labels-file -d 'Candidate labels from a file: one a line, or JSON' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l label-separator -d 'Joins the levels of a hierarchy of labels' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l prompt -d 'What the task is, in words; the model reads it before the text. Give the same when the model is used' -r
