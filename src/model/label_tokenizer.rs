@@ -21,10 +21,10 @@ const FAMILIES: [(&str, &[&str]); 3] = [
     ("<|endoftext|>", &["qwen2", "qwen3"]),
 ];
 
-/// Families that fill up before the text where nothing else is said.
+/// Classes of tokenizers, likewise, that fill up before the text where nothing else is said.
 ///
 /// Source: `padding_side` in `tokenization_*.py` of transformers.
-const PADDED_BEFORE: [&str; 2] = ["llama", "gemma"];
+const PADDED_BEFORE: [&str; 4] = ["llama", "codellama", "gemma", "cohere"];
 
 /// Loads it from beside the checkpoint, or from where the options say; none where labels have no encoder.
 ///
@@ -84,7 +84,7 @@ impl Settings<'_> {
     }
 
     fn of_family(&self, config: &Value) -> Option<&'static str> {
-        let kind = self.family(config)?;
+        let kind = family(config["tokenizer_class"].as_str().or(self.label_config["model_type"].as_str())?);
         FAMILIES.iter().find(|(_, kinds)| kinds.contains(&kind.as_str())).map(|(token, _)| *token)
     }
 
@@ -92,15 +92,13 @@ impl Settings<'_> {
     fn pads_before(&self) -> bool {
         let config = self.read("tokenizer_config.json");
         let side = config["padding_side"].as_str().or(self.tokenizer["padding"]["direction"].as_str());
-        match side {
-            Some(side) => side.eq_ignore_ascii_case("left"),
-            None => self.family(&config).is_some_and(|kind| PADDED_BEFORE.contains(&kind.as_str())),
+        let model = self.label_config["model_type"].as_str();
+        match (side, config["tokenizer_class"].as_str()) {
+            (Some(side), _) => side.eq_ignore_ascii_case("left"),
+            // `AutoTokenizer` gives Mistral another class than its files name, and Gemma its own where they name none.
+            (None, Some(class)) => PADDED_BEFORE.contains(&family(class).as_str()) && model != Some("mistral"),
+            (None, None) => model == Some("gemma"),
         }
-    }
-
-    fn family(&self, config: &Value) -> Option<String> {
-        let kind = config["tokenizer_class"].as_str().or(self.label_config["model_type"].as_str())?;
-        Some(kind.trim_end_matches("Fast").trim_end_matches("Tokenizer").to_lowercase().replace(['-', '_'], ""))
     }
 
     /// A file that need not be there.
@@ -108,6 +106,11 @@ impl Settings<'_> {
         let text = std::fs::read_to_string(self.folder.join(name)).unwrap_or_default();
         serde_json::from_str(&text).unwrap_or_default()
     }
+}
+
+/// A family by the name of a class or of a model.
+fn family(name: &str) -> String {
+    name.trim_end_matches("Fast").trim_end_matches("Tokenizer").to_lowercase().replace(['-', '_'], "")
 }
 
 /// A token as text or as an object.
@@ -161,6 +164,10 @@ mod tests {
         let [left, right] = ["Left", "Right"].map(|side| json!({"padding": {"direction": side}}));
         assert!(!pads_before(json!({}), json!({}), json!({"model_type": "bert"})));
         assert!(pads_before(json!({}), json!({}), json!({"model_type": "gemma"})));
+        assert!(!pads_before(json!({}), json!({}), json!({"model_type": "llama"})));
+        let class = || json!({"tokenizer_class": "LlamaTokenizer"});
+        assert!(pads_before(class(), json!({}), json!({"model_type": "llama"})));
+        assert!(!pads_before(class(), json!({}), json!({"model_type": "mistral"})));
         assert!(pads_before(json!({"tokenizer_class": "LlamaTokenizerFast"}), json!({"padding": null}), json!({})));
         assert!(!pads_before(json!({"tokenizer_class": "LlamaTokenizer"}), right.clone(), json!({})));
         assert!(pads_before(json!({}), left.clone(), json!({})));
