@@ -197,7 +197,7 @@ struct Form {
 
 impl Form {
     fn dialect(&self) -> Dialect {
-        Dialect { delimiter: if self.format == Some(Format::Tsv) { b'\t' } else { b',' }, crlf: false }
+        Dialect { delimiter: if self.format == Some(Format::Tsv) { b'\t' } else { b',' }, crlf: false, marked: false }
     }
 
     fn one(&self, text: &str, found: &Classified, out: &mut Vec<u8>) {

@@ -5,15 +5,18 @@
 //! of a cell, as pandas and spreadsheets write them, they are no part of what it holds.
 
 use std::borrow::Cow;
-use std::io::{self, BufRead, Read, Seek, SeekFrom};
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
-use csv::{ByteRecord, Position, QuoteStyle, ReaderBuilder, StringRecord, Terminator, WriterBuilder};
-use sha2::{Digest, Sha256};
+use csv::{ByteRecord, QuoteStyle, StringRecord, Terminator, WriterBuilder};
 
 use super::input::Stream;
-use super::{Defaults, Entry, LONGEST, Place, Raw, Record, Source};
+use super::jsonl::BYTE_ORDER_MARK;
+use super::rows::{Quotes, Rows};
+use super::{Defaults, Entry, Place, Record, Source};
 use crate::error::{Error, Result};
+
+pub use super::rows::Row;
 
 /// How the columns are told apart and the rows end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub struct Dialect {
     pub delimiter: u8,
     /// Whether rows end in CR LF.
     pub crlf: bool,
+    /// Whether a byte order mark stands before the header.
+    pub marked: bool,
 }
 
 const TAB: u8 = b'\t';
@@ -44,19 +49,12 @@ impl Dialect {
 /// What no cell of TSV can hold.
 pub const NOT_IN_TSV: [char; 3] = ['\t', '\n', '\r'];
 
-/// Reads rows with this between the columns.
-pub fn rows(delimiter: u8) -> ReaderBuilder {
-    let mut builder = ReaderBuilder::new();
-    builder.delimiter(delimiter).quoting(delimiter != TAB);
-    builder
-}
-
-/// What a row that [`rows`] has read holds.
+/// What a row holds.
 pub fn unquoted_row(row: &StringRecord, delimiter: u8) -> StringRecord {
     row.iter().map(|cell| unquoted(cell, delimiter)).collect()
 }
 
-/// What a cell that [`rows`] has read holds: of TSV, without quotes around it, inside which quotes are written twice.
+/// What a cell holds: of TSV, without quotes around it, inside which quotes are written twice.
 fn unquoted(cell: &str, delimiter: u8) -> Cow<'_, str> {
     let inside = cell.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     match inside.filter(|inside| delimiter == TAB && !inside.replace("\"\"", "").contains('"')) {
@@ -70,34 +68,9 @@ fn is_called(column: &[u8], name: &str, delimiter: u8) -> bool {
     unquoted(&String::from_utf8_lossy(column), delimiter) == name
 }
 
-/// A row of input.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    begin: Place,
-    end: Place,
-    fields: ByteRecord,
-}
-
-impl Raw for Row {
-    fn begin(&self) -> Place {
-        self.begin
-    }
-
-    fn end(&self) -> Place {
-        self.end
-    }
-
-    fn fingerprint(&self, hash: &mut Sha256) {
-        for field in &self.fields {
-            hash.update((field.len() as u64).to_le_bytes());
-            hash.update(field);
-        }
-    }
-}
-
 /// Reads records from CSV or TSV with a header.
 pub struct Reader<B> {
-    input: csv::Reader<Rationed<B>>,
+    rows: Rows<B>,
     name: PathBuf,
     header: ByteRecord,
     dialect: Dialect,
@@ -105,9 +78,13 @@ pub struct Reader<B> {
     defaults: Defaults,
 }
 
-/// What to do where the column of the texts is not in a header: a lone column with a separator in it is several.
+/// What to do where the column of the texts is not in a header: a column with a line end or a lone one with a separator
+/// in it is several.
 fn remedy(columns: &[Cow<str>]) -> &'static str {
     match columns {
+        columns if columns.iter().any(|column| column.contains('\r') && !column.contains('\n')) => {
+            "end its lines in LF, as `tr '\\r' '\\n'` does"
+        }
         [lone] if lone.contains('\t') => "give --input-format tsv",
         [lone] if lone.contains(',') => "give --input-format csv",
         [lone] if lone.contains(';') => "separate its columns by commas, not by semicolons",
@@ -130,8 +107,11 @@ impl<B: BufRead> Reader<B> {
         let name = name.into();
         let start = input.fill_buf().map_err(|error| Error::io(&name, error))?;
         let crlf = start.iter().position(|&byte| byte == b'\n').is_some_and(|end| start[..end].ends_with(b"\r"));
-        let mut input = rows(delimiter).flexible(true).from_reader(Rationed::new(input));
-        let header = input.byte_headers().map_err(|error| failure(&name, error))?.clone();
+        let marked = start.starts_with(BYTE_ORDER_MARK);
+        let mark = if marked { BYTE_ORDER_MARK.len() } else { 0 };
+        input.consume(mark);
+        let mut rows = Rows::new(input, delimiter, Place { byte: mark as u64, ..Place::START });
+        let header = next_row(&mut rows, &name)?.map_or_else(ByteRecord::new, |row| row.fields);
         let text_column =
             header.iter().position(|column| is_called(column, text_field, delimiter)).ok_or_else(|| {
                 let columns: Vec<_> = header.iter().map(String::from_utf8_lossy).collect();
@@ -139,7 +119,7 @@ impl<B: BufRead> Reader<B> {
                 let (name, columns) = (name.display(), columns.join(", "));
                 Error::Usage(format!("{name}: no column {text_field:?} in the header ({columns}): {remedy}"))
             })?;
-        Ok(Self { input, name, header, dialect: Dialect { delimiter, crlf }, text_column, defaults })
+        Ok(Self { rows, name, header, dialect: Dialect { delimiter, crlf, marked }, text_column, defaults })
     }
 
     /// The names of the columns.
@@ -153,27 +133,13 @@ impl<B: BufRead> Reader<B> {
     }
 
     fn row(&mut self) -> Result<Option<Row>> {
-        self.input.get_mut().left = LONGEST;
-        let begin = self.place();
-        let mut fields = ByteRecord::new();
-        let found = self.input.read_byte_record(&mut fields).map_err(|error| {
-            let at = format!("{}:{}", self.name.display(), begin.line);
-            failure(at.as_ref(), error)
-        })?;
-        if found && self.input.get_ref().swallowed(fields.iter().next_back()) {
-            let (name, line) = (self.name.display(), begin.line);
-            return Err(Error::Usage(format!("{name}:{line}: a quote is opened in this row and never closed")));
+        next_row(&mut self.rows, &self.name)
+    }
+
+    fn record(&self, Row { fields, quotes, .. }: &Row) -> Result<Record> {
+        if let Some(flaw) = quotes.flaw() {
+            return Err(Error::Record(flaw.into()));
         }
-        Ok(found.then(|| Row { begin, end: self.place(), fields }))
-    }
-
-    /// Where the next row begins. The csv crate stops between the two bytes of a CRLF, and counts the lines to there.
-    fn place(&self) -> Place {
-        let position = self.input.position();
-        Place { line: position.line() + u64::from(self.dialect.crlf), byte: position.byte() }
-    }
-
-    fn record(&self, fields: &ByteRecord) -> Result<Record> {
         if fields.len() != self.header.len() {
             let (found, expected) = (fields.len(), self.header.len());
             return Err(Error::Record(format!("{found} columns where the header has {expected}")));
@@ -186,12 +152,23 @@ impl<B: BufRead> Reader<B> {
     }
 }
 
+/// Reads a row of the file `name`. One that is open takes all the rest of it: with that the input ends.
+fn next_row<B: BufRead>(rows: &mut Rows<B>, name: &Path) -> Result<Option<Row>> {
+    let row = rows.read().map_err(|error| Error::io(format!("{}:{}", name.display(), rows.place().line), error))?;
+    if let Some(Row { begin, quotes: quotes @ Quotes::Open, .. }) = &row
+        && let Some(flaw) = quotes.flaw()
+    {
+        return Err(Error::Usage(format!("{}:{}: {flaw}", name.display(), begin.line)));
+    }
+    Ok(row)
+}
+
 impl<B: BufRead> Iterator for Reader<B> {
     type Item = Result<Entry<Row>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let row = self.row().transpose()?;
-        Some(row.map(|raw| Entry { bytes: raw.fields.as_slice().len(), record: self.record(&raw.fields), raw }))
+        Some(row.map(|raw| Entry { bytes: raw.fields.as_slice().len(), record: self.record(&raw), raw }))
     }
 }
 
@@ -207,71 +184,23 @@ impl Source for Reader<Stream> {
     }
 
     fn is_seekable(&self) -> bool {
-        self.input.get_ref().input.is_seekable()
+        self.rows.input().is_seekable()
     }
 
     fn seek(&mut self, place: Place) -> Result<()> {
-        let mut position = Position::new();
-        position.set_byte(place.byte).set_line(place.line.saturating_sub(u64::from(self.dialect.crlf)));
-        self.input.seek(position).map_err(|error| failure(&self.name, error))
+        self.rows.seek(place).map_err(|error| Error::io(&self.name, error))
     }
 
     /// Reads from the start: a line end may lie inside quotes.
     fn seek_record(&mut self, byte: u64) -> Result<()> {
-        while self.input.position().byte() < byte && self.row()?.is_some() {}
-        Ok(())
-    }
-}
-
-/// An input that fails where a row has no end: an open quote swallows all the rest.
-struct Rationed<B> {
-    input: B,
-    /// Bytes that the row may still take.
-    left: u64,
-    /// The last byte that was read.
-    last: u8,
-    /// Whether there are no more.
-    at_end: bool,
-}
-
-impl<B> Rationed<B> {
-    fn new(input: B) -> Self {
-        Self { input, left: LONGEST, last: 0, at_end: false }
-    }
-
-    /// Whether the row that was read, whose last field is `field`, is one only because a quote was never closed: it
-    /// took the end of the input to end it, and the field has lines and no quote behind them.
-    fn swallowed(&self, field: Option<&[u8]>) -> bool {
-        self.at_end && self.last != b'"' && field.is_some_and(|field| field.contains(&b'\n'))
-    }
-}
-
-impl<B: BufRead> Read for Rationed<B> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.left == 0 {
-            return Err(io::Error::other("a row longer than 1 GiB begins here: is a quote missing?"));
+        // Where nothing is to be passed over, no row is waited for.
+        while self.rows.place().byte < byte {
+            let begin = self.rows.begin().map_err(|error| Error::io(&self.name, error))?;
+            if begin.byte >= byte || self.row()?.is_none() {
+                break;
+            }
         }
-        let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        let read = self.input.read(&mut buffer[..most])?;
-        self.left -= read as u64;
-        self.at_end = read == 0 && most > 0;
-        self.last = buffer[..read].last().copied().unwrap_or(self.last);
-        Ok(read)
-    }
-}
-
-impl<B: Seek> Seek for Rationed<B> {
-    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
-        self.at_end = false;
-        self.input.seek(position)
-    }
-}
-
-fn failure(name: &Path, error: csv::Error) -> Error {
-    let text = error.to_string();
-    match error.into_kind() {
-        csv::ErrorKind::Io(source) => Error::io(name, source),
-        _ => Error::Usage(format!("{}: {text}", name.display())),
+        Ok(())
     }
 }
 
@@ -305,6 +234,9 @@ impl Columns {
 
     /// Appends the header to `out`.
     pub fn write_header(&self, out: &mut Vec<u8>) {
+        if self.dialect.marked {
+            out.extend_from_slice(BYTE_ORDER_MARK);
+        }
         write_row(&self.header, self.dialect, out);
     }
 
@@ -375,8 +307,9 @@ mod tests {
     }
 
     #[test]
-    fn line_ends_stay_and_a_byte_order_mark_is_no_part_of_a_name() {
-        assert_eq!(through(b"\xef\xbb\xbftext\r\na\r\n"), b"text,new\r\na,1\r\n");
+    fn line_ends_and_a_byte_order_mark_stay_and_are_no_part_of_a_name() {
+        assert_eq!(through(b"\xef\xbb\xbftext\r\na\r\n"), b"\xef\xbb\xbftext,new\r\na,1\r\n");
+        assert_eq!(through(b"\xef\xbb\xbf\"a,b\",text\n1,2\n"), b"\xef\xbb\xbf\"a,b\",text,new\n1,2,1\n");
     }
 
     #[test]
@@ -395,15 +328,20 @@ mod tests {
     #[test]
     fn a_row_knows_its_line_whatever_ends_it() {
         for input in ["id,text\n1,a\n2,b\n", "id,text\r\n1,a\r\n2,b\r\n"] {
-            let lines: Vec<_> =
-                reader(input.as_bytes()).unwrap().map(|entry| entry.unwrap().raw.begin().line).collect();
+            let lines: Vec<_> = reader(input.as_bytes()).unwrap().map(|entry| entry.unwrap().raw.begin.line).collect();
             assert_eq!(lines, [2, 3], "{input:?}");
         }
     }
 
     #[test]
     fn a_quote_that_is_never_closed_is_an_error_and_one_that_is_closed_is_not() {
-        for input in ["id,text\n1,\"a\n2,b\n", "id,text\r\n1,\"a\r\n2,b\r\n", "id,text\n1,\"a\n2,b"] {
+        for input in [
+            "id,text\n1,\"a\n2,b\n",
+            "id,text\r\n1,\"a\r\n2,b\r\n",
+            "id,text\n1,\"a\n2,b",
+            "id,text\n1,\"a",
+            "id,text\n1,\"a\n2,\"\"b\"\"",
+        ] {
             let error = reader(input.as_bytes()).unwrap().next().unwrap().unwrap_err().to_string();
             assert_eq!(error, "in.csv:2: a quote is opened in this row and never closed", "{input:?}");
         }
@@ -413,6 +351,7 @@ mod tests {
             "id,text\n1,\"a\nb\"",
             "id,text\n1,b\n\n",
             "id,text\n1,\"a\nb\"\n\n",
+            "id,text\n1,\"a\nb\" ",
         ] {
             assert!(reader(input.as_bytes()).unwrap().all(|entry| entry.is_ok()), "{input:?}");
         }
@@ -438,7 +377,7 @@ mod tests {
 
     #[test]
     fn what_is_written_into_a_cell_of_tsv_is_read_from_it_and_stays_in_it() {
-        let dialect = Dialect { delimiter: TAB, crlf: false };
+        let dialect = Dialect { delimiter: TAB, crlf: false, marked: false };
         for value in ["plain", "\"", "\"\"", "\"quoted\"", "say \"no\"", ""] {
             assert_eq!(unquoted(&dialect.cell(value), TAB), value);
         }
@@ -446,10 +385,27 @@ mod tests {
     }
 
     #[test]
-    fn a_row_without_an_end_is_not_read_for_ever() {
-        let mut input = Rationed { left: 1 << 20, ..Rationed::new(io::BufReader::new(io::repeat(b'a'))) };
-        let error = io::copy(&mut input, &mut io::sink()).unwrap_err();
-        assert!(error.to_string().contains("is a quote missing?"), "{error}");
+    fn a_row_that_may_have_taken_others_is_a_bad_record_and_loses_nothing() {
+        let input = b"id,text\n1,ok\n2,\"open\n3,x\n4,the \"end\"\n5,ok\n";
+        let records: Vec<_> = reader(input).unwrap().map(|entry| entry.unwrap().record).collect();
+        assert!(records.len() == 3 && records[0].is_ok() && records[2].is_ok());
+        let error = records[1].as_ref().unwrap_err().to_string();
+        assert!(error.starts_with("quotes around several lines are closed in the middle of a cell"), "{error}");
+        let expected = "id,text,new\n1,ok,1\n2,\"open\n3,x\n4,the end\"\"\",1\n5,ok,1\n";
+        assert_eq!(String::from_utf8(through(input)).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_blank_line_is_a_row_of_tsv_and_none_of_csv() {
+        let texts = |reader: Reader<&[u8]>| -> Vec<_> {
+            reader
+                .map(|entry| entry.unwrap().record.map_or_else(|error| error.to_string(), |record| record.text))
+                .collect()
+        };
+        let input = b"text\nfirst\n\nthe\rthird\r\n\n";
+        assert_eq!(texts(tsv(input)), ["first", "", "the\rthird", ""]);
+        assert_eq!(texts(reader(input).unwrap()), ["first", "the", "third"]);
+        assert_eq!(texts(tsv(b"id\ttext\n\n1\ta\n")), ["1 columns where the header has 2", "a"]);
     }
 
     #[test]
@@ -462,6 +418,14 @@ mod tests {
     fn a_header_without_the_text_column_is_refused_with_what_it_has() {
         let error = reader(b"id,body\n").err().unwrap().to_string();
         assert_eq!(error, "in.csv: no column \"text\" in the header (id, body): give --text-field");
+    }
+
+    #[test]
+    fn lines_that_end_otherwise_are_told_by_the_header() {
+        let labels = Some(Arc::new(LabelSet::flat(vec!["a".into()]).unwrap()));
+        let defaults = Defaults { labels, ..Defaults::default() };
+        let error = Reader::new(&b"text\ra\rb"[..], "in.tsv", TAB, "text", defaults).err().unwrap().to_string();
+        assert!(error.ends_with("`tr '\\r' '\\n'` does"), "{error}");
     }
 
     #[test]
@@ -479,12 +443,12 @@ mod tests {
     proptest! {
         #[test]
         fn every_table_comes_back(rows in proptest::collection::vec(("\\PC*", "[ -~\n\r\",]*"), 0..8)) {
-            let dialect = Dialect { delimiter: b',', crlf: false };
+            let dialect = Dialect { delimiter: b',', crlf: false, marked: false };
             let mut input = Vec::new();
             write_row(["id", "text"], dialect, &mut input);
             rows.iter().for_each(|(id, text)| write_row([id, text], dialect, &mut input));
             let out = through(&input);
-            let read = ReaderBuilder::new().from_reader(&out[..]).into_records();
+            let read = csv::Reader::from_reader(&out[..]).into_records();
             let read: Vec<_> = read.map(|row| row.unwrap()).map(|row| (row[0].to_owned(), row[1].to_owned())).collect();
             prop_assert_eq!(read, rows);
         }

@@ -21,7 +21,7 @@ use super::{Defaults, Entry, LONGEST, LabelSet, Place, Raw, Record, Source};
 use crate::error::{Error, Result};
 
 /// What editors on Windows write before the first character of UTF-8.
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+pub(super) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// What Python's `json` writes, and JSON does not know.
 const NO_NUMBERS: [&str; 2] = ["NaN", "Infinity"];

@@ -12,6 +12,7 @@ pub mod labels;
 pub mod output;
 #[cfg(feature = "parquet")]
 pub mod parquet;
+mod rows;
 pub mod shard;
 
 use sha2::Sha256;

@@ -16,8 +16,12 @@ fn jsonl() -> String {
 }
 
 fn csv() -> String {
-    "id,text\n".to_owned()
-        + &(0..60).map(|number| format!("{number},\"line\nof \"\"{number}\"\"\n\"\n")).collect::<String>()
+    "\u{feff}id,text\n".to_owned()
+        + &(0..60).map(|number| format!("{number},\"line\nof \"\"{number}\"\"\n\"\r\n\n")).collect::<String>()
+}
+
+fn tsv() -> String {
+    "id\ttext\n".to_owned() + &(0..60).map(|number| format!("{number}\t\"line {number}\n\n")).collect::<String>()
 }
 
 #[test]
@@ -28,7 +32,8 @@ fn the_shards_in_order_are_one_run() {
     sandbox.write("in.jsonl", jsonl());
     sandbox.write("in.jsonl.gz", packed.finish().unwrap());
     sandbox.write("in.csv", csv());
-    for input in ["in.jsonl", "in.jsonl.gz", "in.csv"] {
+    sandbox.write("in.tsv", tsv());
+    for input in ["in.jsonl", "in.jsonl.gz", "in.csv", "in.tsv"] {
         let whole = batch(&sandbox, &[input]).run().stdout;
         // More parts than lines cost a process each.
         for count in if input == "in.jsonl" { &[1, 2, 7, 130][..] } else { &[1, 2, 7] } {

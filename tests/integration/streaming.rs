@@ -173,6 +173,29 @@ fn a_quote_in_tsv_takes_no_rows() {
 }
 
 #[test]
+fn a_line_of_tsv_is_a_row_whatever_is_in_it() {
+    let first_cells = |output: &str| -> Vec<String> {
+        output.lines().map(|line| line.split('\t').next().unwrap_or_default().to_owned()).collect()
+    };
+    let run = |input: &str| batch(&Sandbox::new(), &["--input-format", "tsv"]).input(input).run();
+    let outcome = run("text\nfirst\n\nhello\rworld\n\n").ends_with(0).says(&["4 records, 0 errors"]);
+    assert_eq!(first_cells(&outcome.stdout), ["text", "first", "", "hello\rworld", ""]);
+    let outcome = run("id\ttext\n1\tOne\n\n2\tTwo\n").ends_with(1).says(&["3 records, 1 errors"]);
+    assert_eq!(first_cells(&outcome.stdout), ["id", "1", "", "2"]);
+    assert_eq!(outcome.stdout.lines().nth(2), Some("\t\t\t\t1 columns where the header has 2"));
+}
+
+#[test]
+fn a_byte_order_mark_stays_before_the_header() {
+    for (format, separator) in [("csv", ","), ("tsv", "\t")] {
+        let input = format!("\u{feff}id{separator}text\r\n1{separator}One\r\n");
+        let outcome = batch(&Sandbox::new(), &["--input-format", format]).input(input).run().ends_with(0);
+        let header = format!("\u{feff}id{separator}text{separator}predicted_labels{separator}");
+        assert!(outcome.stdout.starts_with(&header), "{}", outcome.stdout);
+    }
+}
+
+#[test]
 fn scores_take_the_shape_of_the_labels() {
     let sandbox = Sandbox::new();
     sandbox.write("labels.json", r#"{"x": ["y", "z"], "w": "v"}"#);

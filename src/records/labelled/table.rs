@@ -1,60 +1,55 @@
 //! CSV and TSV under a header.
 
-use csv::{Position, StringRecord};
+use csv::StringRecord;
 use serde_json::{Map, Value};
 
 use super::json::{candidates_field, label_field};
-use super::{Found, Layout, Lines, Own, Spot, Truth, Written, flaw, line_at, nothing_in_it};
+use super::{Found, Layout, Own, Spot, Truth, Written, flaw, nothing_in_it};
 use crate::error::{Error, Result};
-use crate::records::LabelSet;
-use crate::records::csv as tables;
+use crate::records::csv::{Row, unquoted_row};
+use crate::records::rows::Rows;
+use crate::records::{LabelSet, Place};
 
 /// Where the header is.
 pub(super) const HEADER: Spot = Spot::Line(1);
 
-/// The header of a table, and its rows with where they begin.
+/// The header of a table, and its rows with where they begin. A line of nothing is no record, in TSV either.
 pub(super) fn rows(
     text: &str,
     delimiter: u8,
 ) -> Result<(StringRecord, impl Iterator<Item = Result<(Spot, StringRecord)>>)> {
-    if text.trim().is_empty() {
-        return Err(nothing_in_it());
-    }
-    let unreadable = move |error| unreadable(text, delimiter, &error);
-    let mut reader = tables::rows(delimiter).from_reader(text.as_bytes());
-    let header = tables::unquoted_row(reader.headers().map_err(unreadable)?, delimiter);
-    let mut lines = Lines::new(text);
-    let rows = reader.into_records().map(move |row| {
-        let row = row.map_err(unreadable)?;
-        let spot = Spot::Line(lines.at(start(text, row.position())));
-        Ok((spot, tables::unquoted_row(&row, delimiter)))
+    let rows = Rows::new(text.as_bytes(), delimiter, Place::START);
+    let is_blank = move |row: &Row| delimiter == b'\t' && row.fields.len() == 1 && row.fields[0].is_empty();
+    let rows = rows.filter(move |row| !row.as_ref().is_ok_and(is_blank));
+    let mut rows = rows.map(move |row| cells(row.map_err(|error| Error::Record(error.to_string()))?, delimiter));
+    let (_, header) = rows.next().unwrap_or_else(|| Err(nothing_in_it()))?;
+    let width = header.len();
+    let rows = rows.map(move |row| {
+        let (spot, row) = row?;
+        if row.len() == width { Ok((spot, row)) } else { Err(uneven(spot, row.len(), width, delimiter)) }
     });
     Ok((header, rows))
+}
+
+fn cells(row: Row, delimiter: u8) -> Result<(Spot, StringRecord)> {
+    let spot = Spot::Line(row.begin.line as usize);
+    if let Some(what) = row.quotes.flaw() {
+        return Err(flaw(spot, None, what));
+    }
+    let cells = StringRecord::from_byte_record(row.fields).expect("cells of a text are texts: this is a bug");
+    Ok((spot, unquoted_row(&cells, delimiter)))
+}
+
+fn uneven(spot: Spot, found: usize, expected: usize, delimiter: u8) -> Error {
+    let guess = if delimiter == b'\t' { "are there tabs in a text?" } else { "is a quote missing?" };
+    flaw(spot, None, &format!("{found} columns where the header has {expected}: {guess}"))
 }
 
 pub(super) fn read(text: &str, delimiter: u8, layout: &Layout) -> Result<Vec<Found>> {
     let (header, rows) = rows(text, delimiter)?;
     let rows: Vec<(Spot, StringRecord)> = rows.collect::<Result<_>>()?;
-    if let Some((spot, _)) = rows.last().filter(|(_, row)| is_swallowed(text, row)) {
-        return Err(flaw(*spot, None, "a quote is opened in this row and never closed"));
-    }
     let columns = Columns::find(&header, &rows, layout)?;
     rows.iter().map(|(spot, row)| columns.read(*spot, row, layout)).collect()
-}
-
-/// The byte where a row begins. The csv crate stops between the two bytes of a CRLF, and counts the
-/// lines to there; blank lines before a row are none of it either.
-fn start(text: &str, position: Option<&Position>) -> usize {
-    let reached = position.map_or(0, |position| position.byte() as usize);
-    let breaks = text.as_bytes()[reached..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
-    reached + breaks.count()
-}
-
-/// Whether the last row of `text` is one only because a quote was never closed: its last cell has lines, and no
-/// quote behind them.
-fn is_swallowed(text: &str, row: &StringRecord) -> bool {
-    let text = text.trim_end_matches(['\r', '\n']);
-    !text.ends_with('"') && row.iter().next_back().is_some_and(|cell| cell.contains('\n'))
 }
 
 /// Where in a row things are.
@@ -159,15 +154,4 @@ pub(super) fn split(cell: &str, separator: &str) -> Vec<String> {
         return vec![cell.trim().to_owned()];
     }
     cell.split(separator).map(|label| label.trim().to_owned()).collect()
-}
-
-fn unreadable(text: &str, delimiter: u8, error: &csv::Error) -> Error {
-    let spot = Spot::Line(line_at(text.as_bytes(), start(text, error.position())));
-    match error.kind() {
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            let guess = if delimiter == b'\t' { "are there tabs in a text?" } else { "is a quote missing?" };
-            flaw(spot, None, &format!("{len} columns where the header has {expected_len}: {guess}"))
-        }
-        _ => flaw(spot, None, &error.to_string()),
-    }
 }

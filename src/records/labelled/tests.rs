@@ -28,10 +28,17 @@ fn read_str(name: &str, text: &str) -> Result<Dataset> {
 fn a_quote_that_is_never_closed_is_said_with_its_line() {
     let text = "text,label\nfine,a\nbroken,\"b\nlost,a\nlost,b\n";
     assert_refused("a.csv", text.as_bytes(), &layout(), "line 3: a quote is opened in this row and never closed");
-    for end in ["", "\n", "\r\n", "\n\n", "\r\n\r\n"] {
+    for end in ["", " ", "\n", "\r\n", "\n\n", "\r\n\r\n"] {
         let closed = format!("label,text\na,fine\nb,\"two\nlines\"{end}");
         assert_eq!(read_str("a.csv", &closed).unwrap().records.len(), 2, "{end:?}");
     }
+}
+
+#[test]
+fn a_quote_that_is_closed_in_another_row_is_said_with_its_line() {
+    let text = "text,label\nfine,a\n\"broken,b\nlost,a\nthe \"end\",b\nfine,a\n";
+    let error = read_str("a.csv", text).unwrap_err().to_string();
+    assert!(error.starts_with("a.csv: line 3: quotes around several lines are closed in the middle"), "{error}");
 }
 
 /// What is read, one `line: text = true labels of candidates` a record.
@@ -156,6 +163,12 @@ fn a_quote_in_tsv_takes_no_rows() {
     let expected =
         [r#"2: "one = ["a"] of ["a", "b"]"#, r#"3: two" = ["a"] of ["a", "b"]"#, r#"4: three = ["b"] of ["a", "b"]"#];
     assert_read("d.tsv", text, &layout(), Form::Tsv, &expected);
+}
+
+#[test]
+fn in_tsv_a_line_of_nothing_is_no_record_and_a_carriage_return_is_a_character() {
+    let expected = ["3: one\rmore = [\"a\"] of [\"a\"]"];
+    assert_read("d.tsv", "text\tlabel\n\none\rmore\ta\r\n\r\n\n", &layout(), Form::Tsv, &expected);
 }
 
 #[test]
