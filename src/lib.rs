@@ -15,7 +15,7 @@
 //! cli, training, model, architectures, adapted, runner -> encode, scores, classifier -> records
 //! ```
 //!
-//! `files`, `display`, `digest` and [`error`] serve all of them; nobody knows `cli`.
+//! `files`, `display`, `digest`, `panics` and [`error`] serve all of them; nobody knows `cli`.
 
 pub mod adapted;
 pub mod architectures;
@@ -32,6 +32,7 @@ pub mod heads;
 pub mod kernels;
 pub mod metrics;
 pub mod model;
+pub mod panics;
 pub mod records;
 pub mod runner;
 pub mod scores;

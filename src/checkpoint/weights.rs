@@ -4,7 +4,6 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -17,6 +16,7 @@ use super::lock;
 use super::stored::Bytes;
 pub use super::stored::{QUANTIZED_GROUP, Stored};
 use crate::error::{Error, Result};
+use crate::panics;
 
 /// Ending of the scales' name beside an 8-bit tensor.
 const SCALE_SUFFIX: &str = ".scale";
@@ -114,7 +114,7 @@ impl Weights {
         let damaged = |e: candle_core::Error| Error::model(path, format!("not a readable PyTorch file: {e}"));
         let mut tensors = BTreeMap::new();
         // The library's reader panics over some files that are no pickles.
-        let read = catch_unwind(|| candle_core::pickle::read_all(path));
+        let read = panics::caught(|| candle_core::pickle::read_all(path));
         let read = read.map_err(|_| Error::model(path, "not a readable PyTorch file: fetch it again"))?;
         for (name, tensor) in read.map_err(damaged)? {
             let shape = tensor.dims().to_vec();

@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -13,6 +12,7 @@ use tokenizers::Tokenizer;
 
 use super::prompt::{LABEL, MARKERS, Piece, Prompt};
 use crate::error::{Error, Result};
+use crate::panics;
 
 /// Bytes of labels and their tokens that are kept; beyond that all are forgotten.
 const KEPT_BYTES: usize = 32 << 20;
@@ -339,7 +339,7 @@ fn ids(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>> {
 
 /// Asks the library, which panics over some tokenizers that make no sense.
 fn ask<T>(call: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
-    let answer = catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err("tokenizer.json makes no sense".into()));
+    let answer = panics::caught(call).unwrap_or_else(|_| Err("tokenizer.json makes no sense".into()));
     answer.map_err(|error| Error::Record(format!("the tokenizer failed: {error}")))
 }
 

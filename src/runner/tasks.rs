@@ -1,12 +1,10 @@
 //! What workers do with records: encode, cut into batches, compute. Nothing here knows of threads.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use super::queue::{Finished, Job};
 use super::{Classified, Limits};
 use crate::classifier::{Classifier, Encoded};
 use crate::error::{Error, Result};
+use crate::panics;
 use crate::records::Entry;
 
 /// Encodes a window; what cannot be encoded has its outcome at once. A device that fails, where encoding computes, fails
@@ -79,12 +77,7 @@ fn classified(encoded: Encoded, logits: Vec<f32>) -> Result<Classified> {
 
 /// Runs foreign work; a panic in it becomes an error, so that no thread waits for ever.
 pub(super) fn guard<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(bug(panic_message(&*panic))))
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a thread panicked")
+    panics::caught(run).unwrap_or_else(|panic| Err(bug(&panic)))
 }
 
 fn bug(message: &str) -> Error {

@@ -266,6 +266,22 @@ fn what_cannot_be_done_with_parquet_is_refused_with_what_can() {
 }
 
 #[test]
+fn damage_is_told_and_nothing_else_is_said() {
+    let sandbox = Sandbox::new();
+    let mut damaged = fs::read(DATASETS).unwrap();
+    // The dictionary that the texts are numbers of becomes an index, which nobody reads.
+    let kind = &mut damaged[5];
+    assert_eq!(std::mem::replace(kind, 2), 4);
+    sandbox.write("damaged.parquet", damaged);
+    for command in [&["batch", "-o", "out.parquet"][..], &["eval"]] {
+        let options = ["-q", "--model", MODEL, "-l", "sport,world,business", "damaged.parquet"];
+        let program = sandbox.gliclass(command.iter().chain(&options));
+        let outcome = program.env("RUST_BACKTRACE", "1").run().ends_with(2);
+        assert_eq!(outcome.stderr, "error: damaged.parquet: the Parquet file is damaged\n");
+    }
+}
+
+#[test]
 fn labelled_rows_are_judged_like_json_lines() {
     let sandbox = Sandbox::new();
     let line = |text: &str, label: &str| {

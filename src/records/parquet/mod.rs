@@ -5,7 +5,6 @@
 //!
 //! Source: <https://parquet.apache.org/docs/file-format/>.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use parquet::errors::{ParquetError, Result as ParquetResult};
@@ -14,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Place, Raw};
 use crate::error::{Error, Result};
+use crate::panics;
 
 mod column;
 mod reader;
@@ -71,7 +71,7 @@ fn library<T>(name: &Path, call: impl FnOnce() -> ParquetResult<T>) -> Result<T>
 /// Calls the library, which expects files to be sound: some damage makes it panic.
 pub(super) fn guarded<T>(call: impl FnOnce() -> ParquetResult<T>) -> ParquetResult<T> {
     let damaged = |_| Err(ParquetError::General("the Parquet file is damaged".into()));
-    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(damaged)
+    panics::caught(call).unwrap_or_else(damaged)
 }
 
 /// What an error says; of its kind the words are enough.
