@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use same_file::Handle;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -20,12 +20,16 @@ const BUFFER: usize = 1 << 18;
 /// Bytes at each end of a file that tell it from another.
 const SAMPLE: u64 = 1 << 16;
 
+/// The longest window that an archive of Zstandard may ask for, as a power of 2: all that the format's own tool writes.
+const LONGEST_WINDOW: u32 = if cfg!(target_pointer_width = "64") { 31 } else { 30 };
+
 /// How a file is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Packing {
     /// gzip, any number of members.
     Gzip,
-    /// Zstandard, any number of frames.
+    /// Zstandard, any number of frames. Each takes as much memory as the window that it asks for: up to 2 GiB with
+    /// `--long=31`.
     Zstd,
 }
 
@@ -58,6 +62,55 @@ impl Packing {
     }
 }
 
+/// A way to pack files that is not known here.
+struct Foreign {
+    name: &'static str,
+    ending: &'static str,
+    /// What unpacks it to standard output.
+    tool: &'static str,
+    /// Whether an archive begins so.
+    begins: fn(&[u8]) -> bool,
+}
+
+const FOREIGN: [Foreign; 3] = [
+    Foreign { name: "bzip2", ending: "bz2", tool: "bzcat", begins: begins_as_bzip2 },
+    Foreign { name: "xz", ending: "xz", tool: "xzcat", begins: |start| start.starts_with(b"\xfd7zXZ\0") },
+    Foreign { name: "zip", ending: "zip", tool: "unzip -p", begins: |start| start.starts_with(b"PK\x03\x04") },
+];
+
+/// Behind the size of the blocks stands pi.
+fn begins_as_bzip2(start: &[u8]) -> bool {
+    matches!(start, [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', b'&', b'S', b'Y', ..])
+}
+
+/// Refuses what is packed in a way that is not known here, where it begins so.
+fn refuse_foreign(name: &Path, start: &[u8]) -> Result<()> {
+    match FOREIGN.iter().find(|foreign| (foreign.begins)(start)) {
+        Some(Foreign { name: packing, tool, .. }) => {
+            let name = name.display();
+            Err(Error::Usage(format!("{name}: is packed with {packing}: unpack it first with `{tool}`")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Refuses a name for an output that would say that it is packed in a way that is not known here.
+///
+/// # Errors
+/// It ends so.
+pub(super) fn refuse_foreign_ending(path: &Path) -> Result<()> {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+    match FOREIGN.iter().find(|foreign| foreign.ending == ending) {
+        Some(Foreign { name: packing, .. }) => {
+            let name = path.display();
+            Err(Error::Usage(format!(
+                "{name}: no output is packed with {packing}: end its name in .gz or .zst, or in neither"
+            )))
+        }
+        None => Ok(()),
+    }
+}
+
 /// An input that is open.
 pub struct Input {
     /// What is read, unpacked.
@@ -75,7 +128,7 @@ impl Input {
     /// Opens a file; standard input without a name or with `-`.
     ///
     /// # Errors
-    /// The file cannot be opened, or is a folder.
+    /// The file cannot be opened, is a folder, or is packed in a way that is not known here.
     pub fn open(path: Option<&Path>) -> Result<Self> {
         match path.filter(|path| path.as_os_str() != "-") {
             Some(path) => Self::open_file(path),
@@ -99,6 +152,7 @@ impl Input {
             return Self::from_stream(Box::new(reader), path);
         }
         let start = reader.fill_buf().map_err(failed)?;
+        refuse_foreign(path, start)?;
         let by_content = Packing::ALL.into_iter().find(|packing| start.starts_with(packing.magic()));
         // Nothing at all is no archive; others leave such files where they had nothing to pack.
         let packing = Packing::of(path).filter(|_| !start.is_empty()).or(by_content);
@@ -112,7 +166,9 @@ impl Input {
 
     /// A stream says by its first bytes whether it is packed; no more of them is waited for than it takes to know.
     fn from_stream(mut reader: Box<dyn BufRead + Send>, name: &Path) -> Result<Self> {
-        let first = reader.fill_buf().map_err(|error| Error::io(name, error))?.first().copied();
+        let start = reader.fill_buf().map_err(|error| Error::io(name, error))?;
+        refuse_foreign(name, start)?;
+        let first = start.first().copied();
         if !Packing::ALL.iter().any(|packing| packing.magic().first().copied() == first) {
             // What is there already can be looked at again.
             return Ok(Self::forward(Stream::Forward(reader), name, false));
@@ -232,10 +288,42 @@ fn read_byte(reader: &mut impl BufRead) -> io::Result<Option<u8>> {
 
 fn unpack(packing: Packing, reader: Box<dyn BufRead + Send>) -> io::Result<Stream> {
     let decoder: Box<dyn Read + Send> = match packing {
-        Packing::Gzip => Box::new(MultiGzDecoder::new(reader)),
-        Packing::Zstd => Box::new(zstd::Decoder::with_buffer(reader)?),
+        Packing::Gzip => Box::new(Members(GzDecoder::new(reader))),
+        Packing::Zstd => {
+            let mut decoder = zstd::Decoder::with_buffer(reader)?;
+            decoder.window_log_max(LONGEST_WINDOW)?;
+            Box::new(decoder)
+        }
     };
     Ok(Stream::Forward(Box::new(BufReader::with_capacity(BUFFER, Unpacked { packing, decoder }))))
+}
+
+/// The members of a gzip archive, one behind the other. Zeros behind one fill up a block, and are passed over.
+struct Members(GzDecoder<Box<dyn BufRead + Send>>);
+
+impl Read for Members {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.0.read(buffer)?;
+            if read > 0 || buffer.is_empty() || !pass_zeros(self.0.get_mut())? {
+                return Ok(read);
+            }
+            let rest = self.0.reset(Box::new(io::empty()));
+            self.0.reset(rest);
+        }
+    }
+}
+
+/// Goes to the first byte that is not zero, and says whether there is one.
+fn pass_zeros(input: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let buffer = input.fill_buf()?;
+        let (size, zeros) = (buffer.len(), buffer.iter().take_while(|byte| **byte == 0).count());
+        input.consume(zeros);
+        if size == 0 || zeros < size {
+            return Ok(size > 0);
+        }
+    }
 }
 
 /// A decoder whose errors say what they mean.
@@ -367,6 +455,41 @@ mod tests {
     fn members_and_frames_follow_one_another() {
         for (first, second) in packed(b"one\n").into_iter().zip(packed(b"two\n")) {
             assert_eq!(content(stream([first, second].concat()).unwrap()).unwrap(), b"one\ntwo\n");
+        }
+    }
+
+    #[test]
+    fn zeros_behind_a_member_are_passed_over() {
+        let (one, two, zeros) = (gzip(b"one\n"), gzip(b"two\n"), vec![0; BUFFER + 1]);
+        assert_eq!(content(stream([&one[..], &zeros].concat()).unwrap()).unwrap(), b"one\n");
+        assert_eq!(content(stream([&one[..], &zeros, &two, &[0]].concat()).unwrap()).unwrap(), b"one\ntwo\n");
+        let error = content(stream([&one[..], &zeros, b"x"].concat()).unwrap()).unwrap_err().to_string();
+        assert!(error.contains("archive is "), "{error}");
+    }
+
+    #[test]
+    fn a_window_of_any_size_is_read() {
+        // A frame of one block, which is not packed, with a window of 2 GiB.
+        let frame = b"\x28\xb5\x2f\xfd\x00\xa8\x29\0\0text\n";
+        assert_eq!(content(stream(frame.to_vec()).unwrap()).unwrap(), b"text\n");
+    }
+
+    #[test]
+    fn what_is_packed_otherwise_is_refused_with_what_unpacks_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("in.jsonl");
+        for (start, what) in [
+            (&b"BZh91AY&SY\0"[..], "is packed with bzip2: unpack it first with `bzcat`"),
+            (b"\xfd7zXZ\0\0", "is packed with xz: unpack it first with `xzcat`"),
+            (b"PK\x03\x04\x14", "is packed with zip: unpack it first with `unzip -p`"),
+        ] {
+            std::fs::write(&path, start).unwrap();
+            for error in [Input::open(Some(&path)).err(), stream(start.to_vec()).err()] {
+                assert!(error.unwrap().to_string().ends_with(what), "{what}");
+            }
+        }
+        for start in [&b"BZh9 is no archive"[..], b"PK", b"xz"] {
+            assert_eq!(content(stream(start.to_vec()).unwrap()).unwrap(), start);
         }
     }
 

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::distinct::Distinct;
 use super::input::{Input, Stream};
-use super::{Defaults, Entry, LONGEST, LabelSet, Place, Raw, Record, Source};
+use super::{Defaults, Entry, LONGEST, LabelSet, Place, Raw, Record, Source, begins_as_parquet};
 use crate::error::{Error, Result};
 
 /// What editors on Windows write before the first character of UTF-8.
@@ -197,18 +197,22 @@ impl<'de> Visitor<'de> for Fields {
 #[derive(serde::Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Refuses an input that is one JSON array, or in UTF-16: every line of it would be a bad record. Looks at what can
-/// be had of it at once.
+/// Refuses an input that is one JSON array, Parquet, or in UTF-16: every line of it would be a bad record. Looks at what
+/// can be had of it at once.
 ///
 /// # Errors
-/// It begins as an array of objects, or an array of lines, does, or as UTF-16; or it cannot be read.
+/// It begins as an array of objects, or an array of lines, does, or as Parquet or UTF-16; or it cannot be read.
 pub fn refuse_other(input: &mut Input) -> Result<()> {
     input.refuse_utf16()?;
-    if !begins_array(input.start()?) {
+    let start = input.start()?;
+    let what = if begins_as_parquet(start) {
+        "is Parquet, not JSONL: `gliclass batch` reads it from a file whose name ends in .parquet"
+    } else if begins_array(start) {
+        "is one JSON array, not one object a line: make it that with `jq -c '.[]'`"
+    } else {
         return Ok(());
-    }
-    let name = input.name.display();
-    Err(Error::Usage(format!("{name}: is one JSON array, not one object a line: make it that with `jq -c '.[]'`")))
+    };
+    Err(Error::Usage(format!("{}: {what}", input.name.display())))
 }
 
 /// A line that only begins with a bracket may be a bad record among good ones.

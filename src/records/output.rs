@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use same_file::Handle;
 
-use super::input::{Input, Packing};
+use super::input::{Input, Packing, refuse_foreign_ending};
 use crate::display;
 use crate::error::{Error, Result, STANDARD_OUTPUT};
 use crate::files::open_file;
@@ -44,10 +44,11 @@ impl Output {
     /// Opens a file; standard output without a name or with `-`.
     ///
     /// # Errors
-    /// The file cannot be opened, is the input too, is there already, or another run writes to it.
+    /// The file cannot be opened, is the input too, is there already, or another run writes to it; or its name ends as
+    /// if it were packed in a way that is not known here.
     pub fn open(path: Option<&Path>, existing: Existing, input: &Input) -> Result<Self> {
         match path.filter(|path| path.as_os_str() != "-") {
-            Some(path) => Self::open_file(path, existing, input),
+            Some(path) => refuse_foreign_ending(path).and_then(|()| Self::open_file(path, existing, input)),
             None => Self::open_standard(input),
         }
     }
@@ -312,6 +313,15 @@ mod tests {
         assert_eq!(std::fs::read(folder.path("full")).unwrap(), b"precious");
         drop(output.begin(0).unwrap());
         assert_eq!(std::fs::read(folder.path("full")).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_name_that_would_lie_is_refused_before_there_is_a_file() {
+        let folder = Folder::new();
+        for name in ["out.jsonl.bz2", "out.XZ", "out.zip"] {
+            let error = folder.open(name, Existing::Replace).err().unwrap().to_string();
+            assert!(error.contains("no output is packed with") && !folder.path(name).exists(), "{error}");
+        }
     }
 
     #[test]

@@ -40,6 +40,22 @@ fn the_endings_say_how_input_and_output_are_packed() {
 }
 
 #[test]
+fn what_is_packed_otherwise_is_refused_before_any_work() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.csv.xz", b"\xfd7zXZ\0\0\x04");
+    for arguments in [&["batch", "in.csv.xz", "-l", "a"][..], &["eval", "in.csv.xz"]] {
+        let said = "error: in.csv.xz: is packed with xz: unpack it first with `xzcat`";
+        sandbox.gliclass(arguments).run().ends_with(2).says(&[said]);
+    }
+    sandbox.write("in.jsonl", RECORDS);
+    batch(&sandbox, &["in.jsonl", "-o", "out.jsonl.bz2"])
+        .run()
+        .ends_with(2)
+        .says(&["packed with bzip2", ".gz or .zst"]);
+    assert!(!sandbox.path("out.jsonl.bz2").exists());
+}
+
+#[test]
 fn the_ending_before_the_last_says_the_form() {
     let sandbox = Sandbox::new();
     sandbox.write("in.csv.gz", gzip("id,text\n1,One\n"));

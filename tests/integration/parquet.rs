@@ -263,6 +263,10 @@ fn what_cannot_be_done_with_parquet_is_refused_with_what_can() {
     with_labels(&[BROTLI], &["packed with brotli", "zstd or snappy"]);
     with_labels(&["cut.parquet"], &["cut.parquet: "]);
     with_labels(&["empty.parquet"], &["empty.parquet: "]);
+    sandbox.write("table", small_table());
+    with_labels(&["table"], &["table: is Parquet, not JSONL", "ends in .parquet"]);
+    let piped = batch(&sandbox, &labels).input(small_table()).run().ends_with(2);
+    piped.says(&["standard input: is Parquet, not JSONL"]);
 }
 
 #[test]
