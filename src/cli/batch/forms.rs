@@ -221,10 +221,17 @@ pub(in crate::cli) fn check_cells(
     if separator.chars().all(|one| one.is_ascii_digit() || one == '.') {
         bail!("{separator:?} stands inside scores, too, which it joins in a column");
     }
-    match labels.names().iter().find(|label| label.contains(separator)) {
-        Some(label) => bail!("label {label:?} holds {separator:?}, which joins labels in a column"),
+    match labels.names().iter().find(|label| hides(label, separator)) {
+        Some(label) => bail!("label {label:?} cannot be told from {separator:?}, which joins labels in a column"),
         None => Ok(()),
     }
+}
+
+/// Whether a separator could be found at another place than before and behind this label.
+fn hides(label: &str, separator: &str) -> bool {
+    let joined = format!("{separator}{label}{separator}");
+    let behind = separator.len() + label.len();
+    (1..behind).any(|place| joined.as_bytes()[place..].starts_with(separator.as_bytes()))
 }
 
 /// The values of the predictions' columns: every score, or the labels that hold and their scores.
@@ -236,4 +243,21 @@ pub(in crate::cli) fn csv_values(found: &Classified, decision: &Decision, list_s
     let labels: Vec<&str> = predictions.iter().map(|prediction| prediction.name(&found.labels)).collect();
     let scores: Vec<String> = predictions.iter().map(|prediction| prediction.score.to_string()).collect();
     vec![labels.join(list_separator), scores.join(list_separator)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_separator_is_found_only_where_it_joins() {
+        for (label, separator) in [("a|b", "|"), ("a|", "||"), ("|a", "||"), ("xab", "aba"), ("b", "aba")] {
+            assert!(hides(label, separator), "{label:?} {separator:?}");
+        }
+        for (label, separator) in
+            [("a", "|"), ("a|b", "||"), (",b", "||"), ("a, b", "; "), ("a;", "; "), ("axx", "aba"), ("é", "è")]
+        {
+            assert!(!hides(label, separator), "{label:?} {separator:?}");
+        }
+    }
 }
