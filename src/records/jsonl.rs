@@ -136,8 +136,9 @@ impl<'a> Object<'a> {
     }
 
     pub(super) fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
-        let value = self.get(name).map(|value| serde_json::from_str(value.get())).transpose();
-        value.map_err(|error| Error::Record(format!("field {name:?}: {}", without_place(&error))))
+        let Some(value) = self.get(name).map(RawValue::get) else { return Ok(None) };
+        let read = serde_json::from_str(value).map(Some);
+        read.map_err(|error| Error::Record(format!("field {name:?}: {}", fault(value, &error))))
     }
 
     /// Where the value ends in `text`, of which it is a part.
@@ -301,7 +302,7 @@ impl<B: BufRead> Reader<B> {
             return Ok(Arc::clone(labels));
         }
         let labels = serde_json::from_str(own.get())
-            .map_err(|error| Error::Record(without_place(&error)))
+            .map_err(|error| Error::Record(fault(own.get(), &error)))
             .and_then(|Distinct(value)| LabelSet::from_json(&value, &defaults.label_separator))
             .map_err(|error| Error::Record(format!("field \"labels\": {error}")))?;
         let labels = Arc::new(labels);
@@ -359,10 +360,42 @@ impl Source for Reader<Stream> {
     }
 }
 
+/// What is said of an escape without the other one that makes up a character with it.
+const HALF: &str = "half of a character (\\ud800 to \\udfff alone)";
+
 /// What serde_json says, without the line (always 1) and column of a part of the line.
-pub(super) fn without_place(error: &serde_json::Error) -> String {
+fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string().replace("expected ident", "expected true, false or null");
-    text.rfind(" at line ").map_or(text.clone(), |place| text[..place].to_owned())
+    match text.rfind(" at line ").map_or(text.as_str(), |place| &text[..place]) {
+        "lone leading surrogate in hex escape" | "unexpected end of hex escape" => HALF.to_owned(),
+        said => said.to_owned(),
+    }
+}
+
+/// What is wrong with `json`, of which serde_json says this.
+pub(super) fn fault(json: &str, error: &serde_json::Error) -> String {
+    let said = without_place(error);
+    match half_character(json).filter(|_| said == HALF) {
+        Some((byte, half)) => format!("{half} at byte {byte} is half of a character: write both halves, or \\ufffd"),
+        None => said,
+    }
+}
+
+/// The first escape in `json` that stands for half of a character, and its place in bytes, from 1.
+fn half_character(json: &str) -> Option<(usize, &str)> {
+    let escape = |place: usize| json.get(place..place + 6).filter(|escape| escape.starts_with("\\u"));
+    let unit = |place| u16::from_str_radix(&escape(place)?[2..], 16).ok();
+    let mut place = 0;
+    while let Some(passed) = json.get(place..).and_then(|rest| rest.find('\\')) {
+        place += passed;
+        place += match (unit(place), unit(place + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(0xd800..=0xdfff), _) => return Some((place + 1, escape(place)?)),
+            (Some(_), _) => 6,
+            (None, _) => 2,
+        };
+    }
+    None
 }
 
 #[cfg(test)]
@@ -485,6 +518,24 @@ mod tests {
         assert!(error(r#"{"text":"\ud800"}"#).starts_with("field \"text\": "));
         assert!(error(r#"{"text":"a","labels":["x","x"]}"#).starts_with("field \"labels\": label \"x\""));
         assert!(error(r#"{"text":"a","examples":[{}]}"#).starts_with("field \"examples\": "));
+    }
+
+    #[test]
+    fn half_of_a_character_is_named_with_its_place() {
+        let said = |half, byte| format!("{half} at byte {byte} is half of a character: write both halves, or \\ufffd");
+        for (text, half, byte) in [
+            (r"a\ud83d b", r"\ud83d", 3),
+            (r"\ude00", r"\ude00", 2),
+            (r"\ud83d\ude00\\ud83d\ud83d\u0041", r"\ud83d", 21),
+            (r"é\n\uD83D", r"\uD83D", 6),
+        ] {
+            assert_eq!(error(&format!("{{\"text\":\"{text}\"}}")), format!("field \"text\": {}", said(half, byte)));
+        }
+        let labels = error(r#"{"text":"a","labels":["\ud83d"]}"#);
+        assert_eq!(labels, format!("field \"labels\": {}", said(r"\ud83d", 3)));
+        let key = error(r#"{"text":"a","\ud83d":1}"#);
+        assert!(key.starts_with(r"not a JSON object: half of a character (\ud800 to \udfff alone)"), "{key}");
+        assert_eq!(read(br#"{"text":"\ud83d\ude00"}"#)[0].record.as_ref().unwrap().text, "\u{1f600}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{CANDIDATES_FIELDS, Found, LABEL_FIELDS, Layout, Lines, OWN_FIELDS, Own, Spot, Truth, Written, flaw};
 use crate::error::Result;
 use crate::records::LabelSet;
-use crate::records::jsonl::without_place;
+use crate::records::jsonl::fault;
 
 /// From this weight on a label is true: weights are the targets that GLiClass is trained towards.
 const TRUE_WEIGHT: f32 = 0.5;
@@ -26,7 +26,7 @@ pub(super) fn read_array(text: &str, layout: &Layout) -> Result<Vec<Found>> {
 /// The parts of a JSON array as they are written, and where: by number where lines do not tell them apart.
 pub(super) fn parts_of_array(text: &str) -> Result<Vec<(Spot, &str)>> {
     let parts: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| {
-        let message = format!("{} at column {}", not_json(&error), error.column());
+        let message = format!("{} at column {}", not_json(text, &error), error.column());
         flaw(Spot::Line(error.line()), None, &message)
     })?;
     let mut lines = Lines::new(text);
@@ -38,7 +38,7 @@ pub(super) fn parts_of_array(text: &str) -> Result<Vec<(Spot, &str)>> {
 }
 
 fn read_record(spot: Spot, json: &str, layout: &Layout) -> Result<Found> {
-    let value = serde_json::from_str(json).map_err(|error| flaw(spot, None, &not_json(&error)))?;
+    let value = serde_json::from_str(json).map_err(|error| flaw(spot, None, &not_json(json, &error)))?;
     let Value::Object(mut fields) = value else {
         return Err(flaw(spot, None, &format!("a record must be an object, found {}", kind(&value))));
     };
@@ -142,9 +142,9 @@ pub(super) fn missing(option: &str) -> String {
     format!("missing: add it, or name another with {option}")
 }
 
-/// serde_json's message without its place, which counts from the record, not from the file.
-pub(super) fn not_json(error: &serde_json::Error) -> String {
-    format!("not JSON: {}", without_place(error))
+/// What is wrong with a record, without a place that counts from it and not from the file.
+pub(super) fn not_json(json: &str, error: &serde_json::Error) -> String {
+    format!("not JSON: {}", fault(json, error))
 }
 
 pub(super) fn kind(value: &Value) -> &'static str {

@@ -167,7 +167,7 @@ struct JsonReader<'a> {
 impl<'a> JsonReader<'a> {
     fn read(&mut self, place: Place, json: &'a str) -> Result<()> {
         let at = |field: &str, message: &str| flaw(place.spot, Some(field), message);
-        let object = Object::parse(json).map_err(|error| flaw(place.spot, None, &not_json(&error)))?;
+        let object = Object::parse(json).map_err(|error| flaw(place.spot, None, &not_json(json, &error)))?;
         let Some(predictions) = object.get(self.output_field) else {
             if object.get(ERROR).is_none() {
                 return Err(at(
@@ -217,8 +217,9 @@ impl<'a> JsonReader<'a> {
             flatten(&parsed(predictions)?, "", &self.layout.label_separator, &mut scores)?;
             return Ok(scores.into_iter().map(|(name, score)| (self.chunk.names.number(&name), score)).collect());
         }
-        let list: Vec<Predicted> = serde_json::from_str(predictions.get())
-            .map_err(|error| format!("must be a list of {{\"label\", \"score\"}}: {}", not_json(&error)))?;
+        let list: Vec<Predicted> = serde_json::from_str(predictions.get()).map_err(|error| {
+            format!("must be a list of {{\"label\", \"score\"}}: {}", not_json(predictions.get(), &error))
+        })?;
         Ok(list.iter().map(|one| (self.chunk.names.number(&one.label), one.score)).collect())
     }
 }
@@ -232,7 +233,7 @@ fn meant(label: Written, layout: &Layout) -> String {
 }
 
 fn parsed(value: &RawValue) -> std::result::Result<Value, String> {
-    serde_json::from_str(value.get()).map_err(|error| not_json(&error))
+    serde_json::from_str(value.get()).map_err(|error| not_json(value.get(), &error))
 }
 
 /// The leaves of `--hierarchical` predictions.

@@ -379,6 +379,10 @@ fn the_form_is_told_by_the_ending_and_else_by_the_first_line() {
 fn bad_json_records_are_refused_by_line_and_field() {
     for (text, expected) in [
         ("{\"text\": \"x\", \"label\": \"a\"}\n{\"text\"", "line 2: not JSON: EOF while parsing an object"),
+        (
+            r#"{"text": "x \ud83d", "label": "a"}"#,
+            r"line 1: not JSON: \ud83d at byte 13 is half of a character: write both halves, or \ufffd",
+        ),
         ("{\"text\": 1}", "line 1, field \"text\": must be a string, found a number"),
         ("{\"label\": \"a\"}", "line 1, field \"text\": missing: add it, or name another with --text-field"),
         (
