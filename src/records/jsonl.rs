@@ -276,7 +276,9 @@ impl<B: BufRead> Reader<B> {
                 Some(name) => format!("{name} is no number in JSON (write null instead)"),
                 None => without_place(&error),
             };
-            Error::Record(format!("not a JSON object: {what} at column {column}"))
+            // What is JSON, but of another kind, is so as a whole.
+            let place = if error.is_data() { String::new() } else { format!(" at column {column}") };
+            Error::Record(format!("not a JSON object: {what}{place}"))
         })?;
         let field = self.reading.text_field.as_str();
         let text = object.read(field)?.ok_or_else(|| Error::Record(format!("no field {field:?} with a text")))?;

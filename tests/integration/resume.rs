@@ -121,13 +121,14 @@ fn the_state_of_a_run_does_not_take_the_place_of_its_input() {
 #[test]
 fn an_archive_of_nothing_is_one_when_it_was_begun_with_resume() {
     let sandbox = Sandbox::new();
-    sandbox.write("in.jsonl", "");
-    for _ in 0..2 {
-        batch(&sandbox, &["in.jsonl", "-o", "out.jsonl.gz", "--resume"]).run().ends_with(0);
+    for (input, output) in [("in.jsonl", "out.jsonl.gz"), ("in.csv", "out.csv.gz")] {
+        sandbox.write(input, "");
+        for _ in 0..2 {
+            batch(&sandbox, &[input, "-o", output, "--resume"]).run().ends_with(0);
+        }
+        let packed = fs::File::open(sandbox.path(output)).unwrap();
+        assert_eq!(flate2::read::GzDecoder::new(packed).read_to_end(&mut Vec::new()).unwrap(), 0);
     }
-    let mut unpacked = Vec::new();
-    let packed = fs::File::open(sandbox.path("out.jsonl.gz")).unwrap();
-    assert_eq!(flate2::read::GzDecoder::new(packed).read_to_end(&mut unpacked).unwrap(), 0);
 }
 
 #[test]

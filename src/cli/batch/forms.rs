@@ -88,9 +88,9 @@ pub(super) struct Csv {
     columns: Columns,
     decision: Decision,
     list_separator: String,
-    /// How many columns hold predictions; one more holds the error, where errors are kept.
+    /// How many columns hold predictions; one more may hold the error.
     predicted: usize,
-    keeps_errors: bool,
+    has_errors: bool,
     /// Whether the input has a column `error` that no run of this program wrote.
     has_own_error: bool,
 }
@@ -110,22 +110,24 @@ impl Csv {
             vec!["predicted_labels".into(), "predicted_scores".into()]
         };
         let predicted = added.len();
-        let keeps_errors = args.on_error == OnError::Keep;
-        if keeps_errors {
+        let is_there = |is_it: fn(&[u8]) -> bool| source.header().iter().any(is_it);
+        let has_error = is_there(|column| column == b"error");
+        let is_earlier_output = is_there(|column| column == b"predicted_labels" || column.starts_with(b"score:"));
+        // What an earlier run said of a record does not outlive what it said of its labels.
+        let has_errors = args.on_error == OnError::Keep || has_error && is_earlier_output;
+        if has_errors {
             added.push("error".into());
         }
         args.check_text_field(&added)?;
-        let is_there = |is_it: fn(&[u8]) -> bool| source.header().iter().any(is_it);
-        let has_own_error = is_there(|column| column == b"error")
-            && !is_there(|column| column == b"predicted_labels" || column.starts_with(b"score:"));
         let columns = Columns::new(source.header(), &added, source.dialect());
         let list_separator = args.list_separator.clone();
-        Ok(Self { columns, decision, list_separator, predicted, keeps_errors, has_own_error })
+        let has_own_error = has_error && !is_earlier_output;
+        Ok(Self { columns, decision, list_separator, predicted, has_errors, has_own_error })
     }
 
     fn write(&self, row: &Row, mut values: Vec<String>, error: &str, out: &mut Vec<u8>) {
         values.resize(self.predicted, String::new());
-        if self.keeps_errors && !(error.is_empty() && self.has_own_error) {
+        if self.has_errors && !(error.is_empty() && self.has_own_error) {
             values.push(error.to_owned());
         }
         self.columns.write(row, &values, out);
@@ -145,6 +147,10 @@ impl Form for Csv {
 
     fn bad(&mut self, raw: &Row, message: &str, out: &mut Vec<u8>) {
         self.write(raw, Vec::new(), message, out);
+    }
+
+    fn passes(&self, raw: &Row, out: &mut Vec<u8>) -> bool {
+        self.columns.pass_blank(raw, out)
     }
 }
 

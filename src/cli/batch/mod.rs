@@ -107,15 +107,13 @@ pub fn run_with<C: Candidate>(
     let output = Output::open(args.output.as_deref(), args.run.existing(), &input)?;
     let format = args.format();
     terminal::invite(args.input.as_deref(), args.model.base.verbosity.quiet);
-    if !terminal::is_awaited(args.input.as_deref()) {
-        if args.needs_no_model(format, &output)? && input.is_empty()? {
+    let is_looked_at = format != Format::Parquet && !terminal::is_awaited(args.input.as_deref());
+    let is_nothing = is_looked_at && input.is_empty()?;
+    if is_looked_at {
+        if is_nothing && args.needs_no_model(&output)? {
             return args.write_nothing(output);
         }
-        match format {
-            Format::Jsonl => jsonl::refuse_other(&mut input)?,
-            Format::Csv | Format::Tsv => input.refuse_utf16()?,
-            Format::Parquet => {}
-        }
+        if format == Format::Jsonl { jsonl::refuse_other(&mut input)? } else { input.refuse_utf16()? }
     }
     let candidate = find(&args, &defaults)?;
     let keeper = args.keeper(&candidate, args.settings(&defaults, &decision), shard, &input, &output)?;
@@ -137,7 +135,8 @@ pub fn run_with<C: Candidate>(
     let has_header = shard.is_none_or(Shard::is_first);
     let stage = Stage { candidate, fitted, output, keeper, size: input.size()?, range, has_header };
     match format {
-        Format::Jsonl => {
+        // Nothing has no header.
+        format if format == Format::Jsonl || is_nothing => {
             let reading = jsonl::Reading { text_field: args.text_field.clone(), defaults };
             let source = jsonl::Reader::new(input.stream, &input.name, reading);
             args.stream(Jsonl::new(&args, decision), source, stage)
@@ -173,10 +172,10 @@ struct Stage<C> {
 
 impl Args {
     /// Whether a run over an input of nothing ends before the model is looked for.
-    fn needs_no_model(&self, format: Format, output: &Output) -> anyhow::Result<bool> {
+    fn needs_no_model(&self, output: &Output) -> anyhow::Result<bool> {
         // There must be a state to say that an archive of nothing was begun with --resume.
         let needs_state = self.run.resume && self.output.as_deref().and_then(Packing::of).is_some();
-        Ok(format != Format::Parquet && !needs_state && (self.run.force || output.size()?.unwrap_or(0) == 0))
+        Ok(!needs_state && (self.run.force || output.size()?.unwrap_or(0) == 0))
     }
 
     /// The whole of such a run.

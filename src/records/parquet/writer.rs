@@ -98,6 +98,7 @@ impl RowGroups {
         }
         let input = File::open(name).map_err(|error| Error::io(name, error))?;
         let metadata = reader.metadata().clone();
+        let keeps_errors = keeps_errors || is_there("error") && is_there("predicted_labels");
         let added = added(keeps_errors);
         let before = metadata.file_metadata().schema_descr();
         let is_kept = |field: &Type| added.iter().all(|new| new.name() != field.name());
