@@ -46,10 +46,15 @@ impl<'a> KeptVectors<'a> {
         let all = json!([env!("CARGO_PKG_VERSION"), origin]);
         Self {
             examples,
-            path: files::beside(examples, ".vectors"),
+            path: Self::path_of(examples),
             fingerprint: hex(Sha256::new_with_prefix(all.to_string())),
             rows: origin.texts.len(),
         }
+    }
+
+    /// Where those of the texts of this file are kept.
+    pub fn path_of(examples: &Path) -> PathBuf {
+        files::beside(examples, ".vectors")
     }
 
     /// Where they are kept.

@@ -4,6 +4,7 @@
 use std::io::{self, BufRead, ErrorKind, Seek, SeekFrom};
 
 use csv::ByteRecord;
+use memchr::{memchr, memchr3};
 use sha2::{Digest, Sha256};
 
 use super::{LONGEST, Place, Raw};
@@ -187,8 +188,29 @@ impl Cells {
 
     /// Takes bytes up to the end of the row: how many, and whether it ends with them.
     fn take(&mut self, bytes: &[u8]) -> (usize, bool) {
-        let end = bytes.iter().position(|&byte| self.ends_with(byte));
-        end.map_or((bytes.len(), false), |end| (end + 1, true))
+        let mut taken = 0;
+        while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
+            let plain = self.plain(rest);
+            self.cell.extend_from_slice(&rest[..plain]);
+            taken += plain;
+            if let Some(&byte) = rest.get(plain) {
+                taken += 1;
+                if self.ends_with(byte) {
+                    return (taken, true);
+                }
+            }
+        }
+        (taken, false)
+    }
+
+    /// How many of the next bytes are of the cell, whatever follows.
+    fn plain(&self, bytes: &[u8]) -> usize {
+        let special = match self.at {
+            At::Bare => memchr3(self.delimiter, b'\n', b'\r', bytes),
+            At::Quoted => memchr(b'"', bytes),
+            At::Begin | At::Quote => Some(0),
+        };
+        special.unwrap_or(bytes.len())
     }
 
     /// Takes a byte, and says whether the row ends with it.

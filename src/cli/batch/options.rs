@@ -14,6 +14,7 @@ use super::shard;
 use crate::cli::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs, check_free, check_text_field, name_of};
 use crate::digest::hex;
 use crate::files;
+use crate::model::kept::KeptVectors;
 use crate::records::input::Packing;
 use crate::records::output::Existing;
 use crate::records::{Defaults, LabelSet};
@@ -205,7 +206,9 @@ impl Args {
         }
         if let Some(output) = &self.output {
             let read = || self.labels.files().chain(self.decision.files());
-            check_free("--output", output, read())?;
+            let examples = self.labels.rac_examples.as_deref().filter(|_| self.labels.rac_retrieve.is_some());
+            let vectors = examples.map(KeptVectors::path_of);
+            check_free("--output", output, read().chain(vectors.as_deref()))?;
             if self.run.resume {
                 check_free("the state of --output", &files::state_of(output), read().chain(self.input.as_deref()))?;
             }
