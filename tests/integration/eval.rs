@@ -504,6 +504,17 @@ fn a_minimum_is_not_reached_because_nobody_reads_the_figures() {
 }
 
 #[test]
+fn predictions_on_standard_output_are_alone_there() {
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference/uni-electra");
+    let sandbox = Sandbox::new();
+    let labelled = "{\"text\": \"x\", \"label\": \"a\"}\n{\"text\": \"y\", \"label\": \"b\"}\n";
+    let arguments = ["eval", "-", "--model", model, "--predictions", "-", "-q"];
+    let outcome = sandbox.gliclass(arguments).input(labelled).run().ends_with(0).says(&["macro avg"]);
+    let has_predictions = |line: &str| line.starts_with('{') && line.contains("\"predictions\":[");
+    assert!(outcome.stdout.lines().count() == 2 && outcome.stdout.lines().all(has_predictions), "{}", outcome.stdout);
+}
+
+#[test]
 fn records_that_failed_are_told_and_end_with_one() {
     let sandbox = Sandbox::new();
     sandbox.write("p.jsonl", ready(10) + "{\"text\": \"y\", \"label\": \"a\", \"error\": \"too long\"}\n");

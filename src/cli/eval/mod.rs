@@ -130,6 +130,8 @@ struct OutputArgs {
     #[arg(long, value_name = "LAYOUT", value_enum, default_value_t)]
     report: metrics::Layout,
     /// Write every record with its predictions to a file as `batch` does, as JSON lines; replaces what is there
+    ///
+    /// With `-` they go to standard output, and the figures to standard error.
     #[arg(long, value_name = "FILE", conflicts_with = "predictions_from")]
     predictions: Option<PathBuf>,
     /// Show the N most confident errors of each label
@@ -239,7 +241,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let comparison = others.as_ref().map(|other| compare(&gathered, other, resampling)).transpose()?;
     let findings = Findings { report, fit, label_order, comparison, errors };
     shown.write(&args.subject(&gathered, &decision), &gathered, &findings)?;
-    terminal::print(&args.output.report.render(&findings))?;
+    let figures = args.output.report.render(&findings);
+    if args.output.predictions.as_deref().is_some_and(|path| path.as_os_str() == "-") {
+        terminal::say(figures.trim_end());
+    } else {
+        terminal::print(&figures)?;
+    }
     let has_failed = gathered.failed > 0 || others.is_some_and(|other| other.failed > 0);
     let missed = args.minimums.missed(&findings.report);
     missed.iter().for_each(|line| terminal::say(&format!("error: {line}")));
