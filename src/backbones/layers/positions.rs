@@ -229,13 +229,13 @@ impl Rotary {
     /// False where that is left to candle's operations.
     #[cfg(feature = "cuda")]
     fn turn_by_own_kernel(&self, x: &Tensor, sequences: &Sequences) -> Result<bool> {
-        if !elements::take(x) {
+        if !elements::take(x) || !x.is_contiguous() {
             return Ok(false);
         }
         let [cos, sin] = self.tensors(x.device(), DType::F32)?;
         let positions = &sequences.packing(x.device())?.positions;
         let turn = elements::Turn { positions, angles: [cos, sin], heads: 2 * self.heads, half: self.half };
-        x.inplace_op1(&turn)?;
+        elements::turn(x, turn)?;
         Ok(true)
     }
 

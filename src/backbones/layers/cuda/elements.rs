@@ -49,7 +49,7 @@ pub(in super::super) fn finish(
 ) -> Result<()> {
     let is_finished = bias.is_none() && residual.is_none() && activation == kernels::Activation::None;
     if !is_finished && product.elem_count() > 0 {
-        product.inplace_op1(&Finish { bias, activation, residual })?;
+        product.inplace_op1(&InPlace(Finish { bias, activation, residual }))?;
     }
     Ok(())
 }
@@ -59,15 +59,24 @@ pub(in super::super) fn gate(x: &Tensor, activation: kernels::Activation) -> Res
     Ok(x.contiguous()?.apply_op1_no_bwd(&Gate(activation))?)
 }
 
-struct Finish<'a> {
-    bias: Option<&'a Tensor>,
-    activation: kernels::Activation,
-    residual: Option<&'a Tensor>,
+/// Turns rows of `x` `(rows, width)`, without gaps, that nobody else has, in their memory.
+pub(in super::super) fn turn(x: &Tensor, turn: Turn) -> Result<()> {
+    Ok(x.inplace_op1(&InPlace(turn))?)
 }
 
-impl InplaceOp1 for Finish<'_> {
+/// What a kernel makes of a matrix where it lies.
+trait Change {
+    /// The kernel's name.
+    const KERNEL: &'static str;
+
+    fn run<T: Number>(&self, storage: &mut CudaStorage, layout: &Layout) -> candle_core::Result<()>;
+}
+
+struct InPlace<C>(C);
+
+impl<C: Change> InplaceOp1 for InPlace<C> {
     fn name(&self) -> &'static str {
-        "finish"
+        C::KERNEL
     }
 
     fn cpu_fwd(&self, _: &mut CpuStorage, _: &Layout) -> candle_core::Result<()> {
@@ -76,17 +85,25 @@ impl InplaceOp1 for Finish<'_> {
 
     fn cuda_fwd(&self, storage: &mut CudaStorage, layout: &Layout) -> candle_core::Result<()> {
         match storage.dtype() {
-            DType::F32 => self.run::<f32>(storage, layout),
-            DType::F16 => self.run::<half::f16>(storage, layout),
-            _ => self.run::<half::bf16>(storage, layout),
+            DType::F32 => self.0.run::<f32>(storage, layout),
+            DType::F16 => self.0.run::<half::f16>(storage, layout),
+            _ => self.0.run::<half::bf16>(storage, layout),
         }
     }
 }
 
-impl Finish<'_> {
+struct Finish<'a> {
+    bias: Option<&'a Tensor>,
+    activation: kernels::Activation,
+    residual: Option<&'a Tensor>,
+}
+
+impl Change for Finish<'_> {
+    const KERNEL: &'static str = "finish";
+
     fn run<T: Number>(&self, storage: &mut CudaStorage, layout: &Layout) -> candle_core::Result<()> {
         let (rows, columns) = layout.shape().dims2()?;
-        let function = storage.device.get_or_load_custom_func("finish", &module(T::DTYPE), ptx(T::DTYPE)?)?;
+        let function = storage.device.get_or_load_custom_func(Self::KERNEL, &module(T::DTYPE), ptx(T::DTYPE)?)?;
         let (bias, residual) = (hold(self.bias), hold(self.residual));
         let (bias, residual) = (held::<T>(&bias)?, held::<T>(&residual)?);
         let (width, activation) = (columns as i32, self.activation as i32);
@@ -144,7 +161,7 @@ impl Gate {
     }
 }
 
-/// Turns the two halves of the first heads of each row of `(rows, width)` by the angles of its position, in its memory.
+/// How the two halves of the first heads of each row turn: by the angles of the row's position.
 pub(in super::super) struct Turn<'a> {
     /// The position of each row, in u32.
     pub(in super::super) positions: &'a Tensor,
@@ -156,28 +173,12 @@ pub(in super::super) struct Turn<'a> {
     pub(in super::super) half: usize,
 }
 
-impl InplaceOp1 for Turn<'_> {
-    fn name(&self) -> &'static str {
-        "turn"
-    }
+impl Change for Turn<'_> {
+    const KERNEL: &'static str = "turn";
 
-    fn cpu_fwd(&self, _: &mut CpuStorage, _: &Layout) -> candle_core::Result<()> {
-        candle_core::bail!("this kernel is for a GPU: this is a bug")
-    }
-
-    fn cuda_fwd(&self, storage: &mut CudaStorage, layout: &Layout) -> candle_core::Result<()> {
-        match storage.dtype() {
-            DType::F32 => self.run::<f32>(storage, layout),
-            DType::F16 => self.run::<half::f16>(storage, layout),
-            _ => self.run::<half::bf16>(storage, layout),
-        }
-    }
-}
-
-impl Turn<'_> {
     fn run<T: Number>(&self, storage: &mut CudaStorage, layout: &Layout) -> candle_core::Result<()> {
         let (rows, columns) = layout.shape().dims2()?;
-        let function = storage.device.get_or_load_custom_func("turn", &module(T::DTYPE), ptx(T::DTYPE)?)?;
+        let function = storage.device.get_or_load_custom_func(Self::KERNEL, &module(T::DTYPE), ptx(T::DTYPE)?)?;
         let [positions, cos, sin] = [self.positions, self.angles[0], self.angles[1]].map(|x| hold(Some(x)));
         let (positions, cos, sin) = (held::<u32>(&positions)?, held::<f32>(&cos)?, held::<f32>(&sin)?);
         let [width, heads, half] = [columns, self.heads, self.half].map(|x| x as i32);
@@ -255,7 +256,7 @@ fn turn_off_by(x: &Tensor, exact: &Tensor, width: usize) -> Result<f32> {
     let angles = Tensor::from_iter((0..3 * half).map(|at| at as f32 * 0.3), device)?.reshape((3, half))?;
     let [cos, sin] = [angles.cos()?, angles.sin()?];
     let own = x.copy()?;
-    own.inplace_op1(&Turn { positions: &positions, angles: [&cos, &sin], heads: 1, half })?;
+    turn(&own, Turn { positions: &positions, angles: [&cos, &sin], heads: 1, half })?;
     let [cos, sin] = [cos.index_select(&positions, 0)?, sin.index_select(&positions, 0)?];
     let (a, b) = (exact.narrow(1, 0, half)?, exact.narrow(1, half, half)?);
     let [first, second] = [((&a * &cos)? - (&b * &sin)?)?, ((&b * &cos)? + (&a * &sin)?)?];
