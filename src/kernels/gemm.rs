@@ -70,7 +70,7 @@ impl Kernel for Product<'_> {
             while row < self.rows {
                 let a = &self.a[row * self.a_stride..];
                 let c = &mut self.c[row * self.c_stride + self.finish.column(column)..];
-                let rows = largest_tile::<S>(self.rows - row);
+                let rows = tile_height(self.rows - row, S::TILE_ROWS);
                 if end - column == width && self.finish.is_none() {
                     tiles(s, rows, a, self.a_stride, panel, c, self.c_stride);
                 } else {
@@ -86,23 +86,44 @@ impl Kernel for Product<'_> {
 /// Numbers in the largest tile of any instruction set.
 pub(super) const MAX_TILE: usize = 14 * 32;
 
-/// The heights of tiles there are.
-#[inline(always)]
-fn largest_tile<S: Simd>(rows: usize) -> usize {
-    [14, 12, 6, 4, 2].into_iter().find(|size| *size <= rows.min(S::TILE_ROWS)).unwrap_or(1)
+/// The height of the next tile of a product that has so many rows left.
+///
+/// Each sum of a tile waits for the one before, so that a low tile takes as long as one of several rows: a few rows
+/// more than a tile holds are cut in halves, not into a whole tile and a low one.
+pub(super) fn tile_height(rows: usize, largest: usize) -> usize {
+    if rows <= largest {
+        rows
+    } else if rows < 2 * largest {
+        rows.div_ceil(2)
+    } else {
+        largest
+    }
 }
 
-/// [`tile`] of a height from [`largest_tile`].
+/// Does one thing with a height of a tile, at most `$largest`, as a constant.
+macro_rules! with_height {
+    ($height:expr, $largest:expr, $constant:ident => $body:expr) => {
+        with_height!($height, $largest, $constant => $body; 14 13 12 11 10 9 8 7 6 5 4 3 2)
+    };
+    ($height:expr, $largest:expr, $constant:ident => $body:expr; $($rows:literal)*) => {
+        match $height {
+            $($rows if $rows <= $largest => {
+                const $constant: usize = $rows;
+                $body
+            })*
+            _ => {
+                const $constant: usize = 1;
+                $body
+            }
+        }
+    };
+}
+pub(super) use with_height;
+
+/// [`tile`] of a height from [`tile_height`].
 #[inline(always)]
 fn tiles<S: Simd>(s: S, rows: usize, a: &[f32], a_stride: usize, panel: &[f32], c: &mut [f32], c_stride: usize) {
-    match rows {
-        14 if S::TILE_ROWS >= 14 => tile::<S, 14>(s, a, a_stride, panel, c, c_stride),
-        12 if S::TILE_ROWS >= 12 => tile::<S, 12>(s, a, a_stride, panel, c, c_stride),
-        6 => tile::<S, 6>(s, a, a_stride, panel, c, c_stride),
-        4 => tile::<S, 4>(s, a, a_stride, panel, c, c_stride),
-        2 => tile::<S, 2>(s, a, a_stride, panel, c, c_stride),
-        _ => tile::<S, 1>(s, a, a_stride, panel, c, c_stride),
-    }
+    with_height!(rows, S::TILE_ROWS, ROWS => tile::<S, ROWS>(s, a, a_stride, panel, c, c_stride));
 }
 
 /// `ROWS` rows by one panel. Every index into `sums` is a constant once the loops are unrolled, so

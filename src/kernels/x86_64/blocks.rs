@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 
 use super::integers::{Integers, Multiply, Numbers, Unit};
+use crate::kernels::gemm::with_height;
 use crate::kernels::pack::Aligned;
 use crate::kernels::part::Part;
 use crate::kernels::simd::Simd;
@@ -18,9 +19,6 @@ const BLOCK: usize = 64;
 /// Rows of the largest tile: 12 sums of whole numbers, two vectors of weights, one word of the input and one vector of
 /// products are 16 registers.
 const ROWS: usize = 6;
-
-/// The heights of tiles there are.
-const HEIGHTS: [usize; 4] = [ROWS, 4, 2, 1];
 
 /// The weights of a dense layer: panels of columns, one line for each word of the inner dimension. An end that fills no
 /// block is filled with 0.
@@ -127,7 +125,7 @@ impl Blocks {
             }
         }
         let (words, scales, first) = (&*words, &*input.scales, part.column);
-        unit.in_tiles(part, &HEIGHTS, |tile| {
+        unit.in_tiles(part, ROWS, |tile| {
             let (row, panel) = (tile.rows.start, (first + tile.column) / width * blocks);
             let factors = Factors {
                 words: &words[row * stride..],
@@ -229,15 +227,10 @@ fn join(wholes: &[i32; BLOCK], to: &mut [u32]) {
     }
 }
 
-/// [`tile`] of a height there is.
+/// [`tile`] of a height from [`tile_height`](crate::kernels::gemm::tile_height).
 #[inline(always)]
 pub(super) fn multiply<M: Multiply>(m: M, height: usize, factors: Factors, c: &mut [f32], c_stride: usize) {
-    match height {
-        ROWS => tile::<M, ROWS>(m, factors, c, c_stride),
-        4 => tile::<M, 4>(m, factors, c, c_stride),
-        2 => tile::<M, 2>(m, factors, c, c_stride),
-        _ => tile::<M, 1>(m, factors, c, c_stride),
-    }
+    with_height!(height, ROWS, HEIGHT => tile::<M, HEIGHT>(m, factors, c, c_stride));
 }
 
 /// `N` rows by one panel, the sums of a block in registers.

@@ -237,9 +237,9 @@ impl Unit {
         with!(self, m => of(m))
     }
 
-    /// Cuts a part of a product into tiles of these heights, by a panel, which `product` fills whole.
-    pub(super) fn in_tiles(self, part: Part, heights: &[usize], product: impl FnMut(Tile)) {
-        with!(self, m => part.in_tiles(m.vectors(), heights, self.isa().panel(), product));
+    /// Cuts a part of a product into tiles of at most `largest` rows, by a panel, which `product` fills whole.
+    pub(super) fn in_tiles(self, part: Part, largest: usize, product: impl FnMut(Tile)) {
+        with!(self, m => part.in_tiles(m.vectors(), largest, self.isa().panel(), product));
     }
 
     /// [`blocks::multiply`].

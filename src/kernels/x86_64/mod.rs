@@ -21,7 +21,7 @@ pub(super) use tiles::Tiles;
 
 use std::ops::Range;
 
-use super::gemm::{Finish, MAX_TILE};
+use super::gemm::{Finish, MAX_TILE, tile_height};
 use super::part::Part;
 use super::simd::{Kernel, Simd};
 
@@ -36,15 +36,15 @@ struct Tile<'a> {
 }
 
 impl Part<'_> {
-    /// Cuts into tiles of these heights, the largest first, by `width` columns, which `product` fills whole.
-    fn in_tiles<S: Simd>(self, s: S, heights: &[usize], width: usize, mut product: impl FnMut(Tile)) {
+    /// Cuts into tiles of at most `largest` rows by `width` columns, which `product` fills whole.
+    fn in_tiles<S: Simd>(self, s: S, largest: usize, width: usize, mut product: impl FnMut(Tile)) {
         let (end, c_stride, finish) = (self.rows(), self.out_width, self.finish);
         let mut products = [0.0; MAX_TILE];
         for column in (0..self.width).step_by(width) {
             let columns = column..self.width.min(column + width);
             let mut row = 0;
             while row < end {
-                let height = heights.iter().copied().find(|height| *height <= end - row).unwrap_or(1);
+                let height = tile_height(end - row, largest);
                 let rows = row..row + height;
                 let c = &mut self.out[row * c_stride + finish.column(column)..];
                 if columns.len() == width && finish.is_none() {

@@ -8,7 +8,7 @@ use half::bf16;
 
 use super::Avx512;
 use super::bf16::{Bf16, narrow};
-use crate::kernels::gemm::Product;
+use crate::kernels::gemm::{Product, tile_height, with_height};
 use crate::kernels::pack::Aligned;
 use crate::kernels::part::Part;
 
@@ -17,9 +17,6 @@ const WIDTH: usize = 32;
 
 /// 28 sums, two vectors of weights and one pair of the input: 31 of the 32 registers.
 const ROWS: usize = 14;
-
-/// The heights of tiles there are.
-const HEIGHTS: [usize; 5] = [ROWS, 8, 4, 2, 1];
 
 /// The weights of a dense layer: panels of [`WIDTH`] columns, one line for each pair of the inner
 /// dimension, the earlier number of the pair in the lower half. An odd end is paired with 0.
@@ -80,7 +77,7 @@ impl Pairs {
             narrow(row, to);
         }
         let (input, first) = (&*input, part.column);
-        part.in_tiles(self.unit.avx512(), &HEIGHTS, WIDTH, |tile| {
+        part.in_tiles(self.unit.avx512(), ROWS, WIDTH, |tile| {
             let panel = &self.lines[(first + tile.column) * self.depth..][..self.depth * WIDTH];
             tiles(tile.rows.len(), &input[tile.rows.start * stride..], stride, panel, tile.c, tile.c_stride);
         });
@@ -97,7 +94,7 @@ pub(super) fn multiply(s: Avx512, product: Product<u32>) {
         let end = columns.min(column + WIDTH);
         let mut row = 0;
         while row < rows {
-            let height = HEIGHTS.into_iter().find(|height| *height <= rows - row).unwrap_or(1);
+            let height = tile_height(rows - row, ROWS);
             let c = &mut c[row * c_stride + column..];
             if end - column == WIDTH && finish.is_none() {
                 tiles(height, &a[row * a_stride..], a_stride, panel, c, c_stride);
@@ -110,16 +107,10 @@ pub(super) fn multiply(s: Avx512, product: Product<u32>) {
     }
 }
 
-/// [`tile`] of a height there is.
+/// [`tile`] of a height from [`tile_height`].
 #[target_feature(enable = "avx512f,avx512bf16")]
 fn tiles(rows: usize, a: &[u32], a_stride: usize, panel: &[u32], c: &mut [f32], c_stride: usize) {
-    match rows {
-        ROWS => tile::<ROWS>(a, a_stride, panel, c, c_stride),
-        8 => tile::<8>(a, a_stride, panel, c, c_stride),
-        4 => tile::<4>(a, a_stride, panel, c, c_stride),
-        2 => tile::<2>(a, a_stride, panel, c, c_stride),
-        _ => tile::<1>(a, a_stride, panel, c, c_stride),
-    }
+    with_height!(rows, ROWS, HEIGHT => tile::<HEIGHT>(a, a_stride, panel, c, c_stride));
 }
 
 /// `N` rows by one panel, the sums in registers.
