@@ -110,9 +110,9 @@ impl Stack {
             positions: PositionTable::load(&positions, rows, shape.hidden, POSITION_OFFSET)?,
             norm: LayerNorm::load(&weights.at("layernorm_embedding"), shape.hidden, LAYER_NORM_EPS)?,
             dropout: Dropout::new(&positions, shape.dropout),
-            layers: (0..shape.layers)
-                .map(|i| Layer::load(shape, activation, &weights.at(format_args!("layers.{i}"))))
-                .collect::<Result<_>>()?,
+            layers: super::load_layers(shape.layers, weights, |i| {
+                Layer::load(shape, activation, &weights.at(format_args!("layers.{i}")))
+            })?,
         })
     }
 

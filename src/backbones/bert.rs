@@ -200,9 +200,9 @@ impl Bert {
             bias: (kind == "mpnet").then(|| load_bias(&config, &weights.at("encoder"))).transpose()?,
             layers: match kind {
                 "albert" => load_shared(&config, names, &layers)?,
-                _ => (0..config.num_hidden_layers)
-                    .map(|i| Layer::load(&config, names, &layers.at(i)).map(Arc::new))
-                    .collect::<Result<_>>()?,
+                _ => super::load_layers(config.num_hidden_layers, weights, |i| {
+                    Layer::load(&config, names, &layers.at(i)).map(Arc::new)
+                })?,
             },
             hidden_size: config.hidden_size,
         })

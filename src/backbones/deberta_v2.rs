@@ -238,9 +238,9 @@ impl Encoder {
         // It belongs to the first layer.
         let conv = weights.at("conv").passed(weights.at("layer.0").learn());
         Ok(Self {
-            layers: (0..config.num_hidden_layers)
-                .map(|i| Layer::load(config, relative.as_ref(), &weights.at(format_args!("layer.{i}"))))
-                .collect::<Result<_>>()?,
+            layers: super::load_layers(config.num_hidden_layers, weights, |i| {
+                Layer::load(config, relative.as_ref(), &weights.at(format_args!("layer.{i}")))
+            })?,
             conv: (config.conv_kernel_size > 0).then(|| Conv::load(config, &conv)).transpose()?,
             distances: config.distances(),
         })

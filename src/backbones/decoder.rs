@@ -168,9 +168,9 @@ impl Decoder {
             words: Embedding::load(&weights.at("embed_tokens"), hidden)?,
             word_scale,
             input_scale,
-            layers: (0..config.num_hidden_layers)
-                .map(|i| Layer::load(&config, family, i, &layers.at(i)))
-                .collect::<Result<_>>()?,
+            layers: super::load_layers(config.num_hidden_layers, weights, |i| {
+                Layer::load(&config, family, i, &layers.at(i))
+            })?,
             norm: RmsNorm::load_shifted(&weights.at("norm"), hidden, config.rms_norm_eps, family.norm_shift)?,
             rotations: Rotations::new(turning.frequencies, turning.scale, config.num_attention_heads),
             hidden_size: hidden,

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use candle_core::{Device, Tensor};
+use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::checkpoint::Weights;
@@ -195,6 +196,24 @@ struct Source<'a> {
 
 /// Is given each hidden state with its index; false ends the pass.
 pub type Visit<'a> = dyn FnMut(usize, &Tensor) -> Result<bool> + 'a;
+
+/// Loads layers `0..count`, side by side on a processor: packing their weights is most of what a single text waits for.
+///
+/// # Errors
+/// That of the first layer that cannot be loaded.
+fn load_layers<L: Send>(
+    count: usize,
+    weights: &Weights,
+    load: impl Fn(usize) -> Result<L> + Send + Sync,
+) -> Result<Vec<L>> {
+    let one_by_one = || (0..count).map(&load).collect();
+    if !weights.device().is_cpu() {
+        return one_by_one();
+    }
+    let together: Result<Vec<L>> = (0..count).into_par_iter().map(&load).collect();
+    // Which of several errors comes first there depends on the threads.
+    together.or_else(|_| one_by_one())
+}
 
 /// Loads the backbone that `config` names by its `model_type`; LLM2Vec runs it, where that knows it and `llm2vec`.
 ///

@@ -139,9 +139,7 @@ impl ModernBert {
             words: Embedding::load(&embeddings.at("tok_embeddings"), hidden)?,
             norm: LayerNorm::load(&embeddings.at("norm"), hidden, config.norm_eps)?,
             dropout: Dropout::new(&embeddings, config.embedding_dropout),
-            layers: (0..config.num_hidden_layers)
-                .map(|i| Layer::load(&config, i, &layers.at(i)))
-                .collect::<Result<_>>()?,
+            layers: super::load_layers(config.num_hidden_layers, weights, |i| Layer::load(&config, i, &layers.at(i)))?,
             rotations: [rotations(LayerType::FullAttention)?, rotations(LayerType::SlidingAttention)?],
             final_norm: LayerNorm::load(&weights.at("final_norm"), hidden, config.norm_eps)?,
             hidden_size: hidden,

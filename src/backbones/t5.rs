@@ -127,20 +127,18 @@ impl Stack {
         let decodes = role != Role::Encoder;
         let count = config.num_decoder_layers.filter(|_| decodes).unwrap_or(config.num_layers);
         let buckets = config.buckets(decodes).map_err(|e| weights.setting_error(e))?;
-        let mut layers: Vec<Layer> = Vec::new();
-        for index in 0..count {
-            let block = weights.at(format_args!("block.{index}"));
-            // Only UMT5 has a table in every layer.
-            let bias = match layers.first() {
-                Some(first) if kind != "umt5" => Arc::clone(&first.bias),
-                _ => {
-                    let table = block.at("layer.0.SelfAttention.relative_attention_bias");
-                    let count = config.relative_attention_num_buckets;
-                    Arc::new(RelativeBias::load(&table, count, config.num_heads, &buckets.rows())?)
-                }
-            };
-            layers.push(Layer::load(kind, config, role, bias, &block)?);
-        }
+        let block = |index: usize| weights.at(format_args!("block.{index}"));
+        let bias = |index: usize| {
+            let table = block(index).at("layer.0.SelfAttention.relative_attention_bias");
+            let count = config.relative_attention_num_buckets;
+            RelativeBias::load(&table, count, config.num_heads, &buckets.rows()).map(Arc::new)
+        };
+        // Only UMT5 has a table in every layer.
+        let shared = (kind != "umt5" && count > 0).then(|| bias(0)).transpose()?;
+        let layers = super::load_layers(count, weights, |index| {
+            let bias = shared.clone().map_or_else(|| bias(index), Ok)?;
+            Layer::load(kind, config, role, bias, &block(index))
+        })?;
         let last = weights.at("final_layer_norm");
         Ok(Self {
             dropout: Dropout::new(&weights.at("embed_tokens"), config.dropout_rate),

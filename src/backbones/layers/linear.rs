@@ -109,7 +109,12 @@ impl Linear {
         let mut weight = Vec::new();
         let mut bias = Vec::new();
         for part in &parts {
-            weight.extend(part.weights.vec(&part.weight, &[outputs, inputs])?);
+            let values = part.weights.vec(&part.weight, &[outputs, inputs])?;
+            if weight.is_empty() {
+                weight = values;
+            } else {
+                weight.extend(values);
+            }
             let first = bias.len();
             bias.resize(if with_bias { first + outputs } else { 0 }, 0.0);
             for name in &part.biases {
