@@ -1,9 +1,10 @@
 //! Files that the program keeps beside those of the user.
 
+use std::borrow::Cow;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Result};
 
@@ -13,6 +14,9 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// A slow disk is asked less often: saving takes at most one part in so many of the time.
 const LEAST_SHARE: u32 = 50;
 
+/// What the name of a file ends in that is to replace another.
+const NEW: &str = ".new";
+
 /// The file beside `path` that has its name and `ending` behind it. A separator at the end, as shells complete the
 /// names of folders, is no part of the name.
 pub fn beside(path: &Path, ending: &str) -> PathBuf {
@@ -21,6 +25,11 @@ pub fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = meant.as_deref().unwrap_or(path).components().as_path().as_os_str().to_owned();
     name.push(ending);
     name.into()
+}
+
+/// The name of a file without its folders, which are nobody's business whom a page or a model is sent to.
+pub fn file_name(path: &Path) -> Cow<'_, str> {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy()
 }
 
 /// Whether what is written to the one would be lost in the other, or the other in it: both are one file, there already
@@ -99,7 +108,7 @@ impl Reserved {
         let path = fs::canonicalize(&self.path)?;
         let write =
             |new: &Path| fs::write(new, content).and_then(|()| fs::set_permissions(new, metadata.permissions()));
-        match replace_with(&path, &beside(&path, ".new"), write) {
+        match replace_with(&path, write) {
             // The folder lets no file be made, or this one not be replaced: then it is written where it is.
             Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ResourceBusy) => {
                 self.file.set_len(0)?;
@@ -132,7 +141,8 @@ impl Lock {
     /// # Errors
     /// The file beside it cannot be made.
     pub fn of(output: &Path) -> io::Result<Option<Self>> {
-        let path = beside(output, ".lock");
+        // A name of its own: many programs keep a NAME.lock, which would be taken away with the lock.
+        let path = beside(output, ".gliclass-lock");
         loop {
             let file = File::options().write(true).create(true).truncate(false).open(&path)?;
             if let Err(TryLockError::WouldBlock) = file.try_lock() {
@@ -153,29 +163,63 @@ impl Drop for Lock {
     }
 }
 
-/// Replaces a file in one step that survives a loss of power; `new` is where it is written before, in the same
-/// folder.
+/// Replaces a file in one step that survives a loss of power.
 ///
 /// # Errors
 /// It cannot be written; the old file is still there.
-pub fn replace(path: &Path, new: &Path, content: &[u8]) -> io::Result<()> {
-    replace_with(path, new, |new| fs::write(new, content))
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace_with(path, |new| fs::write(new, content))
 }
 
-/// The same for a content that `write` brings into the file it is given.
+/// The same for a content that `write` brings into the empty file it is given, which lies in the same folder.
 ///
 /// # Errors
 /// It cannot be written; the old file is still there.
-pub fn replace_with(path: &Path, new: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+pub fn replace_with(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    let new = &create_new(path)?;
     let written = write(new).and_then(|()| File::options().write(true).open(new)?.sync_all());
     written.and_then(|()| fs::rename(new, path)).inspect_err(|_| drop(fs::remove_file(new)))?;
     // Elsewhere a folder cannot be opened, and a rename is on the disk at once.
     #[cfg(unix)]
-    {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
-    }
+    File::open(folder_of(path))?.sync_all()?;
     Ok(())
+}
+
+/// Makes the file in which `path` is written anew: none that is there, be it of the user or of another process, on this
+/// machine or another, that replaces the same file at the same time.
+fn create_new(path: &Path) -> io::Result<PathBuf> {
+    loop {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let new = beside(path, &format!(".{}-{now}{NEW}", std::process::id()));
+        match File::create_new(&new) {
+            // Some clocks are slower than two threads.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|_| new),
+        }
+    }
+}
+
+/// Takes away what runs that were killed while they replaced `path` have left: for those that nobody else replaces it
+/// beside. What cannot be taken away stays.
+pub fn sweep(path: &Path) {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return };
+    for entry in fs::read_dir(folder_of(path)).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(|left| is_new_of(left, name)) {
+            drop(fs::remove_file(entry.path()));
+        }
+    }
+}
+
+/// Whether [`create_new`] makes files of this name for one called `name`.
+fn is_new_of(left: &str, name: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_digit());
+    let numbers = left.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')?.strip_suffix(NEW)?.split_once('-'));
+    numbers.is_some_and(|(process, time)| is_number(process) && is_number(time))
+}
+
+/// The folder that a file lies in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Removes a file that may be there.
@@ -260,19 +304,40 @@ mod tests {
         use std::os::unix::fs::{PermissionsExt, symlink};
 
         let folder = tempfile::tempdir().unwrap();
-        let [old, link, in_the_way] = ["old", "link", "old.new"].map(|name| folder.path().join(name));
+        let [old, link] = ["old", "link"].map(|name| folder.path().join(name));
         fs::write(&old, "old").unwrap();
         fs::set_permissions(&old, fs::Permissions::from_mode(0o604)).unwrap();
         symlink("old", &link).unwrap();
-        // As with a full disk, the new content cannot be written.
-        fs::create_dir(&in_the_way).unwrap();
-        assert!(Reserved::open(&link).unwrap().write(b"new").is_err());
-        assert_eq!(fs::read(&old).unwrap(), b"old");
-        fs::remove_dir(&in_the_way).unwrap();
         Reserved::open(&link).unwrap().write(b"new").unwrap();
         assert_eq!(fs::read(&old).unwrap(), b"new");
         assert_eq!(fs::metadata(&old).unwrap().permissions().mode() & 0o777, 0o604);
-        assert!(fs::symlink_metadata(&link).unwrap().is_symlink() && !in_the_way.exists());
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn what_lies_beside_a_file_stays_when_that_is_replaced_and_the_old_one_where_it_cannot_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, other] = ["t.json", "t.json.new"].map(|name| folder.path().join(name));
+        fs::write(&other, "precious").unwrap();
+        replace(&path, b"one").unwrap();
+        let full = |new: &Path| fs::write(new, "tw").and_then(|()| Err(io::ErrorKind::StorageFull.into()));
+        assert_eq!(replace_with(&path, full).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!([&path, &other].map(|path| fs::read_to_string(path).unwrap()), ["one", "precious"]);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_swept_away_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine.resume");
+        let left = create_new(&path).unwrap();
+        let others = ["", ".new", ".1.new", ".1-.new", ".1-b.new", ".1-2", ".1-2.news", "2.1-2.new"]
+            .map(|ending| beside(&path, ending));
+        others.iter().for_each(|other| fs::write(other, "mine").unwrap());
+        sweep(&path);
+        assert!(!left.exists());
+        assert!(others.iter().all(|other| other.exists()), "{others:?}");
     }
 
     #[test]
@@ -284,6 +349,15 @@ mod tests {
         drop(first);
         assert!(Lock::of(&output).unwrap().is_some());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_lock_that_another_program_keeps_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let theirs = folder.path().join("uv.lock");
+        fs::write(&theirs, "").unwrap();
+        drop(Lock::of(&folder.path().join("uv")).unwrap().unwrap());
+        assert!(theirs.exists());
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 use std::{fs, io};
 
 use safetensors::tensor::TensorView;
@@ -90,10 +89,7 @@ impl<'a> KeptVectors<'a> {
         let tensor = TensorView::new(Dtype::F32, shape, &bytes).map_err(io::Error::other)?;
         let header = HashMap::from([(FINGERPRINT.to_owned(), self.fingerprint.clone())]);
         let content = safetensors::serialize([(VECTORS, tensor)], Some(header)).map_err(io::Error::other)?;
-        // Shards may do so at the same time, and on several machines.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let new = files::beside(&self.path, &format!(".{}-{now}.new", std::process::id()));
-        files::replace(&self.path, &new, &content)
+        files::replace(&self.path, &content)
     }
 }
 

@@ -39,8 +39,11 @@ const ROLES: [(&str, [&str; 2]); 5] = [
 /// What the model was trained as, for who comes back to it.
 const TRAINING: &str = "training.json";
 
+/// The weights that are written.
+const MODEL: &str = "model.safetensors";
+
 /// The weights of a model, in every form that a folder may have them.
-const WEIGHTS: [&str; 3] = ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"];
+const WEIGHTS: [&str; 3] = [MODEL, "model.safetensors.index.json", "pytorch_model.bin"];
 
 /// Where a trained model is written.
 #[derive(Debug)]
@@ -53,13 +56,14 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// The folder at `path`, made where it is not there, for a model that began as the one in `base`. A new
-    /// bi-encoder's labels have the tokenizer in `label_model`.
+    /// The folder at `path`, made where it is not there, for a model that began as the one in `base`; nobody else
+    /// writes to it. A new bi-encoder's labels have the tokenizer in `label_model`.
     ///
     /// # Errors
     /// It cannot be made.
     pub fn create(path: &Path, base: Option<&Path>, label_model: Option<PathBuf>) -> Result<Self> {
         fs::create_dir_all(path).map_err(|error| Error::io(path, error))?;
+        files::sweep(&path.join(MODEL));
         Ok(Self { path: path.to_owned(), base: base.map(Path::to_owned), label_model })
     }
 
@@ -107,7 +111,7 @@ impl Folder {
             self.copy_label_model(base, labels)?;
         }
         let tensors = learner.checkpoint()?.into_iter().map(|(name, tensor)| (name, Numbers::Tensor(tensor)));
-        tensors::write(&self.path.join("model.safetensors"), tensors, [("format", "pt".to_owned())])
+        tensors::write(&self.path.join(MODEL), tensors, [("format", "pt".to_owned())])
     }
 
     /// Writes that `training` has come to its end.
@@ -140,7 +144,7 @@ impl Folder {
 
     fn write(&self, name: &str, content: &str) -> Result<()> {
         let path = self.path.join(name);
-        files::replace(&path, &files::beside(&path, ".new"), content.as_bytes()).map_err(|error| Error::io(path, error))
+        files::replace(&path, content.as_bytes()).map_err(|error| Error::io(path, error))
     }
 }
 
@@ -155,7 +159,7 @@ fn copy(from: &Path, to: &Path, name: &str) -> Result<()> {
         return Ok(());
     }
     let content = fs::read(&from).map_err(|error| Error::io(from, error))?;
-    files::replace(&to, &files::beside(&to, ".new"), &content).map_err(|error| Error::io(to, error))
+    files::replace(&to, &content).map_err(|error| Error::io(to, error))
 }
 
 /// The config of the model it began with, with what the training changed. All else stays as it is.

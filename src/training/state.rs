@@ -134,9 +134,11 @@ impl Keeper {
         files::state_of(output)
     }
 
-    /// Keeps the state of `run` beside `output`.
+    /// Keeps the state of `run` beside `output`, which nobody else writes to.
     pub fn new(output: &Path, run: Map<String, Value>) -> Self {
-        Self { path: Self::path(output), run, pace: Pace::begin() }
+        let path = Self::path(output);
+        files::sweep(&path);
+        Self { path, run, pace: Pace::begin() }
     }
 
     /// Whether it is time to save.

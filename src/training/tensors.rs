@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -84,9 +84,9 @@ pub(super) fn write<'a>(
     };
     let facts: HashMap<String, String> = facts.into_iter().map(|(name, fact)| (name.to_owned(), fact)).collect();
     let tensors: Vec<_> = tensors.into_iter().map(written).collect();
-    files::replace_with(path, &files::beside(path, ".new"), |new| {
+    files::replace_with(path, |new| {
         // The library's own file is for nobody else to read: this one is as others of the user are.
-        let permissions = File::create(new)?.metadata()?.permissions();
+        let permissions = fs::metadata(new)?.permissions();
         safetensors::serialize_to_file(tensors, Some(facts), new).map_err(|error| match error {
             SafeTensorError::IoError(error) => error,
             error => io::Error::other(error),

@@ -81,6 +81,7 @@ impl Keeper {
     }
 
     fn with(path: PathBuf, state: State) -> Self {
+        files::sweep(&path);
         let saved_records = state.done.records;
         Self { path, state, hash: None, pace: Pace::begin(), saved_records }
     }
@@ -197,8 +198,7 @@ impl Keeper {
         self.state.done.output = output;
         self.state.done.read = self.hash.clone().map(hex);
         let text = serde_json::to_vec(&self.state).expect("a state is JSON; this is a bug");
-        files::replace(&self.path, &files::beside(&self.path, ".new"), &text)
-            .map_err(|error| Error::io(&self.path, error))?;
+        files::replace(&self.path, &text).map_err(|error| Error::io(&self.path, error))?;
         self.saved_records = self.state.done.records;
         self.pace.saved(start);
         Ok(())

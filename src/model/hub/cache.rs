@@ -111,9 +111,7 @@ impl LocalRepo {
 
     /// Puts the content of a blob where a link would be: in one step, since a file that is there counts as whole.
     fn copy(&self, etag: &str, pointer: &Path) -> Result<()> {
-        // Another process may do so at the same time.
-        let new = files::beside(pointer, &format!(".{}.new", std::process::id()));
-        files::replace_with(pointer, &new, |new| fs::copy(self.blob(etag), new).map(drop))
+        files::replace_with(pointer, |new| fs::copy(self.blob(etag), new).map(drop))
             .map_err(|error| Error::io(pointer, error))
     }
 }
