@@ -222,9 +222,7 @@ impl BaseArgs {
     /// # Errors
     /// A file cannot be read.
     pub fn fingerprint(&self, source: &Source) -> anyhow::Result<String> {
-        let labels = self.label_model(source)?.map(Source::Folder);
-        let parts = std::iter::once(source).chain(&labels).map(model::fingerprint);
-        Ok(parts.collect::<crate::Result<Vec<_>>>()?.join(" "))
+        Ok(model::fingerprint(source, self.label_model(source)?.as_deref())?)
     }
 
     /// How many processor threads to use.

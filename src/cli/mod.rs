@@ -13,6 +13,7 @@ pub mod completions;
 pub mod download;
 pub mod embed;
 pub mod eval;
+mod facts;
 mod retrieval;
 pub mod terminal;
 pub mod train;

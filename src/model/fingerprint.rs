@@ -22,26 +22,33 @@ const PAGE: u64 = 1 << 12;
 /// What a checkpoint's files end in; others have no say in the scores.
 const ENDINGS: [&str; 4] = ["json", "safetensors", "bin", "txt"];
 
-/// A SHA-256 over the files of a model: names, sizes and contents.
+/// A SHA-256 over the files of a model: names, sizes and contents; with another one for what its labels have in a
+/// folder of their own.
 ///
 /// Files above 16 MiB are sampled, 4 KiB of every MiB behind the first 16: another training is seen, a
 /// single weight that was changed by hand may not be.
 ///
 /// # Errors
 /// A file cannot be read.
-pub fn fingerprint(source: &Source) -> Result<String> {
+pub fn fingerprint(source: &Source, labels: Option<&Path>) -> Result<String> {
+    let model = match source {
+        Source::Builtin => digest::hex(builtin::contents().iter().fold(Sha256::new(), Sha256::chain_update)),
+        Source::Folder(folder) => of_folder(folder)?,
+    };
+    match labels {
+        Some(folder) => Ok(format!("{model} {}", of_folder(folder)?)),
+        None => Ok(model),
+    }
+}
+
+fn of_folder(folder: &Path) -> Result<String> {
     let mut hash = Sha256::new();
-    match source {
-        Source::Builtin => builtin::contents().iter().for_each(|content| hash.update(content)),
-        Source::Folder(folder) => {
-            let mut files = Vec::new();
-            list(folder, Path::new(""), &mut files).map_err(|error| Error::io(folder, error))?;
-            files.sort();
-            for file in files {
-                let path = folder.join(&file);
-                add(&path, &file, &mut hash).map_err(|error| Error::io(path, error))?;
-            }
-        }
+    let mut files = Vec::new();
+    list(folder, Path::new(""), &mut files).map_err(|error| Error::io(folder, error))?;
+    files.sort();
+    for file in files {
+        let path = folder.join(&file);
+        add(&path, &file, &mut hash).map_err(|error| Error::io(path, error))?;
     }
     Ok(digest::hex(hash))
 }
@@ -87,7 +94,7 @@ mod tests {
     #[test]
     fn another_file_of_the_model_is_seen_and_a_note_beside_it_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        let print = || fingerprint(&Source::Folder(folder.path().to_owned())).unwrap();
+        let print = || fingerprint(&Source::Folder(folder.path().to_owned()), None).unwrap();
         let write = |name: &str, content: &[u8]| std::fs::write(folder.path().join(name), content).unwrap();
         write("config.json", b"{}");
         let mut weights = vec![0_u8; (WHOLE + 3 * STRIDE) as usize];
@@ -106,7 +113,7 @@ mod tests {
     #[cfg(unix)]
     fn a_link_that_leads_nowhere_is_no_file_of_the_model() {
         let folder = tempfile::tempdir().unwrap();
-        let print = || fingerprint(&Source::Folder(folder.path().to_owned())).unwrap();
+        let print = || fingerprint(&Source::Folder(folder.path().to_owned()), None).unwrap();
         std::fs::write(folder.path().join("config.json"), "{}").unwrap();
         let before = print();
         std::os::unix::fs::symlink("somebody@somewhere.1", folder.path().join(".#config.json")).unwrap();

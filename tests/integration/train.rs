@@ -168,7 +168,7 @@ fn two_trainings_never_write_into_one_folder() {
     running.kill();
     let more = ["--epochs", "1", "--eval-share", "0", "--force"];
     sandbox.gliclass(arguments(&sandbox, "uni-electra", "below/mine", &more)).run().ends_with(0);
-    assert!(!sandbox.path("below/mine.lock").exists());
+    assert!(!sandbox.path("below/mine.gliclass-lock").exists());
 }
 
 #[test]
@@ -252,6 +252,50 @@ fn a_training_that_never_began_leaves_the_one_before_it_and_is_not_taken_for_it(
     // What nobody knows the training of is not taken for one.
     fs::remove_file(sandbox.path("mine/training.json")).unwrap();
     with(&first, &["--resume"]).ends_with(2).says(&["no training to go on with"]);
+}
+
+#[test]
+fn a_training_is_not_taken_for_one_of_other_labels_fields_or_descriptions() {
+    let sandbox = Sandbox::new();
+    let line = |number: usize| {
+        let word = ["red", "blue"][number % 2];
+        let [text, again] = ["the", "another"].map(|begin| format!("{begin} {word} one, number {number}"));
+        let record = serde_json::json!({ "text": text, "again": again, "label": word, "kind": word });
+        format!("{record}\n")
+    };
+    let part = |learned: usize| {
+        sandbox.write("learned.jsonl", (0..learned).map(line).collect::<String>());
+        sandbox.write("unseen.jsonl", (learned..20).map(line).collect::<String>());
+    };
+    let describe = |synonym: &str| sandbox.write("said.json", format!(r#"{{"red": {{"synonyms": ["{synonym}"]}}}}"#));
+    part(16);
+    describe("scarlet");
+    let more = ["--epochs", "1", "--eval", "unseen.jsonl", "-l", "red,blue", "--descriptions", "said.json"];
+    let mut first = arguments(&sandbox, "uni-electra", "mine", &more);
+    first[1] = "learned.jsonl".into();
+    first.extend(["--synonyms", "0.5"].map(str::to_owned));
+    sandbox.gliclass(first.clone()).run().ends_with(0);
+    let resume = |more: &[&str]| {
+        let more = more.iter().copied().chain(["--resume"]).map(str::to_owned);
+        sandbox.gliclass(first.iter().cloned().chain(more)).run()
+    };
+    for (more, said) in [
+        (["-l", "green"], r#"--labels was ["red","blue"] and is ["red","blue","green"]"#),
+        (["--label-separator", "/"], r#"--label-separator was "." and is "/""#),
+        (["--text-field", "again"], r#"--text-field was "text" and is "again""#),
+        (["--label-field", "kind"], r#"--label-field was not given and is "kind""#),
+        (["--list-separator", ";"], r#"--list-separator was "|" and is ";""#),
+    ] {
+        resume(&more).ends_with(2).says(&["it was begun otherwise", said]);
+    }
+    describe("crimson");
+    resume(&[]).ends_with(2).says(&["otherwise: --descriptions differs. "]);
+    describe("scarlet");
+    // All records in the same order, but others of them are learned from.
+    part(14);
+    resume(&[]).ends_with(2).says(&["otherwise: data differs; --eval differs. "]);
+    part(16);
+    resume(&[]).ends_with(0).says(&["done already"]);
 }
 
 #[test]

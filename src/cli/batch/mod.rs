@@ -15,7 +15,6 @@ pub use self::options::Args;
 use self::options::Format;
 pub(super) use self::options::check_jsonl;
 use self::resume::Keeper;
-pub(super) use self::resume::differences;
 use self::writer::Writer;
 use super::args::ModelArgs;
 use super::retrieval::Retrieval;

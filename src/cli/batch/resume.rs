@@ -15,13 +15,11 @@ use serde_json::{Map, Value};
 use sha2::Sha256;
 
 use super::forms::Form;
+use crate::cli::facts;
 use crate::digest::hex;
 use crate::error::{Error, Result};
 use crate::files::{self, Pace};
 use crate::records::{Place, Raw, Source};
-
-/// Digits of the longest value that a message shows.
-const SHOWN: usize = 60;
 
 /// What the file holds.
 #[derive(Debug, Serialize, Deserialize)]
@@ -100,13 +98,7 @@ impl Keeper {
                 if !state.done.is_possible() {
                     bail!(no_state());
                 }
-                let differences = differences(&state.run, &run);
-                if !differences.is_empty() {
-                    let differences = differences.join("; ");
-                    bail!(
-                        "{name}: cannot go on, it was begun otherwise: {differences}. Give what it was begun with, or --force to begin again"
-                    );
-                }
+                facts::check_same(output, &state.run, &run)?;
                 if size < state.done.output || state.done.complete && size != state.done.output {
                     let expected = state.done.output;
                     bail!("{name}: {size} bytes where its state knows {expected}: --force begins again");
@@ -228,23 +220,6 @@ pub(super) fn forget(output: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What is not as it was, in words.
-pub(in crate::cli) fn differences(was: &Map<String, Value>, is: &Map<String, Value>) -> Vec<String> {
-    let names = was.keys().chain(is.keys().filter(|name| !was.contains_key(*name)));
-    let differ = names.filter(|name| was.get(*name) != is.get(*name));
-    differ
-        .map(|name| {
-            let shown = |value: &Value| if value.is_null() { "not given".to_owned() } else { value.to_string() };
-            let [was, is] = [was, is].map(|run| shown(run.get(name).unwrap_or(&Value::Null)));
-            if was.len().max(is.len()) > SHOWN {
-                format!("{name} differs")
-            } else {
-                format!("{name} was {was} and is {is}")
-            }
-        })
-        .collect()
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -304,14 +279,5 @@ mod tests {
         let mut keeper = open(folder.path(), 0, 0.5).unwrap();
         assert!(keeper.save(7, || Err(Error::Usage("no disk".into()))).is_err());
         assert!(!files::state_of(&folder.path().join("out")).exists());
-    }
-
-    #[test]
-    fn long_values_are_named_but_not_shown() {
-        let (mut was, mut is) = (run(0.5), run(0.5));
-        was.insert("model".into(), "1".repeat(64).into());
-        assert_eq!(differences(&was, &is), ["model differs"]);
-        is.clear();
-        assert_eq!(differences(&was, &is)[0], "--threshold was 0.5 and is not given");
     }
 }

@@ -22,7 +22,7 @@ use super::batch::check_jsonl;
 use super::retrieval::Retrieval;
 use super::terminal::{self, Progress};
 use crate::adapted::Adapted;
-use crate::files::Reserved;
+use crate::files::{Reserved, file_name};
 use crate::metrics::comparison::Comparison;
 use crate::metrics::findings::LabelErrors;
 use crate::metrics::goal::Goal;
@@ -259,16 +259,16 @@ impl Args {
         let judged = gathered.judged.is_scored();
         let decided = match (&self.decision.thresholds, decision.single_label, judged) {
             (_, _, false) => "labels as they were said".to_owned(),
-            (Some(path), false, _) => format!("thresholds of {}", file_name(&path.to_string_lossy())),
+            (Some(path), false, _) => format!("thresholds of {}", file_name(path)),
             (None, false, _) => format!("threshold {}", decision.threshold),
             (_, true, _) => "the best label".to_owned(),
         };
         let withheld = decision.abstain_below.map(|least| format!(", none below {least}")).unwrap_or_default();
         Subject {
-            data: gathered.files.iter().map(|file| file_name(file)).collect::<Vec<&str>>().join(", "),
+            data: gathered.files.iter().map(|file| file_name(Path::new(file))).collect::<Vec<_>>().join(", "),
             model: self.data.as_ref().map_or_else(
                 || "Ready predictions".to_owned(),
-                |_| format!("Model {}", file_name(&self.model.base.model)),
+                |_| format!("Model {}", file_name(Path::new(&self.model.base.model))),
             ),
             decision: decided + &withheld,
         }
@@ -462,11 +462,6 @@ impl Args {
         });
         Ok(metrics::findings::FitSummary::new(&fit, gathered.judged.names()))
     }
-}
-
-/// Folders are nobody's business whom a page is sent to.
-fn file_name(path: &str) -> &str {
-    std::path::Path::new(path).file_name().and_then(|name| name.to_str()).unwrap_or(path)
 }
 
 fn text_bytes(data: &Dataset) -> u64 {

@@ -13,15 +13,16 @@ use sha2::{Digest, Sha256};
 use self::options::{AugmentArgs, BackboneArgs, LabelArgs, LearningArgs, LossArgs, ScheduleArgs};
 use self::shown::Shown;
 use super::args::{BaseArgs, FieldArgs, share};
-use super::batch::differences;
 use super::eval::read_file;
+use super::facts;
 use super::terminal;
 use crate::digest::hex;
 use crate::error::Error;
-use crate::files::Lock;
+use crate::files::{Lock, file_name};
 use crate::model;
 use crate::model::{Learner, Options, Source, fresh};
-use crate::records::Defaults;
+use crate::records::labelled::distinct;
+use crate::records::{Defaults, LabelSet};
 use crate::training::augment::{Augmenter, Descriptions};
 use crate::training::card::{Card, Split};
 use crate::training::examples::{self, Example, Reading};
@@ -109,8 +110,10 @@ Exit status: 0 done; 2 wrong usage, or data or a model that cannot be used; 130 
 struct Data {
     train: Vec<Example>,
     held_out: Vec<Example>,
-    /// Tells the data from other data.
+    /// Tells the file of the data from others.
     fingerprint: String,
+    /// The same of the file of --eval.
+    eval_fingerprint: Option<String>,
 }
 
 /// Runs the command.
@@ -129,12 +132,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.check_start(&source)?;
     let learner = args.load(&source)?;
     let recipe = args.schedule.recipe(&args.loss, learner.config().architecture_type);
-    let data = args.read(&learner)?;
+    let defaults = args.labels.defaults(args.base.verbosity.quiet)?;
+    let data = args.read(&defaults, &learner)?;
     let descriptions = args.augment.descriptions()?;
     args.warn_of_unknown(&descriptions, &data.train);
+    let run = args.run_facts(&source, &defaults, &data, &descriptions)?;
     let augmenter = Augmenter::new(&data.train, args.augment.augmentation(), descriptions);
 
-    let run = args.run_facts(&source, &data)?;
     if args.is_done_already(&run)? {
         args.say(&format!("{}: done already", args.output.display()));
         return args.print_output();
@@ -166,10 +170,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     ));
     let card = Card {
         base: args.start().model,
-        data: file_name(&args.data),
+        data: file_name(&args.data).into_owned(),
         split: Split { train: data.train.len(), held_out: data.held_out.len() },
-        held_out: args.held_out.eval.as_deref().map(file_name),
-        labels: labels(&data.train),
+        held_out: args.held_out.eval.as_deref().map(|path| file_name(path).into_owned()),
+        labels: distinct(data.train.iter().flat_map(|example| example.record.labels.names())),
         recipe,
         options: args.options(),
     };
@@ -266,21 +270,8 @@ impl Args {
             return Ok(false);
         }
         let Some(done) = Folder::training(&self.output)? else { return Ok(false) };
-        self.check_same(&done, run)?;
+        facts::check_same(&self.output, &done, run)?;
         Ok(true)
-    }
-
-    /// Refuses to take one training for another.
-    fn check_same(&self, was: &Map<String, Value>, is: &Map<String, Value>) -> anyhow::Result<()> {
-        let differences = differences(was, is);
-        if !differences.is_empty() {
-            bail!(
-                "{}: cannot go on, it was begun otherwise: {}. Give what it was begun with, or --force to begin again",
-                self.output.display(),
-                differences.join("; ")
-            );
-        }
-        Ok(())
     }
 
     /// Where the training begins: a model, or the encoder of a new one.
@@ -341,21 +332,19 @@ impl Args {
     }
 
     /// Reads the data, says what is wrong with it, and holds a part out.
-    fn read(&self, learner: &Learner) -> anyhow::Result<Data> {
-        let defaults = self.labels.defaults(self.base.verbosity.quiet)?;
-        let mut hash = Sha256::new();
-        let (train, mut findings) = self.read_file(&self.data, &defaults, &mut hash)?;
+    fn read(&self, defaults: &Defaults, learner: &Learner) -> anyhow::Result<Data> {
+        let (train, mut findings, fingerprint) = self.read_file(&self.data, defaults)?;
         let train = examples::keep_fitting(train, learner, self.augment.max_labels(), &mut findings)?;
         let mut findings = vec![findings];
-        let mut of_its_own = None;
+        let (mut of_its_own, mut eval_fingerprint) = (None, None);
         if let Some(path) = &self.held_out.eval {
             // A file that lacks a label is asked about it all the same.
             let labels = defaults.labels.clone().or_else(|| examples::shared_labels(&train));
-            let (held_out, mut found) = self.read_file(path, &Defaults { labels, ..defaults }, &mut hash)?;
+            let (held_out, mut found, print) = self.read_file(path, &Defaults { labels, ..defaults.clone() })?;
             let held_out = examples::keep_fitting(held_out, learner, None, &mut found)?;
             examples::count_seen(&train, &held_out, &mut found);
             findings.push(found);
-            of_its_own = Some(held_out);
+            (of_its_own, eval_fingerprint) = (Some(held_out), Some(print));
         }
         self.tell(&findings)?;
         let (train, held_out) = match of_its_own {
@@ -365,7 +354,7 @@ impl Args {
             }
             None => (train, Vec::new()),
         };
-        Ok(Data { train, held_out, fingerprint: hex(hash) })
+        Ok(Data { train, held_out, fingerprint, eval_fingerprint })
     }
 
     /// Holds a share of the records out. They are judged with all of their labels, however few of them are drawn to
@@ -396,16 +385,13 @@ impl Args {
         Ok(())
     }
 
-    fn read_file(
-        &self,
-        path: &Path,
-        defaults: &Defaults,
-        hash: &mut Sha256,
-    ) -> anyhow::Result<(Vec<Example>, Findings)> {
+    /// The examples of a file, what is wrong with them, and what tells the file from others.
+    fn read_file(&self, path: &Path, defaults: &Defaults) -> anyhow::Result<(Vec<Example>, Findings, String)> {
         let (name, bytes) = read_file(path)?;
-        hash.update(&bytes);
+        let fingerprint = hex(Sha256::new_with_prefix(&bytes));
         let how = Reading { layout: &self.fields.layout(defaults), defaults, single_label: self.loss.single_label };
-        Ok(examples::read(&name, bytes, &how)?)
+        let (examples, findings) = examples::read(&name, bytes, &how)?;
+        Ok((examples, findings, fingerprint))
     }
 
     /// Says what was found, line by line; even to those who want quiet where it is why nothing is done.
@@ -423,16 +409,28 @@ impl Args {
     }
 
     /// Everything that the result depends on, by name.
-    fn run_facts(&self, source: &Source, data: &Data) -> anyhow::Result<Map<String, Value>> {
-        let mut facts = Map::new();
-        facts.insert("version".into(), env!("CARGO_PKG_VERSION").into());
-        facts.insert("model".into(), self.fingerprint(source)?.into());
-        facts.insert("data".into(), data.fingerprint.clone().into());
-        facts.insert("--max-length".into(), self.base.max_length.get().into());
-        for (name, value) in self.options() {
-            facts.insert(name.into(), value);
-        }
-        Ok(facts)
+    fn run_facts(
+        &self,
+        source: &Source,
+        defaults: &Defaults,
+        data: &Data,
+        descriptions: &Descriptions,
+    ) -> anyhow::Result<Map<String, Value>> {
+        let mut facts = vec![
+            ("version", json!(env!("CARGO_PKG_VERSION"))),
+            ("model", json!(self.fingerprint(source)?)),
+            ("data", json!(data.fingerprint)),
+            ("--eval", json!(data.eval_fingerprint)),
+            ("--text-field", json!(self.fields.text_field)),
+            ("--label-field", json!(self.fields.label_field)),
+            ("--list-separator", json!(self.fields.list_separator)),
+            ("--labels", json!(defaults.labels.as_deref().map(LabelSet::names))),
+            ("--label-separator", json!(defaults.label_separator)),
+            ("--descriptions", json!(hex(Sha256::new_with_prefix(format!("{descriptions:?}"))))),
+            ("--max-length", json!(self.base.max_length)),
+        ];
+        facts.extend(self.options());
+        Ok(facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
     /// What tells the model that it begins with from others.
@@ -440,9 +438,7 @@ impl Args {
         if self.backbone.backbone.is_none() {
             return self.base.fingerprint(source);
         }
-        let labels = self.label_backbone()?.map(Source::Folder);
-        let parts = std::iter::once(source).chain(&labels).map(model::fingerprint);
-        Ok(parts.collect::<crate::Result<Vec<_>>>()?.join(" "))
+        Ok(model::fingerprint(source, self.label_backbone()?.as_deref())?)
     }
 
     /// The options that shape the result, by name, as the model card shows them.
@@ -465,7 +461,7 @@ impl Args {
             return Ok(None);
         }
         let Some(kept) = Kept::read(&Keeper::path(&self.output))? else { return Ok(None) };
-        self.check_same(&kept.run, run)?;
+        facts::check_same(&self.output, &kept.run, run)?;
         let position = &kept.position;
         self.say(&format!("going on after {} steps, in epoch {}", position.steps, position.epoch + 1));
         Ok(Some(kept))
@@ -475,16 +471,4 @@ impl Args {
 /// A share of the records that leaves some to learn from.
 fn below_one(text: &str) -> Result<f64, &'static str> {
     share::<f64>(text).ok().filter(|share| *share < 1.0).ok_or("give a number from 0 to less than 1")
-}
-
-/// Every label, in order of first appearance.
-fn labels(examples: &[Example]) -> Vec<String> {
-    let mut seen = std::collections::HashSet::new();
-    let names = examples.iter().flat_map(|example| example.record.labels.names());
-    names.filter(|name| seen.insert(name.as_str())).cloned().collect()
-}
-
-/// Folders are nobody's business whom a model is sent to.
-fn file_name(path: &Path) -> String {
-    path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }

@@ -372,7 +372,8 @@ fn all_labels(records: &[Labelled]) -> Vec<String> {
     distinct(sets.into_iter().flat_map(LabelSet::names))
 }
 
-fn distinct<'a>(labels: impl Iterator<Item = &'a String>) -> Vec<String> {
+/// Every label once, in order of first appearance.
+pub fn distinct<'a>(labels: impl Iterator<Item = &'a String>) -> Vec<String> {
     let mut seen = HashSet::new();
     labels.filter(|label| seen.insert(label.as_str())).cloned().collect()
 }

@@ -4,7 +4,7 @@
 //! Source: `AugmentationConfig` and `DataAugmenter` in `data_processing.py` of `gliclass` 0.1.21: its kinds, its
 //! probabilities, its order. Where that teaches what is not true, it is done otherwise; [`Augmenter`] says where.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -87,7 +87,7 @@ struct Description {
 
 /// Synonyms and descriptions of labels.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Descriptions(HashMap<String, Description>);
+pub struct Descriptions(BTreeMap<String, Description>);
 
 impl Descriptions {
     /// Reads `{"label": {"synonyms": ["..."], "descriptions": ["..."]}}`, the reference's `label2description`.
@@ -100,7 +100,7 @@ impl Descriptions {
     }
 
     fn parse(text: &str) -> Result<Self> {
-        let descriptions: HashMap<String, Description> = serde_json::from_str(text).map_err(|error| {
+        let descriptions: BTreeMap<String, Description> = serde_json::from_str(text).map_err(|error| {
             let form = r#"{"label": {"synonyms": ["..."], "descriptions": ["..."]}}"#;
             Error::Usage(format!("{error}: write {form}"))
         })?;
@@ -113,9 +113,7 @@ impl Descriptions {
     /// The labels that are described here and are none of those of `examples`: misspelt, most likely.
     pub fn unknown<'a>(&'a self, examples: &[Example]) -> Vec<&'a str> {
         let known: HashSet<&String> = examples.iter().flat_map(|example| example.record.labels.names()).collect();
-        let mut unknown: Vec<&str> = self.0.keys().filter(|label| !known.contains(label)).map(String::as_str).collect();
-        unknown.sort_unstable();
-        unknown
+        self.0.keys().filter(|label| !known.contains(label)).map(String::as_str).collect()
     }
 }
 
