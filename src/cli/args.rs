@@ -1,6 +1,7 @@
 //! Options that several commands share. What was typed is here; what it means is built once, before any work.
 
 use std::collections::HashSet;
+use std::error::Error as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -18,7 +19,7 @@ use crate::model;
 use crate::model::hub::{self, Request};
 use crate::model::{Device, Model, Options, Overflow, Pieces, Precision, Source};
 use crate::records::{Defaults, LabelSet, RacExample, labelled, labels};
-use crate::runner::Classified;
+use crate::runner::{Classified, NO_THREAD};
 use crate::scores::{self, Decision, Thresholds};
 
 /// The name of the model inside the program.
@@ -228,6 +229,18 @@ impl BaseArgs {
     /// How many processor threads to use.
     pub fn threads(&self) -> usize {
         self.threads.map_or_else(available_threads, NonZeroUsize::get)
+    }
+
+    /// Makes these threads, and no others, share the work of loading a model, of figures and of tensor operations.
+    ///
+    /// # Errors
+    /// They cannot be started.
+    pub fn share_threads(&self) -> anyhow::Result<()> {
+        match rayon::ThreadPoolBuilder::new().num_threads(self.threads()).build_global() {
+            Err(error) if error.source().is_some() => Err(error).context(NO_THREAD),
+            // An error without a cause means that they were made already.
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Whether the model is the one inside the program.

@@ -95,6 +95,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         None => own_texts(),
     };
     let texts: Vec<String> = texts.iter().cycle().take(args.texts.get()).cloned().collect();
+    args.model.base.share_threads()?;
     let source = args.model.base.source()?;
     let start = Instant::now();
     let model = args.model.load_from(&source, false)?;

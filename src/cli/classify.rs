@@ -80,6 +80,7 @@ enum Format {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let defaults = args.labels.defaults(args.model.base.verbosity.quiet)?;
     let form = args.form(&defaults)?;
+    args.model.base.share_threads()?;
     let quiet = args.model.base.verbosity.quiet;
     if args.model.base.is_builtin() && !quiet && std::io::stderr().is_terminal() {
         terminal::say(

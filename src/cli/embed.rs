@@ -111,6 +111,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         jsonl::refuse_other(&mut input)?;
     }
     let size = input.size()?;
+    args.model.base.share_threads()?;
     let model = args.model.load(false)?;
     let model = Embedder::from(&model);
     let progress = Progress::new(size, args.model.base.verbosity.quiet).beside(&output);

@@ -29,6 +29,9 @@ const INTERRUPT_POLL: Duration = Duration::from_millis(100);
 /// enough to write many records at once where they come fast.
 const BREATH: Duration = Duration::from_millis(1);
 
+/// What is said where the system lets no more threads run.
+pub const NO_THREAD: &str = "cannot start a thread (--threads says how many)";
+
 /// What the model said about one record.
 #[derive(Debug, Clone)]
 pub struct Classified {
@@ -130,7 +133,7 @@ impl Runner<'_> {
         let queue = Arc::new(Queue::new(limits, self.threads));
         // Not a scoped thread: it may wait for input for ever, and the run may end before.
         let reader = Arc::clone(&queue);
-        let failed = |error| Error::io("cannot start a thread (--threads says how many)", error);
+        let failed = |error| Error::io(NO_THREAD, error);
         Builder::new().name("reader".into()).spawn(move || read(source, &reader)).map_err(failed)?;
         std::thread::scope(|scope| {
             let _stop = StopOnDrop(&queue);

@@ -539,3 +539,19 @@ fn without_rounds_there_are_no_intervals() {
     let shown = sandbox.gliclass(without).run().ends_with(0).stdout;
     assert!(!shown.contains("95 %") && !shown.contains("is better"), "{shown}");
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn figures_take_no_more_threads_than_they_are_given() {
+    let sandbox = Sandbox::new();
+    sandbox.write("p.jsonl", ready(8).repeat(500));
+    let mut eval =
+        sandbox.gliclass(["eval", "--predictions-from", "p.jsonl", "--threads", "1", "--bootstrap", "1000000"]).start();
+    let tasks = eval.tasks();
+    let running = || std::fs::read_dir(&tasks).map_or(0, Iterator::count);
+    eval.wait_until(|| running() > 1);
+    // Threads of a pool are started one right behind the other.
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    assert!(!eval.has_ended());
+    assert_eq!(running(), 2, "one computes, and one waits for it");
+}

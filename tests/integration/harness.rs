@@ -138,6 +138,12 @@ impl Running {
         assert!(status.unwrap().success());
     }
 
+    /// Where the system lists its threads.
+    #[cfg(target_os = "linux")]
+    pub fn tasks(&self) -> PathBuf {
+        format!("/proc/{}/task", self.child.id()).into()
+    }
+
     /// Kills it: no handler runs.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();

@@ -83,6 +83,7 @@ impl Candidate for Named {
 /// Wrong usage, or a model or file that cannot be used.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let single_label = args.decision.single_label;
+    args.model.base.share_threads()?;
     run_with(args, |args, defaults| {
         let retrieval = Retrieval::new(&args.labels, defaults)?;
         let args = args.model.clone();

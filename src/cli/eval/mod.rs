@@ -218,6 +218,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.check_model_options()?;
     args.check_files()?;
     args.check_report()?;
+    args.model.base.share_threads()?;
     let defaults = args.labels.defaults(args.model.base.verbosity.quiet)?;
     let decision = args.decision.decision(defaults.labels.as_deref())?;
     fitting::check_goal(args.fit.fit_for, decision.single_label)?;

@@ -125,9 +125,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.augment.check()?;
     let _lock = args.lock()?;
     args.check_output()?;
-    let threads = args.base.threads();
-    // Tensor operations share their work among these; an error means that there is a pool already.
-    drop(rayon::ThreadPoolBuilder::new().num_threads(threads).build_global());
+    args.base.share_threads()?;
     let source = args.find()?;
     args.check_start(&source)?;
     let learner = args.load(&source)?;
@@ -151,6 +149,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let folder = Folder::create(&args.output, base, args.new_label_model(base)?)?;
     let mut keeper = Keeper::new(&args.output, run);
     let interrupted = terminal::listen_for_interrupt()?;
+    let threads = args.base.threads();
     let mut trainer =
         Trainer::new(&learner, [&data.train, &data.held_out], &augmenter, recipe, kept.as_ref(), threads)?;
     if kept.is_none() {
