@@ -515,6 +515,20 @@ fn predictions_on_standard_output_are_alone_there() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn no_bar_is_drawn_over_predictions_on_a_terminal() {
+    let sandbox = Sandbox::new();
+    sandbox.write("d.csv", "text,label\nOne,a\nTwo,b\n");
+    let shown = |predictions| {
+        let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference/uni-electra");
+        let arguments = ["eval", "d.csv", "--model", model, "--predictions", predictions];
+        sandbox.gliclass(arguments).on_a_terminal().run().ends_with(0).stdout
+    };
+    assert!(shown("p.jsonl").contains("\u{1b}[2K"));
+    assert!(!shown("-").contains("\u{1b}["));
+}
+
+#[test]
 fn records_that_failed_are_told_and_end_with_one() {
     let sandbox = Sandbox::new();
     sandbox.write("p.jsonl", ready(10) + "{\"text\": \"y\", \"label\": \"a\", \"error\": \"too long\"}\n");

@@ -79,6 +79,22 @@ impl Program {
         let mut command = Command::new("sh");
         command.arg("-c").arg(format!("{preparation}; exec \"$0\" \"$@\""));
         command.arg(self.command.get_program()).args(self.command.get_args());
+        self.within(command)
+    }
+
+    /// Runs it on a terminal, which shows standard output and standard error alike; no argument may hold a quote.
+    #[cfg(target_os = "linux")]
+    pub fn on_a_terminal(self) -> Self {
+        let words = std::iter::once(self.command.get_program()).chain(self.command.get_args());
+        let words: Vec<String> = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect();
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]);
+        self.within(command).env("TERM", "xterm").env("NO_COLOR", "")
+    }
+
+    /// Has it run by `command`, in its folder and with its environment.
+    #[cfg(target_os = "linux")]
+    fn within(self, mut command: Command) -> Self {
         command.current_dir(self.command.get_current_dir().unwrap());
         for (name, value) in self.command.get_envs() {
             match value {

@@ -30,7 +30,7 @@ use crate::metrics::page::Subject;
 use crate::metrics::{self, Findings, Judged, Report, Resampling};
 use crate::records::Defaults;
 use crate::records::input::Input;
-use crate::records::labelled::{self, Dataset, Ready, align};
+use crate::records::labelled::{self, Ready, align};
 use crate::records::output::{Existing, Output};
 use crate::runner::{Limits, Runner};
 use crate::scores::Decision;
@@ -362,27 +362,30 @@ impl Args {
             data.form, data.truth
         ));
         let open = |path| Output::open(Some(path), Existing::Replace, &input);
-        let predictions = self.output.predictions.as_deref().map(open).transpose()?;
+        let output = self.output.predictions.as_deref().map(open).transpose()?;
         let model = self.model.load_with(&self.model.base.source()?, retrieval, decision.single_label)?;
         let model = Adapted::new(model, decision.fitted.clone());
-        let predictions = predictions.map(Predictions::begin).transpose()?;
+        let bytes = data.records.iter().map(|record| record.text.len() as u64).sum();
+        let progress = || Progress::new(Some(bytes), self.model.base.verbosity.quiet);
+        let beside = output.iter().fold(progress(), Progress::beside);
+        let predictions = output.map(Predictions::begin).transpose()?;
         let interrupted = terminal::listen_for_interrupt()?;
         let runner = Runner { threads: self.model.base.threads(), limits: Limits::default(), interrupted };
         let again = (self.output.label_order_trials > 0).then(|| data.clone());
-        let asking = |data: &Dataset, predictions| Asking {
+        let asking = |predictions, progress| Asking {
             decision: decision.clone(),
             shape: self.shape,
             defaults: defaults.clone(),
             predictions,
-            progress: Progress::new(Some(text_bytes(data)), self.model.base.verbosity.quiet),
+            progress,
         };
-        let gathered = asking(&data, predictions).run(&runner, &model, data)?;
+        let gathered = asking(predictions, beside).run(&runner, &model, data)?;
         let mut trials = None;
         if let Some(data) = again {
             let mut trial = order::Trials::new(&gathered.judged);
             for number in 0..self.output.label_order_trials {
                 let shuffled = order::shuffled(&data, self.output.seed, number);
-                let found = asking(&shuffled, None).run(&runner, &model, shuffled)?;
+                let found = asking(None, progress()).run(&runner, &model, shuffled)?;
                 if interrupted.load(Ordering::Relaxed) {
                     break;
                 }
@@ -463,10 +466,6 @@ impl Args {
         });
         Ok(metrics::findings::FitSummary::new(&fit, gathered.judged.names()))
     }
-}
-
-fn text_bytes(data: &Dataset) -> u64 {
-    data.records.iter().map(|one| one.text.len() as u64).sum()
 }
 
 /// Sets other predictions of the same records beside these.
