@@ -37,6 +37,29 @@ pub struct Verbosity {
     pub verbose: bool,
 }
 
+impl Verbosity {
+    /// Says a line, unless nothing but errors is said.
+    pub fn say(self, line: &str) {
+        if !self.quiet {
+            terminal::say(&terminal::escaped(line));
+        }
+    }
+
+    /// Says a line where more is said.
+    pub fn detail(self, line: &str) {
+        if self.verbose {
+            terminal::say(&terminal::escaped(line));
+        }
+    }
+
+    /// Says so to somebody at a terminal who is to type the input, so that nobody waits for a program that waits.
+    pub fn invite(self, input: Option<&Path>) {
+        if terminal::is_awaited(input) {
+            self.say("Reading records from the terminal; Ctrl-D ends.");
+        }
+    }
+}
+
 /// The options that were typed: those with a default, or from the environment, are not.
 ///
 /// Stands before the options that it is to know, which take themselves out of what was parsed.
@@ -191,14 +214,17 @@ impl ModelArgs {
             ..self.base.options(source)?
         };
         let model = Model::load(source, &options).with_context(|| self.base.failure())?;
-        if self.base.verbosity.verbose {
-            model.describe().iter().for_each(|line| terminal::say(&terminal::escaped(line)));
-        }
+        model.describe().iter().for_each(|line| self.base.verbosity.detail(line));
         Ok(model)
     }
 }
 
 impl BaseArgs {
+    /// Says a line, unless nothing but errors is said.
+    pub fn say(&self, line: &str) {
+        self.verbosity.say(line);
+    }
+
     /// What loading needs to know.
     ///
     /// # Errors
@@ -431,19 +457,17 @@ pub struct CandidateArgs {
 
 impl CandidateArgs {
     /// The candidate labels, if any were given; with `wordings`, lists in the file are wordings. A label that may be
-    /// meant as a file is told, unless `quiet`.
+    /// meant as a file is told.
     ///
     /// # Errors
     /// The file cannot be read, or a label is empty or given twice.
-    pub fn read(&self, wordings: bool, quiet: bool) -> anyhow::Result<Option<Arc<LabelSet>>> {
+    pub fn read(&self, wordings: bool, verbosity: Verbosity) -> anyhow::Result<Option<Arc<LabelSet>>> {
         if let [name] = &self.labels[..]
-            && !quiet
             && Path::new(name).is_file()
         {
-            let line = format!(
+            verbosity.say(&format!(
                 "note: --labels {name}: one label, though there is a file of this name: --labels-file reads it"
-            );
-            terminal::say(&terminal::escaped(&line));
+            ));
         }
         let labels = match &self.labels_file {
             Some(path) => labels::from_file(path, &self.label_separator, wordings).context("--labels-file")?,
@@ -493,21 +517,20 @@ impl LabelArgs {
     }
 
     /// What a record has that says nothing else. Examples that cannot be written, and a label that may be meant as a
-    /// file, are told, unless `quiet`.
+    /// file, are told.
     ///
     /// # Errors
     /// A file cannot be read, or a label is empty or given twice.
-    pub fn defaults(&self, quiet: bool) -> anyhow::Result<Defaults> {
+    pub fn defaults(&self, verbosity: Verbosity) -> anyhow::Result<Defaults> {
         let rac_examples: Arc<[RacExample]> =
             labels::examples_from_file(self.rac_examples.as_deref()).context("--rac-examples")?;
         let useless = rac_examples.iter().filter(|example| example.true_labels.is_empty()).count();
-        if let Some(path) = self.rac_examples.as_deref().filter(|_| useless > 0 && !quiet) {
+        if let Some(path) = self.rac_examples.as_deref().filter(|_| useless > 0) {
             let (path, count) = (path.display(), rac_examples.len());
-            let line = format!("warning: {path}: {useless} of {count} examples have no true label: left out");
-            terminal::say(&terminal::escaped(&line));
+            verbosity.say(&format!("warning: {path}: {useless} of {count} examples have no true label: left out"));
         }
         Ok(Defaults {
-            labels: self.candidates.read(self.wordings, quiet)?,
+            labels: self.candidates.read(self.wordings, verbosity)?,
             label_separator: self.candidates.label_separator.clone(),
             prompt: self.prompt.as_deref().map(Arc::from),
             examples: labels::examples_from_file(self.examples.as_deref()).context("--examples")?,

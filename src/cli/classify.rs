@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 
-use super::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs};
+use super::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs, Verbosity};
 use super::batch::forms::{check_cells, csv_values};
 use super::retrieval::Retrieval;
 use super::terminal;
@@ -78,14 +78,13 @@ enum Format {
 /// # Errors
 /// Wrong usage, or a model or file that cannot be used.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let defaults = args.labels.defaults(args.model.base.verbosity.quiet)?;
+    let verbosity = args.model.base.verbosity;
+    let defaults = args.labels.defaults(verbosity)?;
     let form = args.form(&defaults)?;
     args.model.base.share_threads()?;
-    let quiet = args.model.base.verbosity.quiet;
-    if args.model.base.is_builtin() && !quiet && std::io::stderr().is_terminal() {
-        terminal::say(
-            "The built-in model is small; a larger one labels better: --model knowledgator/gliclass-base-v3.0",
-        );
+    if args.model.base.is_builtin() && std::io::stderr().is_terminal() {
+        verbosity
+            .say("The built-in model is small; a larger one labels better: --model knowledgator/gliclass-base-v3.0");
     }
     let retrieval = Retrieval::new(&args.labels, &defaults)?;
     let model = args.model.load_with(&args.model.base.source()?, retrieval, args.decision.single_label)?;
@@ -93,8 +92,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let interrupted = terminal::listen_for_interrupt()?;
     // The table has colours of its own, and escapes what it shows.
     let out = if form.format.is_none() { Box::new(std::io::stdout().lock()) } else { display::stdout() };
-    let mut sheet = Sheet { form, out: BufWriter::new(out), count: 0, errors: 0 };
-    let source = texts(args.texts, quiet).map(move |text| text.map(|text| entry(text, &defaults)));
+    let mut sheet = Sheet { form, out: BufWriter::new(out), verbosity, count: 0, errors: 0 };
+    let source = texts(args.texts, verbosity).map(move |text| text.map(|text| entry(text, &defaults)));
     let runner = Runner { threads: args.model.base.threads(), limits: Limits::default(), interrupted };
     sheet.begin()?;
     let result = runner.run(&model, source, &mut sheet);
@@ -135,14 +134,14 @@ impl Args {
 }
 
 /// The texts of the arguments, `-` standing for the lines of standard input.
-fn texts(arguments: Vec<String>, quiet: bool) -> impl Iterator<Item = Result<Text>> + Send {
+fn texts(arguments: Vec<String>, verbosity: Verbosity) -> impl Iterator<Item = Result<Text>> + Send {
     let arguments = if arguments.is_empty() { vec!["-".to_owned()] } else { arguments };
     arguments.into_iter().flat_map(move |argument| -> Box<dyn Iterator<Item = Result<Text>> + Send> {
         if argument != "-" {
             return Box::new(std::iter::once(Ok(Text { shown: argument, is_whole: true })));
         }
-        if std::io::stdin().is_terminal() && !quiet {
-            terminal::say("Type texts, one a line; Ctrl-D ends.");
+        if std::io::stdin().is_terminal() {
+            verbosity.say("Type texts, one a line; Ctrl-D ends.");
         }
         let input = Input::open(None).and_then(|mut input| input.refuse_utf16().map(|()| input));
         match input {
@@ -279,6 +278,7 @@ impl Form {
 struct Sheet<W: Write> {
     form: Form,
     out: BufWriter<W>,
+    verbosity: Verbosity,
     count: u64,
     errors: u64,
 }
@@ -319,7 +319,7 @@ impl<W: Write> Sink<String> for Sheet<W> {
         match outcome {
             Ok(found) => {
                 if found.truncated && matches!(self.form.format, Some(Format::Csv | Format::Tsv | Format::Text)) {
-                    terminal::say(&format!("warning: text {} was cut to fit", self.count));
+                    self.verbosity.say(&format!("warning: text {} was cut to fit", self.count));
                 }
                 self.form.one(&text, &found, &mut bytes);
             }

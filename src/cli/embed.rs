@@ -101,12 +101,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let reading = jsonl::Reading {
         text_field: args.text_field.clone(),
-        defaults: args.labels.defaults(args.model.base.verbosity.quiet)?,
+        defaults: args.labels.defaults(args.model.base.verbosity)?,
     };
     let mut input = Input::open(args.input.as_deref())?;
     let existing = if args.force { Existing::Replace } else { Existing::Refuse("--force overwrites it") };
     let output = Output::open(args.output.as_deref(), existing, &input)?;
-    terminal::invite(args.input.as_deref(), args.model.base.verbosity.quiet);
+    args.model.base.verbosity.invite(args.input.as_deref());
     if !terminal::is_awaited(args.input.as_deref()) {
         jsonl::refuse_other(&mut input)?;
     }

@@ -8,7 +8,6 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, bail};
 
 use super::args::{LabelArgs, ModelArgs};
-use super::terminal;
 use crate::architectures::Vectors;
 use crate::error::{Error, Result};
 use crate::model::kept::Origin;
@@ -72,11 +71,7 @@ impl Retrieval {
         let files = args.base.fingerprint(source)?;
         let origin = Origin { files: &files, model: model.describe(), labels: self.labels.names(), texts: &texts };
         let kept = KeptVectors::of(&self.file, &origin);
-        let say = |line: String| {
-            if args.base.verbosity.verbose {
-                terminal::say(&terminal::escaped(&line));
-            }
-        };
+        let say = |line: String| args.base.verbosity.detail(&line);
         let path = kept.path().display();
         let rows = match kept.read() {
             Some(rows) => {

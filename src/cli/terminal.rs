@@ -62,13 +62,6 @@ pub fn is_awaited(input: Option<&Path>) -> bool {
     input.is_none_or(|path| path.as_os_str() == "-") && std::io::stdin().is_terminal()
 }
 
-/// Says so to somebody at a terminal who is to type the input, so that nobody waits for a program that waits.
-pub fn invite(input: Option<&Path>, quiet: bool) {
-    if is_awaited(input) && !quiet {
-        say("Reading records from the terminal; Ctrl-D ends.");
-    }
-}
-
 /// Listens for Ctrl-C and SIGTERM: the first sets the flag that is returned, the second ends the program.
 ///
 /// # Errors

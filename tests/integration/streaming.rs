@@ -97,6 +97,17 @@ fn a_text_that_is_cut_says_so() {
 }
 
 #[test]
+fn nothing_but_errors_is_said_where_that_is_wanted() {
+    let text = "word ".repeat(500);
+    let classify = |more: &[&str]| {
+        let arguments = ["classify", "--model", MODEL, "-l", "a,b", "--max-length", "32", "--format", "csv", &text];
+        Sandbox::new().gliclass(arguments.iter().chain(more)).run().ends_with(0)
+    };
+    classify(&[]).says(&["warning: text 1 was cut to fit"]);
+    assert_eq!(classify(&["--quiet"]).stderr, "");
+}
+
+#[test]
 fn a_text_of_any_size_has_the_answer_of_what_is_read_of_it() {
     let sandbox = Sandbox::new();
     let words = "football and politics, ".repeat(5_000_000 / 23);

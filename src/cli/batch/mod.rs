@@ -100,13 +100,13 @@ pub fn run_with<C: Candidate>(
     find: impl FnOnce(&Args, &Defaults) -> anyhow::Result<C>,
 ) -> anyhow::Result<ExitCode> {
     args.check()?;
-    let defaults = args.labels.defaults(args.model.base.verbosity.quiet)?;
+    let defaults = args.labels.defaults(args.model.base.verbosity)?;
     let decision = args.decision.decision(defaults.labels.as_deref())?;
     let shard = args.run.shard.map(|choice| choice.shard(|name| std::env::var(name).ok())).transpose()?;
     let mut input = Input::open(args.input.as_deref())?;
     let output = Output::open(args.output.as_deref(), args.run.existing(), &input)?;
     let format = args.format();
-    terminal::invite(args.input.as_deref(), args.model.base.verbosity.quiet);
+    args.model.base.verbosity.invite(args.input.as_deref());
     let is_looked_at = format != Format::Parquet && !terminal::is_awaited(args.input.as_deref());
     let is_nothing = is_looked_at && input.is_empty()?;
     if is_looked_at {
@@ -213,7 +213,7 @@ impl Args {
         let keeper = Keeper::open(path, size, run, kernels.clone())?;
         if keeper.kernels() != kernels {
             let before = keeper.kernels();
-            self.say(&format!(
+            self.model.base.say(&format!(
                 "warning: begun with {before} kernels, now {kernels}: scores may differ in the last digits"
             ));
         }
@@ -226,12 +226,6 @@ impl Args {
             resume::forget(anew)?;
         }
         Ok(output.begin(size)?)
-    }
-
-    fn say(&self, line: &str) {
-        if !self.model.base.verbosity.quiet {
-            terminal::say(&terminal::escaped(line));
-        }
     }
 
     fn stream<F: Form>(
@@ -255,11 +249,11 @@ impl Args {
         let errors_before = before.as_ref().map_or(0, |done| done.errors);
         if let Some(done) = &before {
             if done.complete {
-                self.say("nothing to do, all is done already");
+                self.model.base.say("nothing to do, all is done already");
                 output.keep();
                 return Ok(if errors_before > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS });
             }
-            self.say(&format!("going on after {} records", done.records));
+            self.model.base.say(&format!("going on after {} records", done.records));
         }
         let model = Adapted::new(candidate.load()?, fitted);
         let interrupted = terminal::listen_for_interrupt()?;

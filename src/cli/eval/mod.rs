@@ -219,7 +219,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.check_files()?;
     args.check_report()?;
     args.model.base.share_threads()?;
-    let defaults = args.labels.defaults(args.model.base.verbosity.quiet)?;
+    let defaults = args.labels.defaults(args.model.base.verbosity)?;
     let decision = args.decision.decision(defaults.labels.as_deref())?;
     fitting::check_goal(args.fit.fit_for, decision.single_label)?;
     let fit_file = args.fit.fit.as_deref().map(Reserved::open).transpose()?;
@@ -332,12 +332,6 @@ impl Args {
         }
     }
 
-    fn say(&self, line: &str) {
-        if !self.model.base.verbosity.quiet {
-            terminal::say(&terminal::escaped(line));
-        }
-    }
-
     /// The records with what was said of them; nothing where it was interrupted.
     fn gather(
         &self,
@@ -357,7 +351,7 @@ impl Args {
             fitting::check_truth(data.records.iter().map(|record| record.truth.len()), decision.single_label)?;
         }
         let (records, labels) = (data.records.len(), data.labels.len());
-        self.say(&format!(
+        self.model.base.say(&format!(
             "read {records} records as {}, true labels from {:?}; {labels} labels",
             data.form, data.truth
         ));
@@ -402,7 +396,7 @@ impl Args {
         let ready = Ready::read(files, &self.fields.layout(defaults), &self.ready.output_field)?;
         let (records, labels) = (ready.records.len(), ready.names.len());
         let scores = if ready.complete { "all scores" } else { "the labels that were said" };
-        self.say(&format!("read {records} records as {} with {scores}; {labels} labels", ready.form));
+        self.model.base.say(&format!("read {records} records as {} with {scores}; {labels} labels", ready.form));
         if ready.failed > 0 {
             let (count, names) = (ready.failed, names.join(", "));
             terminal::say(&terminal::escaped(&format!(
@@ -436,7 +430,7 @@ impl Args {
             (record.iter().map(|one| f64::from(one.score)).sum::<f64>() - 1.0).abs() < 1e-3
         };
         if gathered.judged.is_scored() && !decision.single_label && gathered.judged.iter().all(sums_to_one) {
-            self.say(
+            self.model.base.say(
                 "warning: the scores of every record add up to 1: were they made with --single-label? Add it here, too",
             );
         }
@@ -447,7 +441,7 @@ impl Args {
     fn warn_of_seen(&self, gathered: &Gathered, decision: &Decision) {
         let fitted = decision.fitted.as_ref().and_then(|thresholds| thresholds.fitted.as_ref());
         if fitted.is_some_and(|fitted| fitted.fingerprint == gathered.fingerprint()) {
-            self.say(
+            self.model.base.say(
                 "warning: the thresholds were fitted on these very records: expect less on others. \
                  The figures of eval --fit under \"unseen\" say how much less",
             );
@@ -457,7 +451,7 @@ impl Args {
     fn fit_to(&self, gathered: &Gathered, file: Reserved) -> anyhow::Result<metrics::findings::FitSummary> {
         let fit = fitting::fit(gathered, self.fit.fit_for, self.output.seed)?;
         fitting::write(file, &fit, gathered)?;
-        self.say(match fit.folds {
+        self.model.base.say(match fit.folds {
             0 | 1 => "warning: thresholds are fitted and judged on a single record: that says nothing about others",
             _ => {
                 "warning: thresholds are fitted and judged on the same records: of the figures of the fit, \

@@ -130,7 +130,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.check_start(&source)?;
     let learner = args.load(&source)?;
     let recipe = args.schedule.recipe(&args.loss, learner.config().architecture_type);
-    let defaults = args.labels.defaults(args.base.verbosity.quiet)?;
+    let defaults = args.labels.defaults(args.base.verbosity)?;
     let data = args.read(&defaults, &learner)?;
     let descriptions = args.augment.descriptions()?;
     args.warn_of_unknown(&descriptions, &data.train);
@@ -138,7 +138,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let augmenter = Augmenter::new(&data.train, args.augment.augmentation(), descriptions);
 
     if args.is_done_already(&run)? {
-        args.say(&format!("{}: done already", args.output.display()));
+        args.base.say(&format!("{}: done already", args.output.display()));
         return args.print_output();
     }
     let kept = args.kept(&run)?;
@@ -157,7 +157,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     // A file that is mapped cannot be replaced everywhere, and is as large as three models.
     drop(kept);
-    args.say(&format!(
+    args.base.say(&format!(
         "training {} numbers of {} on {} records, {} held out: epochs {}, steps {}; {}",
         trainer.parameters(),
         args.start().model,
@@ -180,23 +180,17 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let end = trainer.run(&mut keeper, &mut shown, interrupted);
     shown.finish();
     if end? == End::Interrupted {
-        args.say("interrupted: the state is kept, --resume goes on");
+        args.base.say("interrupted: the state is kept, --resume goes on");
         return Ok(ExitCode::from(terminal::INTERRUPT_STATUS));
     }
     folder.describe(&card.text(trainer.position()))?;
     folder.complete(keeper.run())?;
     keeper.forget()?;
-    args.say(&shown::summary(trainer.position()));
+    args.base.say(&shown::summary(trainer.position()));
     args.print_output()
 }
 
 impl Args {
-    fn say(&self, line: &str) {
-        if !self.base.verbosity.quiet {
-            terminal::say(&terminal::escaped(line));
-        }
-    }
-
     /// The folder, for scripts.
     fn print_output(&self) -> anyhow::Result<ExitCode> {
         terminal::print(&format!("{}\n", self.output.display()))?;
@@ -403,7 +397,7 @@ impl Args {
     fn warn_of_unknown(&self, descriptions: &Descriptions, examples: &[Example]) {
         let unknown = descriptions.unknown(examples);
         if !unknown.is_empty() {
-            self.say(&format!("warning: --descriptions has labels that no record has: {}", unknown.join(", ")));
+            self.base.say(&format!("warning: --descriptions has labels that no record has: {}", unknown.join(", ")));
         }
     }
 
@@ -462,7 +456,7 @@ impl Args {
         let Some(kept) = Kept::read(&Keeper::path(&self.output))? else { return Ok(None) };
         facts::check_same(&self.output, &kept.run, run)?;
         let position = &kept.position;
-        self.say(&format!("going on after {} steps, in epoch {}", position.steps, position.epoch + 1));
+        self.base.say(&format!("going on after {} steps, in epoch {}", position.steps, position.epoch + 1));
         Ok(Some(kept))
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::checkpoint::config::{Architecture, ClassTokenPooling, Pooling, ScorerType};
 use crate::checkpoint::learning::{Learning, Lora, Trains};
-use crate::cli::args;
+use crate::cli::args::{self, Verbosity};
 use crate::model::fresh::Design;
 use crate::records::Defaults;
 use crate::training::augment::{Augmentation, Descriptions};
@@ -31,13 +31,13 @@ pub(super) struct LabelArgs {
 }
 
 impl LabelArgs {
-    /// What a record has that says nothing else. A label that may be meant as a file is told, unless `quiet`.
+    /// What a record has that says nothing else. A label that may be meant as a file is told.
     ///
     /// # Errors
     /// The file cannot be read, or a label is empty or given twice.
-    pub(super) fn defaults(&self, quiet: bool) -> anyhow::Result<Defaults> {
+    pub(super) fn defaults(&self, verbosity: Verbosity) -> anyhow::Result<Defaults> {
         Ok(Defaults {
-            labels: self.candidates.read(false, quiet)?,
+            labels: self.candidates.read(false, verbosity)?,
             label_separator: self.candidates.label_separator.clone(),
             prompt: self.prompt.as_deref().map(Arc::from),
             ..Defaults::default()
