@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 
 use super::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs, Verbosity};
-use super::batch::forms::{check_cells, csv_values};
+use super::cells::{check_cells, csv_values};
 use super::retrieval::Retrieval;
 use super::terminal;
 use crate::adapted::Adapted;

@@ -9,7 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ValueEnum};
 
 use super::args::{LabelArgs, ModelArgs, OnOverflow, check_free, check_text_field};
-use super::batch::check_jsonl;
+use super::format::check_jsonl;
 use super::terminal::{self, Progress};
 use crate::architectures::Vectors;
 use crate::error::Result;

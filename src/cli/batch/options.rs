@@ -1,8 +1,7 @@
 //! What can be asked of `gliclass batch`.
 
-use std::fmt;
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::ValueEnum;
@@ -12,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::shard;
 use crate::cli::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs, check_free, check_text_field, name_of};
+use crate::cli::format::Format;
 use crate::digest::hex;
 use crate::files;
 use crate::model::kept::KeptVectors;
@@ -111,61 +111,6 @@ Examples:
 
 Exit status: 0 done; 1 some records failed; 2 wrong usage or a model or file that cannot be used;
 130 interrupted (Ctrl-C or SIGTERM; the second one stops at once).";
-
-/// The form of a file of records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    /// One JSON object a line
-    Jsonl,
-    /// Comma-separated, with a header
-    Csv,
-    /// Tab-separated, with a header
-    Tsv,
-    /// Columns, in row groups
-    Parquet,
-}
-
-impl Format {
-    /// By the ending of the name, in front of that of an archive.
-    fn of(path: &Path) -> Option<Self> {
-        let path = if Packing::of(path).is_some() { path.file_stem()?.as_ref() } else { path };
-        let ending = path.extension()?.to_str()?.to_ascii_lowercase();
-        match ending.as_str() {
-            "jsonl" | "ndjson" => Some(Self::Jsonl),
-            "csv" => Some(Self::Csv),
-            "tsv" | "tab" => Some(Self::Tsv),
-            "parquet" | "pq" => Some(Self::Parquet),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Jsonl => "JSONL",
-            Self::Csv => "CSV",
-            Self::Tsv => "TSV",
-            Self::Parquet => "Parquet",
-        })
-    }
-}
-
-/// Checks that the file of `option`, which must hold JSON lines, is not named like another form.
-///
-/// # Errors
-/// It is.
-pub(in crate::cli) fn check_jsonl(option: &str, path: &Path) -> anyhow::Result<()> {
-    match Format::of(path) {
-        Some(other) if other != Format::Jsonl => {
-            bail!(
-                "{option} {}: ends like {other}, but must be JSONL, one object a line: name another file",
-                path.display()
-            )
-        }
-        _ => Ok(()),
-    }
-}
 
 /// What becomes of a bad record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

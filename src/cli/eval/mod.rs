@@ -18,7 +18,7 @@ pub(super) use self::gather::read_file;
 use self::gather::{Asking, Gathered};
 use self::predictions::Predictions;
 use super::args::{DecisionArgs, FieldArgs, LabelArgs, ModelArgs, ShapeArgs, Typed, check_free, share};
-use super::batch::check_jsonl;
+use super::format::check_jsonl;
 use super::retrieval::Retrieval;
 use super::terminal::{self, Progress};
 use crate::adapted::Adapted;

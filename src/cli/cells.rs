@@ -1,0 +1,66 @@
+//! Predictions in the cells of CSV and TSV.
+
+use anyhow::bail;
+
+use crate::records::LabelSet;
+use crate::records::csv;
+use crate::runner::Classified;
+use crate::scores::{self, Decision};
+
+/// Checks that a cell with a list of labels can be read back.
+///
+/// # Errors
+/// Lists are written, and a label, or any number, holds what stands between two of them; or TSV cannot hold it.
+pub fn check_cells(labels: &LabelSet, decision: &Decision, separator: &str, is_tsv: bool) -> anyhow::Result<()> {
+    if let Some(label) = labels.names().iter().find(|label| is_tsv && label.contains(csv::NOT_IN_TSV)) {
+        bail!("label {label:?} holds a tab or a line break, which no cell of TSV can hold");
+    }
+    if decision.all_scores {
+        return Ok(());
+    }
+    if is_tsv && separator.contains(csv::NOT_IN_TSV) {
+        bail!("{separator:?} is a tab or a line break, which no cell of TSV can hold");
+    }
+    if separator.chars().all(|one| one.is_ascii_digit() || one == '.') {
+        bail!("{separator:?} stands inside scores, too, which it joins in a column");
+    }
+    match labels.names().iter().find(|label| hides(label, separator)) {
+        Some(label) => bail!("label {label:?} cannot be told from {separator:?}, which joins labels in a column"),
+        None => Ok(()),
+    }
+}
+
+/// Whether a separator could be found at another place than before and behind this label.
+fn hides(label: &str, separator: &str) -> bool {
+    let joined = format!("{separator}{label}{separator}");
+    let behind = separator.len() + label.len();
+    (1..behind).any(|place| joined.as_bytes()[place..].starts_with(separator.as_bytes()))
+}
+
+/// The values of the predictions' columns: every score, or the labels that hold and their scores.
+pub fn csv_values(found: &Classified, decision: &Decision, list_separator: &str) -> Vec<String> {
+    if decision.all_scores {
+        return decision.scores(&found.logits).iter().map(f32::to_string).collect();
+    }
+    let predictions = scores::decide(&found.logits, &found.labels, decision);
+    let labels: Vec<&str> = predictions.iter().map(|prediction| prediction.name(&found.labels)).collect();
+    let scores: Vec<String> = predictions.iter().map(|prediction| prediction.score.to_string()).collect();
+    vec![labels.join(list_separator), scores.join(list_separator)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_separator_is_found_only_where_it_joins() {
+        for (label, separator) in [("a|b", "|"), ("a|", "||"), ("|a", "||"), ("xab", "aba"), ("b", "aba")] {
+            assert!(hides(label, separator), "{label:?} {separator:?}");
+        }
+        for (label, separator) in
+            [("a", "|"), ("a|b", "||"), (",b", "||"), ("a, b", "; "), ("a;", "; "), ("axx", "aba"), ("é", "è")]
+        {
+            assert!(!hides(label, separator), "{label:?} {separator:?}");
+        }
+    }
+}

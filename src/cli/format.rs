@@ -1,0 +1,64 @@
+//! The form of a file of records.
+
+use std::fmt;
+use std::path::Path;
+
+use anyhow::bail;
+use clap::ValueEnum;
+
+use crate::records::input::Packing;
+
+/// The form of a file of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// One JSON object a line
+    Jsonl,
+    /// Comma-separated, with a header
+    Csv,
+    /// Tab-separated, with a header
+    Tsv,
+    /// Columns, in row groups
+    Parquet,
+}
+
+impl Format {
+    /// By the ending of the name, in front of that of an archive.
+    pub fn of(path: &Path) -> Option<Self> {
+        let path = if Packing::of(path).is_some() { path.file_stem()?.as_ref() } else { path };
+        let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+        match ending.as_str() {
+            "jsonl" | "ndjson" => Some(Self::Jsonl),
+            "csv" => Some(Self::Csv),
+            "tsv" | "tab" => Some(Self::Tsv),
+            "parquet" | "pq" => Some(Self::Parquet),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Jsonl => "JSONL",
+            Self::Csv => "CSV",
+            Self::Tsv => "TSV",
+            Self::Parquet => "Parquet",
+        })
+    }
+}
+
+/// Checks that the file of `option`, which must hold JSON lines, is not named like another form.
+///
+/// # Errors
+/// It is.
+pub fn check_jsonl(option: &str, path: &Path) -> anyhow::Result<()> {
+    match Format::of(path) {
+        Some(other) if other != Format::Jsonl => {
+            bail!(
+                "{option} {}: ends like {other}, but must be JSONL, one object a line: name another file",
+                path.display()
+            )
+        }
+        _ => Ok(()),
+    }
+}
