@@ -100,11 +100,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     // What failed is the first error to tell; what came before it is whole JSON all the same.
     let ended = sheet.end();
     result.and(ended)?;
-    Ok(match (interrupted.load(Ordering::Relaxed), sheet.errors) {
-        (true, _) => ExitCode::from(terminal::INTERRUPT_STATUS),
-        (_, 0) => ExitCode::SUCCESS,
-        _ => ExitCode::from(1),
-    })
+    Ok(terminal::status(interrupted.load(Ordering::Relaxed), sheet.errors > 0))
 }
 
 impl Args {

@@ -122,11 +122,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     writer.progress.finish();
     let finished = writer.output.finish();
     result.and(finished)?;
-    Ok(match (interrupted.load(Ordering::Relaxed), writer.progress.errors()) {
-        (true, _) => ExitCode::from(terminal::INTERRUPT_STATUS),
-        (_, 0) => ExitCode::SUCCESS,
-        _ => ExitCode::from(1),
-    })
+    Ok(terminal::status(interrupted.load(Ordering::Relaxed), writer.progress.errors() > 0))
 }
 
 /// The output as it is written.

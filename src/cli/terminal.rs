@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -22,6 +23,15 @@ const DRAWS: u8 = 10;
 
 /// The exit status of a run that was interrupted.
 pub const INTERRUPT_STATUS: u8 = 130;
+
+/// The exit status of a run over records that came as far as it could.
+pub fn status(was_interrupted: bool, has_errors: bool) -> ExitCode {
+    match (was_interrupted, has_errors) {
+        (true, _) => ExitCode::from(INTERRUPT_STATUS),
+        (false, true) => ExitCode::FAILURE,
+        (false, false) => ExitCode::SUCCESS,
+    }
+}
 
 /// Says a line on standard error. Nobody may be there to read it any more: that ends no work.
 pub fn say(line: &str) {

@@ -21,7 +21,7 @@ use super::terminal::{self, Progress};
 use crate::adapted::Adapted;
 use crate::classifier::Classifier;
 use crate::error::Error;
-use crate::model::Device;
+use crate::model;
 use crate::records::input::{Input, Packing};
 use crate::records::output::{Output, Sheet};
 #[cfg(feature = "parquet")]
@@ -30,7 +30,6 @@ use crate::records::shard::{Shard, Until};
 use crate::records::{Defaults, Source, csv, jsonl};
 use crate::runner::{Limits, Runner};
 use crate::scores::Thresholds;
-use crate::{kernels, model};
 
 mod forms;
 mod options;
@@ -115,7 +114,7 @@ pub fn run_with<C: Candidate>(
         if format == Format::Jsonl { jsonl::refuse_other(&mut input)? } else { input.refuse_utf16()? }
     }
     let candidate = find(&args, &defaults)?;
-    let keeper = args.keeper(&candidate, args.settings(&defaults, &decision), shard, &input, &output)?;
+    let keeper = args.keeper(&output, || args.facts(&candidate, &defaults, &decision, shard, &input))?;
     let fitted = decision.fitted.clone();
     #[cfg(feature = "parquet")]
     if format == Format::Parquet {
@@ -186,26 +185,15 @@ impl Args {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// The state of a run with these settings that can be gone on with, if that is wanted.
+    /// The state of a run with these facts that can be gone on with, if that is wanted.
     fn keeper(
         &self,
-        candidate: &impl Candidate,
-        mut run: Map<String, Value>,
-        shard: Option<Shard>,
-        input: &Input,
         output: &Output,
+        facts: impl FnOnce() -> anyhow::Result<Map<String, Value>>,
     ) -> anyhow::Result<Option<Keeper>> {
         let Some(path) = self.output.as_deref().filter(|_| self.run.resume) else { return Ok(None) };
         let size = output.size()?.with_context(|| format!("{}: --resume needs a file as --output", path.display()))?;
-        run.insert("--shard".into(), shard.map(|shard| shard.to_string()).into());
-        run.insert("the input".into(), input.fingerprint()?);
-        run.insert("the model".into(), candidate.fingerprint()?.into());
-        run.insert("the version of gliclass".into(), env!("CARGO_PKG_VERSION").into());
-        let processor = kernels::isa().map_err(Error::Usage)?.name();
-        let kernels = match self.model.base.device {
-            Device::Auto | Device::Cpu => processor.to_owned(),
-            gpu => format!("{processor} and {gpu:?}"),
-        };
+        let (run, kernels) = (facts()?, self.kernels()?);
         if self.run.force {
             return Ok(Some(Keeper::begin(path, run, kernels)));
         }
@@ -237,20 +225,13 @@ impl Args {
         let size = range.as_ref().map_or(size, |range| Some(range.end - range.start));
         let (start, end) = range.map_or((0, None), |range| (range.start, Some(range.end)));
         source.seek_record(start)?;
-        let mut before = None;
-        if let Some(keeper) = &mut keeper {
-            keeper.take_up(&mut source)?;
-            if keeper.done().output > 0 && !keeper.done().complete {
-                keeper.go_on(&mut form)?;
-            }
-            before = Some(keeper.done().clone()).filter(|done| done.records > 0 || done.complete);
-        }
+        let before = keeper.as_mut().map(|keeper| keeper.resume(&mut source, &mut form)).transpose()?.flatten();
         let errors_before = before.as_ref().map_or(0, |done| done.errors);
         if let Some(done) = &before {
             if done.complete {
                 self.model.base.say("nothing to do, all is done already");
                 output.keep();
-                return Ok(if errors_before > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS });
+                return Ok(terminal::status(false, errors_before > 0));
             }
             self.model.base.say(&format!("going on after {} records", done.records));
         }
@@ -272,16 +253,12 @@ impl Args {
         let ended = writer.end(result.is_ok() && !was_interrupted);
         let result = result.and(ended);
         writer.progress.finish();
-        match result {
-            Err(error @ Error::Record(_)) => {
-                terminal::say(&format!("error: {}", terminal::escaped(&error.to_string())));
-                Ok(ExitCode::FAILURE)
-            }
-            Err(error) => Err(error.into()),
-            Ok(()) if was_interrupted => Ok(ExitCode::from(terminal::INTERRUPT_STATUS)),
-            Ok(()) if errors_before + writer.progress.errors() > 0 => Ok(ExitCode::FAILURE),
-            Ok(()) => Ok(ExitCode::SUCCESS),
+        if let Err(error @ Error::Record(_)) = &result {
+            terminal::say(&format!("error: {}", terminal::escaped(&error.to_string())));
+            return Ok(ExitCode::FAILURE);
         }
+        result?;
+        Ok(terminal::status(was_interrupted, errors_before + writer.progress.errors() > 0))
     }
 }
 

@@ -9,14 +9,18 @@ use clap::builder::NonEmptyStringValueParser;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::shard;
+use super::{Candidate, shard};
 use crate::cli::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs, check_free, check_text_field, name_of};
 use crate::cli::format::Format;
 use crate::digest::hex;
+use crate::error::Error;
 use crate::files;
+use crate::kernels;
+use crate::model::Device;
 use crate::model::kept::KeptVectors;
-use crate::records::input::Packing;
+use crate::records::input::{Input, Packing};
 use crate::records::output::Existing;
+use crate::records::shard::Shard;
 use crate::records::{Defaults, LabelSet};
 use crate::scores::Decision;
 
@@ -207,8 +211,34 @@ impl Args {
         Ok(())
     }
 
+    /// Everything that the output depends on, by name.
+    pub(super) fn facts(
+        &self,
+        candidate: &impl Candidate,
+        defaults: &Defaults,
+        decision: &Decision,
+        shard: Option<Shard>,
+        input: &Input,
+    ) -> anyhow::Result<Map<String, Value>> {
+        let mut facts = self.settings(defaults, decision);
+        facts.insert("--shard".into(), shard.map(|shard| shard.to_string()).into());
+        facts.insert("the input".into(), input.fingerprint()?);
+        facts.insert("the model".into(), candidate.fingerprint()?.into());
+        facts.insert("the version of gliclass".into(), env!("CARGO_PKG_VERSION").into());
+        Ok(facts)
+    }
+
+    /// What the scores are computed with, which may change their last digits.
+    pub(super) fn kernels(&self) -> anyhow::Result<String> {
+        let processor = kernels::isa().map_err(Error::Usage)?.name();
+        Ok(match self.model.base.device {
+            Device::Auto | Device::Cpu => processor.to_owned(),
+            gpu => format!("{processor} and {gpu:?}"),
+        })
+    }
+
     /// Every option that the output depends on, with its value.
-    pub(super) fn settings(&self, defaults: &Defaults, decision: &Decision) -> Map<String, Value> {
+    fn settings(&self, defaults: &Defaults, decision: &Decision) -> Map<String, Value> {
         let digest = |text: String| hex(Sha256::new_with_prefix(text));
         let shaped = |labels: &LabelSet| {
             let names: Vec<Value> = labels.names().iter().map(|name| name.as_str().into()).collect();

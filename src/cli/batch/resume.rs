@@ -128,13 +128,27 @@ impl Keeper {
         &self.state.kernels
     }
 
+    /// Brings `source`, which stands at the first record of the run, and `form` to where the run came; says how far
+    /// that is, where it is not the beginning.
+    ///
+    /// # Errors
+    /// The input cannot be read, or is another; or the state is not of an output of this form.
+    pub(super) fn resume(&mut self, source: &mut impl Source, form: &mut impl Form) -> anyhow::Result<Option<Done>> {
+        self.take_up(source)?;
+        let done = self.done().clone();
+        if done.output > 0 && !done.complete {
+            self.go_on(form)?;
+        }
+        Ok((done.records > 0 || done.complete).then_some(done))
+    }
+
     /// Brings `source`, which stands at the first record of the run, to where the run came.
     ///
     /// A file is gone on with at its byte; of anything else every record is read again, and must be the same.
     ///
     /// # Errors
     /// The input cannot be read, or is another.
-    pub(super) fn take_up(&mut self, source: &mut impl Source) -> Result<()> {
+    fn take_up(&mut self, source: &mut impl Source) -> Result<()> {
         let done = &self.state.done;
         if source.is_seekable() {
             return if done.records > 0 { source.seek(done.input) } else { Ok(()) };
@@ -154,6 +168,15 @@ impl Keeper {
         Ok(())
     }
 
+    /// Brings `form` to where the run came.
+    ///
+    /// # Errors
+    /// The state is not of an output of this form.
+    fn go_on(&self, form: &mut impl Form) -> anyhow::Result<()> {
+        let damaged = || format!("{}: not the state of this output: --force begins again", self.path.display());
+        form.go_on(&self.state.done.footer, self.state.done.output).with_context(damaged)
+    }
+
     /// One more place of the input is in the output.
     pub(super) fn pass(&mut self, raw: &impl Raw, failed: bool) {
         let done = &mut self.state.done;
@@ -168,15 +191,6 @@ impl Keeper {
     /// Whether there is something to save, and it is time to.
     pub(super) fn is_due(&self) -> bool {
         self.state.done.records > self.saved_records && self.pace.is_due()
-    }
-
-    /// Brings `form` to where the run came.
-    ///
-    /// # Errors
-    /// The state is not of an output of this form.
-    pub(super) fn go_on(&self, form: &mut impl Form) -> anyhow::Result<()> {
-        let damaged = || format!("{}: not the state of this output: --force begins again", self.path.display());
-        form.go_on(&self.state.done.footer, self.state.done.output).with_context(damaged)
     }
 
     /// Saves that all which was passed is in the first `output` bytes, once `sync` has brought them to the disk and
