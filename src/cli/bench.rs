@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -38,9 +38,6 @@ const MATRIX: [usize; 3] = [1024, 768, 3072];
 /// How long the matrix rate is measured, and how often at least.
 const MATRIX_TIME: Duration = Duration::from_millis(300);
 const MATRIX_ROUNDS: usize = 3;
-
-/// Nothing is lost when a measurement is ended: Ctrl-C does it at once.
-static NEVER: AtomicBool = AtomicBool::new(false);
 
 /// Measure how fast a model runs on this machine, and where its time goes
 ///
@@ -231,7 +228,8 @@ impl Bench<'_> {
         let defaults = Defaults { labels: Some(Arc::clone(labels)), ..Defaults::default() };
         let entry = |text: &String| Entry { raw: (), bytes: text.len(), record: defaults.record(text.clone()) };
         let entries: Vec<_> = texts.iter().map(|text| Ok(entry(text))).collect();
-        let runner = Runner { threads: self.threads, limits: Limits::default(), interrupted: &NEVER };
+        // Nothing is lost when a measurement is ended: Ctrl-C does it at once.
+        let runner = Runner { threads: self.threads, limits: Limits::default(), interrupted: None };
         let mut tokens = 0;
         let start = Instant::now();
         runner.run(classifier, entries.into_iter(), &mut |(), outcome: Result<Classified>| {

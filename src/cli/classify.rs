@@ -94,7 +94,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let out = if form.format.is_none() { Box::new(std::io::stdout().lock()) } else { display::stdout() };
     let mut sheet = Sheet { form, out: BufWriter::new(out), verbosity, count: 0, errors: 0 };
     let source = texts(args.texts, verbosity).map(move |text| text.map(|text| entry(text, &defaults)));
-    let runner = Runner { threads: args.model.base.threads(), limits: Limits::default(), interrupted };
+    let runner =
+        Runner { threads: args.model.base.threads(), limits: Limits::default(), interrupted: Some(interrupted) };
     sheet.begin()?;
     let result = runner.run(&model, source, &mut sheet);
     // What failed is the first error to tell; what came before it is whole JSON all the same.

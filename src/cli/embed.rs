@@ -117,7 +117,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let progress = Progress::new(size, args.model.base.verbosity.quiet).beside(&output);
     let mut writer = Writer { output: output.begin(0)?, progress };
     let interrupted = terminal::listen_for_interrupt()?;
-    let runner = Runner { threads: args.model.base.threads(), limits: Limits::default(), interrupted };
+    let runner =
+        Runner { threads: args.model.base.threads(), limits: Limits::default(), interrupted: Some(interrupted) };
     let result = runner.run(&model, jsonl::Reader::new(input.stream, &input.name, reading), &mut writer);
     writer.progress.finish();
     let finished = writer.output.finish();

@@ -3,7 +3,6 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, bail};
 
@@ -93,8 +92,6 @@ impl Retrieval {
 
     /// One row for each text, one behind the other.
     fn vectors(&self, model: &Model, texts: Vec<String>, threads: usize) -> anyhow::Result<Vec<f32>> {
-        // Nothing is lost with them yet: Ctrl-C ends the program at once.
-        static GO_ON: AtomicBool = AtomicBool::new(false);
         let labels = Arc::clone(&self.labels);
         let entries = texts
             .into_iter()
@@ -111,7 +108,8 @@ impl Retrieval {
             rows.extend(unit(&vectors.text));
             Ok(())
         };
-        let runner = Runner { threads, limits: Limits::default(), interrupted: &GO_ON };
+        // Nothing is lost with them yet: Ctrl-C ends the program at once.
+        let runner = Runner { threads, limits: Limits::default(), interrupted: None };
         runner.run(&Embedder::from(model), entries, &mut add)?;
         Ok(rows)
     }

@@ -12,7 +12,7 @@ mod tasks;
 mod tests;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Builder;
 use std::time::Duration;
 
@@ -112,8 +112,8 @@ pub struct Runner<'a> {
     pub threads: usize,
     /// How much is held, and how it is cut.
     pub limits: Limits,
-    /// Set from outside to stop: nothing more is read, what was begun is finished and written.
-    pub interrupted: &'a AtomicBool,
+    /// Set from outside to stop, where anybody may: nothing more is read, what was begun is finished and written.
+    pub interrupted: Option<&'a AtomicBool>,
 }
 
 impl Runner<'_> {
@@ -171,11 +171,12 @@ fn work<R>(classifier: &impl Classifier, queue: &Queue<R>) {
     }
 }
 
-fn write<R>(queue: &Queue<R>, interrupted: &AtomicBool, sink: &mut impl Sink<R>) -> Result<()> {
+fn write<R>(queue: &Queue<R>, interrupted: Option<&AtomicBool>, sink: &mut impl Sink<R>) -> Result<()> {
     let (mut written, mut shown) = (Held::default(), true);
     loop {
         let patience = if shown { INTERRUPT_POLL } else { BREATH };
-        let handful = queue.handful(written, patience, interrupted);
+        let is_interrupted = interrupted.is_some_and(|flag| flag.load(Ordering::Relaxed));
+        let handful = queue.handful(written, patience, is_interrupted);
         written = handful.held;
         for outcome in handful.outcomes {
             shown = false;

@@ -1,7 +1,6 @@
 //! What the threads of a run share: what was read, what is to be computed, what is to be written.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -263,14 +262,14 @@ impl<R> Queue<R> {
     }
 
     /// Gives the room of `written` back and takes the next outcomes; waits for the first at most for `patience`.
-    pub(super) fn handful(&self, written: Held, patience: Duration, interrupted: &AtomicBool) -> Handful<R> {
+    pub(super) fn handful(&self, written: Held, patience: Duration, is_interrupted: bool) -> Handful<R> {
         let mut state = self.lock();
         state.held.records -= written.records;
         state.held.bytes -= written.bytes;
         if std::mem::take(&mut state.reader_waits) {
             self.room.notify_one();
         }
-        if interrupted.load(Ordering::Relaxed) {
+        if is_interrupted {
             state.interrupt();
         }
         let mut handful = state.handful();

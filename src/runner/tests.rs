@@ -1,7 +1,7 @@
 //! Order, bounds, faults and interrupts of a run, with a classifier that only counts.
 #![allow(clippy::unwrap_used)]
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc;
 
 use proptest::prelude::*;
@@ -9,8 +9,6 @@ use proptest::prelude::*;
 use super::*;
 use crate::classifier::Encoded;
 use crate::records::{Defaults, Record};
-
-static NEVER: AtomicBool = AtomicBool::new(false);
 
 /// One token a byte; the logit is the number of bytes. Some texts misbehave.
 struct Fake;
@@ -59,7 +57,7 @@ fn run_with(threads: usize, limits: Limits, texts: &[String]) -> (Vec<String>, R
         });
         Ok(())
     };
-    let result = Runner { threads, limits, interrupted: &NEVER }.run(&Fake, source.into_iter(), &mut sink);
+    let result = Runner { threads, limits, interrupted: None }.run(&Fake, source.into_iter(), &mut sink);
     (lines, result)
 }
 
@@ -136,7 +134,7 @@ fn an_error_of_the_source_ends_the_run_after_what_came_before() {
         seen.push(raw);
         Ok(())
     };
-    let runner = Runner { threads: 2, limits: small(), interrupted: &NEVER };
+    let runner = Runner { threads: 2, limits: small(), interrupted: None };
     let error = runner.run(&Fake, source.into_iter(), &mut sink).unwrap_err();
     assert_eq!(error.to_string(), "torn");
     assert_eq!(seen, ["one"]);
@@ -150,7 +148,7 @@ fn an_error_of_the_sink_ends_an_endless_run() {
         if count == 100 { Err(Error::Usage("full".into())) } else { Ok(()) }
     };
     let source = std::iter::repeat_with(|| Ok(entry("again")));
-    let error = Runner { threads: 2, limits: small(), interrupted: &NEVER }.run(&Fake, source, &mut sink);
+    let error = Runner { threads: 2, limits: small(), interrupted: None }.run(&Fake, source, &mut sink);
     assert_eq!(error.unwrap_err().to_string(), "full");
 }
 
@@ -168,7 +166,7 @@ fn no_more_is_held_than_the_limit_says() {
         assert!(READ.load(Ordering::SeqCst) <= written + small().records + 1);
         Ok(())
     };
-    Runner { threads: 2, limits: small(), interrupted: &NEVER }.run(&Fake, source, &mut sink).unwrap();
+    Runner { threads: 2, limits: small(), interrupted: None }.run(&Fake, source, &mut sink).unwrap();
     assert_eq!(written, 500);
 }
 
@@ -196,7 +194,7 @@ fn an_answer_does_not_wait_for_more_input() {
     let (out, answers) = mpsc::channel();
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            let runner = Runner { threads: 2, limits: Limits::default(), interrupted: &NEVER };
+            let runner = Runner { threads: 2, limits: Limits::default(), interrupted: None };
             runner.run(&Fake, source.into_iter(), &mut Flushed { waiting: Vec::new(), out }).unwrap();
         });
         for text in ["one", "two", "three"] {
@@ -218,7 +216,7 @@ fn an_interrupt_ends_a_run_whose_input_stalls() {
         INTERRUPTED.store(true, Ordering::Relaxed);
         Ok(())
     };
-    let runner = Runner { threads: 2, limits: small(), interrupted: &INTERRUPTED };
+    let runner = Runner { threads: 2, limits: small(), interrupted: Some(&INTERRUPTED) };
     runner.run(&Fake, source.into_iter(), &mut sink).unwrap();
     assert_eq!(seen, ["one"]);
     drop(questions);
@@ -247,7 +245,7 @@ fn an_interrupt_waits_only_for_what_is_being_computed() {
         seen.push(raw);
         Ok(())
     };
-    Runner { threads: 1, limits: small(), interrupted: &INTERRUPTED }.run(&slow, source, &mut sink).unwrap();
+    Runner { threads: 1, limits: small(), interrupted: Some(&INTERRUPTED) }.run(&slow, source, &mut sink).unwrap();
     assert!(slow.0.into_inner() < 4, "what no worker had begun was computed");
     assert!(seen.len() < 4 && seen.iter().enumerate().all(|(at, raw)| raw.ends_with(&format!("{at:03}"))), "{seen:?}");
 }
@@ -307,7 +305,7 @@ fn a_worker_computes_in_the_order_of_the_input() {
     let seen = Seen(std::sync::Mutex::default());
     let source: Vec<_> = [2, 9, 1, 5].into_iter().map(|length| Ok(entry(&"x".repeat(length)))).collect();
     let limits = Limits { batch_tokens: 6, ..small() };
-    Runner { threads: 1, limits, interrupted: &NEVER }.run(&seen, source.into_iter(), &mut |_, _| Ok(())).unwrap();
+    Runner { threads: 1, limits, interrupted: None }.run(&seen, source.into_iter(), &mut |_, _| Ok(())).unwrap();
     assert_eq!(seen.0.into_inner().unwrap(), [2, 9, 1, 5]);
 }
 
@@ -327,7 +325,7 @@ fn a_lone_batch_has_all_the_threads() {
         seen.push(found?.logits[0]);
         Ok(())
     };
-    let runner = Runner { threads: 5, limits: Limits::default(), interrupted: &NEVER };
+    let runner = Runner { threads: 5, limits: Limits::default(), interrupted: None };
     runner.run(&Threads, std::iter::once(Ok(entry("one"))), &mut sink).unwrap();
     assert_eq!(seen, [5.0]);
 }

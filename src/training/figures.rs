@@ -89,7 +89,8 @@ pub fn judge(
     };
     // The thread that reads may outlive this function.
     let owned = examples.to_vec();
-    Runner { threads, limits: Limits::default(), interrupted }.run(model, owned.into_iter().map(entry), &mut sink)?;
+    let runner = Runner { threads, limits: Limits::default(), interrupted: Some(interrupted) };
+    runner.run(model, owned.into_iter().map(entry), &mut sink)?;
     if interrupted.load(Ordering::Relaxed) {
         return Ok(None);
     }

@@ -246,7 +246,8 @@ impl Args {
         let output = self.begin(output, written)?;
         let mut writer = Writer { form, output, keeper, input_name, on_error: self.on_error, progress };
         writer.begin(has_header && written == 0)?;
-        let runner = Runner { threads: self.model.base.threads(), limits: Limits::default(), interrupted };
+        let runner =
+            Runner { threads: self.model.base.threads(), limits: Limits::default(), interrupted: Some(interrupted) };
         let result = runner.run(&model, Until::new(source, end), &mut writer);
         let was_interrupted = interrupted.load(Ordering::Relaxed);
         // Where the run failed, what can still be written is; the first error is the one to tell.

@@ -229,8 +229,6 @@ impl Row {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
-
     use super::*;
     use crate::classifier::Encoded;
     use crate::records::output::{Existing, Output};
@@ -271,8 +269,7 @@ mod tests {
 
     fn asked(name: &str, text: &str, decision: &Decision, predictions: Option<Predictions>) -> Result<Gathered> {
         let data = labelled::read(name, text.into(), &layout())?;
-        let interrupted = AtomicBool::new(false);
-        let runner = Runner { threads: 2, limits: Limits::default(), interrupted: &interrupted };
+        let runner = Runner { threads: 2, limits: Limits::default(), interrupted: None };
         let shape = ShapeArgs { logits: false, hierarchical: false };
         let progress = Progress::new(None, true);
         Asking { decision: decision.clone(), shape, defaults: Defaults::default(), predictions, progress }

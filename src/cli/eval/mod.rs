@@ -364,7 +364,8 @@ impl Args {
         let beside = output.iter().fold(progress(), Progress::beside);
         let predictions = output.map(Predictions::begin).transpose()?;
         let interrupted = terminal::listen_for_interrupt()?;
-        let runner = Runner { threads: self.model.base.threads(), limits: Limits::default(), interrupted };
+        let runner =
+            Runner { threads: self.model.base.threads(), limits: Limits::default(), interrupted: Some(interrupted) };
         let again = (self.output.label_order_trials > 0).then(|| data.clone());
         let asking = |predictions, progress| Asking {
             decision: decision.clone(),
