@@ -11,10 +11,10 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// An error of the library. The message says what, where and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file could not be read or written.
+    /// The system refused something: most often to read or write a file.
     #[error("{}: {source}", path.display())]
     Io {
-        /// The file.
+        /// The file, perhaps with a line of it, or what else was refused.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,

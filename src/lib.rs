@@ -3,8 +3,8 @@
 //! The way of the data, one type for each stage:
 //!
 //! ```text
-//! Record -> Prompt -> Encoded -> Batch -> Hidden -> Logits -> Scores -> Prediction
-//! records   encode    encode     runner   backbones heads     scores    scores
+//! Record  -> Prompt -> Tokens -> Encoded    -> Logits        -> Classified -> Prediction
+//! records    encode    encode    classifier    architectures    runner        scores
 //! ```
 //!
 //! Imports run one way, from the left to the right (`tests/integration/imports.rs` has the whole table):
