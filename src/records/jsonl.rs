@@ -553,6 +553,19 @@ mod tests {
     }
 
     #[test]
+    fn an_example_may_name_its_labels_in_two_ways() {
+        let labels = |example: &str| {
+            let line = format!(r#"{{"text":"a","examples":[{{"text":"e",{example}}}]}}"#);
+            read(line.as_bytes())[0].record.as_ref().unwrap().examples[0].labels.clone()
+        };
+        assert_eq!(labels(r#""true_labels":["x"]"#), ["x"]);
+        assert_eq!(labels(r#""labels":["x"],"true_labels":["y"]"#), ["x"]);
+        assert_eq!(labels(r#""true_labels":["y"],"labels":["x"],"more":1.5"#), ["x"]);
+        let neither = error(r#"{"text":"a","examples":[{"text":"e"}]}"#);
+        assert!(neither.starts_with("field \"examples\": missing field `labels`"), "{neither}");
+    }
+
+    #[test]
     fn like_labels_are_shared() {
         let line = "{\"text\":\"a\",\"labels\":[\"x\"]}\n";
         let entries = read(line.repeat(2).as_bytes());

@@ -15,6 +15,8 @@ pub mod parquet;
 mod rows;
 pub mod shard;
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use sha2::Sha256;
 
 use crate::error::{Error, Result};
@@ -60,7 +62,7 @@ pub struct Entry<R> {
 }
 
 /// A point between two records of an input: the next one begins here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, Deserialize)]
 pub struct Place {
     /// The line, or the row, from 1.
     pub line: u64,
@@ -153,17 +155,28 @@ fn no_labels() -> Error {
 }
 
 /// A few-shot example.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Example {
     /// The example's text.
     pub text: String,
     /// Its true labels.
-    #[serde(alias = "true_labels")]
+    #[serde(flatten, deserialize_with = "labels_of_example")]
     pub labels: Vec<String>,
 }
 
+/// The labels of an example, whose field may have either name; where there are both, the reference takes the first.
+fn labels_of_example<'de, D: Deserializer<'de>>(example: D) -> std::result::Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    struct Labels {
+        labels: Option<Vec<String>>,
+        true_labels: Option<Vec<String>>,
+    }
+    let Labels { labels, true_labels } = Labels::deserialize(example)?;
+    labels.or(true_labels).ok_or_else(|| D::Error::missing_field("labels"))
+}
+
 /// A retrieval-augmented example.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct RacExample {
     /// The example's text.
     pub text: String,
