@@ -28,6 +28,8 @@ struct Config {
     global_attn_every_n_layers: usize,
     #[serde(default = "local_attention")]
     local_attention: usize,
+    /// Half of `local_attention`, which it goes before.
+    sliding_window: Option<usize>,
     #[serde(default)]
     embedding_dropout: f32,
     #[serde(default)]
@@ -53,6 +55,8 @@ enum LayerType {
 struct RopeParameters {
     full_attention: Option<rope::Parameters>,
     sliding_attention: Option<rope::Parameters>,
+    /// YaRN's: the reference looks for it here, not among the settings of a kind.
+    truncate: Option<bool>,
 }
 
 fn gelu() -> String {
@@ -80,20 +84,41 @@ impl Config {
         }
     }
 
+    /// How far a layer that sees what is near sees to each side.
+    fn reach(&self) -> usize {
+        self.sliding_window.unwrap_or(self.local_attention / 2)
+    }
+
+    /// The settings of rotary positions of the layers of this kind, where there are any.
+    fn rope(&self, kind: LayerType) -> std::result::Result<Option<rope::Parameters>, String> {
+        match (&self.rope_parameters, &self.rope_scaling) {
+            (Some(_), Some(_)) => Err("rope_scaling beside rope_parameters is not supported: write its settings into \
+                                       full_attention and sliding_attention of rope_parameters"
+                .into()),
+            (Some(parameters), None) => {
+                let own = match kind {
+                    LayerType::FullAttention => &parameters.full_attention,
+                    LayerType::SlidingAttention => &parameters.sliding_attention,
+                };
+                Ok(own.as_ref().map(|own| own.with_truncate(parameters.truncate)))
+            }
+            (None, Some(scaling)) if scaling.has_only_old_type() => {
+                Err("rope_scaling has a \"type\", which transformers 5 does not read here: call it \"rope_type\""
+                    .into())
+            }
+            (None, scaling) => Ok(scaling.as_ref().map(|scaling| scaling.with_truncate(None))),
+        }
+    }
+
     /// Rotary positions of the layers of this kind.
     fn rotations(&self, kind: LayerType) -> std::result::Result<Rotations, String> {
-        let parameters = self.rope_parameters.as_ref().and_then(|parameters| match kind {
-            LayerType::FullAttention => parameters.full_attention.as_ref(),
-            LayerType::SlidingAttention => parameters.sliding_attention.as_ref(),
-        });
-        let parameters = parameters.or(self.rope_scaling.as_ref());
         let theta = match kind {
             LayerType::FullAttention => self.global_rope_theta.unwrap_or(160_000.0),
             LayerType::SlidingAttention => self.local_rope_theta.unwrap_or(10_000.0),
         };
         let heads = self.num_attention_heads;
         let head_dim = self.hidden_size.checked_div(heads).unwrap_or(0);
-        let turning = rope::turning(parameters, theta, head_dim, self.max_position_embeddings)?;
+        let turning = rope::turning(self.rope(kind)?.as_ref(), theta, head_dim, self.max_position_embeddings)?;
         Ok(Rotations::new(turning.frequencies, turning.scale, heads))
     }
 }
@@ -154,7 +179,7 @@ impl Layer {
         let kind = config.layer_type(index);
         let mut attention = Attention::beside(weights, hidden, heads)?;
         if kind == LayerType::SlidingAttention {
-            attention = attention.within(config.local_attention / 2);
+            attention = attention.within(config.reach());
         }
         let dropout = Dropout::new(weights, config.attention_dropout);
         let activation = Activation::parse(&config.hidden_activation).map_err(|e| weights.setting_error(e))?;
@@ -218,5 +243,54 @@ impl Backbone for ModernBert {
             x = layer.forward(&x, sequences, rotary, sequences.read_after(index, self.layers.len()))?;
         }
         visit(self.layers.len(), &self.final_norm.forward(&x)?).map(|_| ())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::Config;
+    use super::LayerType::FullAttention;
+    use crate::backbones::rope;
+
+    fn config(settings: &[(&str, Value)]) -> Config {
+        let mut config = json!({
+            "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 8,
+            "max_position_embeddings": 256,
+        });
+        config.as_object_mut().unwrap().extend(settings.iter().map(|(name, value)| ((*name).into(), value.clone())));
+        serde_json::from_value(config).unwrap()
+    }
+
+    #[test]
+    fn a_sliding_window_goes_before_local_attention() {
+        let local = ("local_attention", json!(20));
+        assert_eq!(config(std::slice::from_ref(&local)).reach(), 10);
+        assert_eq!(config(&[local, ("sliding_window", json!(3))]).reach(), 3);
+    }
+
+    #[test]
+    fn the_truncation_of_yarn_stands_beside_the_kinds_of_layers() {
+        let turning = |inside: bool, beside: Option<bool>| {
+            let yarn = json!({
+                "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64, "truncate": inside,
+            });
+            let config = config(&[("rope_parameters", json!({"full_attention": yarn, "truncate": beside}))]);
+            rope::turning(config.rope(FullAttention).unwrap().as_ref(), 1e4, 32, 256).unwrap()
+        };
+        assert_eq!(turning(false, None), turning(true, None));
+        assert_ne!(turning(false, Some(false)), turning(false, None));
+    }
+
+    #[test]
+    fn two_forms_of_rotary_settings_and_an_old_name_of_one_are_refused() {
+        let rope = |settings: &[(&str, Value)]| config(settings).rope(FullAttention).map(|found| found.is_some());
+        let scaling = |name: &str| ("rope_scaling", json!({name: "linear", "factor": 2.0}));
+        assert_eq!(rope(&[scaling("rope_type")]), Ok(true));
+        assert!(rope(&[scaling("type")]).unwrap_err().contains("\"rope_type\""));
+        let both = rope(&[scaling("rope_type"), ("rope_parameters", json!({}))]);
+        assert!(both.unwrap_err().starts_with("rope_scaling beside rope_parameters"));
     }
 }

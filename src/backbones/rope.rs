@@ -16,14 +16,18 @@ pub struct Rope {
     /// The old form: the base apart from the scaling.
     rope_theta: Option<f32>,
     rope_scaling: Option<Parameters>,
+    /// Goes before the one among the parameters.
+    original_max_position_embeddings: Option<f32>,
 }
 
 /// The form of rotary positions and its settings.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub struct Parameters {
     rope_theta: Option<f32>,
-    #[serde(alias = "type")]
     rope_type: Option<String>,
+    /// The old name of `rope_type`, which may stand beside it.
+    #[serde(rename = "type")]
+    old_type: Option<String>,
     factor: Option<f32>,
     low_freq_factor: Option<f32>,
     high_freq_factor: Option<f32>,
@@ -54,8 +58,14 @@ impl Rope {
     /// # Errors
     /// An unsupported `rope_type`, or one without its settings.
     pub fn turning(&self, head_dim: usize, max_positions: usize) -> Result<Turning, String> {
-        let parameters = self.rope_parameters.as_ref().or(self.rope_scaling.as_ref());
-        turning(parameters, self.rope_theta.unwrap_or(THETA), head_dim, max_positions)
+        // Where both forms are given, the reference takes the old one.
+        let parameters = self.rope_scaling.as_ref().or(self.rope_parameters.as_ref()).map(|parameters| Parameters {
+            original_max_position_embeddings: self
+                .original_max_position_embeddings
+                .or(parameters.original_max_position_embeddings),
+            ..parameters.clone()
+        });
+        turning(parameters.as_ref(), self.rope_theta.unwrap_or(THETA), head_dim, max_positions)
     }
 }
 
@@ -76,7 +86,7 @@ pub fn turning(
     let plain = Rotary::frequencies(theta, head_dim);
     let unscaled = |frequencies| Ok(Turning { frequencies, scale: 1.0 });
     let Some(parameters) = parameters else { return unscaled(plain) };
-    match parameters.rope_type.as_deref().unwrap_or("default") {
+    match parameters.rope_type.as_ref().or(parameters.old_type.as_ref()).map_or("default", String::as_str) {
         // `dynamic` changes nothing up to the longest input of the config, and there is no longer one here.
         "default" | "dynamic" => unscaled(plain),
         "linear" => {
@@ -90,6 +100,16 @@ pub fn turning(
 }
 
 impl Parameters {
+    /// Whether the form is named by its old name alone.
+    pub fn has_only_old_type(&self) -> bool {
+        self.rope_type.is_none() && self.old_type.is_some()
+    }
+
+    /// The same with another `truncate`.
+    pub fn with_truncate(&self, truncate: Option<bool>) -> Self {
+        Self { truncate, ..self.clone() }
+    }
+
     fn setting(value: Option<f32>, name: &str) -> Result<f32, String> {
         value.ok_or_else(|| format!("the rope parameters have no {name}"))
     }
@@ -193,6 +213,37 @@ mod tests {
         assert_eq!((yarn.frequencies[0], yarn.frequencies[31]), (plain[0], plain[31] / 4.0));
         assert!(yarn.frequencies.windows(2).all(|pair| pair[0] > pair[1]), "{yarn:?}");
         assert!((yarn.scale - 1.138_629).abs() < 1e-6, "{}", yarn.scale);
+    }
+
+    #[test]
+    fn a_form_may_be_named_by_both_names() {
+        let rope = parse(r#"{"rope_scaling": {"type": "mrope", "rope_type": "linear", "factor": 4.0}}"#);
+        assert_eq!(rope.turning(8, 64).expect("linear is supported: this is a bug").frequencies[0], 0.25);
+    }
+
+    #[test]
+    fn of_two_forms_of_the_config_the_old_one_counts() {
+        let rope = parse(
+            r#"{"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 500000.0},
+                "rope_scaling": {"rope_type": "linear", "factor": 4.0}}"#,
+        );
+        let alone = parse(r#"{"rope_scaling": {"rope_type": "linear", "factor": 4.0}}"#);
+        let turning = rope.turning(8, 64).expect("linear is supported: this is a bug");
+        assert_eq!(turning, alone.turning(8, 64).expect("linear is supported: this is a bug"));
+    }
+
+    #[test]
+    fn the_original_length_of_the_config_goes_before_that_of_the_parameters() {
+        let yarn = |outside: &str, inside: &str| {
+            let parameters =
+                format!(r#"{{"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": {inside}}}"#);
+            let rope = parse(&format!(
+                r#"{{"original_max_position_embeddings": {outside}, "rope_parameters": {parameters}}}"#
+            ));
+            rope.turning(64, 2048).expect("yarn is supported: this is a bug")
+        };
+        assert_eq!(yarn("32", "256"), yarn("null", "32"));
+        assert_ne!(yarn("32", "256"), yarn("null", "256"));
     }
 
     #[test]
