@@ -19,34 +19,49 @@ use crate::error::Result;
 
 #[derive(Debug, Deserialize)]
 struct Config {
-    #[serde(alias = "dim")]
     hidden_size: usize,
-    #[serde(alias = "n_layers")]
     num_hidden_layers: usize,
-    #[serde(alias = "n_heads")]
     num_attention_heads: usize,
-    #[serde(alias = "hidden_dim")]
     intermediate_size: usize,
-    #[serde(alias = "activation")]
     hidden_act: Option<String>,
     max_position_embeddings: usize,
     embedding_size: Option<usize>,
     #[serde(default = "layer_norm_eps")]
     layer_norm_eps: f32,
-    #[serde(alias = "dropout")]
     hidden_dropout_prob: Option<f32>,
-    #[serde(alias = "attention_dropout")]
     attention_probs_dropout_prob: Option<f32>,
     pad_token_id: Option<usize>,
     position_embedding_type: Option<String>,
-    #[serde(default)]
-    is_decoder: bool,
     /// Sets of weights that ALBERT's layers share, one after another.
     #[serde(default = "one")]
     num_hidden_groups: usize,
     /// ALBERT's layers in each set.
     #[serde(default = "one")]
     inner_group_num: usize,
+}
+
+/// DistilBERT's own names of settings, what its kin calls them, and whether that name counts there, too, and more.
+const DISTILBERT_SETTINGS: [(&str, &str, bool); 7] = [
+    ("dim", "hidden_size", true),
+    ("n_layers", "num_hidden_layers", true),
+    ("n_heads", "num_attention_heads", true),
+    ("hidden_dim", "intermediate_size", false),
+    ("activation", "hidden_act", false),
+    ("dropout", "hidden_dropout_prob", false),
+    ("attention_dropout", "attention_probs_dropout_prob", false),
+];
+
+/// A config of DistilBERT with the names of its kin.
+fn renamed(config: &Value) -> Value {
+    let mut config = config.clone();
+    let Some(settings) = config.as_object_mut() else { return config };
+    for (own, name, counts) in DISTILBERT_SETTINGS {
+        let other = settings.remove(name).filter(|_| counts);
+        if let Some(value) = other.or_else(|| settings.remove(own)) {
+            settings.insert(name.into(), value);
+        }
+    }
+    config
 }
 
 fn one() -> usize {
@@ -153,13 +168,13 @@ impl Bert {
     /// # Errors
     /// Unsupported settings, missing or mismatched tensors.
     pub fn load(kind: &str, config: &Value, weights: &Weights) -> Result<Self> {
-        let mut config: Config = super::parse(config, weights)?;
+        let mut config: Config = match kind {
+            "distilbert" => super::parse(&renamed(config), weights)?,
+            _ => super::parse(config, weights)?,
+        };
         if kind == "distilbert" {
             // Fixed there, whatever the config says.
             config.layer_norm_eps = layer_norm_eps();
-        }
-        if config.is_decoder {
-            return Err(weights.setting_error("is_decoder: a causal encoder of this family is not supported"));
         }
         if let Some(kind) = config.position_embedding_type.as_deref().filter(|kind| *kind != "absolute") {
             return Err(
@@ -295,5 +310,28 @@ impl Backbone for Bert {
             x = layer.forward(&x, sequences, bias, sequences.read_after(index, self.layers.len()))?;
         }
         visit(self.layers.len(), &x).map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::renamed;
+
+    #[test]
+    fn of_two_names_of_a_setting_distilbert_takes_the_one_of_the_reference() {
+        let config = json!({
+            "dim": 4, "hidden_size": 8, "n_heads": 2, "activation": "gelu", "hidden_act": "relu", "dropout": 0.5,
+        });
+        let renamed = renamed(&config);
+        for (name, value) in [
+            ("hidden_size", json!(8)),
+            ("num_attention_heads", json!(2)),
+            ("hidden_act", json!("gelu")),
+            ("hidden_dropout_prob", json!(0.5)),
+        ] {
+            assert_eq!(renamed[name], value, "{name}");
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! Decoders read as encoders: as they were trained, each token seeing those before it, or as LLM2Vec runs them,
-//! Llama, Mistral and Gemma without the causal mask.
+//! Decoders read as encoders: as they were trained, each token seeing those before it, or without the causal mask,
+//! where the config says so or LLM2Vec runs Llama, Mistral or Gemma.
 //!
 //! Source: `modeling_{qwen2,qwen3,llama,mistral,gemma}.py` of transformers and `bidirectional_*.py` of
 //! llm2vec 0.2.3; BehnamGhader et al., "LLM2Vec" (arXiv 2404.05961).
@@ -41,6 +41,10 @@ struct Config {
     #[serde(default = "max_window_layers")]
     max_window_layers: usize,
     layer_types: Option<Vec<String>>,
+    /// Read for every family but by LLM2Vec.
+    is_causal: Option<bool>,
+    /// Gemma's.
+    use_bidirectional_attention: Option<bool>,
 }
 
 fn rms_norm_eps() -> f32 {
@@ -156,7 +160,9 @@ impl Decoder {
     /// Unsupported settings, missing or mismatched tensors.
     pub fn load(kind: &str, config: &Value, llm2vec: bool, weights: &Weights) -> Result<Self> {
         let config: Config = super::parse(config, weights)?;
-        let family = &Family::of(kind, llm2vec);
+        let mut family = Family::of(kind, llm2vec);
+        family.causal = config.is_causal(&family).map_err(|e| weights.setting_error(e))?;
+        let family = &family;
         let hidden = config.hidden_size;
         let head_dim = config.head_dim(family).map_err(|e| weights.setting_error(e))?;
         let turning =
@@ -199,7 +205,21 @@ impl Config {
         Ok(key_heads)
     }
 
-    /// How many tokens a layer sees, the token itself among them, where that is bounded.
+    /// Whether a token sees only itself and those before it.
+    fn is_causal(&self, family: &Family) -> std::result::Result<bool, String> {
+        match self.is_causal {
+            _ if family.llm2vec => Ok(family.causal),
+            Some(is_causal) => Ok(is_causal),
+            // The reference sees both ways with it, but only in a batch without padding.
+            None if family.scales_words && self.use_bidirectional_attention == Some(true) => {
+                Err("use_bidirectional_attention is not supported: \"is_causal\": false sees both ways in every batch"
+                    .into())
+            }
+            None => Ok(family.causal),
+        }
+    }
+
+    /// How far a layer sees, where that is bounded. The window counts the token itself where that is the last one seen.
     fn window(&self, family: &Family, layer: usize) -> Option<usize> {
         let chosen = || match &self.layer_types {
             Some(types) => types.get(layer).is_some_and(|kind| kind == "sliding_attention"),
@@ -210,7 +230,7 @@ impl Config {
             Window::InSome => self.use_sliding_window && chosen(),
             Window::InAll => true,
         };
-        self.sliding_window.filter(|_| slides).map(NonZeroUsize::get)
+        self.sliding_window.filter(|_| slides).map(|window| window.get() - usize::from(family.causal))
     }
 
     fn activation(&self, family: &Family) -> std::result::Result<Activation, String> {
@@ -235,7 +255,7 @@ impl Layer {
             attention = attention.causal();
         }
         if let Some(window) = config.window(family, index) {
-            attention = attention.within(window - 1);
+            attention = attention.within(window);
         }
         attention = attention.dropping(Dropout::new(weights, config.attention_dropout));
         let norm = |name: &str, width| -> Result<RmsNorm> {
@@ -342,4 +362,50 @@ impl Backbone for Decoder {
 
 fn scaled(x: Tensor, scale: f64) -> Result<Tensor> {
     if scale == 1.0 { Ok(x) } else { Ok((x * scale)?) }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Config, Family};
+
+    fn config(settings: &[(&str, bool)]) -> Config {
+        let mut config = json!({
+            "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8,
+            "max_position_embeddings": 64, "sliding_window": 4,
+        });
+        let settings = settings.iter().map(|(name, value)| ((*name).into(), Value::Bool(*value)));
+        config.as_object_mut().unwrap().extend(settings);
+        serde_json::from_value(config).unwrap()
+    }
+
+    #[test]
+    fn a_decoder_is_causal_unless_its_config_or_llm2vec_says_otherwise() {
+        let is_causal = |kind, llm2vec, setting| config(&[setting]).is_causal(&Family::of(kind, llm2vec));
+        let [yes, no] = [true, false].map(|value| ("is_causal", value));
+        assert_eq!(is_causal("llama", false, yes), Ok(true));
+        assert_eq!(is_causal("llama", false, no), Ok(false));
+        assert_eq!(is_causal("llama", true, yes), Ok(false));
+        assert_eq!(is_causal("qwen2", true, no), Ok(true));
+        assert_eq!(is_causal("qwen3", true, no), Ok(false));
+    }
+
+    #[test]
+    fn what_gemma_reads_in_two_ways_is_refused_unless_its_config_says_which() {
+        let both_ways = ("use_bidirectional_attention", true);
+        let is_causal = |kind, llm2vec, settings: &[_]| config(settings).is_causal(&Family::of(kind, llm2vec));
+        assert!(is_causal("gemma", false, &[both_ways]).unwrap_err().contains("\"is_causal\": false"));
+        assert_eq!(is_causal("gemma", false, &[both_ways, ("is_causal", false)]), Ok(false));
+        assert_eq!(is_causal("gemma", true, &[both_ways]), Ok(false));
+        assert_eq!(is_causal("mistral", false, &[both_ways]), Ok(true));
+    }
+
+    #[test]
+    fn a_window_counts_the_token_itself_only_where_none_is_seen_behind_it() {
+        let family = Family::of("mistral", false);
+        assert_eq!(config(&[]).window(&family, 0), Some(3));
+        assert_eq!(config(&[]).window(&Family { causal: false, ..family }, 0), Some(4));
+    }
 }

@@ -222,6 +222,7 @@ fn load_layers<L: Send>(
 pub fn load(config: &Value, llm2vec: bool, weights: &Weights) -> Result<Box<dyn Backbone>> {
     let kind = config.get("model_type").and_then(Value::as_str).unwrap_or("deberta-v2");
     let weights = &weights.for_encoder();
+    refuse(causal_settings(kind), config, weights)?;
     Ok(match kind {
         "bert" | "roberta" | "xlm-roberta" | "camembert" | "electra" | "distilbert" | "mpnet" | "albert" => {
             Box::new(bert::Bert::load(kind, config, weights)?)
@@ -241,14 +242,39 @@ pub fn load(config: &Value, llm2vec: bool, weights: &Weights) -> Result<Box<dyn 
     })
 }
 
+/// The settings that make an encoder of this `kind` causal in the reference, which none is here; the other kinds do not
+/// look at them.
+fn causal_settings(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "bert" | "roberta" | "xlm-roberta" | "camembert" | "electra" | "t5" | "mt5" | "umt5" => {
+            &["is_causal", "is_decoder"]
+        }
+        "distilbert" | "albert" | "modernbert" => &["is_causal"],
+        _ => &[],
+    }
+}
+
+/// Refuses a model where one of these settings, which make an encoder causal, is on.
+fn refuse(settings: &[&str], config: &Value, weights: &Weights) -> Result<()> {
+    match settings.iter().find(|name| config.get(**name) == Some(&Value::Bool(true))) {
+        Some(name) => Err(weights.setting_error(format!(
+            "{name}: an encoder whose tokens see only those before them is not supported for this model_type"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// Loads the encoder and decoder that `config` names. A token of the decoder sees only those before it
-/// where `causal`.
+/// where `causal` and `config` does not say otherwise.
 ///
 /// # Errors
 /// An unsupported `model_type` or setting; missing or mismatched tensors.
 pub fn load_encoder_decoder(config: &Value, causal: bool, weights: &Weights) -> Result<Box<dyn EncoderDecoder>> {
     let kind = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
     let weights = &weights.for_encoder();
+    // Where that says no, the decoder sees both ways, too.
+    refuse(&["is_causal"], config, weights)?;
+    let causal = causal && config.get("is_causal") != Some(&Value::Bool(false));
     Ok(match kind {
         "t5" | "mt5" | "umt5" => Box::new(t5::T5::load(kind, config, causal, weights)?),
         "bart" => Box::new(bart::Bart::load(config, causal, weights)?),
@@ -263,4 +289,43 @@ pub fn load_encoder_decoder(config: &Value, causal: bool, weights: &Weights) -> 
 /// Reads a backbone's own config.
 fn parse<T: serde::de::DeserializeOwned>(config: &Value, weights: &Weights) -> Result<T> {
     serde_path_to_error::deserialize(config).map_err(|e| weights.setting_error(format!("encoder_config: {e}")))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A file without tensors: settings are looked at before any is missed.
+    const NO_TENSORS: &[u8] = b"\x02\0\0\0\0\0\0\0{}";
+
+    #[test]
+    fn settings_that_would_make_an_encoder_causal_are_refused_by_name() {
+        let weights = Weights::from_static("model.safetensors", NO_TENSORS).unwrap();
+        let refused = |kind: &str, setting: &str, value: bool| {
+            let config = json!({"model_type": kind, setting: value});
+            let error = match kind {
+                "bart" => load_encoder_decoder(&config, true, &weights).err(),
+                _ => load(&config, false, &weights).err(),
+            };
+            error.unwrap().to_string().contains(&format!("{setting}: an encoder"))
+        };
+        for (kind, is_causal, is_decoder) in [
+            ("electra", true, true),
+            ("umt5", true, true),
+            ("distilbert", true, false),
+            ("albert", true, false),
+            ("modernbert", true, false),
+            ("bart", true, false),
+            ("mpnet", false, false),
+            ("deberta-v2", false, false),
+            ("mistral", false, false),
+        ] {
+            assert_eq!(refused(kind, "is_causal", true), is_causal, "{kind}");
+            assert_eq!(refused(kind, "is_decoder", true), is_decoder, "{kind}");
+            assert!(!refused(kind, "is_causal", false), "{kind}");
+        }
+    }
 }
