@@ -39,6 +39,8 @@ struct Config {
     attention_dropout: f32,
     #[serde(default)]
     activation_dropout: f32,
+    #[serde(default = "yes")]
+    tie_word_embeddings: bool,
 }
 
 fn gelu() -> String {
@@ -47,6 +49,10 @@ fn gelu() -> String {
 
 fn dropout() -> f32 {
     0.1
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Sizes of an encoder or a decoder.
@@ -185,6 +191,8 @@ impl Reader {
 /// A whole BART.
 pub struct Bart {
     words: Embedding,
+    /// The decoder's, where they are not the encoder's.
+    written_words: Option<Embedding>,
     scale: f64,
     encoder: Stack,
     decoder: Stack,
@@ -223,8 +231,11 @@ impl Bart {
         };
         let shared = weights.at("shared");
         let words = if shared.has("weight") { shared } else { weights.at("encoder.embed_tokens") };
+        let own = weights.at("decoder.embed_tokens");
+        let unties = !config.tie_word_embeddings && own.has("weight");
         Ok(Self {
             words: Embedding::load(&words, hidden)?,
+            written_words: unties.then(|| Embedding::load(&own, hidden)).transpose()?,
             scale: if config.scale_embedding { (hidden as f64).sqrt() } else { 1.0 },
             encoder: Stack::load(encoder, activation, &weights.at("encoder"))?,
             // It reads the encoder's states, which may learn.
@@ -234,8 +245,13 @@ impl Bart {
         })
     }
 
-    fn embed(&self, ids: &[u32]) -> Result<Tensor> {
-        Ok((self.words.forward(ids)? * self.scale)?)
+    /// The table of the words that the decoder reads.
+    fn written_words(&self) -> &Embedding {
+        self.written_words.as_ref().unwrap_or(&self.words)
+    }
+
+    fn embed(&self, words: &Embedding, ids: &[u32]) -> Result<Tensor> {
+        Ok((words.forward(ids)? * self.scale)?)
     }
 }
 
@@ -249,14 +265,19 @@ impl EncoderDecoder for Bart {
     }
 
     fn check(&self, ids: &[u32]) -> Result<()> {
-        self.words.check(ids)
+        self.words.check(ids)?;
+        self.written_words().check(ids)
     }
 
     fn forward(&self, read: &Packed, written: &Packed) -> Result<[Tensor; 2]> {
-        let encoded = self.encoder.forward(&self.embed(&read.ids)?, &read.sequences, None)?;
+        let encoded = self.encoder.forward(&self.embed(&self.words, &read.ids)?, &read.sequences, None)?;
         let rows: Vec<Range<usize>> = read.sequences.ranges().collect();
         let source = Source { hidden: &encoded, rows: &rows };
-        let decoded = self.decoder.forward(&self.embed(&written.ids)?, &written.sequences, Some(&source))?;
+        let decoded = self.decoder.forward(
+            &self.embed(self.written_words(), &written.ids)?,
+            &written.sequences,
+            Some(&source),
+        )?;
         Ok([encoded, decoded])
     }
 }
