@@ -24,6 +24,11 @@ impl Shard {
         (index < count).then_some(Self { index, count })
     }
 
+    /// Of how many parts it is one.
+    pub fn count(self) -> u64 {
+        self.count
+    }
+
     /// Whether it is the first one, which writes what stands before all records.
     pub fn is_first(self) -> bool {
         self.index == 0

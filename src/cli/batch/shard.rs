@@ -46,7 +46,13 @@ impl Choice {
             Self::Auto(count) => count,
         };
         if let Some(text) = environment("GLICLASS_SHARD").filter(|text| !text.is_empty() && !text.starts_with("auto")) {
-            return text.parse().map_err(|message| anyhow::anyhow!("GLICLASS_SHARD is {text:?}: {message}"));
+            let shard: Shard =
+                text.parse().map_err(|message| anyhow::anyhow!("GLICLASS_SHARD is {text:?}: {message}"))?;
+            // Parts of two divisions would be written, and some records never.
+            if let Some(count) = count.filter(|count| *count != shard.count()) {
+                bail!("--shard auto/{count}: GLICLASS_SHARD is {text:?}, a part of another number: unset one of them");
+            }
+            return Ok(shard);
         }
         let kubernetes = number("JOB_COMPLETION_INDEX")?;
         let slurm = number("SLURM_ARRAY_TASK_ID")?;
@@ -95,6 +101,9 @@ mod tests {
     fn what_is_said_counts() {
         assert_eq!(shard("1/3", &[("GLICLASS_SHARD", "0/9"), ("SLURM_ARRAY_TASK_ID", "4")]).unwrap(), "1/3");
         assert_eq!(shard("auto", &[("GLICLASS_SHARD", "0/9"), ("SLURM_ARRAY_TASK_ID", "4")]).unwrap(), "0/9");
+        assert_eq!(shard("auto/9", &[("GLICLASS_SHARD", "0/9")]).unwrap(), "0/9");
+        let other = shard("auto/4", &[("GLICLASS_SHARD", "0/2"), ("JOB_COMPLETION_INDEX", "1")]);
+        assert!(other.unwrap_err().contains("GLICLASS_SHARD is \"0/2\", a part of another number"));
         for text in ["3/3", "auto/0", "auto/", "automatic", ""] {
             assert!(text.parse::<Choice>().is_err(), "{text}");
         }
