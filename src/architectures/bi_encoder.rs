@@ -3,15 +3,13 @@
 //!
 //! Source: `GLiClassBiEncoder` and `GLiClassBiEncoderFused` of `gliclass` 0.1.21.
 
-use std::ops::Range;
-
 use candle_core::Tensor;
 
-use super::features::{self, Markers, TextRows, text_features};
-use super::label_encoder::{LabelEncoder, LabelTokenizer};
+use super::features::{self, Markers, TextRows, consecutive, text_features};
+use super::label_encoder::{LabelEncoder, LabelTokenizer, LabelVectors};
 use super::{Logits, Network, Vectors};
 use crate::backbones::layers::{replace_rows, select_rows};
-use crate::backbones::{self, Backbone, Packed, Sequences};
+use crate::backbones::{self, Backbone, Packed};
 use crate::checkpoint::config::Architecture;
 use crate::checkpoint::{Config, Weights};
 use crate::classifier::Encoded;
@@ -61,9 +59,9 @@ impl BiEncoder {
     }
 
     /// Word embeddings, with a label's vector in the place of its token.
-    fn with_labels(&self, words: &Tensor, tokens: &[u32], vectors: &Tensor) -> Result<Tensor> {
-        let places = self.markers.labels(tokens).into_iter().zip(0..vectors.dim(0)?);
-        replace_rows(words, places, vectors)
+    fn with_labels(&self, words: &Tensor, tokens: &[u32], labels: &LabelVectors) -> Result<Tensor> {
+        let places = self.markers.labels(tokens).into_iter().zip(labels.of_sets.iter().cloned().flatten());
+        replace_rows(words, places, &labels.rows)
     }
 
     /// What the scorer compares.
@@ -71,20 +69,21 @@ impl BiEncoder {
         let Packed { ids: tokens, sequences } = Packed::new(batch.iter().map(|record| &record.tokens[..]), threads);
         let sets: Vec<_> = batch.iter().map(|record| &record.labels).collect();
         let mut words = self.backbone.embed(&tokens)?;
-        let vectors = self.labels.of_sets(&sets, &self.head, words.device(), threads)?;
+        let mut labels = self.labels.of_sets(&sets, &self.head, words.device(), threads)?;
         if self.is_fused() {
-            words = self.with_labels(&words, &tokens, &vectors)?;
+            words = self.with_labels(&words, &tokens, &labels)?;
         }
         let hidden = self.backbone.last(words, &sequences)?;
         let texts = TextRows::all(&sequences);
         let (text, text_rows) = text_features(&hidden, &texts, self.config.pooling_strategy, None, threads)?;
-        let labels = if self.is_fused() { select_rows(&hidden, &self.markers.labels(&tokens))? } else { vectors };
-        Ok(Features {
-            text: self.head.text(&text, threads)?,
-            text_rows,
-            labels,
-            label_rows: consecutive(batch.iter().map(|record| record.labels.len())),
-        })
+        if self.is_fused() {
+            labels = LabelVectors {
+                rows: select_rows(&hidden, &self.markers.labels(&tokens))?,
+                of_sets: consecutive(sets.iter().map(|set| set.names().len())),
+            };
+        }
+        let text = self.head.text(&text, threads)?;
+        Ok(Features { text, text_rows, labels: labels.rows, label_rows: labels.of_sets })
     }
 }
 
@@ -116,9 +115,4 @@ impl Network for BiEncoder {
     fn vectors(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vectors>> {
         features::vectors(&self.features(batch, threads)?, batch)
     }
-}
-
-/// Ranges of these lengths, one after another.
-fn consecutive(lengths: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
-    Sequences::new(lengths, 1).ranges().collect()
 }

@@ -147,9 +147,14 @@ pub(super) fn one_row_each(records: usize) -> Vec<Range<usize>> {
     (0..records).map(|record| record..record + 1).collect()
 }
 
+/// Ranges of these lengths, one after another.
+pub(super) fn consecutive(lengths: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
+    Sequences::new(lengths, 1).ranges().collect()
+}
+
 /// The logits of each record, without those of the empty slots behind its labels.
 pub(super) fn logits(head: &Head, features: &Features, batch: &[Encoded], threads: usize) -> Result<Logits> {
-    let rows = rows_of_labels(features, batch);
+    let rows = of_labels(&consecutive(features.label_rows.iter().map(Range::len)), batch);
     let logits = Logits { values: head.logits(features, threads)?, rows, labels: Some(features.labels.clone()) };
     calibrated(head.calibrator(), features, logits, threads)
 }
@@ -163,8 +168,7 @@ pub(super) fn calibrated(
 ) -> Result<Logits> {
     let Some(calibrator) = calibrator else { return Ok(logits) };
     let values = calibrator.forward(features, &logits.rows, &logits.values, threads)?;
-    let rows = Sequences::new(logits.rows.iter().map(Range::len), threads).ranges().collect();
-    Ok(Logits { values, rows, labels: None })
+    Ok(Logits { values, rows: consecutive(logits.rows.iter().map(Range::len)), labels: None })
 }
 
 /// The features of each record as vectors, without the empty slots behind its labels.
@@ -174,12 +178,11 @@ pub(super) fn vectors(features: &Features, batch: &[Encoded]) -> Result<Vec<Vect
         Ok(values(tensor)?.chunks_exact(width).map(<[f32]>::to_vec).collect())
     };
     let (text, labels) = (all(&features.text)?, all(&features.labels)?);
-    let rows = features.text_rows.iter().cloned().zip(rows_of_labels(features, batch));
+    let rows = features.text_rows.iter().cloned().zip(of_labels(&features.label_rows, batch));
     Ok(rows.map(|(texts, rows)| Vectors { text: text[texts].to_vec(), labels: labels[rows].to_vec() }).collect())
 }
 
-/// The rows of each record's labels; the rest are empty slots.
-fn rows_of_labels(features: &Features, batch: &[Encoded]) -> Vec<Range<usize>> {
-    let rows = features.label_rows.iter().zip(batch);
-    rows.map(|(rows, record)| rows.start..rows.start + record.labels.len()).collect()
+/// Of the rows of each record those of its labels; the rest are empty slots.
+fn of_labels(rows: &[Range<usize>], batch: &[Encoded]) -> Vec<Range<usize>> {
+    rows.iter().zip(batch).map(|(rows, record)| rows.start..rows.start + record.labels.len()).collect()
 }

@@ -4,11 +4,12 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::{Device, Tensor};
 
-use super::features::{TextRows, text_features};
+use super::features::{TextRows, consecutive, text_features};
 use super::label_store::{Store, Vector};
 use crate::backbones::layers::{Activation, detach_rows, matrix, select_rows, values};
 use crate::backbones::{self, Backbone, Sequences};
@@ -42,6 +43,14 @@ pub(super) struct LabelEncoder {
     recent: Mutex<Option<Recent>>,
 }
 
+/// The vectors of the labels of several sets.
+pub(super) struct LabelVectors {
+    /// All of them, on the device of the computation: `(labels, width)`.
+    pub(super) rows: Tensor,
+    /// The rows of each set; those with the same labels may share them.
+    pub(super) of_sets: Vec<Range<usize>>,
+}
+
 /// A label set with its vectors `(labels, hidden)`.
 type Recent = (Arc<LabelSet>, Arc<[f32]>);
 
@@ -73,35 +82,25 @@ impl LabelEncoder {
         })
     }
 
-    /// The vectors of the labels of several sets on a device, one set after another: `(labels, width)`. Gradients pass
-    /// them where the model learns.
+    /// The vectors of the labels of several sets, for a computation on `device`. Gradients pass them where the model
+    /// learns.
     pub(super) fn of_sets(
         &self,
         sets: &[&Arc<LabelSet>],
         head: &Head,
         device: &Device,
         threads: usize,
-    ) -> Result<Tensor> {
+    ) -> Result<LabelVectors> {
         if self.learns {
-            return Ok(self.in_graph(sets, head, threads)?.to_device(device)?);
+            let rows = self.in_graph(sets, head, threads)?.to_device(device)?;
+            return Ok(LabelVectors { rows, of_sets: consecutive(sets.iter().map(|set| set.names().len())) });
         }
-        // Mostly all records have one set, which goes to the device once.
-        let (mut numbers, mut first_rows, mut count) = (Vec::new(), HashMap::new(), 0);
-        let mut rows = Vec::new();
-        for set in sets {
-            let labels = set.names().len();
-            let first = match first_rows.entry(Arc::as_ptr(set)) {
-                Entry::Occupied(entry) => *entry.get(),
-                Entry::Vacant(entry) => {
-                    numbers.extend_from_slice(&self.vectors(set, head, threads)?);
-                    count += labels;
-                    *entry.insert(count - labels)
-                }
-            };
-            rows.extend(first..first + labels);
-        }
-        let width = numbers.len() / count.max(1);
-        select_rows(&matrix(numbers, width)?.to_device(device)?, &rows)
+        let (different, of_sets) = different(sets);
+        let vectors = different.iter().map(|set| self.vectors(set, head, threads)).collect::<Result<Vec<_>>>()?;
+        let labels: usize = different.iter().map(|set| set.names().len()).sum();
+        let numbers = vectors.concat();
+        let width = numbers.len() / labels.max(1);
+        Ok(LabelVectors { rows: matrix(numbers, width)?.to_device(device)?, of_sets })
     }
 
     /// Each label once for each length that it is filled up to, all of these together.
@@ -203,10 +202,45 @@ impl LabelEncoder {
     }
 }
 
+/// The sets whose labels none before them has, and where the labels of each of `sets` lie among those of these sets.
+/// Mostly all records have one set.
+fn different<'a>(sets: &[&'a Arc<LabelSet>]) -> (Vec<&'a Arc<LabelSet>>, Vec<Range<usize>>) {
+    let (mut different, mut end) = (Vec::new(), 0);
+    // Names are only looked at in sets that were not met before: there may be thousands.
+    let (mut by_set, mut by_names) = (HashMap::new(), HashMap::new());
+    let mut place = |set: &'a Arc<LabelSet>| match by_names.entry(set.names()) {
+        Entry::Occupied(entry) => Range::clone(entry.get()),
+        Entry::Vacant(entry) => {
+            different.push(set);
+            let start = end;
+            end += set.names().len();
+            entry.insert(start..end).clone()
+        }
+    };
+    let rows = sets.iter().map(|set| by_set.entry(Arc::as_ptr(set)).or_insert_with(|| place(set)).clone()).collect();
+    (different, rows)
+}
+
 /// A label's tokens with as much padding, before or behind them, as `length` asks for.
 fn filled(ids: &[u32], length: Option<usize>, padding: u32, pads_before: bool) -> impl Iterator<Item = u32> + '_ {
     let missing = length.map_or(0, |length| length.saturating_sub(ids.len()));
     let [before, behind] = if pads_before { [missing, 0] } else { [0, missing] };
     let padding = move |count| std::iter::repeat_n(padding, count);
     padding(before).chain(ids.iter().copied()).chain(padding(behind))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_with_the_same_labels_share_their_rows() {
+        let set = |names: &[&str]| Arc::new(LabelSet::flat(names.iter().map(|name| (*name).into()).collect()).unwrap());
+        let (two, three, turned) = (set(&["a", "b"]), set(&["a", "b", "c"]), set(&["b", "a"]));
+        let again = set(&["a", "b"]);
+        let (different, rows) = different(&[&two, &three, &two, &again, &turned, &three]);
+        assert_eq!(different, [&two, &three, &turned]);
+        assert_eq!(rows, [0..2, 2..5, 0..2, 0..2, 5..7, 2..5]);
+    }
 }

@@ -8,7 +8,7 @@ use candle_core::Tensor;
 
 use super::Mlp;
 use super::scorer::Features;
-use crate::backbones::layers::{Activation, LayerNorm, select_rows, sigmoid, values};
+use crate::backbones::layers::{Activation, LayerNorm, Pairs, sigmoid, values};
 use crate::checkpoint::{Config, Weights};
 use crate::error::Result;
 
@@ -42,8 +42,8 @@ impl Calibrator {
         })
     }
 
-    /// The logits of each record's label rows, given by `rows`, one record after another: `(rows)`. `logits` has
-    /// one for each row of `features.labels`.
+    /// The logits of each record's labels, which `rows` names among `logits`, one record after another: `(rows)`.
+    /// A record's labels are the first of its label rows.
     ///
     /// # Errors
     /// The features have another width.
@@ -57,15 +57,20 @@ impl Calibrator {
         let all = values(logits)?;
         let logits: Vec<f32> = rows.iter().flat_map(|rows| &all[rows.clone()]).copied().collect();
         let statistics: Vec<f32> = rows.iter().flat_map(|rows| statistics(&all[rows.clone()])).collect();
-        let texts = features.text_rows.iter().zip(rows);
-        let texts: Vec<usize> = texts.flat_map(|(text, labels)| labels.clone().map(|_| text.start)).collect();
-        let labels: Vec<usize> = rows.iter().cloned().flatten().collect();
+        let records = features.text_rows.iter().zip(&features.label_rows).zip(rows);
+        let own = records.map(|((text, labels), rows)| (text.start, labels.start..labels.start + rows.len()));
 
-        let text = select_rows(&self.text_norm.forward(&features.text)?, &texts)?;
-        let label = select_rows(&self.label_norm.forward(&features.labels)?, &labels)?;
-        let statistics = Tensor::from_vec(statistics, (logits.len(), STATISTICS), text.device())?;
-        let (product, distance) = ((&text * &label)?, (&text - &label)?.abs()?);
-        let output = self.mlp.forward(&Tensor::cat(&[text, label, product, distance, statistics], 1)?, threads)?;
+        let texts = self.text_norm.forward(&features.text)?;
+        let labels = self.label_norm.forward(&features.labels)?;
+        let statistics = Tensor::from_vec(statistics, (logits.len(), STATISTICS), texts.device())?;
+        let mut done = 0;
+        let output = Pairs::new(own).in_runs(|run| {
+            let (text, label) = (run.firsts(&texts)?, run.seconds(&labels)?);
+            let statistics = statistics.narrow(0, done, run.count())?;
+            done += run.count();
+            let (product, distance) = ((&text * &label)?, (&text - &label)?.abs()?);
+            self.mlp.forward(&Tensor::cat(&[text, label, product, distance, statistics], 1)?, threads)
+        })?;
 
         let (_, columns) = output.dims2()?;
         let numbers = values(&output)?;

@@ -80,7 +80,7 @@ impl Head {
         if self.normalizes { normalize(&projected) } else { Ok(projected) }
     }
 
-    /// A logit for each row of `features.labels`: `(rows)`.
+    /// A logit for each label row of each record, one record after another: `(logits)`.
     ///
     /// # Errors
     /// The features have another width.

@@ -7,7 +7,8 @@ use std::ops::Range;
 use candle_core::Tensor;
 
 use super::Mlp;
-use crate::backbones::layers::{Activation, Dropout, LayerNorm, Linear, attend, dot_rows, select_rows, softmax_within};
+use crate::backbones::Sequences;
+use crate::backbones::layers::{Activation, Attention, Dropout, LayerNorm, Linear, Pairs, dot_rows, softmax_within};
 use crate::checkpoint::Weights;
 use crate::checkpoint::config::{Config, ScorerType};
 use crate::error::Result;
@@ -22,7 +23,7 @@ const HOPFIELD_BETA: f64 = 4.0;
 const WEIGHTED_DOT_DROPOUT: f32 = 0.1;
 
 /// Features of a batch: for record `i` the text rows `text_rows[i]` of `text` and the label rows
-/// `label_rows[i]` of `labels`, both `(rows, hidden)`.
+/// `label_rows[i]` of `labels`, both `(rows, hidden)`. Records may share label rows.
 pub struct Features {
     /// Text features: one row a record, or all its tokens for `cross-attn`.
     pub text: Tensor,
@@ -79,19 +80,20 @@ impl Scorer {
         matches!(self, Self::Hopfield(_))
     }
 
-    /// A logit for each row of `labels`: `(rows)`.
+    /// A logit for each label row of each record, one record after another: `(logits)`.
     ///
     /// # Errors
     /// The features have another width.
     pub fn forward(&self, features: &Features, threads: usize) -> Result<Tensor> {
+        let pairs = features.pairs();
         let logits = match self {
-            Self::Simple => return dot_rows(&features.text_of_labels(&features.text)?, &features.labels),
-            Self::WeightedDot(scorer) => scorer.forward(features, threads)?,
-            Self::Mlp(mlp) => {
-                let text = features.text_of_labels(&features.text)?;
-                mlp.forward(&side_by_side(&[&text, &features.labels])?, threads)?
-            }
-            Self::Hopfield(scorer) => scorer.forward(features, threads)?,
+            Self::Simple => return dot_rows(&features.text, &features.labels, &pairs, threads),
+            Self::WeightedDot(scorer) => scorer.forward(features, &pairs, threads)?,
+            Self::Mlp(mlp) => pairs.in_runs(|run| {
+                let both = side_by_side(&[&run.firsts(&features.text)?, &run.seconds(&features.labels)?])?;
+                mlp.forward(&both, threads)
+            })?,
+            Self::Hopfield(scorer) => scorer.forward(features, &pairs, threads)?,
             Self::CrossAttention(scorer) => scorer.forward(features, threads)?,
         };
         Ok(logits.squeeze(1)?)
@@ -103,11 +105,10 @@ fn load_mlp(weights: &Weights, inputs: usize) -> Result<Mlp> {
 }
 
 impl Features {
-    /// For each label row the first of its record's rows of `rows`, which has as many rows as `text`.
-    fn text_of_labels(&self, rows: &Tensor) -> Result<Tensor> {
+    /// The row of each text, where it is one, with the record's label rows.
+    fn pairs(&self) -> Pairs {
         let records = self.text_rows.iter().zip(&self.label_rows);
-        let index: Vec<usize> = records.flat_map(|(text, labels)| labels.clone().map(|_| text.start)).collect();
-        select_rows(rows, &index)
+        Pairs::new(records.map(|(text, labels)| (text.start, labels.clone())))
     }
 }
 
@@ -132,13 +133,16 @@ impl WeightedDot {
         })
     }
 
-    fn forward(&self, features: &Features, threads: usize) -> Result<Tensor> {
-        let text = features.text_of_labels(&self.text.forward(&features.text, threads)?)?;
+    fn forward(&self, features: &Features, pairs: &Pairs, threads: usize) -> Result<Tensor> {
+        let texts = self.text.forward(&features.text, threads)?;
         let labels = self.label.forward(&features.labels, threads)?;
-        let half = text.dim(1)? / 2;
-        let product = (text.narrow(1, half, half)? * labels.narrow(1, half, half)?)?;
-        let joined = side_by_side(&[&text.narrow(1, 0, half)?, &labels.narrow(1, 0, half)?, &product])?;
-        self.output.forward(&joined, threads)
+        pairs.in_runs(|run| {
+            let (text, labels) = (run.firsts(&texts)?, run.seconds(&labels)?);
+            let half = text.dim(1)? / 2;
+            let product = (text.narrow(1, half, half)? * labels.narrow(1, half, half)?)?;
+            let joined = side_by_side(&[&text.narrow(1, 0, half)?, &labels.narrow(1, 0, half)?, &product])?;
+            self.output.forward(&joined, threads)
+        })
     }
 }
 
@@ -157,14 +161,16 @@ impl Hopfield {
         Ok(Self { query: linear("q_proj")?, key: linear("k_proj")?, value: linear("v_proj")?, mlp })
     }
 
-    fn forward(&self, features: &Features, threads: usize) -> Result<Tensor> {
+    fn forward(&self, features: &Features, pairs: &Pairs, threads: usize) -> Result<Tensor> {
         let queries = self.query.forward(&features.labels, threads)?;
-        let keys = features.text_of_labels(&self.key.forward(&features.text, threads)?)?;
-        let values = features.text_of_labels(&self.value.forward(&features.text, threads)?)?;
-        let scores = (dot_rows(&keys, &queries)? * HOPFIELD_BETA)?;
-        let weights = softmax_within(&scores, &features.label_rows)?.unsqueeze(1)?;
-        let labels = (&features.labels + values.broadcast_mul(&weights)?)?;
-        self.mlp.forward(&labels, threads)
+        let keys = self.key.forward(&features.text, threads)?;
+        let values = self.value.forward(&features.text, threads)?;
+        pairs.in_runs(|run| {
+            let scores = (dot_rows(&keys, &queries, run, threads)? * HOPFIELD_BETA)?;
+            let weights = softmax_within(&scores, &run.places())?.unsqueeze(1)?;
+            let labels = (run.seconds(&features.labels)? + run.firsts(&values)?.broadcast_mul(&weights)?)?;
+            self.mlp.forward(&labels, threads)
+        })
     }
 }
 
@@ -175,11 +181,10 @@ pub struct CrossAttention {
     query: Linear,
     key: Linear,
     value: Linear,
+    attention: Attention,
     output: Linear,
     norm: LayerNorm,
     mlp: Mlp,
-    heads: usize,
-    dropout: Dropout,
 }
 
 impl CrossAttention {
@@ -190,6 +195,7 @@ impl CrossAttention {
                 weights.setting_error(format!("scorer_num_heads {heads} does not divide the hidden size {hidden}"))
             );
         }
+        let attention = Attention::beside(weights, hidden, heads)?;
         let linear = |name| Linear::load(&weights.at(name), hidden, hidden);
         let norm = |name| LayerNorm::load(&weights.at(name), hidden, LAYER_NORM_EPS);
         let names = ["score_mlp.0", "score_mlp.2", "score_mlp.4"];
@@ -199,11 +205,10 @@ impl CrossAttention {
             query: linear("q")?,
             key: linear("k")?,
             value: linear("v")?,
+            attention: attention.dropping(Dropout::new(weights, config.scorer_attn_dropout)),
             output: linear("out")?,
             norm: norm("norm")?,
             mlp: Mlp::load(weights, &names, [2 * hidden, 1], Activation::GELU)?,
-            heads,
-            dropout: Dropout::new(weights, config.scorer_attn_dropout),
         })
     }
 
@@ -211,9 +216,14 @@ impl CrossAttention {
         let query = self.query.forward(&self.query_norm.forward(&features.labels)?, threads)?;
         let key = self.key.forward(&self.key_norm.forward(&features.text)?, threads)?;
         let value = self.value.forward(&features.text, threads)?;
-        let rows = (&features.label_rows, &features.text_rows);
-        let context = attend([&query, &key, &value], self.heads, rows.0, rows.1, &self.dropout)?;
-        let context = self.norm.forward(&self.output.forward(&context, threads)?)?;
-        self.mlp.forward(&side_by_side(&[&context, &features.labels])?, threads)
+        let key_value = side_by_side(&[&key, &value])?;
+        let records = Pairs::new(features.label_rows.iter().cloned().enumerate());
+        records.in_runs(|run| {
+            let sequences = Sequences::new(run.rows().iter().map(|(_, labels)| labels.len()), threads);
+            let texts: Vec<_> = run.rows().iter().map(|(record, _)| features.text_rows[*record].clone()).collect();
+            let context = self.attention.forward_over(&run.seconds(&query)?, &key_value, &sequences, &texts)?;
+            let context = self.norm.forward(&self.output.forward(&context, threads)?)?;
+            self.mlp.forward(&side_by_side(&[&context, &run.seconds(&features.labels)?])?, threads)
+        })
     }
 }

@@ -12,6 +12,7 @@ mod aarch64;
 mod attention;
 mod attention_gradient;
 mod dense;
+mod dot;
 mod factors;
 mod gemm;
 mod gradients;
@@ -38,6 +39,7 @@ mod x86_64;
 pub use attention::{AttentionShape, Bias, Disentangled, Rows, attention, attention_over};
 pub use attention_gradient::{Heads, attention_gradient, attention_learning};
 pub use dense::{PackedMatrix, arithmetic, linear};
+pub use dot::row_products;
 pub use gradients::{
     activation_gradient, column_sums, layer_norm_gradient, rms_norm_gradient, transpose, transposed_product,
 };

@@ -3,6 +3,7 @@
 
 use super::attention::attention_on;
 use super::dense::interleaved;
+use super::dot::row_products_on;
 use super::math;
 use super::rows::{activate_on, gated_on, layer_norm_on, rms_norm_on};
 use super::simd::{Kernel, Simd};
@@ -126,6 +127,35 @@ fn a_gated_layer_has_the_bits_of_its_two_halves() {
                     let what = format!("{} {precision:?} {rows}x{depth}x{columns} {activation:?}", isa.name());
                     assert_eq!(out, expected, "{what}");
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_product_of_two_rows_has_the_same_bits_whatever_is_multiplied_beside_them() {
+    for isa in Isa::available() {
+        for width in [1, 7, 16, 50, 384, 5000] {
+            let (a, b) = (numbers(5 * width, 1), numbers(40 * width, 2));
+            let pairs = [(0, 0..40), (1, 0..40), (4, 3..20), (2, 7..8), (3, 9..9), (3, 20..37)];
+            let each = || pairs.iter().flat_map(|(row, rows)| rows.clone().map(move |other| (*row, other)));
+            let plain = |(row, other): (usize, usize)| -> f64 {
+                let (a, b) = (&a[row * width..][..width], &b[other * width..][..width]);
+                a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+            };
+            let alone = |(row, other): (usize, usize)| {
+                let mut out = [f32::NAN];
+                row_products_on(isa, &a, &b, width, &[(row, other..other + 1)], &mut out, 1);
+                out[0].to_bits()
+            };
+            for threads in [1, 3] {
+                let mut out = vec![f32::NAN; each().count()];
+                row_products_on(isa, &a, &b, width, &pairs, &mut out, threads);
+                let what = format!("{} {width} wide on {threads} threads", isa.name());
+                let tolerance = (width as f64 * 2f64.powi(-24)).max(5e-6);
+                assert_close(&out, &each().map(plain).collect::<Vec<_>>(), tolerance, &what);
+                let bits: Vec<u32> = out.iter().map(|x| x.to_bits()).collect();
+                assert_eq!(bits, each().map(alone).collect::<Vec<_>>(), "{what}");
             }
         }
     }

@@ -27,6 +27,7 @@ mod gradients;
 mod linear;
 mod norm;
 mod packed;
+mod pairs;
 mod pooling;
 mod positions;
 mod recurrence;
@@ -35,7 +36,7 @@ mod rows;
 mod tests;
 
 pub use activation::{Activation, sigmoid};
-pub use attention::{Attention, Bias, Disentangled, DistanceVectors, Distances, RelativeBias, attend};
+pub use attention::{Attention, Bias, Disentangled, DistanceVectors, Distances, RelativeBias};
 pub use convolution::Convolution;
 #[cfg(feature = "cuda")]
 pub(crate) use cuda::describe as describe_cuda;
@@ -45,6 +46,7 @@ pub use gated::GatedLinear;
 pub use linear::Linear;
 pub use norm::{LayerNorm, RmsNorm};
 pub(crate) use packed::Packing;
+pub use pairs::Pairs;
 pub use pooling::{Span, pool};
 pub use positions::{PositionTable, Rotary, Rotations};
 pub use recurrence::Recurrence;

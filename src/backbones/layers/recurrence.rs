@@ -1,13 +1,15 @@
 //! One direction of `torch.nn.LSTM` (gates in the order input, forget, cell, output).
 
+use std::cmp::Reverse;
 use std::ops::Range;
 
 use candle_core::Tensor;
 
-use super::{kernels_hold, matrix, sigmoid, with_values};
+use super::{kernels_hold, matrix, with_values};
 use crate::backbones::Sequences;
 use crate::checkpoint::Weights;
 use crate::error::Result;
+use crate::kernels::{self, Activation, PackedMatrix, Precision};
 
 /// The part of an LSTM that goes from token to token.
 pub struct Recurrence {
@@ -18,7 +20,7 @@ pub struct Recurrence {
 
 /// The weight is `(4 * size, size)`.
 enum Way {
-    Kernels(Vec<f32>),
+    Kernels(PackedMatrix),
     Tensors(Tensor),
 }
 
@@ -30,7 +32,8 @@ impl Recurrence {
     pub fn load(weights: &Weights, name: &str, size: usize, backwards: bool) -> Result<Self> {
         let shape = [4 * size, size];
         let way = if kernels_hold(weights) {
-            Way::Kernels(weights.vec(name, &shape)?)
+            // Always in f32: what is rounded in one step goes on through all that follow.
+            Way::Kernels(PackedMatrix::new(&weights.vec(name, &shape)?, 4 * size, size, Precision::F32))
         } else {
             Way::Tensors(weights.tensor(name, &shape)?)
         };
@@ -44,18 +47,7 @@ impl Recurrence {
     /// `gates` has another width.
     pub fn forward(&self, gates: &Tensor, sequences: &Sequences) -> Result<Tensor> {
         match &self.way {
-            Way::Kernels(weight) => {
-                let mut out = vec![0.0; sequences.tokens() * self.size];
-                with_values(gates, |gates| {
-                    for range in sequences.ranges() {
-                        let steps = (0..range.len()).map(|step| self.token(&range, step));
-                        self.run(weight, gates, steps, |token, state| {
-                            out[token * self.size..][..self.size].copy_from_slice(state);
-                        });
-                    }
-                })?;
-                matrix(out, self.size)
-            }
+            Way::Kernels(weight) => matrix(with_values(gates, |gates| self.run(weight, gates, sequences))?, self.size),
             Way::Tensors(weight) => self.run_tensors(weight, gates, sequences),
         }
     }
@@ -65,28 +57,29 @@ impl Recurrence {
         if self.backwards { range.end - 1 - step } else { range.start + step }
     }
 
-    fn run(
-        &self,
-        weight: &[f32],
-        gates: &[f32],
-        steps: impl Iterator<Item = usize>,
-        mut write: impl FnMut(usize, &[f32]),
-    ) {
-        let size = self.size;
-        let (mut state, mut cell) = (vec![0f32; size], vec![0f32; size]);
-        let mut total = vec![0f32; 4 * size];
-        for token in steps {
-            let input = &gates[token * 4 * size..][..4 * size];
-            for ((total, input), row) in total.iter_mut().zip(input).zip(weight.chunks_exact(size)) {
-                *total = input + row.iter().zip(&state).map(|(w, h)| w * h).sum::<f32>();
+    /// All sequences step by step together, the longest first: those that have not ended are the first ones.
+    fn run(&self, weight: &PackedMatrix, gates: &[f32], sequences: &Sequences) -> Vec<f32> {
+        let (size, width) = (self.size, 4 * self.size);
+        let mut ranges: Vec<Range<usize>> = sequences.ranges().collect();
+        ranges.sort_by_key(|range| Reverse(range.len()));
+        let mut out = vec![0.0; sequences.tokens() * size];
+        let (mut states, mut cells) = (vec![0.0; ranges.len() * size], vec![0.0; ranges.len() * size]);
+        let (mut input, mut totals) = (Vec::new(), vec![0.0; ranges.len() * width]);
+        for step in 0..ranges.first().map_or(0, Range::len) {
+            let active = ranges.partition_point(|range| range.len() > step);
+            let tokens = ranges[..active].iter().map(|range| self.token(range, step));
+            input.clear();
+            tokens.clone().for_each(|token| input.extend_from_slice(&gates[token * width..][..width]));
+            let (states, cells) = (&mut states[..active * size], &mut cells[..active * size]);
+            let totals = &mut totals[..active * width];
+            let nothing = Activation::None;
+            kernels::linear(states, active, weight, None, nothing, Some(&input), totals, sequences.threads);
+            step_on(size, totals, cells, states);
+            for (token, state) in tokens.zip(states.chunks_exact(size)) {
+                out[token * size..][..size].copy_from_slice(state);
             }
-            for i in 0..size {
-                let [input, forget, candidate, output] = [0, 1, 2, 3].map(|gate| total[gate * size + i]);
-                cell[i] = sigmoid(forget) * cell[i] + sigmoid(input) * candidate.tanh();
-                state[i] = sigmoid(output) * cell[i].tanh();
-            }
-            write(token, &state);
         }
+        out
     }
 
     /// All sequences step by step together; one that has ended goes on with a token of its own, unread.
@@ -115,5 +108,27 @@ impl Recurrence {
             }
         }
         Ok(states.index_select(&Tensor::new(places, device)?, 0)?)
+    }
+}
+
+/// The next cells and states `(sequences, size)`, from the sums of their gates `(sequences, 4 * size)`.
+fn step_on(size: usize, totals: &mut [f32], cells: &mut [f32], states: &mut [f32]) {
+    // `sigmoid(x) = (1 + tanh(x / 2)) / 2`: all gates go through one kernel.
+    for row in totals.chunks_exact_mut(4 * size) {
+        let (squashed, last) = row.split_at_mut(2 * size);
+        squashed.iter_mut().chain(&mut last[size..]).for_each(|x| *x *= 0.5);
+    }
+    kernels::activate(totals, Activation::Tanh);
+    let squashed = |x: f32| 0.5 * x + 0.5;
+    for (row, cells) in totals.chunks_exact(4 * size).zip(cells.chunks_exact_mut(size)) {
+        let (input, rest) = row.split_at(size);
+        for (((cell, input), forget), candidate) in cells.iter_mut().zip(input).zip(rest).zip(&rest[size..]) {
+            *cell = squashed(*forget) * *cell + squashed(*input) * candidate;
+        }
+    }
+    states.copy_from_slice(cells);
+    kernels::activate(states, Activation::Tanh);
+    for (row, states) in totals.chunks_exact(4 * size).zip(states.chunks_exact_mut(size)) {
+        states.iter_mut().zip(&row[3 * size..]).for_each(|(state, output)| *state *= squashed(*output));
     }
 }

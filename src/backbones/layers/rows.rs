@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
-use candle_core::{D, DType, Tensor};
+use candle_core::{D, DType, Device, Tensor};
 
 use super::packed::Rectangle;
-use super::{kernels_take, matrix, with_values};
+use super::{Pairs, kernels_take, matrix, with_values};
 use crate::backbones::Sequences;
 use crate::error::Result;
+use crate::kernels;
 
 /// Keeps the length of a vector of zeros from dividing by zero.
 const EPSILON: f64 = 1e-8;
@@ -101,18 +102,23 @@ pub fn normalize(x: &Tensor) -> Result<Tensor> {
     matrix(values, width)
 }
 
-/// The product of each row of `a` with the same row of `b`: `(rows)`.
+/// The product of the two rows of each pair of a row of `a` and one of `b`: `(pairs)`.
 ///
 /// # Errors
-/// The shapes differ.
-pub fn dot_rows(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    let (rows, width) = a.dims2()?;
-    if !kernels_take(a) {
-        return Ok((a * b)?.sum(D::Minus1)?);
+/// The widths differ.
+pub fn dot_rows(a: &Tensor, b: &Tensor, pairs: &Pairs, threads: usize) -> Result<Tensor> {
+    let (width, other) = (a.dims2()?.1, b.dims2()?.1);
+    if width != other {
+        let message = format!("products of rows of {width} numbers with rows of {other}");
+        return Err(candle_core::Error::Msg(message).into());
     }
-    let (a, b) = (values(a)?, values(b)?);
-    let products = a.chunks_exact(width).zip(b.chunks_exact(width)).map(|(a, b)| product(a, b));
-    Ok(Tensor::from_vec(products.collect::<Vec<_>>(), rows, &candle_core::Device::Cpu)?)
+    if !kernels_take(a) || !kernels_take(b) {
+        return pairs.in_runs(|run| Ok((run.firsts(a)? * run.seconds(b)?)?.sum(D::Minus1)?));
+    }
+    let count = pairs.count();
+    let mut out = vec![0.0; count];
+    with_values(a, |a| with_values(b, |b| kernels::row_products(a, b, width, pairs.rows(), &mut out, threads)))??;
+    Ok(Tensor::from_vec(out, count, &Device::Cpu)?)
 }
 
 /// The softmax of `scores` `(rows)` inside each range; the ranges lie one after another and fill it.
@@ -153,12 +159,7 @@ pub fn weighted_sum(matrices: &[Tensor], weights: &Tensor, sequences: &Sequences
     sum.ok_or_else(|| candle_core::Error::Msg("a sum of no matrices: this is a bug".into()).into())
 }
 
-/// Summed in f64.
-pub(super) fn product(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>() as f32
-}
-
-pub(super) fn softmax(scores: impl Iterator<Item = f32>) -> Vec<f32> {
+fn softmax(scores: impl Iterator<Item = f32>) -> Vec<f32> {
     let scores: Vec<f32> = scores.collect();
     let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let exp: Vec<f32> = scores.iter().map(|x| (x - max).exp()).collect();

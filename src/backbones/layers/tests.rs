@@ -138,7 +138,8 @@ fn softmax_inside_ranges_products_and_unit_rows() {
     let ranges = [0..3, 3..4, 4..9];
     let scores =
         |x: &Tensor| softmax_within(&x.narrow(1, 0, 1).unwrap().contiguous().unwrap().squeeze(1).unwrap(), &ranges);
-    let products = |x: &Tensor| dot_rows(x, &random(9, 4, 6));
+    let pairs = Pairs::new([(2, 0..5), (8, 0..5), (0, 5..6), (3, 1..7)].into_iter());
+    let products = |x: &Tensor| dot_rows(x, &random(7, 4, 6), &pairs, 2);
     for (what, f) in
         [("softmax", &scores as &dyn Fn(&Tensor) -> Result<Tensor>), ("products", &products), ("unit rows", &normalize)]
     {
@@ -148,11 +149,32 @@ fn softmax_inside_ranges_products_and_unit_rows() {
 
 #[test]
 fn some_rows_attend_to_others() {
-    let (labels, text) = (random(7, 8, 7), random(15, 8, 8));
-    let run = |labels: &Tensor| {
-        attend([labels, &text, &text], 2, &[0..2, 2..7], &[0..11, 11..15], &Dropout::default()).unwrap()
-    };
+    let (labels, text) = (random(7, 8, 7), random(15, 16, 8));
+    let (attention, sequences) = (Attention::new(8, 2).unwrap(), Sequences::new([2, 4, 1], 2));
+    let run = |labels: &Tensor| attention.forward_over(labels, &text, &sequences, &[0..11, 11..15, 15..15]).unwrap();
     assert_close(&run(&labels), &run(&variable(&labels)), "attention over other rows");
+    assert_eq!(values(&run(&labels).get(6).unwrap()).unwrap(), [0.0; 8]);
+}
+
+#[test]
+fn states_of_a_sequence_have_the_same_bits_alone_and_among_others() {
+    for size in [5, 48] {
+        let sequences = Sequences::new([3, 0, 17, 1, 17, 4], 1);
+        let gates = (random(sequences.tokens(), 4 * size, 9) * 3.0).unwrap();
+        let weights = constant_and_learning(&[("weight", &(random(4 * size, size, 10) * 0.2).unwrap())]);
+        for backwards in [false, true] {
+            let recurrences =
+                weights.each_ref().map(|weights| Recurrence::load(weights, "weight", size, backwards).unwrap());
+            let [together, by_tensors] = recurrences.each_ref().map(|way| way.forward(&gates, &sequences).unwrap());
+            assert_close(&together, &by_tensors, &format!("recurrence of {size}, backwards {backwards}"));
+            for rows in sequences.ranges().filter(|rows| !rows.is_empty()) {
+                let part = |x: &Tensor| x.narrow(0, rows.start, rows.len()).unwrap();
+                let alone = recurrences[0].forward(&part(&gates), &Sequences::new([rows.len()], 2)).unwrap();
+                let what = format!("sequence {rows:?} of {size}, backwards {backwards}");
+                assert_eq!(values(&alone).unwrap(), values(&part(&together)).unwrap(), "{what}");
+            }
+        }
+    }
 }
 
 #[test]

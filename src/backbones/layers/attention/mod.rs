@@ -7,7 +7,7 @@ use candle_core::{D, Device, Tensor};
 
 use super::linear::precision;
 use super::packed::{Group, Rectangle, Sight};
-use super::{Derived, Dropout, gradients, kernels_hold, kernels_take, matrix, select_rows, values, with_values};
+use super::{Derived, Dropout, gradients, kernels_hold, kernels_take, matrix, select_rows, with_values};
 use crate::backbones::Sequences;
 use crate::checkpoint::Weights;
 use crate::error::{Error, Result};
@@ -442,40 +442,8 @@ pub(super) fn softmax(scores: &Tensor) -> Result<Tensor> {
     Ok(candle_nn::ops::softmax_last_dim(&scores.contiguous()?)?)
 }
 
-/// Multi-head attention of some rows over others: the rows `query_rows[i]` of `query` see the rows
-/// `key_rows[i]` of `key` and `value`, all `(rows, hidden)`; scores are divided by the root of a head's width.
-/// The ranges of `query_rows` lie one after another and fill `query`. A share of the keys' weights is left out.
-///
-/// # Errors
-/// The computation failed.
-///
-/// # Panics
-/// The heads do not divide the width.
-pub fn attend(
-    [query, key, value]: [&Tensor; 3],
-    heads: usize,
-    query_rows: &[Range<usize>],
-    key_rows: &[Range<usize>],
-    dropout: &Dropout,
-) -> Result<Tensor> {
-    let (_, width) = query.dims2()?;
-    let head_dim = width / heads.max(1);
-    let scale = 1.0 / (head_dim as f32).sqrt();
-    if kernels_take(query) {
-        let (query, key, value) = (values(query)?, values(key)?, values(value)?);
-        let mut out = vec![0f32; query.len()];
-        for (query_rows, key_rows) in query_rows.iter().zip(key_rows) {
-            for row in query_rows.clone() {
-                let row = row * width..(row + 1) * width;
-                attend_row(&query[row.clone()], [&key, &value], head_dim, scale, key_rows, &mut out[row]);
-            }
-        }
-        return matrix(out, width);
-    }
-    attend_tensors([query, key, value], (heads, scale), query_rows, key_rows, dropout)
-}
-
-/// A range without keys gives rows of zeros.
+/// Of queries over keys and values, all `(rows, hidden)`: the rows `query_rows[i]`, which lie one after another and fill
+/// `query`, see the rows `key_rows[i]`. A range without keys gives rows of zeros.
 fn attend_tensors(
     [query, key, value]: [&Tensor; 3],
     (heads, scale): (usize, f32),
@@ -506,25 +474,4 @@ fn attend_tensors(
     }
     let context = context.transpose(1, 2)?.contiguous()?.reshape((queries.count, queries.length, width))?;
     queries.empty(&context)
-}
-
-/// One row's attention over the rows `key_rows`, head by head.
-fn attend_row(
-    query: &[f32],
-    [keys, values]: [&[f32]; 2],
-    head_dim: usize,
-    scale: f32,
-    key_rows: &Range<usize>,
-    out: &mut [f32],
-) {
-    let width = query.len();
-    for head in (0..width).step_by(head_dim) {
-        let columns = |row: usize| row * width + head..row * width + head + head_dim;
-        let query = &query[head..head + head_dim];
-        let scores = key_rows.clone().map(|row| super::rows::product(query, &keys[columns(row)]) * scale);
-        for (weight, row) in super::rows::softmax(scores).into_iter().zip(key_rows.clone()) {
-            let out = &mut out[head..head + head_dim];
-            out.iter_mut().zip(&values[columns(row)]).for_each(|(out, v)| *out += weight * v);
-        }
-    }
 }
