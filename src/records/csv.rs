@@ -5,6 +5,7 @@
 //! of a cell, as pandas and spreadsheets write them, they are no part of what it holds.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
@@ -63,9 +64,12 @@ fn unquoted(cell: &str, delimiter: u8) -> Cow<'_, str> {
     }
 }
 
-/// Whether a column is called so.
-fn is_called(column: &[u8], name: &str, delimiter: u8) -> bool {
-    unquoted(&String::from_utf8_lossy(column), delimiter) == name
+/// What a column is called.
+fn name_of(column: &[u8], delimiter: u8) -> Cow<'_, str> {
+    match String::from_utf8_lossy(column) {
+        Cow::Borrowed(cell) => unquoted(cell, delimiter),
+        Cow::Owned(cell) => Cow::Owned(unquoted(&cell, delimiter).into_owned()),
+    }
 }
 
 /// Reads records from CSV or TSV with a header.
@@ -113,7 +117,7 @@ impl<B: BufRead> Reader<B> {
         let mut rows = Rows::new(input, delimiter, Place { byte: mark as u64, ..Place::START });
         let header = next_row(&mut rows, &name)?.map_or_else(ByteRecord::new, |row| row.fields);
         let text_column =
-            header.iter().position(|column| is_called(column, text_field, delimiter)).ok_or_else(|| {
+            header.iter().position(|column| name_of(column, delimiter) == text_field).ok_or_else(|| {
                 let columns: Vec<_> = header.iter().map(String::from_utf8_lossy).collect();
                 let remedy = remedy(&columns);
                 let (name, columns) = (name.display(), columns.join(", "));
@@ -122,9 +126,14 @@ impl<B: BufRead> Reader<B> {
         Ok(Self { rows, name, header, dialect: Dialect { delimiter, crlf, marked }, text_column, defaults })
     }
 
-    /// The names of the columns.
+    /// The cells of the header.
     pub fn header(&self) -> &ByteRecord {
         &self.header
+    }
+
+    /// The names of the columns.
+    pub fn names(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.header.iter().map(|column| name_of(column, self.dialect.delimiter))
     }
 
     /// How the input is written, to write the output likewise.
@@ -145,7 +154,7 @@ impl<B: BufRead> Reader<B> {
             return Err(Error::Record(format!("{found} columns where the header has {expected}")));
         }
         let text = std::str::from_utf8(&fields[self.text_column]).map_err(|error| {
-            let column = String::from_utf8_lossy(&self.header[self.text_column]);
+            let column = name_of(&self.header[self.text_column], self.dialect.delimiter);
             Error::Record(format!("column {column:?}: invalid UTF-8 at byte {}", error.valid_up_to() + 1))
         })?;
         self.defaults.record(unquoted(text, self.dialect.delimiter).into_owned())
@@ -220,14 +229,18 @@ pub struct Columns {
 impl Columns {
     /// Rows of `header`'s columns with those called `added` behind them.
     pub fn new(header: &ByteRecord, added: &[String], dialect: Dialect) -> Self {
+        let mut known = HashMap::with_capacity(header.len() + added.len());
+        for (place, column) in header.iter().enumerate() {
+            known.entry(name_of(column, dialect.delimiter)).or_insert(place);
+        }
         let mut all = header.clone();
         let mut places = Vec::with_capacity(added.len());
         for name in added {
-            let place = all.iter().position(|column| is_called(column, name, dialect.delimiter));
-            places.push(place.unwrap_or(all.len()));
-            if place.is_none() {
+            let place = *known.entry(Cow::Borrowed(name)).or_insert(all.len());
+            if place == all.len() {
                 all.push_field(dialect.cell(name).as_bytes());
             }
+            places.push(place);
         }
         Self { dialect, header: all, width: header.len(), places }
     }
@@ -323,8 +336,20 @@ mod tests {
     }
 
     #[test]
-    fn a_column_that_is_there_is_overwritten() {
+    fn a_column_that_is_there_is_overwritten_and_of_several_the_first() {
         assert_eq!(through(b"new,text\nold,a\n"), b"new,text\n1,a\n");
+        assert_eq!(through(b"new,text,new\nold,a,old\n"), b"new,text,new\n1,a,old\n");
+    }
+
+    #[test]
+    fn quotes_around_a_name_in_tsv_are_no_part_of_it() {
+        let reader = tsv(b"\"text\"\t\"new\"\tid\na\told\t1\n");
+        assert_eq!(reader.names().collect::<Vec<_>>(), ["text", "new", "id"]);
+        let columns = Columns::new(reader.header(), &["new".into(), "id".into()], reader.dialect());
+        let mut out = Vec::new();
+        columns.write_header(&mut out);
+        reader.flatten().for_each(|entry| columns.write(&entry.raw, &["2".into(), "3".into()], &mut out));
+        assert_eq!(out, b"\"text\"\t\"new\"\tid\na\t2\t3\n");
     }
 
     #[test]

@@ -184,6 +184,21 @@ fn a_quote_in_tsv_takes_no_rows() {
 }
 
 #[test]
+fn quotes_around_the_names_of_tsv_change_nothing() {
+    let run = |input: &str, more: &[&str]| {
+        let arguments = [&["-q", "--input-format", "tsv"][..], more].concat();
+        batch(&Sandbox::new(), &arguments).input(input).run().ends_with(0).stdout
+    };
+    let output = run("\"text\"\t\"error\"\nOne\tE42\n", &[]);
+    assert!(output.starts_with("\"text\"\t\"error\"\tpredicted_labels\t"), "{output}");
+    assert!(output.contains("\nOne\tE42\t"), "{output}");
+    // Of an earlier run, it is out of date.
+    let earlier = "\"text\"\t\"predicted_labels\"\t\"predicted_scores\"\t\"error\"\nOne\t\t\told\n";
+    let output = run(earlier, &["--on-error", "fail"]);
+    assert!(!output.contains("old"), "{output}");
+}
+
+#[test]
 fn a_line_of_tsv_is_a_row_whatever_is_in_it() {
     let first_cells = |output: &str| -> Vec<String> {
         output.lines().map(|line| line.split('\t').next().unwrap_or_default().to_owned()).collect()

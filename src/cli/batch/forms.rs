@@ -114,9 +114,8 @@ impl Csv {
             vec!["predicted_labels".into(), "predicted_scores".into()]
         };
         let predicted = added.len();
-        let is_there = |is_it: fn(&[u8]) -> bool| source.header().iter().any(is_it);
-        let has_error = is_there(|column| column == b"error");
-        let is_earlier_output = is_there(|column| column == b"predicted_labels" || column.starts_with(b"score:"));
+        let has_error = source.names().any(|name| name == "error");
+        let is_earlier_output = source.names().any(|name| name == "predicted_labels" || name.starts_with("score:"));
         // What an earlier run said of a record does not outlive what it said of its labels.
         let has_errors = args.on_error == OnError::Keep || has_error && is_earlier_output;
         if has_errors {
