@@ -110,12 +110,15 @@ impl<B: BufRead> Reader<B> {
     ) -> Result<Self> {
         let name = name.into();
         let start = input.fill_buf().map_err(|error| Error::io(&name, error))?;
-        let crlf = start.iter().position(|&byte| byte == b'\n').is_some_and(|end| start[..end].ends_with(b"\r"));
         let marked = start.starts_with(BYTE_ORDER_MARK);
         let mark = if marked { BYTE_ORDER_MARK.len() } else { 0 };
         input.consume(mark);
         let mut rows = Rows::new(input, delimiter, Place { byte: mark as u64, ..Place::START });
-        let header = next_row(&mut rows, &name)?.map_or_else(ByteRecord::new, |row| row.fields);
+        let (mut header, mut crlf) = (ByteRecord::new(), false);
+        if let Some(row) = next_row(&mut rows, &name)? {
+            crlf = rows.ended_in_crlf(&row).map_err(|error| Error::io(&name, error))?;
+            header = row.fields;
+        }
         let text_column =
             header.iter().position(|column| name_of(column, delimiter) == text_field).ok_or_else(|| {
                 let columns: Vec<_> = header.iter().map(String::from_utf8_lossy).collect();
@@ -333,6 +336,17 @@ mod tests {
     fn line_ends_and_a_byte_order_mark_stay_and_are_no_part_of_a_name() {
         assert_eq!(through(b"\xef\xbb\xbftext\r\na\r\n"), b"\xef\xbb\xbftext,new\r\na,1\r\n");
         assert_eq!(through(b"\xef\xbb\xbf\"a,b\",text\n1,2\n"), b"\xef\xbb\xbf\"a,b\",text,new\n1,2,1\n");
+    }
+
+    #[test]
+    fn line_ends_are_known_however_little_comes_at_once() {
+        for (input, crlf) in [(&b"id,text\r\n1,a\n"[..], true), (b"id,text\n1,a\r\n", false)] {
+            for size in 1..12 {
+                let parts = std::io::BufReader::with_capacity(size, input);
+                let reader = Reader::new(parts, "in.csv", b',', "text", Defaults::default()).unwrap();
+                assert_eq!(reader.dialect().crlf, crlf, "{size}");
+            }
+        }
     }
 
     #[test]

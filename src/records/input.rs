@@ -11,6 +11,7 @@ use same_file::Handle;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::jsonl::BYTE_ORDER_MARK;
 use crate::digest;
 use crate::error::{Error, Result};
 
@@ -46,8 +47,13 @@ impl Packing {
         }
     }
 
+    /// By the first bytes.
+    fn by_content(start: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|packing| start.starts_with(packing.magic()))
+    }
+
     /// The bytes that every archive begins with; no text does.
-    fn magic(self) -> &'static [u8] {
+    const fn magic(self) -> &'static [u8] {
         match self {
             Self::Gzip => &[0x1f, 0x8b],
             Self::Zstd => &[0x28, 0xb5, 0x2f, 0xfd],
@@ -61,6 +67,13 @@ impl Packing {
         }
     }
 }
+
+/// What files in UTF-16 begin with, one for each order of bytes.
+const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
+
+/// What an input is known by, if it begins so.
+const SIGNS: [&[u8]; 5] =
+    [Packing::Gzip.magic(), Packing::Zstd.magic(), BYTE_ORDER_MARK, UTF16_MARKS[0], UTF16_MARKS[1]];
 
 /// A way to pack files that is not known here.
 struct Foreign {
@@ -153,9 +166,8 @@ impl Input {
         }
         let start = reader.fill_buf().map_err(failed)?;
         refuse_foreign(path, start)?;
-        let by_content = Packing::ALL.into_iter().find(|packing| start.starts_with(packing.magic()));
         // Nothing at all is no archive; others leave such files where they had nothing to pack.
-        let packing = Packing::of(path).filter(|_| !start.is_empty()).or(by_content);
+        let packing = Packing::of(path).filter(|_| !start.is_empty()).or_else(|| Packing::by_content(start));
         let stream = match packing {
             Some(packing) => unpack(packing, Box::new(reader)).map_err(failed)?,
             None => Stream::File(reader),
@@ -164,37 +176,18 @@ impl Input {
         Ok(Self { stream, name: path.to_owned(), file: Some(path.to_owned()), handle, packed: packing.is_some() })
     }
 
-    /// A stream says by its first bytes whether it is packed; no more of them is waited for than it takes to know.
-    fn from_stream(mut reader: Box<dyn BufRead + Send>, name: &Path) -> Result<Self> {
-        let start = reader.fill_buf().map_err(|error| Error::io(name, error))?;
+    /// A stream says by its first bytes whether it is packed.
+    fn from_stream(reader: Box<dyn BufRead + Send>, name: &Path) -> Result<Self> {
+        let failed = |error| Error::io(name, error);
+        let mut reader = with_whole_sign(reader).map_err(failed)?;
+        let start = reader.fill_buf().map_err(failed)?;
         refuse_foreign(name, start)?;
-        let first = start.first().copied();
-        if !Packing::ALL.iter().any(|packing| packing.magic().first().copied() == first) {
-            // What is there already can be looked at again.
-            return Ok(Self::forward(Stream::Forward(reader), name, false));
-        }
-        let mut start = Vec::new();
-        let packing = loop {
-            if let Some(packing) = Packing::ALL.into_iter().find(|packing| start == packing.magic()) {
-                break Some(packing);
-            }
-            let may_be = start.is_empty() || Packing::ALL.iter().any(|packing| packing.magic().starts_with(&start));
-            let read = if may_be { read_byte(&mut reader).map_err(|error| Error::io(name, error))? } else { None };
-            match read {
-                Some(byte) => start.push(byte),
-                None => break None,
-            }
-        };
-        let whole = Box::new(Cursor::new(start).chain(reader));
+        let packing = Packing::by_content(start);
         let stream = match packing {
-            Some(packing) => unpack(packing, whole).map_err(|error| Error::io(name, error))?,
-            None => Stream::Forward(whole),
+            Some(packing) => unpack(packing, reader).map_err(failed)?,
+            None => Stream::Forward(reader),
         };
-        Ok(Self::forward(stream, name, packing.is_some()))
-    }
-
-    fn forward(stream: Stream, name: &Path, packed: bool) -> Self {
-        Self { stream, name: name.to_owned(), file: None, handle: None, packed }
+        Ok(Self { stream, name: name.to_owned(), file: None, handle: None, packed: packing.is_some() })
     }
 
     /// Whether it is this file, by whatever name.
@@ -229,7 +222,7 @@ impl Input {
     /// It begins with the mark of UTF-16, or cannot be read.
     pub fn refuse_utf16(&mut self) -> Result<()> {
         let start = self.start()?;
-        if !(start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff")) {
+        if !UTF16_MARKS.iter().any(|mark| start.starts_with(mark)) {
             return Ok(());
         }
         let name = self.name.display();
@@ -277,12 +270,19 @@ impl Input {
     }
 }
 
-fn read_byte(reader: &mut impl BufRead) -> io::Result<Option<u8>> {
-    let mut byte = [0];
-    match reader.read_exact(&mut byte) {
-        Ok(()) => Ok(Some(byte[0])),
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
-        Err(error) => Err(error),
+/// A reader of the same, which shows at once the whole of a sign that it begins with. No more is waited for than it
+/// takes to know; what is there already can be looked at again.
+fn with_whole_sign(mut reader: Box<dyn BufRead + Send>) -> io::Result<Box<dyn BufRead + Send>> {
+    let mut start = Vec::new();
+    loop {
+        let more = reader.fill_buf()?;
+        let size = more.len();
+        start.extend_from_slice(more);
+        reader.consume(size);
+        let is_begun = SIGNS.iter().any(|sign| sign.len() > start.len() && sign.starts_with(&start));
+        if size == 0 || !is_begun {
+            return Ok(Box::new(Cursor::new(start).chain(reader)));
+        }
     }
 }
 
@@ -428,6 +428,26 @@ mod tests {
         }
         for start in [&b""[..], b"\x1f", b"(", b"(\xb5", b"(\xb5/x"] {
             assert_eq!(content(stream(start.to_vec()).unwrap()).unwrap(), start);
+        }
+    }
+
+    #[test]
+    fn what_a_stream_begins_with_is_known_however_it_comes() {
+        let trickle = |bytes: Vec<u8>| {
+            let reader = BufReader::with_capacity(1, Cursor::new(bytes));
+            Input::from_stream(Box::new(reader), "standard input".as_ref()).unwrap()
+        };
+        for bytes in packed(b"text\n") {
+            assert_eq!(content(trickle(bytes)).unwrap(), b"text\n");
+        }
+        for mark in UTF16_MARKS {
+            assert!(trickle([mark, b"t\0"].concat()).refuse_utf16().is_err());
+        }
+        let mut marked = trickle([BYTE_ORDER_MARK, b"text\n"].concat());
+        assert_eq!(marked.start().unwrap(), BYTE_ORDER_MARK);
+        assert_eq!(content(marked).unwrap(), [BYTE_ORDER_MARK, b"text\n"].concat());
+        for start in [&b""[..], b"\x1f", b"(\xb5/x", b"\xef\xbb", b"\xff"] {
+            assert_eq!(content(trickle(start.to_vec())).unwrap(), start);
         }
     }
 

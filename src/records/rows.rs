@@ -18,6 +18,8 @@ pub struct Row {
     pub(super) end: Place,
     pub(super) fields: ByteRecord,
     pub(super) quotes: Quotes,
+    /// Whether a carriage return is at its end: in TSV in front of the line feed, in CSV perhaps so.
+    ends_in_cr: bool,
 }
 
 impl Raw for Row {
@@ -122,11 +124,24 @@ impl<B: BufRead> Rows<B> {
             self.input.consume(taken);
             if is_whole || is_last {
                 self.place = end;
-                let (fields, quotes) = cells.finish();
-                return Ok(Some(Row { begin, end, fields, quotes }));
+                return Ok(Some(cells.finish(begin, end)));
             }
             if end.byte - begin.byte >= self.longest {
                 return Err(io::Error::other("a row longer than 1 GiB begins here: is a quote missing?"));
+            }
+        }
+    }
+
+    /// Whether this row, which was read last, ends in CR LF. Waits for what follows a CR.
+    pub(super) fn ended_in_crlf(&mut self, row: &Row) -> io::Result<bool> {
+        Ok(row.ends_in_cr && (self.delimiter == TAB || self.next_byte()? == Some(b'\n')))
+    }
+
+    fn next_byte(&mut self) -> io::Result<Option<u8>> {
+        loop {
+            match self.input.fill_buf() {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                filled => return Ok(filled?.first().copied()),
             }
         }
     }
@@ -178,12 +193,14 @@ struct Cells {
     quoted: usize,
     fields: ByteRecord,
     quotes: Quotes,
+    /// Whether a carriage return is at its end.
+    ends_in_cr: bool,
 }
 
 impl Cells {
     fn new(delimiter: u8) -> Self {
         let fields = ByteRecord::new();
-        Self { delimiter, at: At::Begin, cell: Vec::new(), quoted: 0, fields, quotes: Quotes::Sound }
+        Self { delimiter, at: At::Begin, cell: Vec::new(), quoted: 0, fields, quotes: Quotes::Sound, ends_in_cr: false }
     }
 
     /// Takes bytes up to the end of the row: how many, and whether it ends with them.
@@ -226,7 +243,10 @@ impl Cells {
             }
             _ if byte == self.delimiter => self.end_cell(),
             (_, b'\n') => return true,
-            (_, b'\r') if is_csv => return true,
+            (_, b'\r') if is_csv => {
+                self.ends_in_cr = true;
+                return true;
+            }
             _ => {
                 if self.at == At::Quote {
                     self.quoted = self.cell.len();
@@ -248,14 +268,16 @@ impl Cells {
         (self.at, self.quoted) = (At::Begin, 0);
     }
 
-    /// The cells of a row that has ended.
-    fn finish(mut self) -> (ByteRecord, Quotes) {
+    /// The row from `begin` to `end`, which has ended.
+    fn finish(mut self, begin: Place, end: Place) -> Row {
         let is_open = self.at == At::Quoted;
         if self.delimiter == TAB && self.cell.ends_with(b"\r") {
             self.cell.pop();
+            self.ends_in_cr = true;
         }
         self.end_cell();
-        (self.fields, if is_open { Quotes::Open } else { self.quotes })
+        let quotes = if is_open { Quotes::Open } else { self.quotes };
+        Row { begin, end, fields: self.fields, quotes, ends_in_cr: self.ends_in_cr }
     }
 }
 
@@ -316,6 +338,26 @@ mod tests {
             assert_eq!((rows.len(), rows[0].quotes), (1, expected), "{input:?}");
         }
         assert!(read(b"\"a\nb\"c\td\"\n", TAB).iter().all(|row| row.quotes == Quotes::Sound));
+    }
+
+    #[test]
+    fn a_row_says_how_it_ends_however_the_input_comes() {
+        for (input, delimiter, expected) in [
+            ("a,b\r\nc\n", b',', true),
+            ("a,b\nc\r\n", b',', false),
+            ("a,b\rc\r\n", b',', false),
+            ("\"a\r\nb\"\nc\r\n", b',', false),
+            ("a,b", b',', false),
+            ("a\tb\r\n", TAB, true),
+            ("a\rb\nc\r\n", TAB, false),
+        ] {
+            for size in 1..9 {
+                let parts = io::BufReader::with_capacity(size, input.as_bytes());
+                let mut rows = Rows::new(parts, delimiter, Place::START);
+                let row = rows.read().unwrap().unwrap();
+                assert_eq!(rows.ended_in_crlf(&row).unwrap(), expected, "{input:?} {size}");
+            }
+        }
     }
 
     #[test]
