@@ -54,9 +54,10 @@ impl Line {
         Self { place: Place::START, bytes: object.into_bytes() }
     }
 
-    /// Whether there is nothing on it. It is written back as it is, and is no record.
+    /// Whether there is nothing on it, but perhaps a byte order mark. It is written back as it is, and is no record.
     pub fn is_blank(&self) -> bool {
-        self.bytes.trim_ascii().is_empty()
+        let (_, content, _) = self.parts();
+        content.trim_ascii().is_empty()
     }
 
     /// Appends the line to `out` with `fields` (names and JSON values) set in it. `earlier` are the fields that an
@@ -488,6 +489,15 @@ mod tests {
         let mut out = Vec::new();
         entries.iter().for_each(|entry| entry.raw.write_unchanged(&mut out));
         assert_eq!(out, b"\r\n{\"text\":\"a\"}\n");
+    }
+
+    #[test]
+    fn a_line_of_nothing_but_a_byte_order_mark_is_blank() {
+        for input in ["\u{feff}", "\u{feff}\n", "\u{feff} \r\n{}"] {
+            assert!(read(input.as_bytes())[0].raw.is_blank(), "{input:?}");
+        }
+        // Inside an input it is a character.
+        assert!(!read("{}\n\u{feff}\n".as_bytes())[1].raw.is_blank());
     }
 
     #[test]
