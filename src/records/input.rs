@@ -164,6 +164,10 @@ impl Input {
         if !metadata.is_file() {
             return Self::from_stream(Box::new(reader), path);
         }
+        let handle = Handle::from_path(path).ok();
+        if is_descriptor(path) {
+            return Ok(Self { handle, ..Self::from_stream(Box::new(reader), path)? });
+        }
         let start = reader.fill_buf().map_err(failed)?;
         refuse_foreign(path, start)?;
         // Nothing at all is no archive; others leave such files where they had nothing to pack.
@@ -172,7 +176,6 @@ impl Input {
             Some(packing) => unpack(packing, Box::new(reader)).map_err(failed)?,
             None => Stream::File(reader),
         };
-        let handle = Handle::from_path(path).ok();
         Ok(Self { stream, name: path.to_owned(), file: Some(path.to_owned()), handle, packed: packing.is_some() })
     }
 
@@ -268,6 +271,12 @@ impl Input {
         };
         sample().map_err(|error| Error::io(path, error))
     }
+}
+
+/// Whether a file of this name is one that is open already: opened again, it may go on where that one stands, as on
+/// macOS, and so has to be read as a stream.
+fn is_descriptor(path: &Path) -> bool {
+    path == Path::new("/dev/stdin") || path.starts_with("/dev/fd")
 }
 
 /// A reader of the same, which shows at once the whole of a sign that it begins with. No more is waited for than it
@@ -542,6 +551,22 @@ mod tests {
             assert_ne!(fingerprint(&other), before);
         }
         assert_ne!(fingerprint(&content[1..]), before);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_is_open_already_is_read_as_a_stream_and_is_still_that_file() {
+        use std::os::fd::AsRawFd;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("in.jsonl");
+        std::fs::write(&path, "text\n").unwrap();
+        let file = File::open(&path).unwrap();
+        let input = Input::open(Some(format!("/dev/fd/{}", file.as_raw_fd()).as_ref())).unwrap();
+        assert!(input.plain_file().is_none() && !input.stream.is_seekable());
+        assert_eq!(input.fingerprint().unwrap(), "a stream");
+        assert!(input.is(&Handle::from_path(&path).unwrap()));
+        assert_eq!(content(input).unwrap(), b"text\n");
     }
 
     #[test]
