@@ -274,9 +274,15 @@ fn read_table(file: usize, text: &str, delimiter: u8, layout: &Layout) -> Result
     let candidates = candidates_field(&field, |name| position(name).is_some()).filter(|_| layout.labels.is_none());
     let candidates = candidates.and_then(position);
     let error = position(ERROR);
+    let said: Vec<usize> = match listed {
+        Some((labels, scores)) if all.is_empty() => vec![labels, scores],
+        _ => all.iter().map(|(column, _)| *column).collect(),
+    };
     for row in rows {
         let (spot, row) = row?;
-        if error.is_some_and(|column| !row[column].is_empty()) {
+        // A column of this name may be the user's own.
+        let has_error = error.is_some_and(|column| !row[column].is_empty());
+        if has_error && said.iter().all(|&column| row[column].is_empty()) {
             chunk.failed += 1;
             continue;
         }

@@ -286,6 +286,18 @@ fn ready_predictions_are_read_from_tables_and_from_hierarchies() {
 }
 
 #[test]
+fn a_row_of_ready_predictions_with_an_error_of_the_users_own_is_judged() {
+    for table in [
+        "text,label,error,score:a,score:b\nx,a,E42,0.9,0.1\ny,b,too long,,\n",
+        "text,label,error,predicted_labels,predicted_scores\nx,a,E42,a,0.9\ny,b,too long,,\n",
+    ] {
+        let ready = Ready::read(vec![("p.csv".into(), table.into())], &layout(), "predictions").unwrap();
+        assert_eq!((ready.records.len(), ready.failed), (1, 1), "{table}");
+        assert_eq!(ready.records[0].scores[0], (0, 0.9), "{table}");
+    }
+}
+
+#[test]
 fn rows_of_ready_predictions_are_where_they_begin_whatever_ends_the_lines() {
     for end in ["\n", "\r\n"] {
         let lines =
