@@ -74,7 +74,7 @@ impl Ready {
     /// # Errors
     /// There are no records, or one of them cannot be used: the message names the file, the line and the field.
     pub fn read(files: Vec<(String, Vec<u8>)>, layout: &Layout, output_field: &str) -> Result<Self> {
-        let names = files.iter().map(|(name, _)| name.as_str()).collect::<Vec<&str>>().join(", ");
+        let names = files.iter().map(|(name, _)| name.clone()).collect();
         let mut chunks = Vec::new();
         let mut forms = Vec::new();
         for (number, (name, bytes)) in files.into_iter().enumerate() {
@@ -87,7 +87,7 @@ impl Ready {
             forms.push(form);
         }
         let form = forms.first().copied().ok_or_else(|| Error::Usage("no file of predictions".into()))?;
-        Merge::new(layout).merge(chunks, form).map_err(|error| Error::Record(format!("{names}: {error}")))
+        Merge::new(layout, names).merge(chunks, form)
     }
 }
 
@@ -317,16 +317,18 @@ fn read_table(file: usize, text: &str, delimiter: u8, layout: &Layout) -> Result
 
 /// Brings chunks together under one list of names.
 struct Merge {
+    /// What the files are called.
+    files: Vec<String>,
     names: Names,
     /// How many candidates the command names; none where the data say it.
     given: Option<usize>,
 }
 
 impl Merge {
-    fn new(layout: &Layout) -> Self {
+    fn new(layout: &Layout, files: Vec<String>) -> Self {
         let mut names = Names::default();
         let given = layout.labels.as_ref().map(|labels| names.numbers(labels.names()).len());
-        Self { names, given }
+        Self { files, names, given }
     }
 
     fn merge(mut self, mut chunks: Vec<Chunk>, form: Form) -> Result<Ready> {
@@ -339,18 +341,19 @@ impl Merge {
         self.number(&chunks, &mut maps, |record| record.scores.iter().map(|(label, _)| *label).collect())?;
         let is_number = |name: &String| name.parse::<u64>().is_ok();
         if self.names.names[..true_labels].iter().all(is_number) && !self.names.names.iter().all(is_number) {
-            let message = "the true labels are numbers: name them with --labels, the name of 0 first";
-            return Err(Error::Record(message.into()));
+            return Err(self.of_all("the true labels are numbers: name them with --labels, the name of 0 first"));
         }
         for (chunk, map) in chunks.iter_mut().zip(&maps) {
             renumber(chunk, map);
         }
         let records: Vec<ReadyRecord> = chunks.into_iter().flat_map(|chunk| chunk.records).collect();
         if records.is_empty() {
-            return Err(Error::Record(format!("no records with predictions (read as {form})")));
+            return Err(self.of_all(&format!("no records with predictions (read as {form})")));
         }
         let count = self.names.names.len();
-        let complete = records.par_iter().map(|record| is_complete(record, count));
+        let complete = records.par_iter().map(|record| {
+            is_complete(record, count).map_err(|(field, message)| self.of_record(record, Some(field), &message))
+        });
         let complete: Vec<bool> = complete.collect::<Result<_>>()?;
         let complete = complete.into_iter().all(|one| one);
         Ok(Ready { names: self.names.names, records, complete, failed, form })
@@ -368,13 +371,24 @@ impl Merge {
                 for local in labels(record) {
                     if map[local as usize].is_none() {
                         let name = &chunk.names.names[local as usize];
-                        let number = self.number_of(name).map_err(|message| flaw(record.place.spot, None, &message))?;
+                        let number = self.number_of(name).map_err(|message| self.of_record(record, None, &message))?;
                         map[local as usize] = Some(number);
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    /// What is wrong with the files together.
+    fn of_all(&self, message: &str) -> Error {
+        Error::Record(format!("{}: {message}", self.files.join(", ")))
+    }
+
+    /// What is wrong with a record of one of the files.
+    fn of_record(&self, record: &ReadyRecord, field: Option<&str>, message: &str) -> Error {
+        let Place { file, spot } = record.place;
+        Error::Record(format!("{}: {}", self.files[file], flaw(spot, field, message)))
     }
 
     fn number_of(&mut self, name: &str) -> std::result::Result<u32, String> {
@@ -409,16 +423,15 @@ fn renumber(chunk: &mut Chunk, map: &[Option<u32>]) {
     }
 }
 
-/// Whether every candidate has a score.
-fn is_complete(record: &ReadyRecord, names: usize) -> Result<bool> {
-    let at = |field: &str, message: String| flaw(record.place.spot, Some(field), &message);
+/// Whether every candidate has a score; else a field, and what is wrong with it.
+fn is_complete(record: &ReadyRecord, names: usize) -> std::result::Result<bool, (&'static str, String)> {
     let mut labels: Vec<u32> = record.scores.iter().map(|(label, _)| *label).collect();
     labels.sort_unstable();
     if labels.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(at("predictions", "a label is given twice".into()));
+        return Err(("predictions", "a label is given twice".into()));
     }
     if let Some((_, score)) = record.scores.iter().find(|(_, score)| !(0.0..=1.0).contains(score)) {
-        return Err(at("predictions", format!("the score {score} is not from 0 to 1")));
+        return Err(("predictions", format!("the score {score} is not from 0 to 1")));
     }
     let Some(candidates) = &record.candidates else { return Ok(labels.len() == names) };
     let mut known = candidates.to_vec();
@@ -426,7 +439,7 @@ fn is_complete(record: &ReadyRecord, names: usize) -> Result<bool> {
     let foreign = record.truth.iter().chain(&labels).find(|label| known.binary_search(label).is_err());
     match foreign {
         None => Ok(labels.len() == candidates.len()),
-        Some(_) => Err(at("all_labels", "a true or predicted label is not among them: name all with --labels".into())),
+        Some(_) => Err(("all_labels", "a true or predicted label is not among them: name all with --labels".into())),
     }
 }
 

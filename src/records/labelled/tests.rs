@@ -351,6 +351,34 @@ fn bad_ready_predictions_are_refused_by_line_and_field() {
 }
 
 #[test]
+fn of_several_files_of_ready_predictions_the_one_with_the_bad_record_is_named() {
+    let good = r#"{"text":"x","label":"a","predictions":[{"label":"a","score":1}]}"#;
+    let read = |bad: &str, layout: &Layout| {
+        let files = [("0.jsonl", good), ("1.jsonl", bad), ("2.jsonl", good)];
+        let files = files.map(|(name, text)| (name.to_owned(), text.into())).into();
+        Ready::read(files, layout, "predictions").unwrap_err().to_string()
+    };
+    assert_eq!(
+        read(r#"{"text":"x","label":"c","predictions":[]}"#, &with_labels(&["a", "b"])),
+        "1.jsonl: line 1: label \"c\" is not among the 2 of --labels: correct it, or add it there"
+    );
+    assert_eq!(
+        read(r#"{"text":"x","label":"a","predictions":[{"label":"a","score":2}]}"#, &layout()),
+        "1.jsonl: line 1, field \"predictions\": the score 2 is not from 0 to 1"
+    );
+    assert_eq!(
+        Ready::read(
+            vec![("0.csv".into(), "text,label,score:a\n".into()), ("1.jsonl".into(), "\n".into())],
+            &layout(),
+            ""
+        )
+        .unwrap_err()
+        .to_string(),
+        "0.csv, 1.jsonl: no records with predictions (read as CSV)"
+    );
+}
+
+#[test]
 fn numbers_of_ready_predictions_are_names_of_the_command() {
     let text = r#"{"text":"x","label":1,"predictions":[{"label":"a","score":1},{"label":"b","score":0}]}"#;
     let ready = ready(text, &with_labels(&["a", "b"])).unwrap();
