@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use csv::StringRecord;
 use rayon::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
@@ -258,61 +259,123 @@ fn flatten(
 
 fn read_table(file: usize, text: &str, delimiter: u8, layout: &Layout) -> Result<Chunk> {
     let (header, rows) = rows(text, delimiter)?;
-    let position = |name: &str| header.iter().position(|column| column == name);
-    let column = |name: &str, option: &str| position(name).ok_or_else(|| flaw(HEADER, Some(name), &missing(option)));
-    let field = label_field(|name| position(name).is_some(), layout);
-    let (text_column, truth_column) = (column(&layout.text_field, "--text-field")?, column(&field, "--label-field")?);
-    let mut chunk = Chunk::default();
-    let all: Vec<(usize, u32)> = (header.iter().enumerate())
-        .filter_map(|(place, name)| Some((place, chunk.names.number(name.strip_prefix(SCORE)?))))
-        .collect();
-    let listed = position(PREDICTED_LABELS).zip(position(PREDICTED_SCORES));
-    if all.is_empty() && listed.is_none() {
-        let message = format!("no predictions: give an output of batch, with {PREDICTED_LABELS} or {SCORE}LABEL");
-        return Err(flaw(HEADER, None, &message));
-    }
-    let candidates = candidates_field(&field, |name| position(name).is_some()).filter(|_| layout.labels.is_none());
-    let candidates = candidates.and_then(position);
-    let error = position(ERROR);
-    let said: Vec<usize> = match listed {
-        Some((labels, scores)) if all.is_empty() => vec![labels, scores],
-        _ => all.iter().map(|(column, _)| *column).collect(),
-    };
+    let mut reader = TableReader::find(&header, layout)?;
     for row in rows {
         let (spot, row) = row?;
-        // A column of this name may be the user's own.
-        let has_error = error.is_some_and(|column| !row[column].is_empty());
-        if has_error && said.iter().all(|&column| row[column].is_empty()) {
-            chunk.failed += 1;
-            continue;
+        reader.read(Place { file, spot }, &row)?;
+    }
+    Ok(reader.chunk)
+}
+
+/// Where the predictions of a row are.
+enum Said {
+    /// The score of each label in a column of its own.
+    Scores(Vec<(usize, u32)>),
+    /// Two lists, of labels and of their scores.
+    Lists { labels: usize, scores: usize },
+}
+
+impl Said {
+    fn find(header: &StringRecord, names: &mut Names) -> Result<Self> {
+        let scores = header.iter().enumerate();
+        let scores = scores.filter_map(|(column, name)| Some((column, names.number(name.strip_prefix(SCORE)?))));
+        let scores: Vec<(usize, u32)> = scores.collect();
+        if !scores.is_empty() {
+            return Ok(Self::Scores(scores));
         }
-        let at = |field: &str, cell: &str| flaw(spot, Some(field), &format!("{cell:?} is no score"));
-        let number = |field: &str, cell: &str| cell.parse::<f32>().map_err(|_| at(field, cell));
-        let list = |column: usize| split(&row[column], &layout.list_separator);
-        let scores = match listed {
-            Some((labels, scores)) if all.is_empty() => {
-                let (labels, scores) = (list(labels), list(scores));
-                if labels.len() != scores.len() {
-                    let message = format!("{} scores for {} labels: give --list-separator", scores.len(), labels.len());
+        let position = |name: &str| header.iter().position(|column| column == name);
+        match (position(PREDICTED_LABELS), position(PREDICTED_SCORES)) {
+            (Some(labels), Some(scores)) => Ok(Self::Lists { labels, scores }),
+            _ => {
+                let message =
+                    format!("no predictions: give an output of batch, with {PREDICTED_LABELS} or {SCORE}LABEL");
+                Err(flaw(HEADER, None, &message))
+            }
+        }
+    }
+
+    /// Whether nothing is said in this row.
+    fn is_nothing(&self, row: &StringRecord) -> bool {
+        match self {
+            Self::Scores(columns) => columns.iter().all(|&(column, _)| row[column].is_empty()),
+            Self::Lists { labels, scores } => row[*labels].is_empty() && row[*scores].is_empty(),
+        }
+    }
+}
+
+/// Reads the rows of a table.
+struct TableReader<'a> {
+    layout: &'a Layout,
+    header: &'a StringRecord,
+    text: usize,
+    truth: usize,
+    candidates: Option<usize>,
+    error: Option<usize>,
+    said: Said,
+    chunk: Chunk,
+}
+
+impl<'a> TableReader<'a> {
+    fn find(header: &'a StringRecord, layout: &'a Layout) -> Result<Self> {
+        let position = |name: &str| header.iter().position(|column| column == name);
+        let column =
+            |name: &str, option: &str| position(name).ok_or_else(|| flaw(HEADER, Some(name), &missing(option)));
+        let field = label_field(|name| position(name).is_some(), layout);
+        let candidates = candidates_field(&field, |name| position(name).is_some()).filter(|_| layout.labels.is_none());
+        let mut chunk = Chunk::default();
+        Ok(Self {
+            layout,
+            header,
+            text: column(&layout.text_field, "--text-field")?,
+            truth: column(&field, "--label-field")?,
+            candidates: candidates.and_then(position),
+            error: position(ERROR),
+            said: Said::find(header, &mut chunk.names)?,
+            chunk,
+        })
+    }
+
+    fn read(&mut self, place: Place, row: &StringRecord) -> Result<()> {
+        // A column of this name may be the user's own.
+        let has_error = self.error.is_some_and(|column| !row[column].is_empty());
+        if has_error && self.said.is_nothing(row) {
+            self.chunk.failed += 1;
+            return Ok(());
+        }
+        let scores = self.scores(place.spot, row)?;
+        let truth = self.list(row, self.truth).into_iter().map(Written::name_or_number);
+        let truth: Vec<String> = truth.map(|label| meant(label, self.layout)).collect();
+        let truth = self.chunk.names.numbers(&truth);
+        let candidates = self.candidates.map(|column| self.list(row, column));
+        let candidates = candidates.map(|labels| self.chunk.names.numbers(&labels).into());
+        self.chunk.records.push(ReadyRecord { place, text: row[self.text].to_owned(), truth, candidates, scores });
+        Ok(())
+    }
+
+    fn list(&self, row: &StringRecord, column: usize) -> Vec<String> {
+        split(&row[column], &self.layout.list_separator)
+    }
+
+    fn scores(&mut self, spot: Spot, row: &StringRecord) -> Result<Vec<(u32, f32)>> {
+        let score = |column: usize, cell: &str| {
+            let no_score = |_| flaw(spot, Some(&self.header[column]), &format!("{cell:?} is no score"));
+            cell.parse::<f32>().map_err(no_score)
+        };
+        match self.said {
+            Said::Scores(ref columns) => {
+                columns.iter().map(|&(column, label)| Ok((label, score(column, &row[column])?))).collect()
+            }
+            Said::Lists { labels, scores } => {
+                let (labels, cells) = (self.list(row, labels), self.list(row, scores));
+                if labels.len() != cells.len() {
+                    let message = format!("{} scores for {} labels: give --list-separator", cells.len(), labels.len());
                     return Err(flaw(spot, Some(PREDICTED_SCORES), &message));
                 }
-                let pairs = labels.iter().zip(&scores);
-                pairs
-                    .map(|(label, score)| Ok((chunk.names.number(label), number(PREDICTED_SCORES, score)?)))
-                    .collect::<Result<Vec<_>>>()?
+                let found = cells.iter().map(|cell| score(scores, cell)).collect::<Result<Vec<f32>>>()?;
+                Ok(self.chunk.names.numbers(&labels).into_iter().zip(found).collect())
             }
-            _ => all
-                .iter()
-                .map(|&(column, label)| Ok((label, number(&header[column], &row[column])?)))
-                .collect::<Result<Vec<_>>>()?,
-        };
-        let truth = list(truth_column).into_iter().map(|label| meant(Written::name_or_number(label), layout));
-        let truth = chunk.names.numbers(&truth.collect::<Vec<String>>());
-        let candidates = candidates.map(|column| chunk.names.numbers(&list(column)).into());
-        let place = Place { file, spot };
-        chunk.records.push(ReadyRecord { place, text: row[text_column].to_owned(), truth, candidates, scores });
+        }
     }
-    Ok(chunk)
 }
 
 /// Brings chunks together under one list of names.
