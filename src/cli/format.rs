@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::bail;
 use clap::ValueEnum;
 
-use crate::records::input::Packing;
+use crate::records::labelled::Form;
 
 /// The form of a file of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -24,14 +24,13 @@ pub enum Format {
 impl Format {
     /// By the ending of the name, in front of that of an archive.
     pub fn of(path: &Path) -> Option<Self> {
-        let path = if Packing::of(path).is_some() { path.file_stem()?.as_ref() } else { path };
-        let ending = path.extension()?.to_str()?.to_ascii_lowercase();
-        match ending.as_str() {
-            "jsonl" | "ndjson" => Some(Self::Jsonl),
-            "csv" => Some(Self::Csv),
-            "tsv" | "tab" => Some(Self::Tsv),
-            "parquet" | "pq" => Some(Self::Parquet),
-            _ => None,
+        match Form::of_name(path)? {
+            Form::JsonLines => Some(Self::Jsonl),
+            Form::Csv => Some(Self::Csv),
+            Form::Tsv => Some(Self::Tsv),
+            Form::Parquet => Some(Self::Parquet),
+            // What is called .json may be lines as well.
+            Form::JsonArray | Form::FastText => None,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::records::input::Packing;
 
 /// A form of labelled data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +29,7 @@ impl Form {
     /// # Errors
     /// Neither does.
     pub fn detect(name: &str, text: &str) -> Result<Self> {
-        match Self::of_name(name) {
+        match Self::of_name(Path::new(name)) {
             // JSON lines are often named .json, and an array .jsonl; no line of them begins as an array does.
             Some(Self::JsonArray | Self::JsonLines) => {
                 Ok(if text.trim_start().starts_with('[') { Self::JsonArray } else { Self::JsonLines })
@@ -39,11 +40,9 @@ impl Form {
     }
 
     /// The form that the name of a file says, by its ending or the one in front of that of an archive.
-    pub(super) fn of_name(name: &str) -> Option<Self> {
-        let ending = |name: &Path| name.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
-        let name = Path::new(name);
-        let packed = matches!(ending(name).as_deref(), Some("gz" | "zst"));
-        let ending = ending(if packed { Path::new(name.file_stem().unwrap_or_default()) } else { name })?;
+    pub fn of_name(name: &Path) -> Option<Self> {
+        let name = if Packing::of(name).is_some() { name.file_stem()?.as_ref() } else { name };
+        let ending = name.extension()?.to_str()?.to_ascii_lowercase();
         match ending.as_str() {
             "jsonl" | "ndjson" => Some(Self::JsonLines),
             "json" => Some(Self::JsonArray),

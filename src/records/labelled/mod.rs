@@ -194,7 +194,7 @@ fn read_unnamed(name: &str, bytes: Vec<u8>, layout: &Layout) -> Result<(Dataset,
 #[cfg_attr(not(feature = "parquet"), allow(unused_variables))]
 fn as_text(name: &str, bytes: Vec<u8>, layout: &Layout, other: &[&str]) -> Result<Vec<u8>> {
     if !begins_as_parquet(&bytes) {
-        return match Form::of_name(name) {
+        return match Form::of_name(name.as_ref()) {
             Some(Form::Parquet) => Err(Error::Record(NO_PARQUET.into())),
             _ => Ok(bytes),
         };
