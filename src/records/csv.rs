@@ -256,14 +256,15 @@ impl Columns {
         write_row(&self.header, self.dialect, out);
     }
 
-    /// Appends a blank line of TSV to `out` as it is, and says whether the row is one: of several columns it has none.
-    pub fn pass_blank(&self, row: &Row, out: &mut Vec<u8>) -> bool {
-        let is_empty = row.fields.len() == 1 && row.fields.iter().all(<[u8]>::is_empty);
-        let is_blank = is_empty && self.dialect.delimiter == TAB && self.width > 1;
-        if is_blank {
-            out.extend_from_slice(if self.dialect.crlf { b"\r\n" } else { b"\n" });
-        }
-        is_blank
+    /// Whether a row is a blank line of TSV, which is no row where there are several columns.
+    pub fn is_blank(&self, row: &Row) -> bool {
+        let is_empty = row.fields.len() == 1 && row.fields[0].is_empty();
+        is_empty && self.dialect.delimiter == TAB && self.width > 1
+    }
+
+    /// Appends a blank line to `out`.
+    pub fn write_blank(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(if self.dialect.crlf { b"\r\n" } else { b"\n" });
     }
 
     /// Appends a row to `out`, with one value for each new column, in their order; where there are fewer values, the

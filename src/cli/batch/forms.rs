@@ -29,10 +29,12 @@ pub(super) trait Form {
     fn good(&mut self, raw: &Self::Raw, found: &Classified, out: &mut Vec<u8>);
     /// A record with what is wrong with it.
     fn bad(&mut self, raw: &Self::Raw, message: &str, out: &mut Vec<u8>);
-    /// Whether it is no record and goes through as it is.
-    fn passes(&self, _raw: &Self::Raw, _out: &mut Vec<u8>) -> bool {
+    /// Whether it is no record, but goes through as it is.
+    fn is_blank(&self, _raw: &Self::Raw) -> bool {
         false
     }
+    /// What is no record, as it is.
+    fn blank(&mut self, _raw: &Self::Raw, _out: &mut Vec<u8>) {}
     /// What is written behind a record because it is the last one of those that are written together.
     fn completed(&mut self, _raw: &Self::Raw) -> Result<Vec<u8>> {
         Ok(Vec::new())
@@ -79,11 +81,12 @@ impl Form for Jsonl {
         raw.write(&[("error", json_string(message))], &[&self.output_field, "truncated"], out);
     }
 
-    fn passes(&self, raw: &Line, out: &mut Vec<u8>) -> bool {
-        if raw.is_blank() {
-            raw.write_unchanged(out);
-        }
+    fn is_blank(&self, raw: &Line) -> bool {
         raw.is_blank()
+    }
+
+    fn blank(&mut self, raw: &Line, out: &mut Vec<u8>) {
+        raw.write_unchanged(out);
     }
 }
 
@@ -152,8 +155,12 @@ impl Form for Csv {
         self.write(raw, Vec::new(), message, out);
     }
 
-    fn passes(&self, raw: &Row, out: &mut Vec<u8>) -> bool {
-        self.columns.pass_blank(raw, out)
+    fn is_blank(&self, raw: &Row) -> bool {
+        self.columns.is_blank(raw)
+    }
+
+    fn blank(&mut self, _raw: &Row, out: &mut Vec<u8>) {
+        self.columns.write_blank(out);
     }
 }
 

@@ -61,10 +61,8 @@ impl<F: Form> Writer<F> {
     }
 
     fn put(&mut self, raw: &F::Raw, outcome: Result<Classified>) -> Result<()> {
-        let mut passed = false;
-        self.output.write(|out| passed = self.form.passes(raw, out))?;
         match outcome {
-            _ if passed => Ok(()),
+            _ if self.form.is_blank(raw) => self.output.write(|out| self.form.blank(raw, out)),
             Ok(found) => {
                 self.progress.classified(found.tokens, found.truncated);
                 self.output.write(|out| self.form.good(raw, &found, out))
