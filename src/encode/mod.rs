@@ -1,6 +1,7 @@
 //! Record -> Prompt -> token ids.
 
 pub mod prompt;
+mod reader;
 pub mod tokens;
 
 pub use prompt::Prompt;

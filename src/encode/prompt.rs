@@ -32,6 +32,8 @@ pub enum Piece<'a> {
     Text(Cow<'a, str>),
     /// The record's text: what is cut where all does not fit.
     Body(&'a str),
+    /// Here the tokenizer's input ends: it reads what follows as another one.
+    End,
 }
 
 /// The parts of a model's input, in order.
@@ -94,11 +96,11 @@ impl<'a> Prompt<'a> {
 
     /// The input of a decoder-kv: what lasts first, each label before its marker.
     pub fn decoder_kv(record: &'a Record) -> Self {
-        let mut pieces = Vec::with_capacity(2 * record.labels.len() + 4);
+        let mut pieces = Vec::with_capacity(2 * record.labels.len() + 5);
         task(record, &mut pieces);
         few_shot(&record.examples, &mut pieces);
         body(record, &mut pieces);
-        pieces.push(Piece::Marker(SEP));
+        pieces.extend([Piece::End, Piece::Marker(SEP)]);
         for label in record.labels.names() {
             pieces.extend([Piece::Label(label), Piece::Marker(LABEL)]);
         }

@@ -4,15 +4,11 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
-use std::str::FromStr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use serde_json::{Value, json};
-use tokenizers::Tokenizer;
-
-use super::prompt::{LABEL, MARKERS, Piece, Prompt};
+use super::prompt::{LABEL, MARKERS, Piece, Prompt, SEP};
+use super::reader::{Edge, Marker, Reader, WHOLE};
 use crate::error::{Error, Result};
-use crate::panics;
 
 /// Bytes of labels and their tokens that are kept; beyond that all are forgotten.
 const KEPT_BYTES: usize = 32 << 20;
@@ -37,13 +33,7 @@ pub struct Tokens {
 
 /// Cuts prompts into the tokens of one checkpoint.
 pub struct Encoder {
-    tokenizer: Tokenizer,
-    /// For text behind a marker, where the tokenizer puts a word boundary only before the first text.
-    following: Option<Tokenizer>,
-    markers: HashMap<&'static str, u32>,
-    /// Special tokens around every input.
-    before: Vec<u32>,
-    after: Vec<u32>,
+    reader: Reader,
     max_length: usize,
     /// Labels among other pieces.
     labels: Store,
@@ -56,15 +46,23 @@ impl Encoder {
     /// `max_length` tokens. The file's own truncation and padding are set aside.
     ///
     /// # Errors
-    /// The file is no tokenizer, or lacks the markers `<<LABEL>>` and `<<SEP>>`.
+    /// The file is no tokenizer, lacks the markers `<<LABEL>>` and `<<SEP>>`, or has one that cannot be written.
     pub fn parse(text: &str, max_length: usize, file: &Path) -> Result<Self> {
         let encoder = Self::parse_any(text, max_length, file)?;
-        match MARKERS[..2].iter().find(|marker| !encoder.markers.contains_key(*marker)) {
-            Some(missing) => {
-                Err(Error::model(file, format!("no token {missing}: this is no tokenizer of a GLiClass model")))
-            }
-            None => Ok(encoder),
+        let markers = &encoder.reader.markers;
+        if let Some(wrong) = MARKERS.iter().find_map(|name| markers.get(name)?.as_ref().err()) {
+            return Err(Error::model(file, wrong));
         }
+        let edge = |name: &str| match markers.get(name) {
+            Some(Ok(marker)) => Ok(marker.edge),
+            _ => Err(Error::model(file, format!("no token {name}: this is no tokenizer of a GLiClass model"))),
+        };
+        // A label has one of them on either side.
+        if edge(LABEL)? != edge(SEP)? {
+            let message = format!("\"normalized\" differs between {LABEL} and {SEP}, which is not supported");
+            return Err(Error::model(file, message));
+        }
+        Ok(encoder)
     }
 
     /// The same, for a model that needs no markers.
@@ -72,24 +70,8 @@ impl Encoder {
     /// # Errors
     /// The file is no tokenizer.
     pub fn parse_any(text: &str, max_length: usize, file: &Path) -> Result<Self> {
-        let damaged = |e: &dyn std::fmt::Display| Error::model(file, format!("not a usable tokenizer: {e}"));
-        let mut json: Value = serde_json::from_str(text).map_err(|e| damaged(&e))?;
-        if !json.is_object() {
-            return Err(damaged(&"no JSON object"));
-        }
-        check_templates(&json["post_processor"]).map_err(|e| damaged(&e))?;
-        json["truncation"] = Value::Null;
-        json["padding"] = Value::Null;
-        make_markers_special(&mut json);
-        let tokenizer = build(&json).map_err(|e| damaged(&e))?;
-        let changed = never_prepend(&mut json["pre_tokenizer"]);
-        let following = changed.then(|| build(&json)).transpose().map_err(|e| damaged(&e))?;
-        let added = tokenizer.get_added_vocabulary().get_vocab();
-        let markers: HashMap<_, _> =
-            MARKERS.into_iter().filter_map(|marker| added.get(marker).map(|&id| (marker, id))).collect();
-        let (before, after) = surroundings(&tokenizer).map_err(|e| damaged(&e))?;
-        let (labels, lone_labels) = (Store::default(), Store::default());
-        Ok(Self { tokenizer, following, markers, before, after, max_length, labels, lone_labels })
+        let reader = Reader::parse(text).map_err(|e| Error::model(file, format!("not a usable tokenizer: {e}")))?;
+        Ok(Self { reader, max_length, labels: Store::default(), lone_labels: Store::default() })
     }
 
     /// The same, for inputs of at most `length` tokens.
@@ -107,13 +89,12 @@ impl Encoder {
     /// # Errors
     /// The tokenizer failed.
     pub fn offsets(&self, text: &str) -> Result<Vec<(usize, usize)>> {
-        let encoding = ask(|| self.tokenizer.encode(text, false))?;
-        Ok(encoding.get_offsets().to_vec())
+        self.reader.offsets(text, WHOLE)
     }
 
     /// The id of a token, whatever kind it is.
     pub fn id(&self, token: &str) -> Option<u32> {
-        self.tokenizer.token_to_id(token)
+        self.reader.id(token)
     }
 
     /// A label alone, with the special tokens around it; from the store where it is known. Labels are never cut.
@@ -122,7 +103,8 @@ impl Encoder {
     /// It does not fit.
     pub fn encode_label(&self, label: &str) -> Result<Arc<[u32]>> {
         self.lone_labels.tokens(label, || {
-            let tokens = [&self.before, &ids(&self.tokenizer, label)?, &self.after].map(Vec::as_slice).concat();
+            let [before, behind] = &self.reader.around;
+            let tokens = [before, &self.reader.ids(label, WHOLE)?, behind].map(Vec::as_slice).concat();
             if tokens.len() > self.max_length {
                 let shown: String = label.chars().take(SHOWN_CHARS).collect();
                 return Err(Error::Record(format!(
@@ -140,7 +122,8 @@ impl Encoder {
     /// # Errors
     /// All but the text does not fit: the message says how many tokens it needs.
     pub fn encode(&self, prompt: &Prompt<'_>) -> Result<Tokens> {
-        self.encode_between(&self.before, prompt, &self.after)
+        let [before, behind] = &self.reader.around;
+        self.encode_between(before, prompt, behind)
     }
 
     /// The same without the tokenizer's own special tokens around the input.
@@ -151,32 +134,34 @@ impl Encoder {
         self.encode_between(&[], prompt, &[])
     }
 
-    fn encode_between(&self, before: &[u32], prompt: &Prompt<'_>, after: &[u32]) -> Result<Tokens> {
+    fn encode_between(&self, before: &[u32], prompt: &Prompt<'_>, behind: &[u32]) -> Result<Tokens> {
         let mut tokens = before.to_vec();
         let mut body = None;
-        let mut run = Run { leads: true, ..Run::default() };
+        let mut run = Run::default();
         for piece in &prompt.0 {
             match piece {
-                Piece::Marker(marker) => match self.markers.get(marker) {
-                    Some(&id) => {
-                        self.flush(&mut run, &mut tokens, &mut body)?;
-                        tokens.push(id);
+                Piece::Marker(marker) => match self.reader.markers.get(marker) {
+                    Some(Ok(Marker { id, edge })) => {
+                        self.flush(&mut run, *edge, &mut tokens, &mut body)?;
+                        tokens.push(*id);
                     }
+                    Some(Err(wrong)) => return Err(Error::Record(wrong.clone())),
                     // A tokenizer without the token reads its letters, as in training.
                     None => run.text.push_str(marker),
                 },
-                // A label stands alone between two markers.
-                Piece::Label(label) => tokens.extend_from_slice(&self.label(label)?),
+                // A label stands alone between two markers of one kind.
+                Piece::Label(label) => tokens.extend_from_slice(&self.label(label, run.sides[0])?),
                 Piece::Text(text) => run.text.push_str(text),
                 Piece::Body(text) => {
                     let start = run.text.len();
                     run.text.push_str(text);
                     run.body = Some(start..run.text.len());
                 }
+                Piece::End => self.flush(&mut run, Edge::End, &mut tokens, &mut body)?,
             }
         }
-        self.flush(&mut run, &mut tokens, &mut body)?;
-        tokens.extend_from_slice(after);
+        self.flush(&mut run, Edge::End, &mut tokens, &mut body)?;
+        tokens.extend_from_slice(behind);
         let truncated = self.cut(&mut tokens, body, prompt)?;
         Ok(Tokens { ids: tokens, truncated })
     }
@@ -209,9 +194,11 @@ impl Encoder {
         Ok(true)
     }
 
-    /// The tokens of the gathered text.
-    fn flush(&self, run: &mut Run, tokens: &mut Vec<u32>, body: &mut Option<Placed>) -> Result<()> {
-        let mut run = std::mem::take(run);
+    /// The tokens of the gathered text, up to what stands behind it.
+    fn flush(&self, run: &mut Run, behind: Edge, tokens: &mut Vec<u32>, body: &mut Option<Placed>) -> Result<()> {
+        let next = Run { sides: [behind, Edge::End], ..Run::default() };
+        let mut run = std::mem::replace(run, next);
+        run.sides[1] = behind;
         let start = tokens.len();
         if !run.text.is_empty() {
             tokens.extend(self.ids_of(&mut run)?);
@@ -226,8 +213,9 @@ impl Encoder {
     /// are left out of the run, but for the last one where more stands behind it. Where a script has no blanks, or a text
     /// none, characters take the place of words: the cut is far behind what is kept.
     fn ids_of(&self, run: &mut Run) -> Result<Vec<u32>> {
-        let tokenizer = self.tokenizer_of(run);
-        let Some(body) = run.body.clone() else { return ids(tokenizer, &run.text) };
+        let Some(body) = run.body.clone() else {
+            return self.reader.ids(&run.text, run.sides);
+        };
         let word_before = |end: usize| {
             let start = run.text.floor_char_boundary(end - LONG_WORD.min(end - body.start));
             run.text[start..end].rfind(char::is_whitespace).map_or(start, |at| start + at)
@@ -238,7 +226,7 @@ impl Encoder {
         while body.start + size < rest {
             let end = word_before(run.text.floor_char_boundary(body.start + size));
             let text = [&run.text[..end], &run.text[rest..]].concat();
-            let tokens = ids(tokenizer, &text)?;
+            let tokens = self.reader.ids(&text, run.sides)?;
             let beginning = Placed { tokens: 0..tokens.len(), run: Run { text, body: Some(body.start..end), ..*run } };
             if tokens.len() > self.max_length && self.body_tokens(&beginning)?.len() > self.max_length {
                 *run = Run { body: Some(body.start..end + body.end - rest), ..beginning.run };
@@ -246,7 +234,7 @@ impl Encoder {
             }
             size *= 4;
         }
-        ids(tokenizer, &run.text)
+        self.reader.ids(&run.text, run.sides)
     }
 
     /// Which tokens of a run are of the record's text and of nothing else.
@@ -255,29 +243,21 @@ impl Encoder {
         if body == (0..run.text.len()) {
             return Ok(tokens.clone());
         }
-        let encoding = ask(|| self.tokenizer_of(run).encode(run.text.as_str(), false))?;
+        let offsets = self.reader.offsets(&run.text, run.sides)?;
         let is_body = |&(start, end): &(usize, usize)| {
             // A space before the text is not what must stay whole.
             let blank = run.text.get(start..end).map_or(0, |token| token.len() - token.trim_start().len());
-            start < end && (start + blank).min(end - 1) >= body.start && end <= body.end
+            // Blanks that the tokenizer trims off leave their token at their end, without any width.
+            (start + blank).min(end.saturating_sub(1)) >= body.start && end <= body.end
         };
-        let offsets = encoding.get_offsets();
         let first = offsets.iter().position(is_body).unwrap_or(0);
         let last = offsets.iter().rposition(is_body).map_or(first, |last| last + 1);
         Ok(tokens.start + first..tokens.start + last)
     }
 
-    fn tokenizer_of(&self, run: &Run) -> &Tokenizer {
-        if run.leads { &self.tokenizer } else { self.following() }
-    }
-
-    fn following(&self) -> &Tokenizer {
-        self.following.as_ref().unwrap_or(&self.tokenizer)
-    }
-
     /// Tokens of a label, from the store where they are known.
-    fn label(&self, label: &str) -> Result<Arc<[u32]>> {
-        self.labels.tokens(label, || Ok(ids(self.following(), label)?.into()))
+    fn label(&self, label: &str, beside: Edge) -> Result<Arc<[u32]>> {
+        self.labels.tokens(label, || Ok(self.reader.ids(label, [beside; 2])?.into()))
     }
 }
 
@@ -322,8 +302,8 @@ struct Run {
     text: String,
     /// Where in it the record's text is.
     body: Option<Range<usize>>,
-    /// Whether nothing of the prompt stands before it.
-    leads: bool,
+    /// What stands before and behind it.
+    sides: [Edge; 2],
 }
 
 /// The run that holds the record's text, and its place among all tokens.
@@ -332,99 +312,15 @@ struct Placed {
     tokens: Range<usize>,
 }
 
-fn ids(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>> {
-    let encoding = ask(|| tokenizer.encode_fast(text, false))?;
-    Ok(encoding.get_ids().to_vec())
-}
-
-/// Asks the library, which panics over some tokenizers that make no sense.
-fn ask<T>(call: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
-    let answer = panics::caught(call).unwrap_or_else(|_| Err("tokenizer.json makes no sense".into()));
-    answer.map_err(|error| Error::Record(format!("the tokenizer failed: {error}")))
-}
-
-fn build(json: &Value) -> Result<Tokenizer> {
-    let mut tokenizer = ask(|| Tokenizer::from_str(&json.to_string()))?;
-    tokenizer.set_encode_special_tokens(true);
-    Ok(tokenizer)
-}
-
-/// Special tokens in a text are read as its letters; markers must be special for that.
-fn make_markers_special(json: &mut Value) {
-    for token in json["added_tokens"].as_array_mut().into_iter().flatten() {
-        if token["content"].as_str().is_some_and(|content| MARKERS.contains(&content)) {
-            token["special"] = json!(true);
-        }
-    }
-}
-
-/// The library takes for granted that a template names only what there is, and panics where it does not.
-fn check_templates(processor: &Value) -> std::result::Result<(), String> {
-    for piece in processor["single"].as_array().into_iter().flatten() {
-        if let Some(token) = piece["SpecialToken"]["id"].as_str()
-            && processor["special_tokens"].get(token).is_none()
-        {
-            return Err(format!("its post_processor names {token:?}, which is not among its special_tokens"));
-        }
-        if piece["Sequence"]["id"].as_str().is_some_and(|sequence| sequence != "A") {
-            return Err("its post_processor asks for a second text where there is one".into());
-        }
-    }
-    processor["processors"].as_array().into_iter().flatten().try_for_each(check_templates)
-}
-
-/// Turns a `Metaspace` that marks only the first text into one that marks none; whether there was one.
-fn never_prepend(pre_tokenizer: &mut Value) -> bool {
-    let mut changed = pre_tokenizer.get("prepend_scheme") == Some(&json!("first"));
-    if changed {
-        pre_tokenizer["prepend_scheme"] = json!("never");
-    }
-    for inner in pre_tokenizer.get_mut("pretokenizers").and_then(Value::as_array_mut).into_iter().flatten() {
-        changed |= never_prepend(inner);
-    }
-    changed
-}
-
-/// What the tokenizer puts before and after every input.
-fn surroundings(tokenizer: &Tokenizer) -> Result<(Vec<u32>, Vec<u32>)> {
-    let bare = ask(|| tokenizer.encode_fast("a", false))?;
-    let dressed = ask(|| tokenizer.encode_fast("a", true))?;
-    let (bare, dressed) = (bare.get_ids(), dressed.get_ids());
-    let at = dressed.windows(bare.len().max(1)).position(|window| window == bare).unwrap_or(0);
-    let end = (at + bare.len()).min(dressed.len());
-    Ok((dressed[..at].to_vec(), dressed[end..].to_vec()))
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::str::FromStr;
+
+    use serde_json::{Value, json};
+    use tokenizers::Tokenizer;
+
     use super::*;
-
-    fn parse(processor: &Value) -> Result<Encoder> {
-        let model = json!({"type": "WordLevel", "vocab": {"a": 0, "[CLS]": 1}, "unk_token": "a"});
-        let text = json!({"version": "1.0", "added_tokens": [], "model": model, "post_processor": processor});
-        Encoder::parse_any(&text.to_string(), 8, Path::new("tokenizer.json"))
-    }
-
-    fn template(token: &str, sequence: &str) -> Value {
-        let single = json!([
-            {"SpecialToken": {"id": token, "type_id": 0}},
-            {"Sequence": {"id": sequence, "type_id": 0}},
-        ]);
-        let tokens = json!({"[CLS]": {"id": "[CLS]", "ids": [1], "tokens": ["[CLS]"]}});
-        json!({"type": "TemplateProcessing", "single": single, "pair": [], "special_tokens": tokens})
-    }
-
-    #[test]
-    fn a_template_that_names_what_is_not_there_is_refused() {
-        assert!(parse(&template("[CLS]", "A")).is_ok_and(|encoder| encoder.before == [1]));
-        for (bad, what) in [(template("[SEP]", "A"), "\"[SEP]\""), (template("[CLS]", "B"), "a second text")] {
-            for processor in [bad.clone(), json!({"type": "Sequence", "processors": [bad]})] {
-                let error = parse(&processor).err().map(|error| error.to_string());
-                assert!(error.as_ref().is_some_and(|error| error.contains(what)), "{error:?}");
-            }
-        }
-    }
 
     #[test]
     fn what_is_kept_of_long_labels_is_bounded() {
@@ -435,12 +331,6 @@ mod tests {
             assert!(kept.bytes <= KEPT_BYTES && kept.tokens.len() <= 32);
         }
         assert!(kept.tokens.contains_key("label 49"));
-    }
-
-    #[test]
-    fn a_panic_of_the_library_is_a_bad_record() {
-        let error = ask::<()>(|| panic!("an index out of bounds")).err().map(|error| error.to_string());
-        assert_eq!(error.as_deref(), Some("the tokenizer failed: tokenizer.json makes no sense"));
     }
 
     #[test]
@@ -504,6 +394,21 @@ mod tests {
         assert_eq!(words(4).encode(&behind).unwrap().ids, [0, 1, 0, 3]);
         assert_eq!(words(3).encode(&Prompt(vec![Piece::Body(&spaces)])).unwrap().ids, [0, 1, 0]);
     }
+
+    #[test]
+    fn blanks_that_are_trimmed_off_are_cut_with_their_text() {
+        let json = json!({
+            "version": "1.0",
+            "added_tokens": [],
+            "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
+            "post_processor": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
+            "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "Ġ": 2}, "merges": []},
+        });
+        let encoder = Encoder::parse_any(&json.to_string(), 4, Path::new("tokenizer.json")).unwrap();
+        let tokens = encoder.encode(&Prompt(vec![Piece::Text("b".into()), Piece::Body("      a")])).unwrap();
+        assert_eq!((tokens.ids, tokens.truncated), (vec![1, 2, 2, 2], true));
+    }
+
     #[test]
     fn a_text_of_any_size_without_blanks_is_read_only_as_far_as_it_is_kept() {
         let characters = json!({"type": "Split", "pattern": {"Regex": "."}, "behavior": "Isolated", "invert": false});
@@ -512,7 +417,74 @@ mod tests {
         assert_eq!(encoder.encode(&Prompt(vec![Piece::Body(&long)])).unwrap().ids, [0, 1, 0, 1, 0]);
         let around = Prompt(vec![Piece::Text("c".into()), Piece::Body(&long), Piece::Text("d".into())]);
         assert_eq!(encoder.encode(&around).unwrap().ids, [2, 0, 1, 0, 3]);
-        let mut run = Run { body: Some(0..long.len()), leads: true, text: long };
+        let mut run = Run { body: Some(0..long.len()), sides: WHOLE, text: long };
         assert!(encoder.ids_of(&mut run).unwrap().len() <= LONG_TEXT && run.text.len() <= LONG_TEXT);
+    }
+
+    /// Every character of a text whose ends are stripped, and markers with these settings.
+    fn characters(normalized: bool, label: &Value, normalizer: &Value) -> String {
+        let token = |id: u32, content: &str| {
+            json!({"id": id, "content": content, "special": false, "single_word": false, "lstrip": false,
+                   "rstrip": false, "normalized": normalized})
+        };
+        let mut tokens = [token(4, LABEL), token(5, SEP)];
+        tokens[0].as_object_mut().unwrap().extend(label.as_object().unwrap().clone());
+        let split = json!({"type": "Split", "pattern": {"Regex": "."}, "behavior": "Isolated", "invert": false});
+        let vocab = json!({"a": 0, " ": 1, "▁": 2, "?": 3});
+        let model = json!({"type": "WordLevel", "vocab": vocab, "unk_token": "?"});
+        let pipeline = json!({"version": "1.0", "added_tokens": tokens, "normalizer": normalizer});
+        let mut pipeline = pipeline.as_object().unwrap().clone();
+        pipeline.extend([("pre_tokenizer".to_owned(), split), ("model".to_owned(), model)]);
+        Value::from(pipeline).to_string()
+    }
+
+    #[test]
+    fn blanks_beside_markers_are_stripped_where_the_library_strips_them() {
+        let pieces = [
+            Piece::Body(" a "),
+            Piece::Marker(LABEL),
+            Piece::Label(" a "),
+            Piece::Marker(SEP),
+            Piece::Text(" a ".into()),
+        ];
+        let strip = |left, right| json!({"type": "Strip", "strip_left": left, "strip_right": right});
+        for (left, right) in [(true, true), (false, true), (true, false)] {
+            let normalizer = json!({"type": "Sequence", "normalizers": [strip(left, right), {"type": "NFC"}]});
+            for normalized in [true, false] {
+                let text = characters(normalized, &json!({}), &normalizer);
+                let whole = Tokenizer::from_str(&text).unwrap().encode(" a <<LABEL>> a <<SEP>> a ", false).unwrap();
+                let encoder = Encoder::parse(&text, 20, Path::new("tokenizer.json")).unwrap();
+                let tokens = encoder.encode(&Prompt(pieces.to_vec())).unwrap();
+                assert_eq!(tokens.ids, whole.get_ids(), "{left} {right} {normalized}");
+                let inputs = Prompt(vec![Piece::Body(" a "), Piece::End, Piece::Marker(SEP)]);
+                let body = Tokenizer::from_str(&text).unwrap().encode(" a ", false).unwrap();
+                assert_eq!(encoder.encode(&inputs).unwrap().ids, [body.get_ids(), &[5]].concat());
+                // What looks like a marker in a text stays text.
+                let tokens = encoder.encode(&Prompt(vec![Piece::Body("<<SEP>>a")])).unwrap();
+                assert_eq!(tokens.ids, [3, 3, 3, 3, 3, 3, 3, 0]);
+            }
+        }
+    }
+
+    #[test]
+    fn markers_that_are_found_only_in_some_places_are_refused_where_they_are_written() {
+        let prepend = json!({"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "▁"}]});
+        let (plain, none) = (json!({}), Value::Null);
+        let file = Path::new("tokenizer.json");
+        for (text, what) in [
+            (characters(true, &plain, &prepend), "Prepend"),
+            (characters(false, &json!({"lstrip": true}), &none), "blanks beside it"),
+            (characters(false, &json!({"rstrip": true}), &none), "blanks beside it"),
+            (characters(false, &json!({"single_word": true}), &none), "beside a letter"),
+            (characters(false, &json!({"normalized": true}), &none), "\"normalized\" differs"),
+        ] {
+            let error = Encoder::parse(&text, 20, file).err().unwrap().to_string();
+            assert!(error.contains(what) && error.contains(LABEL), "{error}");
+        }
+        assert!(Encoder::parse(&characters(false, &plain, &prepend), 20, file).is_ok());
+        let encoder = Encoder::parse_any(&characters(true, &plain, &prepend), 20, file).unwrap();
+        assert_eq!(encoder.encode(&Prompt(vec![Piece::Body("a")])).unwrap().ids, [2, 0]);
+        let error = encoder.encode(&Prompt(vec![Piece::Marker(SEP)])).unwrap_err().to_string();
+        assert!(error.contains("the token <<SEP>> is one only behind a blank"), "{error}");
     }
 }
