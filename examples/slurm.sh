@@ -1,10 +1,10 @@
 #!/bin/sh
-# A Slurm array: every task does its part of one file, and goes on with it when the task is requeued.
+# A Slurm array: every task does its part of one file, and continues it when the task is requeued.
 #
 #   sbatch examples/slurm.sh
 #   cat out.000.jsonl out.001.jsonl ... > out.jsonl     # once all are done, in order
 #
-# One task again: sbatch --array=5 examples/slurm.sh. `auto/8` rather than `auto` keeps its part the same then.
+# To run one task again: sbatch --array=5 examples/slurm.sh. `auto/8`, rather than `auto`, keeps its part the same then.
 #SBATCH --job-name=gliclass
 #SBATCH --array=0-7
 #SBATCH --cpus-per-task=8
