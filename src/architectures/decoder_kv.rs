@@ -99,12 +99,11 @@ impl DecoderKv {
 
     /// The decoder's last hidden state: `(tokens, hidden)`.
     fn hidden(&self, Packed { ids, sequences }: &Packed) -> Result<Tensor> {
-        last(self.decoder.layers(), |visit| self.decoder.forward(self.decoder.embed(ids)?, sequences, visit))
+        self.decoder.last(self.decoder.embed(ids)?, sequences)
     }
 
     fn encode_labels(&self, states: Tensor, sections: &Sections) -> Result<Tensor> {
-        let layers = self.encoder.layers();
-        last(layers, |visit| self.encoder.forward(states, &sections.sequences, visit))
+        backbones::last(|visit| self.encoder.forward(states, &sections.sequences, visit))
     }
 
     /// A logit for each `<<LABEL>>`, from a state of the labels `(tokens, hidden)`: `(rows)`.
@@ -152,9 +151,9 @@ impl DecoderKv {
         mut state: Tensor,
         mut logits: Tensor,
     ) -> Result<(Tensor, Tensor)> {
-        let cell = &recurrence.cell;
-        let inputs = cell.normalize(&part(hidden, &sections.labels)?)?;
-        let memory = cell.memory(hidden, &sections.text, sections.sequences.threads)?;
+        let (cell, threads) = (&recurrence.cell, sections.sequences.threads);
+        let inputs = cell.normalize(&part(hidden, &sections.labels)?, threads)?;
+        let memory = cell.memory(hidden, &sections.text, threads)?;
         let mut active: Vec<&Range<usize>> = sections.marker_rows.iter().collect();
         for _ in 0..recurrence.steps {
             let encode = |x| self.encode_labels(x, sections);
@@ -275,18 +274,6 @@ fn encoder_config(config: &Config, hidden: usize) -> Value {
         "pos_att_type": ["p2c", "c2p"],
         "max_relative_positions": 512,
     })
-}
-
-/// The state that `forward` gives with index `layers`.
-fn last(layers: usize, forward: impl FnOnce(&mut backbones::Visit) -> Result<()>) -> Result<Tensor> {
-    let mut state = None;
-    forward(&mut |index, x| {
-        if index == layers {
-            state = Some(x.clone());
-        }
-        Ok(true)
-    })?;
-    state.ok_or_else(|| candle_core::Error::Msg("the encoder gave no hidden state".into()).into())
 }
 
 /// Ranges of rows, one after another, in the exact type of the scorer.

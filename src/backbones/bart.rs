@@ -123,7 +123,7 @@ impl Stack {
     }
 
     fn forward(&self, words: &Tensor, sequences: &Sequences, source: Option<&Source>) -> Result<Tensor> {
-        let x = self.norm.forward(&self.positions.add_to(words, sequences)?)?;
+        let x = self.norm.forward(&self.positions.add_to(words, sequences)?, sequences.threads)?;
         let mut x = self.dropout.forward(&x)?;
         for layer in &self.layers {
             x = layer.forward(&x, sequences, source)?;
@@ -157,12 +157,12 @@ impl Layer {
         let threads = sequences.threads;
         let query_key_value = self.query_key_value.forward(x, threads)?;
         let context = self.attention.forward(&query_key_value, sequences)?;
-        let mut x = self.attention_norm.forward(&self.attention_output.forward_add(&context, x, threads)?)?;
+        let mut x = self.attention_norm.forward(&self.attention_output.forward_add(&context, x, threads)?, threads)?;
         if let (Some(reader), Some(source)) = (&self.reader, source) {
             x = reader.forward(&x, sequences, source)?;
         }
         let inner = self.up.forward_activated(&x, self.activation, threads)?;
-        self.norm.forward(&self.down.forward_add(&self.dropout.forward(&inner)?, &x, threads)?)
+        self.norm.forward(&self.down.forward_add(&self.dropout.forward(&inner)?, &x, threads)?, threads)
     }
 }
 
@@ -184,7 +184,7 @@ impl Reader {
         let query = self.query.forward(x, threads)?;
         let key_value = self.key_value.forward(source.hidden, threads)?;
         let context = self.attention.forward_over(&query, &key_value, sequences, source.rows)?;
-        self.norm.forward(&self.output.forward_add(&context, x, threads)?)
+        self.norm.forward(&self.output.forward_add(&context, x, threads)?, threads)
     }
 }
 

@@ -266,12 +266,13 @@ impl Layer {
     }
 
     fn forward(&self, x: &Tensor, sequences: &Sequences, bias: Bias<'_>, read: Option<&[usize]>) -> Result<Tensor> {
-        let query_key_value = self.query_key_value.forward(x, sequences.threads)?;
+        let threads = sequences.threads;
+        let query_key_value = self.query_key_value.forward(x, threads)?;
         let context = self.attention.forward_biased(&query_key_value, sequences, bias)?;
         let [context, x] = layers::read_rows([&context, x], read)?;
-        let x = self.attention_norm.forward(&self.attention_output.forward_add(&context, &x, sequences.threads)?)?;
-        let inner = self.up.forward_activated(&x, self.activation, sequences.threads)?;
-        self.norm.forward(&self.down.forward_add(&inner, &x, sequences.threads)?)
+        let x = self.attention_norm.forward(&self.attention_output.forward_add(&context, &x, threads)?, threads)?;
+        let inner = self.up.forward_activated(&x, self.activation, threads)?;
+        self.norm.forward(&self.down.forward_add(&inner, &x, threads)?, threads)
     }
 }
 
@@ -297,7 +298,7 @@ impl Backbone for Bert {
     }
 
     fn forward(&self, words: Tensor, sequences: &Sequences, visit: &mut Visit) -> Result<()> {
-        let x = self.norm.forward(&self.positions.add_to(&words, sequences)?)?;
+        let x = self.norm.forward(&self.positions.add_to(&words, sequences)?, sequences.threads)?;
         let mut x = self.dropout.forward(&x)?;
         if let Some(project) = &self.project {
             x = project.forward(&x, sequences.threads)?;

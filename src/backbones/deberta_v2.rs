@@ -306,7 +306,7 @@ impl RelativePositions {
     /// `(2 * span, hidden)` by a layer's own projection.
     fn project(&self, linear: &Linear, dropout: &Dropout) -> Result<Tensor> {
         let table = match &self.norm {
-            Some(norm) => norm.forward(&self.table)?,
+            Some(norm) => norm.forward(&self.table, 1)?,
             None => self.table.clone(),
         };
         linear.forward(&dropout.forward(&table)?, 1)
@@ -373,9 +373,9 @@ impl Layer {
         let context = self.attention.forward_biased(&query_key_value, sequences, bias)?;
         let context = blind_padding(context, &query_key_value, sequences)?;
         let [context, x] = layers::read_rows([&context, x], read)?;
-        let x = self.attention_norm.forward(&self.attention_output.forward_add(&context, &x, threads)?)?;
+        let x = self.attention_norm.forward(&self.attention_output.forward_add(&context, &x, threads)?, threads)?;
         let inner = self.up.forward_activated(&x, self.activation, threads)?;
-        self.norm.forward(&self.down.forward_add(&inner, &x, threads)?)
+        self.norm.forward(&self.down.forward_add(&inner, &x, threads)?, threads)
     }
 }
 
@@ -393,7 +393,7 @@ impl Conv {
 
     /// `norm(residual + activation(convolution of x))`.
     fn forward(&self, x: &Tensor, residual: &Tensor, sequences: &Sequences) -> Result<Tensor> {
-        let x = self.norm.forward(&(residual + self.convolution.forward(x, sequences)?)?)?;
+        let x = self.norm.forward(&(residual + self.convolution.forward(x, sequences)?)?, sequences.threads)?;
         layers::clear_padding(x, sequences)
     }
 }
@@ -430,7 +430,7 @@ impl Backbone for DebertaV2 {
         if let Some(project) = &self.project {
             x = project.forward(&x, sequences.threads)?;
         }
-        x = layers::clear_padding(self.norm.forward(&x)?, sequences)?;
+        x = layers::clear_padding(self.norm.forward(&x, sequences.threads)?, sequences)?;
         x = self.dropout.forward(&x)?;
         self.encoder.forward(x, sequences, visit)
     }

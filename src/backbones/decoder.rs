@@ -10,7 +10,7 @@ use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::layers::{Activation, Attention, Dropout, Embedding, GatedLinear, Linear, RmsNorm, Rotary, Rotations};
+use super::layers::{self, Activation, Attention, Dropout, Embedding, GatedLinear, Linear, RmsNorm, Rotary, Rotations};
 use super::rope::Rope;
 use super::{Backbone, Sequences, Visit};
 use crate::checkpoint::Weights;
@@ -283,12 +283,13 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x: &Tensor, sequences: &Sequences, rotary: &Rotary) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, sequences: &Sequences, rotary: &Rotary, read: Option<&[usize]>) -> Result<Tensor> {
         let threads = sequences.threads;
-        let joined = self.query_key_value(&self.attention_norm.forward(x)?, threads)?;
+        let joined = self.query_key_value(&self.attention_norm.forward(x, threads)?, threads)?;
         let context = self.attention.forward(&rotary.forward(joined, sequences)?, sequences)?;
-        let x = self.attention_output.forward_add(&context, x, threads)?;
-        let up = self.up.forward(&self.mlp_norm.forward(&x)?, threads)?;
+        let [context, x] = layers::read_rows([&context, x], read)?;
+        let x = self.attention_output.forward_add(&context, &x, threads)?;
+        let up = self.up.forward(&self.mlp_norm.forward(&x, threads)?, threads)?;
         self.down.forward_add(&up, &x, threads)
     }
 
@@ -301,17 +302,17 @@ impl Layer {
         let mut keys = keys_values.narrow(1, 0, key_width)?.contiguous()?;
         let values = keys_values.narrow(1, key_width, key_width)?;
         if let Some([query_norm, key_norm]) = &self.head_norms {
-            queries = self.norm_heads(query_norm, &queries)?;
-            keys = self.norm_heads(key_norm, &keys)?;
+            queries = self.norm_heads(query_norm, &queries, threads)?;
+            keys = self.norm_heads(key_norm, &keys, threads)?;
         }
         let repeat = |x: &Tensor| self.repeat(x, width / key_width);
         Ok(Tensor::cat(&[&queries, &repeat(&keys)?, &repeat(&values)?], 1)?)
     }
 
     /// Norms each head of `x` `(tokens, heads * head_dim)` by itself.
-    fn norm_heads(&self, norm: &RmsNorm, x: &Tensor) -> Result<Tensor> {
+    fn norm_heads(&self, norm: &RmsNorm, x: &Tensor, threads: usize) -> Result<Tensor> {
         let (tokens, width) = x.dims2()?;
-        Ok(norm.forward(&x.reshape(((), self.head_dim))?)?.reshape((tokens, width))?)
+        Ok(norm.forward(&x.reshape(((), self.head_dim))?, threads)?.reshape((tokens, width))?)
     }
 
     /// Each head of `x` `(tokens, key_heads * head_dim)` `times` times: the attention takes a key for each query.
@@ -354,9 +355,9 @@ impl Backbone for Decoder {
             if !visit(index, &x)? {
                 return Ok(());
             }
-            x = layer.forward(&x, sequences, &rotary)?;
+            x = layer.forward(&x, sequences, &rotary, sequences.read_after(index, self.layers.len()))?;
         }
-        visit(self.layers.len(), &self.norm.forward(&x)?).map(|_| ())
+        visit(self.layers.len(), &self.norm.forward(&x, sequences.threads)?).map(|_| ())
     }
 }
 

@@ -140,12 +140,7 @@ pub trait Backbone: Send + Sync {
     /// # Errors
     /// The computation failed.
     fn last(&self, words: Tensor, sequences: &Sequences) -> Result<Tensor> {
-        let mut last = words.clone();
-        self.forward(words, sequences, &mut |_, state| {
-            last = state.clone();
-            Ok(true)
-        })?;
-        Ok(last)
+        last(|visit| self.forward(words, sequences, visit))
     }
 }
 
@@ -196,6 +191,19 @@ struct Source<'a> {
 
 /// Is given each hidden state with its index; false ends the pass.
 pub type Visit<'a> = dyn FnMut(usize, &Tensor) -> Result<bool> + 'a;
+
+/// The last of the hidden states that `forward` hands out.
+///
+/// # Errors
+/// Its own.
+pub fn last(forward: impl FnOnce(&mut Visit) -> Result<()>) -> Result<Tensor> {
+    let mut last = None;
+    forward(&mut |_, state| {
+        last = Some(state.clone());
+        Ok(true)
+    })?;
+    last.ok_or_else(|| candle_core::Error::Msg("no hidden state: this is a bug".into()).into())
+}
 
 /// Loads layers `0..count`, side by side on a processor: packing their weights is most of what a single text waits for.
 ///

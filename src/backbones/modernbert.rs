@@ -200,13 +200,13 @@ impl Layer {
 
     fn forward(&self, x: &Tensor, sequences: &Sequences, rotary: &Rotary, read: Option<&[usize]>) -> Result<Tensor> {
         let threads = sequences.threads;
-        let normed = self.attention_norm.as_ref().map(|norm| norm.forward(x)).transpose()?;
+        let normed = self.attention_norm.as_ref().map(|norm| norm.forward(x, threads)).transpose()?;
         let query_key_value = self.query_key_value.forward(normed.as_ref().unwrap_or(x), threads)?;
         let query_key_value = rotary.forward(query_key_value, sequences)?;
         let context = self.attention.forward(&query_key_value, sequences)?;
         let [context, x] = layers::read_rows([&context, x], read)?;
         let x = self.attention_output.forward_add(&context, &x, threads)?;
-        let up = self.up.forward(&self.mlp_norm.forward(&x)?, threads)?;
+        let up = self.up.forward(&self.mlp_norm.forward(&x, threads)?, threads)?;
         self.down.forward_add(&self.dropout.forward(&up)?, &x, threads)
     }
 }
@@ -234,7 +234,7 @@ impl Backbone for ModernBert {
 
     fn forward(&self, words: Tensor, sequences: &Sequences, visit: &mut Visit) -> Result<()> {
         let [everywhere, near] = [0, 1].map(|kind| self.rotations[kind].for_sequences(sequences));
-        let mut x = self.dropout.forward(&self.norm.forward(&words)?)?;
+        let mut x = self.dropout.forward(&self.norm.forward(&words, sequences.threads)?)?;
         for (index, layer) in self.layers.iter().enumerate() {
             if !visit(index, &x)? {
                 return Ok(());
@@ -242,7 +242,7 @@ impl Backbone for ModernBert {
             let rotary = if layer.kind == LayerType::FullAttention { &everywhere } else { &near };
             x = layer.forward(&x, sequences, rotary, sequences.read_after(index, self.layers.len()))?;
         }
-        visit(self.layers.len(), &self.final_norm.forward(&x)?).map(|_| ())
+        visit(self.layers.len(), &self.final_norm.forward(&x, sequences.threads)?).map(|_| ())
     }
 }
 

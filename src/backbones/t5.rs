@@ -10,7 +10,9 @@ use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::layers::{Activation, Attention, Bias, Dropout, Embedding, GatedLinear, Linear, RelativeBias, RmsNorm};
+use super::layers::{
+    self, Activation, Attention, Bias, Dropout, Embedding, GatedLinear, Linear, RelativeBias, RmsNorm,
+};
 use super::relative::Buckets;
 use super::{Backbone, EncoderDecoder, Packed, Sequences, Source, Visit};
 use crate::checkpoint::Weights;
@@ -155,18 +157,13 @@ impl Stack {
             if !visit(index, &x)? {
                 return Ok(());
             }
-            x = layer.forward(&x, sequences, source)?;
+            x = layer.forward(&x, sequences, source, sequences.read_after(index, self.layers.len()))?;
         }
-        visit(self.layers.len(), &self.last_dropout.forward(&self.norm.forward(&x)?)?).map(|_| ())
+        visit(self.layers.len(), &self.last_dropout.forward(&self.norm.forward(&x, sequences.threads)?)?).map(|_| ())
     }
 
     fn last(&self, words: Tensor, sequences: &Sequences, source: Option<&Source>) -> Result<Tensor> {
-        let mut last = words.clone();
-        self.forward(words, sequences, source, &mut |_, state| {
-            last = state.clone();
-            Ok(true)
-        })?;
-        Ok(last)
+        super::last(|visit| self.forward(words, sequences, source, visit))
     }
 }
 
@@ -206,15 +203,22 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x: &Tensor, sequences: &Sequences, source: Option<&Source>) -> Result<Tensor> {
+    fn forward(
+        &self,
+        x: &Tensor,
+        sequences: &Sequences,
+        source: Option<&Source>,
+        read: Option<&[usize]>,
+    ) -> Result<Tensor> {
         let threads = sequences.threads;
-        let query_key_value = self.query_key_value.forward(&self.attention_norm.forward(x)?, threads)?;
+        let query_key_value = self.query_key_value.forward(&self.attention_norm.forward(x, threads)?, threads)?;
         let context = self.attention.forward_biased(&query_key_value, sequences, Bias::Relative(&self.bias))?;
         let mut x = self.attention_output.forward_add(&context, x, threads)?;
         if let (Some(reader), Some(source)) = (&self.reader, source) {
             x = reader.forward(&x, sequences, source)?;
         }
-        let normed = self.norm.forward(&x)?;
+        let [x] = layers::read_rows([&x], read)?;
+        let normed = self.norm.forward(&x, threads)?;
         let inner = match &self.up {
             Up::Plain(linear, activation) => linear.forward_activated(&normed, *activation, threads)?,
             Up::Gated(gated) => gated.forward(&normed, threads)?,
@@ -238,7 +242,7 @@ impl Reader {
 
     fn forward(&self, x: &Tensor, sequences: &Sequences, source: &Source) -> Result<Tensor> {
         let threads = sequences.threads;
-        let query = self.query.forward(&self.norm.forward(x)?, threads)?;
+        let query = self.query.forward(&self.norm.forward(x, threads)?, threads)?;
         let key_value = self.key_value.forward(source.hidden, threads)?;
         let context = self.attention.forward_over(&query, &key_value, sequences, source.rows)?;
         self.output.forward_add(&context, x, threads)

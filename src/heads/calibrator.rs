@@ -60,8 +60,8 @@ impl Calibrator {
         let records = features.text_rows.iter().zip(&features.label_rows).zip(rows);
         let own = records.map(|((text, labels), rows)| (text.start, labels.start..labels.start + rows.len()));
 
-        let texts = self.text_norm.forward(&features.text)?;
-        let labels = self.label_norm.forward(&features.labels)?;
+        let texts = self.text_norm.forward(&features.text, threads)?;
+        let labels = self.label_norm.forward(&features.labels, threads)?;
         let statistics = Tensor::from_vec(statistics, (logits.len(), STATISTICS), texts.device())?;
         let mut done = 0;
         let output = Pairs::new(own).in_runs(|run| {

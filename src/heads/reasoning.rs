@@ -57,8 +57,8 @@ impl ReasoningCell {
     ///
     /// # Errors
     /// `x` has another width.
-    pub fn normalize(&self, x: &Tensor) -> Result<Tensor> {
-        self.norm.forward(x)
+    pub fn normalize(&self, x: &Tensor, threads: usize) -> Result<Tensor> {
+        self.norm.forward(x, threads)
     }
 
     /// The rows `text` of the hidden states `(tokens, hidden)`, made ready once for all steps; none where the
@@ -68,7 +68,7 @@ impl ReasoningCell {
     /// `hidden` has another width.
     pub fn memory(&self, hidden: &Tensor, text: &[Range<usize>], threads: usize) -> Result<Option<Memory>> {
         let Some(reader) = &self.reader else { return Ok(None) };
-        let key_value = reader.key_value.forward(&self.normalize(hidden)?, threads)?;
+        let key_value = reader.key_value.forward(&self.normalize(hidden, threads)?, threads)?;
         Ok(Some(Memory { key_value, rows: text.to_vec() }))
     }
 
@@ -87,7 +87,7 @@ impl ReasoningCell {
         let reset = gate(&self.reset, state, inputs, sequences.threads)?;
         let mut candidate = mix(&reset, state, inputs)?;
         if let (Some(reader), Some(memory)) = (&self.reader, memory) {
-            candidate = reader.add_to(&candidate, &self.normalize(state)?, sequences, memory)?;
+            candidate = reader.add_to(&candidate, &self.normalize(state, sequences.threads)?, sequences, memory)?;
         }
         let candidate = encode(candidate)?;
         let update = gate(&self.update, state, &candidate, sequences.threads)?;

@@ -213,8 +213,8 @@ impl CrossAttention {
     }
 
     fn forward(&self, features: &Features, threads: usize) -> Result<Tensor> {
-        let query = self.query.forward(&self.query_norm.forward(&features.labels)?, threads)?;
-        let key = self.key.forward(&self.key_norm.forward(&features.text)?, threads)?;
+        let query = self.query.forward(&self.query_norm.forward(&features.labels, threads)?, threads)?;
+        let key = self.key.forward(&self.key_norm.forward(&features.text, threads)?, threads)?;
         let value = self.value.forward(&features.text, threads)?;
         let key_value = side_by_side(&[&key, &value])?;
         let records = Pairs::new(features.label_rows.iter().cloned().enumerate());
@@ -222,7 +222,7 @@ impl CrossAttention {
             let sequences = Sequences::new(run.rows().iter().map(|(_, labels)| labels.len()), threads);
             let texts: Vec<_> = run.rows().iter().map(|(record, _)| features.text_rows[*record].clone()).collect();
             let context = self.attention.forward_over(&run.seconds(&query)?, &key_value, &sequences, &texts)?;
-            let context = self.norm.forward(&self.output.forward(&context, threads)?)?;
+            let context = self.norm.forward(&self.output.forward(&context, threads)?, threads)?;
             self.mlp.forward(&side_by_side(&[&context, &run.seconds(&features.labels)?])?, threads)
         })
     }

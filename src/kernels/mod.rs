@@ -49,7 +49,7 @@ pub use memory::keep_pages;
 pub use position_table::PositionTable;
 pub use positions::DistanceTable;
 pub use precision::Precision;
-pub use rows::{activate, activate_on_threads, gated, layer_norm, rms_norm, rotate};
+pub use rows::{Rotation, activate, gated, layer_norm, rms_norm, rotate};
 use team::parallel;
 
 /// What a dense layer applies to each element after its bias.

@@ -8,9 +8,21 @@ use super::{Activation, meter, parallel};
 
 /// Normalises each row of `x (rows, width)` to mean 0 and variance 1 (biased), then scales by
 /// `weight (width)` and shifts by `bias (width)`, into `out (rows, width)`.
-pub fn layer_norm(x: &[f32], width: usize, weight: Option<&[f32]>, bias: Option<&[f32]>, eps: f32, out: &mut [f32]) {
-    let _timer = meter::start(meter::Part::Rows);
-    layer_norm_on(current(), x, width, weight, bias, eps, out);
+pub fn layer_norm(
+    x: &[f32],
+    width: usize,
+    weight: Option<&[f32]>,
+    bias: Option<&[f32]>,
+    eps: f32,
+    out: &mut [f32],
+    threads: usize,
+) {
+    assert_eq!(x.len(), out.len(), "output of a norm");
+    let share = share(x.len(), width, threads);
+    parallel(x.chunks(share).zip(out.chunks_mut(share)), |(x, out)| {
+        let _timer = meter::start(meter::Part::Rows);
+        layer_norm_on(current(), x, width, weight, bias, eps, out);
+    });
 }
 
 pub(super) fn layer_norm_on(
@@ -32,9 +44,13 @@ pub(super) fn layer_norm_on(
 
 /// Divides each row of `x (rows, width)` by the root of its mean square, then scales by `weight (width)`,
 /// into `out (rows, width)`.
-pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
-    let _timer = meter::start(meter::Part::Rows);
-    rms_norm_on(current(), x, weight, eps, out);
+pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32], threads: usize) {
+    assert_eq!(x.len(), out.len(), "output of a norm");
+    let share = share(x.len(), weight.len(), threads);
+    parallel(x.chunks(share).zip(out.chunks_mut(share)), |(x, out)| {
+        let _timer = meter::start(meter::Part::Rows);
+        rms_norm_on(current(), x, weight, eps, out);
+    });
 }
 
 pub(super) fn rms_norm_on(isa: Isa, x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
@@ -45,15 +61,12 @@ pub(super) fn rms_norm_on(isa: Isa, x: &[f32], weight: &[f32], eps: f32, out: &m
 }
 
 /// Applies `activation` to every element of `x`.
-pub fn activate(x: &mut [f32], activation: Activation) {
-    let _timer = meter::start(meter::Part::Rows);
-    activate_on(current(), x, activation);
-}
-
-/// The same on at most `threads` threads.
-pub fn activate_on_threads(x: &mut [f32], activation: Activation, threads: usize) {
-    let share = x.len().div_ceil(worth(threads, x.len())).max(1);
-    parallel(x.chunks_mut(share), |x| activate(x, activation));
+pub fn activate(x: &mut [f32], activation: Activation, threads: usize) {
+    let share = share(x.len(), 1, threads);
+    parallel(x.chunks_mut(share), |x| {
+        let _timer = meter::start(meter::Part::Rows);
+        activate_on(current(), x, activation);
+    });
 }
 
 pub(super) fn activate_on(isa: Isa, x: &mut [f32], activation: Activation) {
@@ -73,39 +86,67 @@ pub(super) fn gated_on(isa: Isa, x: &[f32], width: usize, activation: Activation
     }
 }
 
-/// Turns the two halves of each of the first `heads` heads of a row, `cos.len()` columns each, by the angles with these
-/// cosines and sines: `first * cos - second * sin` and `second * cos + first * sin`. A `sign` of -1 turns them back.
-pub fn rotate(row: &mut [f32], heads: usize, [cos, sin]: [&[f32]; 2], sign: f32) {
-    assert_eq!(cos.len(), sin.len(), "cosines and sines");
-    assert!(row.len() >= 2 * heads * cos.len(), "a row of heads");
-    if !cos.is_empty() {
-        current().run(Rotate { row, heads, cos, sin, sign });
+/// How heads are turned by their positions.
+#[derive(Debug, Clone, Copy)]
+pub struct Rotation<'a> {
+    /// Heads of a row that are turned: the first ones.
+    pub heads: usize,
+    /// Columns of half a head.
+    pub half: usize,
+    /// Cosines and sines, `(positions, half)`.
+    pub angles: [&'a [f32]; 2],
+    /// 1 turns there, -1 turns back.
+    pub sign: f32,
+}
+
+/// Turns the two halves of each head of each row of `x (rows, width)` by the angles of the row's position:
+/// `first * cos - second * sin` and `second * cos + first * sin`.
+pub fn rotate(x: &mut [f32], positions: &[usize], turn: Rotation, threads: usize) {
+    if positions.is_empty() || turn.heads == 0 || turn.half == 0 {
+        return;
     }
+    let width = x.len() / positions.len();
+    assert_eq!(x.len(), width * positions.len(), "a row for each position");
+    assert!(width >= 2 * turn.heads * turn.half, "a row of heads");
+    let share = share(x.len(), width, threads);
+    parallel(x.chunks_mut(share).zip(positions.chunks(share / width)), |(x, positions)| {
+        let _timer = meter::start(meter::Part::Rows);
+        current().run(Rotate { x, width, positions, turn });
+    });
 }
 
 struct Rotate<'a> {
-    row: &'a mut [f32],
-    heads: usize,
-    cos: &'a [f32],
-    sin: &'a [f32],
-    sign: f32,
+    x: &'a mut [f32],
+    width: usize,
+    positions: &'a [usize],
+    turn: Rotation<'a>,
 }
 
 impl Kernel for Rotate<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let (half, sign) = (self.cos.len(), s.splat(self.sign));
-        for head in self.row.chunks_exact_mut(2 * half).take(self.heads) {
-            let halves = head.split_at_mut(half);
-            let halves = halves.0.chunks_mut(S::LANES).zip(halves.1.chunks_mut(S::LANES));
-            for ((first, second), (cos, sin)) in halves.zip(self.cos.chunks(S::LANES).zip(self.sin.chunks(S::LANES))) {
-                let (a, b) = (s.load_some(first), s.load_some(second));
-                let (cos, sin) = (s.load_some(cos), s.mul(s.load_some(sin), sign));
-                s.store_some(s.sub(s.mul(a, cos), s.mul(b, sin)), first);
-                s.store_some(s.add(s.mul(b, cos), s.mul(a, sin)), second);
+        let Rotation { heads, half, angles, sign } = self.turn;
+        let sign = s.splat(sign);
+        for (row, &position) in self.x.chunks_exact_mut(self.width).zip(self.positions) {
+            let [cos, sin] = angles.map(|angles| &angles[position * half..][..half]);
+            for head in row.chunks_exact_mut(2 * half).take(heads) {
+                let halves = head.split_at_mut(half);
+                let halves = halves.0.chunks_mut(S::LANES).zip(halves.1.chunks_mut(S::LANES));
+                for ((first, second), (cos, sin)) in halves.zip(cos.chunks(S::LANES).zip(sin.chunks(S::LANES))) {
+                    let (a, b) = (s.load_some(first), s.load_some(second));
+                    let (cos, sin) = (s.load_some(cos), s.mul(s.load_some(sin), sign));
+                    s.store_some(s.sub(s.mul(a, cos), s.mul(b, sin)), first);
+                    s.store_some(s.add(s.mul(b, cos), s.mul(a, sin)), second);
+                }
             }
         }
     }
+}
+
+/// How many numbers, whole rows of `width`, each of at most `threads` threads takes of so many in all.
+fn share(numbers: usize, width: usize, threads: usize) -> usize {
+    let width = width.max(1);
+    width * (numbers / width).div_ceil(worth(threads, numbers)).max(1)
 }
 
 struct LayerNorm<'a> {

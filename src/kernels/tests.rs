@@ -374,27 +374,30 @@ fn a_gate_multiplies_the_activated_first_half_with_the_second() {
 
 #[test]
 fn heads_turn_by_their_angles_and_back() {
-    // Vectors and a rest; the last columns of the row are no heads.
+    // Vectors and a rest; the last columns of a row are no heads. Rows enough for two threads.
     let (heads, half) = (2, 19);
-    let row = numbers(2 * heads * half + 5, 1);
-    let angles = numbers(half, 2);
+    let width = 2 * heads * half + 5;
+    let positions: Vec<usize> = (0..1000).map(|row| row % 7).collect();
+    let x = numbers(width * positions.len(), 1);
+    let angles = numbers(7 * half, 2);
     let [cos, sin] = [f32::cos, f32::sin].map(|f| angles.iter().copied().map(f).collect::<Vec<f32>>());
-    let mut turned = row.clone();
-    rotate(&mut turned, heads, [&cos, &sin], 1.0);
-    let expected: Vec<f64> = (0..row.len())
+    let turn = |sign| Rotation { heads, half, angles: [&cos, &sin], sign };
+    let mut turned = x.clone();
+    rotate(&mut turned, &positions, turn(1.0), 2);
+    let expected: Vec<f64> = (0..x.len())
         .map(|at| {
-            let (head, column) = (at / (2 * half), at % (2 * half));
+            let (row, head, column) = (at / width, at % width / (2 * half), at % width % (2 * half));
             if head == heads {
-                return f64::from(row[at]);
+                return f64::from(x[at]);
             }
-            let (x, i) = (|i: usize| f64::from(row[head * 2 * half + i]), column % half);
-            let (sin, cos) = f64::from(angles[i]).sin_cos();
+            let (x, i) = (|i: usize| f64::from(x[row * width + head * 2 * half + i]), column % half);
+            let (sin, cos) = f64::from(angles[positions[row] * half + i]).sin_cos();
             if column < half { x(i) * cos - x(half + i) * sin } else { x(half + i) * cos + x(i) * sin }
         })
         .collect();
     assert_close(&turned, &expected, 1e-6, "turned");
-    rotate(&mut turned, heads, [&cos, &sin], -1.0);
-    assert_close(&turned, &row.iter().copied().map(f64::from).collect::<Vec<_>>(), 1e-6, "turned back");
+    rotate(&mut turned, &positions, turn(-1.0), 1);
+    assert_close(&turned, &x.iter().copied().map(f64::from).collect::<Vec<_>>(), 1e-6, "turned back");
 }
 
 /// Every 1000th float of both signs from 2^-20 up to a bound.
@@ -745,7 +748,7 @@ fn nothing_in_gives_nothing_out() {
     };
     let none = Rows { data: &[], stride: 8, offset: 0 };
     attention(none, none, none, &shape, Bias::None, &mut [], 2);
-    layer_norm(&[], 8, None, None, 1e-5, &mut []);
+    layer_norm(&[], 8, None, None, 1e-5, &mut [], 2);
     gated(&[], 8, Activation::Gelu, &mut []);
-    activate(&mut [], Activation::Gelu);
+    activate(&mut [], Activation::Gelu, 2);
 }

@@ -55,13 +55,13 @@ impl LayerNorm {
     ///
     /// # Errors
     /// `x` is no matrix.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub fn forward(&self, x: &Tensor, threads: usize) -> Result<Tensor> {
         let (weight, bias) = match &self.way {
             Way::Kernels { weight, bias } => (weight, bias.as_deref()),
             Way::Tensors { weight, bias } => return normalize(x, weight, bias, self.eps),
         };
         let mut out = vec![0.0; x.elem_count()];
-        with_values(x, |x| kernels::layer_norm(x, self.width, Some(weight), bias, self.eps, &mut out))?;
+        with_values(x, |x| kernels::layer_norm(x, self.width, Some(weight), bias, self.eps, &mut out, threads))?;
         matrix(out, self.width)
     }
 }
@@ -104,11 +104,11 @@ impl RmsNorm {
     ///
     /// # Errors
     /// `x` is no matrix.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    pub fn forward(&self, x: &Tensor, threads: usize) -> Result<Tensor> {
         match &self.way {
             RmsWay::Kernels(weight) => {
                 let mut out = vec![0.0; x.elem_count()];
-                with_values(x, |x| kernels::rms_norm(x, weight, self.eps, &mut out))?;
+                with_values(x, |x| kernels::rms_norm(x, weight, self.eps, &mut out, threads))?;
                 matrix(out, weight.len())
             }
             RmsWay::Tensors(weight) => {

@@ -205,19 +205,14 @@ impl Rotary {
     pub fn forward(&self, x: Tensor, sequences: &Sequences) -> Result<Tensor> {
         let (_, width) = x.dims2()?;
         let turn = || Turn { angles: Arc::clone(&self.angles), half: self.half, heads: 2 * self.heads };
+        let positions = || sequences.ranges().flat_map(|range| 0..range.len()).collect::<Vec<_>>();
         if kernels_take(&x) {
-            let turn = turn();
-            x.inplace_op1(&InPlace(|values: &mut [f32]| {
-                for range in sequences.ranges() {
-                    let rows = values[range.start * width..range.end * width].chunks_exact_mut(width);
-                    rows.enumerate().for_each(|(position, row)| turn.apply(row, position, 1.0));
-                }
-            }))?;
+            let (turn, positions) = (turn(), positions());
+            x.inplace_op1(&InPlace(|x: &mut [f32]| turn.apply(x, &positions, 1.0, sequences.threads)))?;
             return Ok(x);
         }
         if gradients::take(&x) {
-            let positions = sequences.ranges().flat_map(|range| 0..range.len()).collect();
-            return Ok(gradients::turn(&x, turn(), positions)?);
+            return Ok(gradients::turn(&x, turn(), positions())?);
         }
         #[cfg(feature = "cuda")]
         if self.turn_by_own_kernel(&x, sequences)? {

@@ -118,7 +118,7 @@ fn step_on(size: usize, totals: &mut [f32], cells: &mut [f32], states: &mut [f32
         let (squashed, last) = row.split_at_mut(2 * size);
         squashed.iter_mut().chain(&mut last[size..]).for_each(|x| *x *= 0.5);
     }
-    kernels::activate(totals, Activation::Tanh);
+    kernels::activate(totals, Activation::Tanh, 1);
     let squashed = |x: f32| 0.5 * x + 0.5;
     for (row, cells) in totals.chunks_exact(4 * size).zip(cells.chunks_exact_mut(size)) {
         let (input, rest) = row.split_at(size);
@@ -127,7 +127,7 @@ fn step_on(size: usize, totals: &mut [f32], cells: &mut [f32], states: &mut [f32
         }
     }
     states.copy_from_slice(cells);
-    kernels::activate(states, Activation::Tanh);
+    kernels::activate(states, Activation::Tanh, 1);
     for (row, states) in totals.chunks_exact(4 * size).zip(states.chunks_exact_mut(size)) {
         states.iter_mut().zip(&row[3 * size..]).for_each(|(state, output)| *state *= squashed(*output));
     }

@@ -56,7 +56,7 @@ impl CustomOp3 for Dense {
         kernels::linear(x, rows, &weight, Some(bias), Activation::None, None, &mut out, threads);
         if activation != Activation::None {
             *self.product.lock().unwrap_or_else(PoisonError::into_inner) = out.clone();
-            kernels::activate_on_threads(&mut out, activation, threads);
+            kernels::activate(&mut out, activation, threads);
         }
         Ok((CpuStorage::F32(out), (rows, outputs).into()))
     }

@@ -102,7 +102,7 @@ impl CustomOp1 for Activated {
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let mut values = slice(x, layout)?.to_vec();
-        kernels::activate_on_threads(&mut values, self.0, threads());
+        kernels::activate(&mut values, self.0, threads());
         Ok((CpuStorage::F32(values), layout.shape().clone()))
     }
 
@@ -139,7 +139,7 @@ impl CustomOp1 for Gated {
                 let (gate, value) = x.split_at(twice / 2);
                 let (of_gate, of_value) = out.split_at_mut(twice / 2);
                 of_value.copy_from_slice(gate);
-                kernels::activate(of_value, self.0);
+                kernels::activate(of_value, self.0, 1);
                 of_value.iter_mut().zip(gradient).for_each(|(x, gradient)| *x *= gradient);
                 for ((to, value), gradient) in of_gate.iter_mut().zip(value).zip(gradient) {
                     *to = value * gradient;
@@ -163,10 +163,11 @@ pub(in crate::backbones::layers) struct Turn {
 }
 
 impl Turn {
-    /// One row; there with a `sign` of 1, and back with -1.
-    pub(in crate::backbones::layers) fn apply(&self, row: &mut [f32], position: usize, sign: f32) {
-        let angles = self.angles.each_ref().map(|angles| &angles[position * self.half..][..self.half]);
-        kernels::rotate(row, self.heads, angles, sign);
+    /// Turns the rows of these positions; there with a `sign` of 1, and back with -1.
+    pub(in crate::backbones::layers) fn apply(&self, x: &mut [f32], positions: &[usize], sign: f32, threads: usize) {
+        let angles = self.angles.each_ref().map(Vec::as_slice);
+        let turn = kernels::Rotation { heads: self.heads, half: self.half, angles, sign };
+        kernels::rotate(x, positions, turn, threads);
     }
 }
 
@@ -176,14 +177,6 @@ struct Turned {
     positions: Vec<usize>,
 }
 
-impl Turned {
-    fn apply(&self, x: &mut [f32], sign: f32) {
-        let width = (x.len() / self.positions.len().max(1)).max(1);
-        let rows = x.par_chunks_mut(width).zip(&self.positions);
-        rows.for_each(|(row, &position)| self.turn.apply(row, position, sign));
-    }
-}
-
 impl CustomOp1 for Turned {
     fn name(&self) -> &'static str {
         "rotary"
@@ -191,13 +184,13 @@ impl CustomOp1 for Turned {
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let mut values = slice(x, layout)?.to_vec();
-        self.apply(&mut values, 1.0);
+        self.turn.apply(&mut values, &self.positions, 1.0, threads());
         Ok((CpuStorage::F32(values), layout.shape().clone()))
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
         let mut gradient = copy(gradient)?;
-        self.apply(&mut gradient, -1.0);
+        self.turn.apply(&mut gradient, &self.positions, -1.0, threads());
         like(x, gradient).map(Some)
     }
 }
