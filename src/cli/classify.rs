@@ -229,7 +229,7 @@ impl Form {
             Some(Format::Text) => out.push(b'\n'),
             Some(format @ (Format::Json | Format::Jsonl)) => {
                 let error = json_string(&error.to_string());
-                out.extend(format!(r#"{{"text":{},"error":{error}}}"#, json_string(text)).bytes());
+                out.extend(format!(r#"{{"text":{},"error":{error},"predictions":null}}"#, json_string(text)).bytes());
                 out.extend((format == Format::Jsonl).then_some(b'\n'));
             }
             Some(Format::Csv | Format::Tsv) => {

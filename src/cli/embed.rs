@@ -115,7 +115,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let model = args.model.load(false)?;
     let model = Embedder::from(&model);
     let progress = Progress::new(size, args.model.base.verbosity.quiet).beside(&output);
-    let mut writer = Writer { output: output.begin(0)?, progress };
+    let mut writer = Writer { output: output.begin(0)?, progress, input_name: input.name.clone() };
     let interrupted = terminal::listen_for_interrupt()?;
     let runner =
         Runner { threads: args.model.base.threads(), limits: Limits::default(), interrupted: Some(interrupted) };
@@ -130,6 +130,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 struct Writer {
     output: Sheet,
     progress: Progress,
+    input_name: PathBuf,
 }
 
 impl Sink<Line> for Writer {
@@ -142,7 +143,7 @@ impl Sink<Line> for Writer {
                 self.output.write(|out| line.write(&fields(&found), &[TEXT, ERROR, TRUNCATED], out))
             }
             Err(error) => {
-                self.progress.failed();
+                self.progress.failed(format!("{}:{}: {error}", self.input_name.display(), line.begin().line));
                 let error = (ERROR, json_string(&error.to_string()));
                 self.output.write(|out| line.write(&[error], &[TEXT, LABELS, TRUNCATED], out))
             }

@@ -90,6 +90,11 @@ pub fn listen_for_interrupt() -> anyhow::Result<&'static AtomicBool> {
     Ok(&INTERRUPTED)
 }
 
+/// So many records failed.
+pub fn failures(count: u64) -> String {
+    if count == 1 { "1 record failed".into() } else { format!("{count} records failed") }
+}
+
 /// Counts what was done, and shows it where there is somebody to see it.
 #[derive(Debug)]
 pub struct Progress {
@@ -100,6 +105,8 @@ pub struct Progress {
     errors: u64,
     truncated: u64,
     tokens: u64,
+    /// The first record that could not be classified, and why.
+    first_failure: Option<String>,
 }
 
 impl Progress {
@@ -116,7 +123,8 @@ impl Progress {
         if lively {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
-        Self { bar, quiet, start: Instant::now(), records: 0, errors: 0, truncated: 0, tokens: 0 }
+        let start = Instant::now();
+        Self { bar, quiet, start, records: 0, errors: 0, truncated: 0, tokens: 0, first_failure: None }
     }
 
     /// Without a bar where the output goes to the same terminal: it would stay between the lines.
@@ -140,10 +148,11 @@ impl Progress {
         self.truncated += u64::from(truncated);
     }
 
-    /// One record could not be classified.
-    pub fn failed(&mut self) {
+    /// One record could not be classified: `what` names it and says why.
+    pub fn failed(&mut self, what: String) {
         self.records += 1;
         self.errors += 1;
+        self.first_failure.get_or_insert(what);
     }
 
     /// So many bytes of the input are done.
@@ -161,10 +170,14 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away and says the summary.
+    /// Takes the bar away and says the summary; then, also where nothing but errors is said, why records failed.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
         self.say(&self.summary());
+        if let Some(first) = &self.first_failure {
+            let which = if self.errors == 1 { "" } else { ", the first" };
+            say(&escaped(&format!("error: {}{which}: {first}", failures(self.errors))));
+        }
     }
 
     /// How many records could not be classified.

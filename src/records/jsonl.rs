@@ -61,8 +61,9 @@ impl Line {
     }
 
     /// Appends the line to `out` with `fields` (names and JSON values) set in it. `earlier` are the fields that an
-    /// earlier run may have left, first the one that every run writes: where that is there, those that are not set
-    /// become null, for what they say is no answer of this run.
+    /// earlier run may have left, first the one that every run writes: it becomes null where it is not set, which tells
+    /// a record that failed from one of the user's with an `error` of its own. Where it was there already, others of
+    /// them that are not set become null, too, for what they say is no answer of this run.
     ///
     /// A line that is no JSON object becomes one, with the line as its field `input`.
     pub fn write(&self, fields: &[(&str, String)], earlier: &[&str], out: &mut Vec<u8>) {
@@ -70,11 +71,12 @@ impl Line {
         match std::str::from_utf8(content).ok().and_then(|text| Some((text, Object::parse(text).ok()?))) {
             Some((text, object)) => {
                 out.extend_from_slice(mark);
-                let is_earlier = earlier.first().is_some_and(|name| object.fields.iter().any(|(key, _)| key == name));
-                let is_stale = |name: &&&str| {
-                    is_earlier && object.get(name).is_some() && fields.iter().all(|(set, _)| set != *name)
-                };
-                let nulls = earlier.iter().filter(is_stale).map(|name| (*name, "null".to_owned()));
+                let mark = earlier.first();
+                let is_earlier = mark.is_some_and(|name| object.has(name));
+                let is_stale = |name: &&&str| is_earlier && object.get(name).is_some();
+                let stale = earlier.iter().skip(1).filter(is_stale);
+                let unset = mark.into_iter().chain(stale).filter(|name| fields.iter().all(|(set, _)| set != *name));
+                let nulls = unset.map(|name| (*name, "null".to_owned()));
                 object.splice(text, &fields.iter().cloned().chain(nulls).collect::<Vec<_>>(), out);
             }
             None => {
@@ -128,6 +130,11 @@ impl<'a> Object<'a> {
         let fields = deserializer.deserialize_map(Fields)?;
         deserializer.end()?;
         Ok(Self { fields })
+    }
+
+    /// Whether there is a field of this name, be it null.
+    fn has(&self, name: &str) -> bool {
+        self.fields.iter().any(|(key, _)| key == name)
     }
 
     /// The last field of this name, if it is not null.
@@ -282,7 +289,7 @@ impl<B: BufRead> Reader<B> {
             Error::Record(format!("not a JSON object: {what}{place}"))
         })?;
         let field = self.reading.text_field.as_str();
-        let text = object.read(field)?.ok_or_else(|| Error::Record(format!("no field {field:?} with a text")))?;
+        let text = object.read(field)?.ok_or_else(|| no_text(field, &object))?;
         let labels = self.labels(&object)?;
         let Reading { text_field, defaults } = &self.reading;
         let prompt = own::<String>(&object, "prompt", text_field)?;
@@ -312,6 +319,19 @@ impl<B: BufRead> Reader<B> {
         self.labels = Some((own.get().to_owned(), Arc::clone(&labels)));
         Ok(labels)
     }
+}
+
+/// What is said of an object without a text in `field`.
+fn no_text(field: &str, object: &Object) -> Error {
+    /// How many of its fields are named.
+    const SHOWN: usize = 5;
+    if object.has(field) {
+        return Error::Record(format!("field {field:?} is null: write a text in it, or give --text-field NAME"));
+    }
+    let mut names: Vec<&str> = object.fields.iter().take(SHOWN).map(|(name, _)| name.as_ref()).collect();
+    names.extend((object.fields.len() > SHOWN).then_some("..."));
+    let names = names.join(", ");
+    Error::Record(format!("no field {field:?} in the record ({names}): give --text-field NAME"))
 }
 
 /// A field of the record's own, unless it is the one that holds the text.
@@ -512,6 +532,20 @@ mod tests {
     }
 
     #[test]
+    fn what_an_earlier_run_said_is_known_by_the_field_that_every_run_writes() {
+        let written = |line: &str, fields: &[(&str, String)]| {
+            let mut out = Vec::new();
+            read(line.as_bytes())[0].raw.write(fields, &["new", "error"], &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        let bad = written(r#"{"text":"a"}"#, &[("error", "\"e\"".into())]);
+        assert_eq!(bad, "{\"text\":\"a\",\"error\":\"e\",\"new\":null}\n");
+        assert_eq!(written(&bad, &new_field()), "{\"text\":\"a\",\"error\":null,\"new\":[1]}\n");
+        let own = r#"{"text":"a","error":"e"}"#;
+        assert_eq!(written(own, &new_field()), "{\"text\":\"a\",\"error\":\"e\",\"new\":[1]}\n");
+    }
+
+    #[test]
     fn an_array_is_known_by_its_first_object_or_line_break() {
         for start in ["[{", "[ {\"text\"", "\u{feff}\r\n [\r\n", "[\n 1,", "[ \n\n {"] {
             assert!(begins_array(start.as_bytes()), "{start:?}");
@@ -525,7 +559,11 @@ mod tests {
     fn errors_name_the_field_and_what_was_found() {
         assert!(error("{").starts_with("not a JSON object: EOF"), "{}", error("{"));
         assert!(error("[]").starts_with("not a JSON object: invalid type: sequence"), "{}", error("[]"));
-        assert_eq!(error("{}"), "no field \"text\" with a text");
+        let said = |names| format!("no field \"text\" in the record ({names}): give --text-field NAME");
+        assert_eq!(error("{}"), said(""));
+        assert_eq!(error(r#"{"review":"good","id":1}"#), said("review, id"));
+        assert_eq!(error(r#"{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1}"#), said("a, b, c, d, e, ..."));
+        assert!(error(r#"{"text":null}"#).starts_with("field \"text\" is null: "));
         assert_eq!(error(r#"{"text": 5}"#), "field \"text\": invalid type: integer `5`, expected a string");
         assert!(error(r#"{"text":"\ud800"}"#).starts_with("field \"text\": "));
         assert!(error(r#"{"text":"a","labels":["x","x"]}"#).starts_with("field \"labels\": label \"x\""));

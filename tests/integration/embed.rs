@@ -54,6 +54,7 @@ fn a_bad_record_keeps_its_place_and_a_record_has_no_pieces() {
     let outcome = embed("uni-electra", lines, &["-l", "a,b"]).ends_with(1);
     let fields: Vec<Value> = outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(fields[1]["error"].is_string() && fields[2]["text_embedding"].is_array());
+    outcome.says(&["error: 1 record failed: standard input:2: field \"text\": "]);
     embed("uni-electra", lines, &["-l", "a", "--on-overflow", "chunk"]).ends_with(2).says(&["one vector"]);
 }
 
@@ -79,6 +80,10 @@ fn a_text_that_does_not_fit_is_an_error_where_that_is_wanted() {
     let fields: Vec<Value> = outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(fields[0]["text_embedding"].is_array());
     assert!(fields[1]["error"].as_str().is_some_and(|error| error.contains("do not fit in 24 tokens")), "{fields:?}");
+    // Read after all, it is no longer one that failed.
+    let again = embed("uni-electra", &outcome.stdout, &["-l", "a"]).ends_with(0).stdout;
+    let again: Value = serde_json::from_str(again.lines().nth(1).unwrap()).unwrap();
+    assert!(again["error"].is_null() && again["text_embedding"].is_array(), "{again}");
 }
 
 #[test]

@@ -133,7 +133,7 @@ fn predictions_are_those_of_jsonl() {
         assert_eq!(found.len(), jsonl.lines().count());
         for (line, row) in jsonl.lines().zip(&found) {
             let line: serde_json::Value = serde_json::from_str(line).unwrap();
-            assert_eq!(predictions(row).as_ref(), line.get("predictions"), "{line}");
+            assert_eq!(predictions(row).as_ref(), line.get("predictions").filter(|said| !said.is_null()), "{line}");
             assert_eq!(line.get("error").is_some(), row.get_string(2).is_ok(), "{line}");
         }
         assert!(found.iter().filter(|row| predictions(row).is_some()).count() >= 12);

@@ -344,7 +344,7 @@ fn a_run_that_is_done_does_nothing_and_says_again_how_it_ended() {
     let arguments = ["in.jsonl", "-o", "out.jsonl", "--resume"];
     batch(&sandbox, &arguments).run().ends_with(1);
     let first = fs::read(sandbox.path("out.jsonl")).unwrap();
-    batch(&sandbox, &arguments).run().ends_with(1);
+    batch(&sandbox, &arguments).run().ends_with(1).says(&["error: 1 record failed before\n"]);
     assert_eq!(fs::read(sandbox.path("out.jsonl")).unwrap(), first);
 }
 

@@ -227,6 +227,9 @@ impl Args {
         source.seek_record(start)?;
         let before = keeper.as_mut().map(|keeper| keeper.resume(&mut source, &mut form)).transpose()?.flatten();
         let errors_before = before.as_ref().map_or(0, |done| done.errors);
+        if errors_before > 0 {
+            terminal::say(&format!("error: {} before", terminal::failures(errors_before)));
+        }
         if let Some(done) = &before {
             if done.complete {
                 self.model.base.say("nothing to do, all is done already");

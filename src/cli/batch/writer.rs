@@ -72,18 +72,19 @@ impl<F: Form> Writer<F> {
     }
 
     fn bad(&mut self, raw: &F::Raw, error: &Error) -> Result<()> {
-        let place = format!("{}:{}", self.input_name.display(), raw.begin().line);
+        let what = format!("{}:{}: {error}", self.input_name.display(), raw.begin().line);
         match self.on_error {
             OnError::Keep => {
-                self.progress.failed();
+                self.progress.failed(what);
                 self.output.write(|out| self.form.bad(raw, &error.to_string(), out))
             }
             OnError::Skip => {
-                self.progress.failed();
-                self.progress.say(&terminal::escaped(&format!("warning: {place}: {error}: left out")));
+                let what = what + ": left out";
+                self.progress.say(&terminal::escaped(&format!("warning: {what}")));
+                self.progress.failed(what);
                 Ok(())
             }
-            OnError::Fail => Err(Error::Record(format!("{place}: {error}"))),
+            OnError::Fail => Err(Error::Record(what)),
         }
     }
 }

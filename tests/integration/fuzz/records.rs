@@ -126,7 +126,7 @@ proptest! {
         let reading = jsonl::Reading { text_field: "text".into(), defaults: defaults() };
         let mut out = Vec::new();
         for entry in jsonl::Reader::new(&bytes[..], "in.jsonl", reading) {
-            entry.unwrap().raw.write(&[("predictions", "[]".into()), ("truncated", "true".into())], &["error"], &mut out);
+            entry.unwrap().raw.write(&[("predictions", "[]".into()), ("truncated", "true".into())], &["predictions", "error"], &mut out);
         }
         for line in String::from_utf8(out).unwrap().trim_start_matches('\u{feff}').lines() {
             // Half a surrogate pair in a field that is not ours passes through: it is the grammar that must hold.
