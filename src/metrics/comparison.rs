@@ -54,8 +54,10 @@ impl Difference {
 pub struct Comparison {
     /// How many records there are.
     pub records: usize,
-    /// The task that both show.
+    /// By which both are judged: where only one of them has one label a record, any number of labels.
     pub task: Task,
+    /// Over how many labels both are judged: those of either.
+    pub labels: usize,
     /// In how many records each was exactly right.
     pub exactly_right: Agreement,
     /// How likely such a difference in them, or a larger one, is by chance: McNemar's exact test.
@@ -65,16 +67,24 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Compares two judgements of the same records in the same order, over the same labels.
+    /// Compares two judgements of the same records in the same order, over the same labels. Figures are of the same
+    /// kind on either side: of one task, and, where only one of them has scores, over the same decisions.
     ///
     /// # Panics
     /// They are not.
     pub fn new(this: &Judged, other: &Judged, resampling: Resampling) -> Self {
         assert_eq!((this.records(), this.names()), (other.records(), other.names()), "other records: this is a bug");
+        if this.task() != other.task() {
+            return Self::new(&this.as_multi_label(), &other.as_multi_label(), resampling);
+        }
+        if this.is_scored() != other.is_scored() {
+            return Self::new(&this.clone().without_scores(), &other.clone().without_scores(), resampling);
+        }
         let exactly_right = agreement(this, other);
         Self {
             records: this.records(),
-            task: if other.task() == Task::MultiLabel { Task::MultiLabel } else { this.task() },
+            task: this.task(),
+            labels: this.names().len(),
             exactly_right,
             mcnemar_p: mcnemar(exactly_right.only_this, exactly_right.only_other),
             differences: differences(&Digest::new(this), &Digest::new(other), resampling),
@@ -134,7 +144,7 @@ fn differences(this: &Digest, other: &Digest, resampling: Resampling) -> Vec<Dif
 
 #[cfg(test)]
 mod tests {
-    use super::super::judged::fixtures;
+    use super::super::judged::{Candidate, fixtures};
     use super::*;
 
     #[test]
@@ -167,6 +177,36 @@ mod tests {
                 .iter()
                 .all(|one| one.bounds == Some(Bounds { low: 0.0, high: 0.0 }) && !one.is_clear())
         );
+    }
+
+    #[test]
+    fn figures_are_of_the_same_kind_where_only_one_has_several_labels_or_scores() {
+        let names = ["a".into(), "b".into(), "c".into()];
+        // Of labels that are equally frequent both kinds of kappa are the same.
+        let truth: Vec<Vec<usize>> = (0..30_usize).map(|i| vec![(i % 5).min(2)]).collect();
+        let mut said = truth.clone();
+        said[7] = vec![0];
+        let one_label = fixtures::judged(&names, true, &truth, &said);
+        said[8].push(0);
+        let several = fixtures::judged(&names, true, &truth, &said);
+        let resampling = Resampling { rounds: 0, seed: 0 };
+        let kappa = |comparison: &Comparison| {
+            let found = comparison.differences.iter().find(|one| one.figure == Main::CohenKappa);
+            found.map(|one| (one.this, one.other))
+        };
+        let mixed = Comparison::new(&one_label, &several, resampling);
+        let pooled = one_label.as_multi_label();
+        assert_eq!((mixed.task, mixed.labels), (Task::MultiLabel, 3));
+        assert_eq!(kappa(&mixed), kappa(&Comparison::new(&pooled, &several, resampling)));
+        assert!(mixed.differences.iter().any(|one| one.figure == Main::SamplesF1));
+
+        // Of its own candidates alone, one with scores has fewer decisions.
+        let mut scored = Judged::new(names.to_vec(), false);
+        for record in one_label.iter() {
+            scored.push(record.iter().map(|one| Candidate { score: 0.9, ..*one }));
+        }
+        let (this, other) = kappa(&Comparison::new(&scored, &pooled, resampling)).unwrap_or_default();
+        assert!(scored.is_scored() && this == other && this > 0.0, "{this} {other}");
     }
 
     #[test]

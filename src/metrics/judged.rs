@@ -96,10 +96,20 @@ impl Judged {
 
     /// Single-label where that was asked and every record has one true label and at most one that was said.
     pub fn task(&self) -> Task {
-        let one_each = |record: &[Candidate]| {
+        if self.single_label && self.not_one_label() == 0 { Task::SingleLabel } else { Task::MultiLabel }
+    }
+
+    /// How many records have no or several true labels, or several that were said, where exactly one was asked for.
+    pub fn not_one_label(&self) -> usize {
+        let has_one = |record: &&[Candidate]| {
             record.iter().filter(|one| one.truth).count() == 1 && record.iter().filter(|one| one.predicted).count() <= 1
         };
-        if self.single_label && self.iter().all(one_each) { Task::SingleLabel } else { Task::MultiLabel }
+        if self.single_label { self.iter().filter(|record| !has_one(record)).count() } else { 0 }
+    }
+
+    /// The same records judged as having any number of labels each.
+    pub fn as_multi_label(&self) -> Self {
+        Self { single_label: false, ..self.clone() }
     }
 
     /// The same records with other scores and decisions, which `change` sets for each record.

@@ -43,6 +43,16 @@ pub enum Task {
     MultiLabel,
 }
 
+impl Task {
+    /// In words for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::SingleLabel => "exactly one label a record",
+            Self::MultiLabel => "any number of labels a record",
+        }
+    }
+}
+
 /// A quotient that is 0 where there is nothing to divide by.
 fn ratio(part: f64, whole: f64) -> f64 {
     if whole == 0.0 { 0.0 } else { part / whole }

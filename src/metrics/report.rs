@@ -59,6 +59,10 @@ pub struct Report {
     pub task: Task,
     /// How many records were counted.
     pub records: usize,
+    /// How many have no or several true labels, or several that were said, where exactly one was asked for: for their
+    /// sake all are judged as having any number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_one_label: Option<usize>,
     /// Of how many no label was said; `None` where that is an answer like any other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub abstained: Option<usize>,
@@ -109,6 +113,7 @@ impl Report {
         Self {
             task,
             records: tally.records,
+            not_one_label: Some(judged.not_one_label()).filter(|&count| count > 0),
             abstained: (task == Task::SingleLabel).then(|| tally.records - tally.total().predicted),
             accuracy: tally.accuracy(),
             micro_average: tally.total().figures(),

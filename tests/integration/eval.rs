@@ -302,6 +302,80 @@ fn two_sets_of_predictions_are_set_side_by_side() {
 }
 
 #[test]
+fn figures_beside_those_of_several_labels_are_of_the_same_kind() {
+    let sandbox = Sandbox::new();
+    let line = |record: usize, said: &[&str]| {
+        let said: Vec<Value> = said.iter().map(|label| json!({ "label": label, "score": 0.9 })).collect();
+        let label = ["a", "a", "a", "b"][record % 4];
+        json!({ "text": record.to_string(), "label": label, "predictions": said }).to_string()
+    };
+    let said = |record: usize| ["a", "a", "b", "b"][record % 4];
+    let one: Vec<String> = (0..12).map(|record| line(record, &[said(record)])).collect();
+    sandbox.write("one.jsonl", one.join("\n"));
+    // The same predictions, but for one record with a label more.
+    let several: Vec<String> = one.iter().skip(1).cloned().chain([line(0, &["a", "c"])]).collect();
+    sandbox.write("several.jsonl", several.join("\n"));
+    let judge = |arguments: &[&str]| {
+        let arguments = ["eval", "--labels", "a,b,c", "--predictions-from"].iter().chain(arguments);
+        sandbox.gliclass(arguments.chain(&["--bootstrap", "0", "--report", "json"])).run().ends_with(0)
+    };
+    let figure = |figures: &Value, value: &str| {
+        let kappa = figures.as_array().unwrap().iter().find(|one| one["figure"] == "cohen_kappa").unwrap();
+        kappa[value].as_f64().unwrap()
+    };
+    let beside = judge(&["one.jsonl", "--single-label", "--compare", "several.jsonl"]);
+    let beside = beside.says(&["warning: several.jsonl: --single-label, but 1 of 12 records have no or several true"]);
+    let comparison = &json(&beside.stdout)["comparison"];
+    assert_eq!(comparison["task"], "multi_label", "{comparison}");
+    for (value, file) in [("this", "one.jsonl"), ("other", "several.jsonl")] {
+        let alone = figure(&json(&judge(&[file]).stdout)["intervals"], "value");
+        assert!((figure(&comparison["differences"], value) - alone).abs() < 1e-9, "{value}: {comparison}");
+    }
+    let text = ["eval", "--labels", "a,b,c", "--predictions-from", "one.jsonl", "--single-label", "--compare"];
+    let text = sandbox.gliclass(text.into_iter().chain(["several.jsonl"])).run().ends_with(0).stdout;
+    assert!(
+        text.contains("\ncompared over the 3 labels of both, with any number of labels a record: so this"),
+        "{text}"
+    );
+}
+
+#[test]
+fn records_without_the_one_label_are_told_and_how_all_are_judged() {
+    let sandbox = Sandbox::new();
+    let lines = ["[]", "[\"a\"]", "[\"a\", \"b\"]"].map(|truth| {
+        format!("{{\"text\": \"x\", \"label\": {truth}, \"predictions\": [{{\"label\": \"a\", \"score\": 0.9}}]}}\n")
+    });
+    sandbox.write("p.jsonl", lines.concat());
+    let judge = ["eval", "--predictions-from", "p.jsonl"];
+    let how = "2 of 3 records have no or several true labels, or several that were said: judged with any number of \
+               labels a record";
+    for layout in ["text", "markdown"] {
+        let arguments = judge.into_iter().chain(["--single-label", "--report", layout]);
+        let outcome = sandbox.gliclass(arguments).run().ends_with(0).says(&["warning: p.jsonl: --single-label, but 2"]);
+        assert!(outcome.stdout.contains(how), "{}", outcome.stdout);
+        assert_eq!(outcome.stderr.matches("--single-label").count(), 1, "{}", outcome.stderr);
+    }
+    let asked = sandbox.gliclass(judge.iter().chain(&["--single-label", "--report", "json"])).run().ends_with(0);
+    assert_eq!(json(&asked.stdout)["not_one_label"], 2);
+    let not_asked = sandbox.gliclass(judge).run().ends_with(0);
+    assert!(!(not_asked.stdout + &not_asked.stderr).contains("no or several"));
+}
+
+#[test]
+fn texts_that_occur_twice_are_compared_in_another_order_by_what_is_true_of_them() {
+    let sandbox = Sandbox::new();
+    let line = |(text, label): (&str, &str)| {
+        json!({ "text": text, "label": label, "predictions": [{ "label": "a", "score": 0.9 }] }).to_string()
+    };
+    let lines = [("ok", "a"), ("ok", "b"), ("z", "b")].map(line);
+    sandbox.write("one.jsonl", lines.join("\n"));
+    sandbox.write("turned.jsonl", [&*lines[2], &lines[1], &lines[0]].join("\n"));
+    let arguments = ["eval", "--predictions-from", "one.jsonl", "--compare", "turned.jsonl", "--report", "json"];
+    let right = json(&sandbox.gliclass(arguments).run().ends_with(0).stdout)["comparison"]["exactly_right"].clone();
+    assert_eq!(right, json!({ "both": 1, "only_this": 0, "only_other": 0, "neither": 2 }));
+}
+
+#[test]
 fn predictions_of_other_records_are_not_compared() {
     let sandbox = Sandbox::new();
     sandbox.write("a.jsonl", ready(9));

@@ -230,6 +230,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(terminal::INTERRUPT_STATUS));
     };
     args.warn_of_seen(&gathered, &decision);
+    args.warn_of_other_than_one(&gathered);
     let resampling = Resampling { rounds: args.output.bootstrap, seed: args.output.seed };
     let report = Report::new(&gathered.judged, resampling);
     let fit = fit_file.map(|file| args.fit_to(&gathered, file)).transpose()?;
@@ -239,6 +240,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         count => LabelErrors::of(&gathered.judged, count, source),
     };
     let others = others.map(|others| args.judge(others, &decision)).transpose()?;
+    others.iter().for_each(|other| args.warn_of_other_than_one(other));
     let comparison = others.as_ref().map(|other| compare(&gathered, other, resampling)).transpose()?;
     let findings = Findings { report, fit, label_order, comparison, errors };
     shown.write(&args.subject(&gathered, &decision), &gathered, &findings)?;
@@ -449,6 +451,15 @@ impl Args {
         }
     }
 
+    /// With --single-label records that have not the one label are judged otherwise, and all others with them.
+    fn warn_of_other_than_one(&self, gathered: &Gathered) {
+        let (count, judged) = (gathered.judged.not_one_label(), &gathered.judged);
+        if count > 0 {
+            let how = metrics::layout::not_one_label(count, judged.records());
+            self.model.base.say(&format!("warning: {}: --single-label, but {how}", gathered.files.join(", ")));
+        }
+    }
+
     fn fit_to(&self, gathered: &Gathered, file: Reserved) -> anyhow::Result<metrics::findings::FitSummary> {
         let fit = fitting::fit(gathered, self.fit.fit_for, self.output.seed)?;
         fitting::write(file, &fit, gathered)?;
@@ -466,11 +477,13 @@ impl Args {
 /// Sets other predictions of the same records beside these.
 fn compare(this: &Gathered, other: &Gathered, resampling: Resampling) -> anyhow::Result<Comparison> {
     let names = other.files.join(", ");
-    let places = align(&texts(this), &texts(other)).with_context(|| format!("cannot compare with {names}"))?;
     let known: HashSet<&String> = this.judged.names().iter().collect();
     let mut all = this.judged.names().to_vec();
     all.extend(other.judged.names().iter().filter(|name| !known.contains(name)).cloned());
-    let (mine, theirs) = (this.judged.over(&all), other.judged.selected(places.iter().copied()).over(&all));
+    let (mine, theirs) = (this.judged.over(&all), other.judged.over(&all));
+    let places = align(&true_labels(this, &mine), &true_labels(other, &theirs))
+        .with_context(|| format!("cannot compare with {names}"))?;
+    let theirs = theirs.selected(places);
     if let Some(record) = (0..mine.records()).find(|&record| truths(&mine, record) != truths(&theirs, record)) {
         bail!(
             "cannot compare with {names}: other labels are true there of {} ({})",
@@ -481,11 +494,12 @@ fn compare(this: &Gathered, other: &Gathered, resampling: Resampling) -> anyhow:
     Ok(Comparison::new(&mine, &theirs, resampling))
 }
 
-fn texts(gathered: &Gathered) -> Vec<&str> {
-    gathered.texts.iter().map(String::as_str).collect()
+/// Each text with the labels that are true of it, numbered as in `judged`.
+fn true_labels<'a>(gathered: &'a Gathered, judged: &Judged) -> Vec<(&'a str, Vec<u32>)> {
+    (0..).zip(&gathered.texts).map(|(record, text)| (text.as_str(), truths(judged, record))).collect()
 }
 
-fn truths(judged: &Judged, record: usize) -> std::collections::BTreeSet<u32> {
+fn truths(judged: &Judged, record: usize) -> Vec<u32> {
     judged.record(record).iter().filter(|one| one.truth).map(|one| one.label).collect()
 }
 

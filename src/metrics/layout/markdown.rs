@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use super::text::{EXCERPT, agreement, cut, honesty_name, unreached, unseen, what, worth_name};
+use super::text::{
+    EXCERPT, agreement, compared_as, cut, honesty_name, not_one_label, unreached, unseen, what, worth_name,
+};
 use super::{HEADINGS, average_rows, label_rows};
 use crate::display::escaped;
 use crate::metrics::Task;
@@ -22,7 +24,7 @@ pub(super) fn render(findings: &Findings) -> String {
         Some(labels(&findings.report)),
         findings.fit.as_ref().map(fit),
         findings.label_order.as_ref().map(|trials| label_order(trials, findings.report.records)),
-        findings.comparison.as_ref().map(comparison),
+        findings.comparison.as_ref().map(|other| comparison(&findings.report, other)),
         (!findings.errors.is_empty()).then(|| errors(&findings.errors)),
     ];
     sections.into_iter().flatten().collect::<Vec<String>>().join("\n")
@@ -59,6 +61,9 @@ fn labels(report: &Report) -> String {
     let _ = write!(text, "\nRecords: {}", report.records);
     if report.task == Task::MultiLabel {
         let _ = write!(text, "; subset accuracy: {}", three(report.accuracy));
+    }
+    if let Some(count) = report.not_one_label {
+        let _ = write!(text, "; {}", not_one_label(count, report.records));
     }
     text + "\n"
 }
@@ -102,7 +107,7 @@ fn label_order(trials: &OrderTrials, records: usize) -> String {
     format!("### Order of the labels\n\n{}", table(&headings, NUMBERS, [row]))
 }
 
-fn comparison(comparison: &Comparison) -> String {
+fn comparison(report: &Report, comparison: &Comparison) -> String {
     let has_bounds = comparison.differences.iter().any(|one| one.bounds.is_some());
     let columns = if has_bounds { 6 } else { 4 };
     let rows = comparison.differences.iter().map(|one| {
@@ -115,7 +120,8 @@ fn comparison(comparison: &Comparison) -> String {
     });
     let headings = ["figure", "this", "other", "difference", "95 % interval", "better"];
     let table = table(&headings[..columns], NUMBERS, rows);
-    format!("### Beside the other predictions\n\n{table}\n{}", agreement(comparison))
+    let how = compared_as(report, comparison).map(|how| how + "\n\n").unwrap_or_default();
+    format!("### Beside the other predictions\n\n{table}\n{how}{}", agreement(comparison))
 }
 
 fn errors(labels: &[LabelErrors]) -> String {

@@ -3,7 +3,7 @@
 mod markdown;
 mod text;
 
-pub(crate) use text::{cut, p_value};
+pub(crate) use text::{compared_as, cut, not_one_label, p_value};
 
 use super::Task;
 use super::counts::Figures;

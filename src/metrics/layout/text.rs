@@ -7,7 +7,7 @@ use crate::display::escaped;
 use crate::metrics::Task;
 use crate::metrics::bootstrap::Bounds;
 use crate::metrics::calibration::{Bin, Calibration};
-use crate::metrics::comparison::{Agreement, Comparison};
+use crate::metrics::comparison::{Agreement, Comparison, Difference};
 use crate::metrics::counts::Figures;
 use crate::metrics::findings::{Findings, FitSummary, LabelErrors, OrderTrials, ShownError};
 use crate::metrics::fit::{Honesty, Worth};
@@ -34,7 +34,7 @@ pub(super) fn render(findings: &Findings) -> String {
         confusion(report),
         findings.fit.as_ref().map(fit),
         findings.label_order.as_ref().map(|trials| label_order(trials, report.records)),
-        findings.comparison.as_ref().map(comparison),
+        findings.comparison.as_ref().map(|other| comparison(report, other)),
         (!findings.errors.is_empty()).then(|| errors(&findings.errors)),
     ];
     sections.into_iter().flatten().collect::<Vec<String>>().join("\n")
@@ -46,6 +46,9 @@ fn table(report: &Report) -> String {
     let mut lines = vec![format!("records: {}", report.records)];
     if report.task == Task::MultiLabel {
         lines.push(format!("subset accuracy: {:.3}", report.accuracy));
+    }
+    if let Some(count) = report.not_one_label {
+        lines.push(not_one_label(count, report.records));
     }
     if let Some(withheld) = report.abstained.filter(|&withheld| withheld > 0) {
         let answered = report.records - withheld;
@@ -59,6 +62,12 @@ fn table(report: &Report) -> String {
     lines.push(String::new());
     lines.extend(average_rows(report).map(|row| text_row(row.name, &row, width)));
     lines.join("\n") + "\n"
+}
+
+/// How records are judged that do not all have the one label that was asked for.
+pub(crate) fn not_one_label(count: usize, records: usize) -> String {
+    let any = Task::MultiLabel.words();
+    format!("{count} of {records} records have no or several true labels, or several that were said: judged with {any}")
 }
 
 fn text_row(name: &str, row: &Row, width: usize) -> String {
@@ -247,7 +256,7 @@ fn label_order(trials: &OrderTrials, records: usize) -> String {
     )
 }
 
-fn comparison(comparison: &Comparison) -> String {
+fn comparison(report: &Report, comparison: &Comparison) -> String {
     let has_bounds = comparison.differences.iter().any(|one| one.bounds.is_some());
     let mut text = format!(
         "beside the other predictions\n{:32} {:>7} {:>7} {:>10}{}\n",
@@ -274,7 +283,21 @@ fn comparison(comparison: &Comparison) -> String {
             one.difference
         );
     }
+    if let Some(how) = compared_as(report, comparison) {
+        let _ = writeln!(text, "{how}");
+    }
     text + &agreement(comparison)
+}
+
+/// How two are compared, where this one has other figures beside the other than in its own report.
+pub(crate) fn compared_as(report: &Report, comparison: &Comparison) -> Option<String> {
+    let above = |figure| report.intervals.iter().find(|one| one.figure == figure);
+    let differs = |one: &Difference| above(one.figure).is_some_and(|above| (above.value - one.this).abs() > 1e-9);
+    let how = || {
+        let (labels, any) = (comparison.labels, comparison.task.words());
+        format!("compared over the {labels} labels of both, with {any}: so this has other figures than above")
+    };
+    comparison.differences.iter().any(differs).then(how)
 }
 
 /// How many records each was right about, and whether that may be chance.

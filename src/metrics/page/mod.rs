@@ -8,7 +8,7 @@ use super::Task;
 use super::comparison::Comparison;
 use super::counts::Figures;
 use super::findings::{Findings, FitSummary, LabelErrors, ShownError};
-use super::layout::{cut, p_value};
+use super::layout::{compared_as, cut, not_one_label, p_value};
 use super::mistakes::Kind;
 use super::plots::{Plot, style_sheet};
 use super::report::Report;
@@ -56,7 +56,7 @@ pub fn render(subject: &Subject, findings: &Findings, mistakes: &[LabelErrors], 
                     @for plot in plots.iter().filter(|plot| plot.is_wide) { (wide(plot, report)) }
                     (figures(report))
                     @if let Some(fit) = &findings.fit { (fitted(fit)) }
-                    @if let Some(comparison) = &findings.comparison { (compared(comparison)) }
+                    @if let Some(comparison) = &findings.comparison { (compared(report, comparison)) }
                     @if let Some(trials) = &findings.label_order {
                         h2 { "Does the order of the labels matter?" }
                         p.note {
@@ -75,15 +75,11 @@ pub fn render(subject: &Subject, findings: &Findings, mistakes: &[LabelErrors], 
 }
 
 fn heading(subject: &Subject, report: &Report) -> Markup {
-    let task = match report.task {
-        Task::SingleLabel => "exactly one label a record",
-        Task::MultiLabel => "any number of labels a record",
-    };
     html! {
         header {
             h1 { (escaped(&subject.data)) }
             p.soft {
-                (report.records) " records, " (report.labels.len()) " labels, " (task) ". "
+                (report.records) " records, " (report.labels.len()) " labels, " (report.task.words()) ". "
                 (escaped(&subject.model)) "; " (escaped(&subject.decision)) "."
             }
         }
@@ -112,6 +108,7 @@ fn tiles(report: &Report) -> Markup {
         @if report.bootstrap.rounds > 0 {
             p.note style="margin-top:10px" { "Below each figure its 95 % interval: other records of the same kind would give another value." }
         }
+        @if let Some(count) = report.not_one_label { p.note { (not_one_label(count, report.records)) "." } }
         @if let Some(withheld) = report.abstained.filter(|&withheld| withheld > 0) {
             p.note {
                 (report.records - withheld) " records have an answer, of which " (three(report.micro_average.precision))
@@ -310,7 +307,7 @@ fn fitted(fit: &FitSummary) -> Markup {
     }
 }
 
-fn compared(comparison: &Comparison) -> Markup {
+fn compared(report: &Report, comparison: &Comparison) -> Markup {
     let right = comparison.exactly_right;
     html! {
         h2 { "Beside the other predictions" }
@@ -319,6 +316,7 @@ fn compared(comparison: &Comparison) -> Markup {
             (right.only_other) ", neither on " (right.neither) ". McNemar's exact test: p = " (p_value(comparison.mcnemar_p))
             ". Intervals draw the same records for both; a difference whose interval holds 0 may be chance."
         }
+        @if let Some(how) = compared_as(report, comparison) { p.note { (capital(&how)) "." } }
         div.scroll {
             table {
                 thead { tr { th {} th { "these" } th { "the others" } th { "difference" } th { "95 % interval" } } }

@@ -4,7 +4,8 @@
 //! are an everyday size here.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use csv::StringRecord;
@@ -506,19 +507,15 @@ fn is_complete(record: &ReadyRecord, names: usize) -> std::result::Result<bool, 
     }
 }
 
-/// For each text of `this`, the place of the same text in `other`; of texts that occur several times, the
-/// first belongs to the first.
+/// For each of `this`, texts with what is true of them, the place of the same in `other`; of equal ones the first
+/// belongs to the first. A text that is there only with something else that is true has its place all the same.
 ///
 /// # Errors
 /// They are not the same texts.
-pub fn align<'a>(this: &[&'a str], other: &[&'a str]) -> Result<Vec<usize>> {
-    if this == other {
-        return Ok((0..this.len()).collect());
-    }
-    let mut places: HashMap<&str, std::collections::VecDeque<usize>> = HashMap::new();
-    other.iter().enumerate().for_each(|(place, text)| places.entry(text).or_default().push_back(place));
-    let found: Vec<Option<usize>> =
-        this.iter().map(|text| places.get_mut(text).and_then(|places| places.pop_front())).collect();
+pub fn align<T: Eq + Hash>(this: &[(&str, T)], other: &[(&str, T)]) -> Result<Vec<usize>> {
+    let mut found = vec![None; this.len()];
+    pair(&mut found, this.iter(), other.iter());
+    pair(&mut found, this.iter().map(|(text, _)| text), other.iter().map(|(text, _)| text));
     let missing = found.iter().filter(|place| place.is_none()).count();
     if missing > 0 || other.len() > this.len() {
         let more = other.len() + missing - this.len();
@@ -528,4 +525,15 @@ pub fn align<'a>(this: &[&'a str], other: &[&'a str]) -> Result<Vec<usize>> {
         )));
     }
     Ok(found.into_iter().flatten().collect())
+}
+
+/// Gives each that has no place yet the first one in `other` that is equal and not taken.
+fn pair<T: Eq + Hash>(found: &mut [Option<usize>], this: impl Iterator<Item = T>, other: impl Iterator<Item = T>) {
+    let taken: HashSet<usize> = found.iter().flatten().copied().collect();
+    let mut places: HashMap<T, VecDeque<usize>> = HashMap::new();
+    let free = other.enumerate().filter(|(place, _)| !taken.contains(place));
+    free.for_each(|(place, one)| places.entry(one).or_default().push_back(place));
+    for (found, one) in found.iter_mut().zip(this).filter(|(found, _)| found.is_none()) {
+        *found = places.get_mut(&one).and_then(VecDeque::pop_front);
+    }
 }

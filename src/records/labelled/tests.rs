@@ -387,8 +387,10 @@ fn numbers_of_ready_predictions_are_names_of_the_command() {
 
 #[test]
 fn texts_are_found_in_another_order_and_twice() {
-    assert_eq!(align(&["a", "b", "a"], &["b", "a", "a"]).unwrap(), [1, 0, 2]);
-    let error = align(&["a", "b"], &["a", "c", "d"]).unwrap_err().to_string();
+    assert_eq!(align(&[("a", 1), ("b", 1), ("a", 1)], &[("b", 1), ("a", 1), ("a", 1)]).unwrap(), [1, 0, 2]);
+    // By what is true of them first: the same text may be there with other labels.
+    assert_eq!(align(&[("a", 1), ("a", 2), ("b", 1)], &[("b", 3), ("a", 2), ("a", 1)]).unwrap(), [2, 1, 0]);
+    let error = align(&[("a", 1), ("b", 1)], &[("a", 1), ("c", 1), ("d", 1)]).unwrap_err().to_string();
     assert_eq!(error, "other records: 1 of 2 are not there, and 2 are there that are not here");
 }
 
