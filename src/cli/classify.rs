@@ -6,8 +6,9 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
+use unicode_width::UnicodeWidthStr;
 
-use super::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs, Verbosity};
+use super::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs, Typed, Verbosity};
 use super::cells::{check_cells, csv_values};
 use super::retrieval::Retrieval;
 use super::terminal;
@@ -34,6 +35,8 @@ const BAR: usize = 24;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
+    #[command(flatten)]
+    typed: Typed,
     /// The texts; standard input, one a line, with `-` or nothing. One that begins with `-` goes behind `--`
     texts: Vec<String>,
     /// How the results are written [default: a table on a terminal, else jsonl]
@@ -80,32 +83,32 @@ enum Format {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let verbosity = args.model.base.verbosity;
     let defaults = args.labels.defaults(verbosity)?;
-    let form = args.form(&defaults)?;
+    let style = args.style(&defaults)?;
     args.model.base.share_threads()?;
-    if args.model.base.is_builtin() && std::io::stderr().is_terminal() {
+    if args.model.base.is_builtin() && !args.typed.has("model") && std::io::stderr().is_terminal() {
         verbosity
             .say("The built-in model is small; a larger one labels better: --model knowledgator/gliclass-base-v3.0");
     }
     let retrieval = Retrieval::new(&args.labels, &defaults)?;
     let model = args.model.load_with(&args.model.base.source()?, retrieval, args.decision.single_label)?;
-    let model = Adapted::new(model, form.decision.fitted.clone());
+    let model = Adapted::new(model, style.decision.fitted.clone());
     let interrupted = terminal::listen_for_interrupt()?;
     // The table has colours of its own, and escapes what it shows.
-    let out = if form.format.is_none() { Box::new(std::io::stdout().lock()) } else { display::stdout() };
-    let mut sheet = Sheet { form, out: BufWriter::new(out), verbosity, count: 0, errors: 0 };
+    let out = if style.format.is_none() { Box::new(std::io::stdout().lock()) } else { display::stdout() };
+    let mut answers = Answers { style, out: BufWriter::new(out), verbosity, count: 0, errors: 0 };
     let source = texts(args.texts, verbosity).map(move |text| text.map(|text| entry(text, &defaults)));
     let runner =
         Runner { threads: args.model.base.threads(), limits: Limits::default(), interrupted: Some(interrupted) };
-    sheet.begin()?;
-    let result = runner.run(&model, source, &mut sheet);
+    answers.begin()?;
+    let result = runner.run(&model, source, &mut answers);
     // What failed is the first error to tell; what came before it is whole JSON all the same.
-    let ended = sheet.end();
+    let ended = answers.end();
     result.and(ended)?;
-    Ok(terminal::status(interrupted.load(Ordering::Relaxed), sheet.errors > 0))
+    Ok(terminal::status(interrupted.load(Ordering::Relaxed), answers.errors > 0))
 }
 
 impl Args {
-    fn form(&self, defaults: &Defaults) -> anyhow::Result<Form> {
+    fn style(&self, defaults: &Defaults) -> anyhow::Result<Style> {
         let Some(labels) = &defaults.labels else {
             bail!("no labels: give --labels a,b,c or --labels-file FILE");
         };
@@ -118,6 +121,7 @@ impl Args {
         if self.shape.logits && !json {
             bail!("--logits needs JSON: add --format json or --format jsonl");
         }
+        self.shape.check(&self.decision)?;
         let decision = self.decision.decision(Some(labels))?;
         if matches!(format, Some(Format::Csv | Format::Tsv)) {
             check_cells(labels, &decision, LIST_SEPARATOR, format == Some(Format::Tsv))
@@ -126,7 +130,7 @@ impl Args {
         let scores = labels.names().iter().map(|label| format!("score:{label}")).collect();
         let columns =
             if decision.all_scores { scores } else { vec!["predicted_labels".into(), "predicted_scores".into()] };
-        Ok(Form { format, decision, shape: self.shape, columns, colour: terminal::is_lively(&stdout) })
+        Ok(Style { format, decision, shape: self.shape, columns, colour: terminal::is_lively(&stdout) })
     }
 }
 
@@ -183,7 +187,7 @@ fn entry(text: Text, defaults: &Defaults) -> Entry<String> {
 }
 
 /// How results are written; without a format, as a table.
-struct Form {
+struct Style {
     format: Option<Format>,
     decision: Decision,
     shape: ShapeArgs,
@@ -192,7 +196,7 @@ struct Form {
     colour: bool,
 }
 
-impl Form {
+impl Style {
     fn dialect(&self) -> Dialect {
         Dialect { delimiter: if self.format == Some(Format::Tsv) { b'\t' } else { b',' }, crlf: false, marked: false }
     }
@@ -259,10 +263,11 @@ impl Form {
         let mut table = format!("{bold}{}{plain}{cut}\n", terminal::escaped(text));
         let predictions = decide(&found.logits, &found.labels, &self.decision);
         let rows: Vec<_> = predictions.iter().map(|p| (terminal::escaped(p.name(&found.labels)), p.score)).collect();
-        let width = rows.iter().map(|(label, _)| label.chars().count()).max().unwrap_or_default();
+        let width = rows.iter().map(|(label, _)| label.width()).max().unwrap_or_default();
         for (label, score) in &rows {
             let bar = "█".repeat((score * BAR as f32).round() as usize);
-            table += &format!("  {label:width$}  {bar_colour}{bar:BAR$}{plain}  {score:.3}\n");
+            let gap = " ".repeat(width - label.width());
+            table += &format!("  {label}{gap}  {bar_colour}{bar:BAR$}{plain}  {score:.3}\n");
         }
         if rows.is_empty() {
             table += &format!("  {} (--all-scores shows them)\n", self.nothing());
@@ -272,31 +277,27 @@ impl Form {
 }
 
 /// The output as it is written.
-struct Sheet<W: Write> {
-    form: Form,
+struct Answers<W: Write> {
+    style: Style,
     out: BufWriter<W>,
     verbosity: Verbosity,
     count: u64,
     errors: u64,
 }
 
-impl<W: Write> Sheet<W> {
+impl<W: Write> Answers<W> {
     fn begin(&mut self) -> Result<()> {
-        match self.form.format {
-            Some(Format::Json) => self.write_bytes(b"["),
-            Some(Format::Csv | Format::Tsv) => {
-                let mut header = Vec::new();
-                let columns = std::iter::once("text").chain(self.form.columns.iter().map(String::as_str));
-                self.form.row(columns, &mut header);
-                self.write_bytes(&header)
-            }
-            _ => Ok(()),
+        let mut header = Vec::new();
+        if matches!(self.style.format, Some(Format::Csv | Format::Tsv)) {
+            let columns = std::iter::once("text").chain(self.style.columns.iter().map(String::as_str));
+            self.style.row(columns, &mut header);
         }
+        self.write_bytes(&header)
     }
 
     fn end(&mut self) -> Result<()> {
-        if self.form.format == Some(Format::Json) {
-            self.write_bytes(if self.count > 0 { b"\n]\n" } else { b"]\n" })?;
+        if self.style.format == Some(Format::Json) {
+            self.write_bytes(if self.count > 0 { b"\n]\n" } else { b"[]\n" })?;
         }
         self.flush()
     }
@@ -306,24 +307,24 @@ impl<W: Write> Sheet<W> {
     }
 }
 
-impl<W: Write> Sink<String> for Sheet<W> {
+impl<W: Write> Sink<String> for Answers<W> {
     fn write(&mut self, text: String, outcome: Result<Classified>) -> Result<()> {
         let mut bytes = Vec::new();
-        if self.form.format == Some(Format::Json) {
-            bytes.extend_from_slice(if self.count > 0 { b",\n  " } else { b"\n  " });
+        if self.style.format == Some(Format::Json) {
+            bytes.extend_from_slice(if self.count > 0 { b",\n  " } else { b"[\n  " });
         }
         self.count += 1;
         match outcome {
             Ok(found) => {
-                if found.truncated && matches!(self.form.format, Some(Format::Csv | Format::Tsv | Format::Text)) {
+                if found.truncated && matches!(self.style.format, Some(Format::Csv | Format::Tsv | Format::Text)) {
                     self.verbosity.say(&format!("warning: text {} was cut to fit", self.count));
                 }
-                self.form.one(&text, &found, &mut bytes);
+                self.style.one(&text, &found, &mut bytes);
             }
             Err(error) => {
                 self.errors += 1;
                 terminal::say(&format!("error: text {}: {}", self.count, terminal::escaped(&error.to_string())));
-                self.form.failed(&text, &error, &mut bytes);
+                self.style.failed(&text, &error, &mut bytes);
             }
         }
         self.write_bytes(&bytes)
@@ -331,5 +332,40 @@ impl<W: Write> Sink<String> for Sheet<W> {
 
     fn flush(&mut self) -> Result<()> {
         self.out.flush().map_err(|error| Error::io(STANDARD_OUTPUT, error))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::records::LabelSet;
+
+    fn style(format: Option<Format>) -> Style {
+        let (decision, shape) = (Decision::default(), ShapeArgs { logits: false, hierarchical: false });
+        Style { format, decision, shape, columns: Vec::new(), colour: false }
+    }
+
+    #[test]
+    fn an_array_begins_with_its_first_answer_so_that_nothing_stands_before_what_is_typed() {
+        let (style, verbosity) = (style(Some(Format::Json)), Verbosity { quiet: true, verbose: false });
+        let mut answers = Answers { style, out: BufWriter::new(Vec::new()), verbosity, count: 0, errors: 0 };
+        answers.begin().unwrap();
+        answers.flush().unwrap();
+        assert!(answers.out.get_ref().is_empty());
+        answers.end().unwrap();
+        assert_eq!(answers.out.get_ref(), b"[]\n");
+    }
+
+    #[test]
+    fn bars_begin_in_one_column_however_wide_the_characters_of_a_label() {
+        let labels = LabelSet::flat(["a", "日本語", "👍", "e\u{301}te"].map(str::to_owned).into()).unwrap();
+        let found = Classified { labels: Arc::new(labels), logits: vec![4.0; 4], truncated: false, tokens: 1 };
+        let table = style(None).table("x", &found);
+        for row in ["  a       █", "  日本語  █", "  👍      █", "  e\u{301}te     █"] {
+            assert!(table.contains(row), "{row:?} is not in {table}");
+        }
     }
 }
