@@ -25,6 +25,8 @@ use crate::scores::{self, Decision, Thresholds};
 /// The name of the model inside the program.
 pub const BUILTIN: &str = "builtin";
 
+const MODEL_VARIABLE: &str = "GLICLASS_MODEL";
+
 /// How much is said on standard error.
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Messages")]
@@ -106,7 +108,7 @@ pub struct BaseArgs {
     /// existing folder, or begins with `.`, `/` or `~`, is a folder with config.json, tokenizer.json
     /// and weights. Anything else is a Hub repository such as knowledgator/gliclass-base-v3.0; it is
     /// fetched once into the Hugging Face cache.
-    #[arg(short, long, env = "GLICLASS_MODEL", value_name = "NAME", default_value = BUILTIN)]
+    #[arg(short, long, env = MODEL_VARIABLE, value_name = "NAME", default_value = BUILTIN)]
     pub model: String,
     /// Branch, tag or commit of a Hub repository [default: main]
     #[arg(long, value_name = "REV")]
@@ -281,9 +283,9 @@ impl BaseArgs {
     pub fn source(&self) -> anyhow::Result<Source> {
         if !self.is_local() && !has_owner(&self.model) {
             bail!(
-                "--model {:?}: there is no such folder, and a repository of the Hub is called OWNER/NAME, such as \
+                "{}: there is no such folder, and a repository of the Hub is called OWNER/NAME, such as \
                  knowledgator/gliclass-base-v3.0; `builtin` is the model inside the program",
-                self.model
+                self.named()
             );
         }
         self.backbone()
@@ -321,6 +323,13 @@ impl BaseArgs {
         self.is_builtin() || folder(&self.model).is_some()
     }
 
+    /// The model as messages name it, with the variable where that is what names it.
+    fn named(&self) -> String {
+        let is_variable = std::env::var_os(MODEL_VARIABLE).is_some_and(|value| value == *self.model);
+        let of = if is_variable { format!(" of {MODEL_VARIABLE}") } else { String::new() };
+        format!("model {:?}{of}", self.model)
+    }
+
     /// The folder that the model's name means, if it means one.
     ///
     /// # Errors
@@ -328,16 +337,16 @@ impl BaseArgs {
     pub fn folder(&self) -> anyhow::Result<Option<PathBuf>> {
         let Some(folder) = folder(&self.model) else { return Ok(None) };
         if folder.is_file() {
-            bail!("--model {}: is a file, not the folder of a model", folder.display());
+            bail!("{}: is a file, not the folder of a model", self.named());
         }
         if !folder.is_dir() {
-            bail!("model folder {} does not exist", folder.display());
+            bail!("{}: there is no such folder", self.named());
         }
         if !folder.join("config.json").is_file() {
             bail!(
                 "{}: is not the folder of a model: it needs config.json, tokenizer.json and weights, such as \
                  model.safetensors",
-                folder.display()
+                self.named()
             );
         }
         Ok(Some(folder))
@@ -643,6 +652,18 @@ pub struct ShapeArgs {
 }
 
 impl ShapeArgs {
+    /// Checks that no label is to be left out of an object of all labels.
+    ///
+    /// # Errors
+    /// `decision` says that some are.
+    pub fn check(self, decision: &DecisionArgs) -> anyhow::Result<()> {
+        let options = [("--top-k", decision.top_k.is_some()), ("--abstain-below", decision.abstain_below.is_some())];
+        if let Some((option, _)) = options.iter().find(|(_, is_given)| self.hierarchical && *is_given) {
+            bail!("{option} with --hierarchical: there every label has its score: leave one of the two out");
+        }
+        Ok(())
+    }
+
     /// The predictions of one record as JSON.
     pub fn json(self, decision: &Decision, found: &Classified) -> String {
         if self.hierarchical {

@@ -1,9 +1,13 @@
 //! The command line: one file a command, what they share in [`args`].
 
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
 use clap::builder::Resettable;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::error::STANDARD_OUTPUT;
 
 pub mod args;
 pub mod batch;
@@ -26,7 +30,7 @@ mod transfer;
 /// Give it texts and any labels; it says which labels hold. Nothing need be trained, and nothing
 /// leaves this machine.
 #[derive(Debug, Parser)]
-#[command(name = "gliclass", version, propagate_version = true, after_help = EXAMPLES)]
+#[command(name = "gliclass", version, propagate_version = true, args_override_self = true, after_help = EXAMPLES)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -54,9 +58,9 @@ enum Command {
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
-    let cli = match command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let cli = match parse(command(None)) {
         Ok(cli) => cli,
-        Err(error) => return misused(&error),
+        Err(error) => return misused(&with_culprit(error)),
     };
     run(cli).unwrap_or_else(|error| {
         if is_closed_output(&error) {
@@ -67,17 +71,22 @@ pub fn main() -> ExitCode {
     })
 }
 
+fn parse(command: clap::Command) -> Result<Cli, clap::Error> {
+    command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches))
+}
+
 /// What stands for a number in the help of an option.
 const NUMBERS: [&str; 4] = ["F", "K", "N", "RANK"];
 
-/// The definition of the command line.
+/// The definition of the command line, which does not read the variable `ignored`.
 ///
 /// A variable that is set but empty is not set: tools that start containers often set all that they know of. A number
 /// below 0 is one that an option refuses, and no option itself.
-fn command() -> clap::Command {
+fn command(ignored: Option<&OsStr>) -> clap::Command {
     let without_empty = |arg: Arg| {
-        let value = arg.get_env().and_then(std::env::var_os);
-        if value.is_some_and(|value| value.is_empty()) { arg.env(Resettable::Reset) } else { arg }
+        let is_empty = |name| std::env::var_os(name).is_some_and(|value| value.is_empty());
+        let is_unread = arg.get_env().is_some_and(|name| is_empty(name) || ignored.is_some_and(|other| other == name));
+        if is_unread { arg.env(Resettable::Reset) } else { arg }
     };
     let with_negative = |arg: Arg| {
         let is_number =
@@ -87,12 +96,49 @@ fn command() -> clap::Command {
     Cli::command().mut_subcommands(|command| command.mut_args(|arg| with_negative(without_empty(arg))))
 }
 
+/// What is wrong with the command line, with the name of what is to blame: clap names the option whose value a variable
+/// is, and of what is not UTF-8 nothing.
+fn with_culprit(mut error: clap::Error) -> clap::Error {
+    match error.kind() {
+        kind @ ErrorKind::InvalidUtf8 => {
+            let culprits = variable_of(&error).unwrap_or_else(|| {
+                let arguments = std::env::args_os().skip(1).filter(|argument| argument.to_str().is_none());
+                arguments.map(|argument| format!("{argument:?}")).collect::<Vec<_>>().join(", ")
+            });
+            clap::Error::raw(kind, format!("{culprits}: not UTF-8: give UTF-8\n"))
+        }
+        ErrorKind::ValueValidation | ErrorKind::InvalidValue => {
+            if let Some(name) = variable_of(&error) {
+                error.insert(ContextKind::InvalidArg, ContextValue::String(name));
+            }
+            error
+        }
+        _ => error,
+    }
+}
+
+/// The variable that an error is about: without it all is well, or something else is wrong.
+fn variable_of(error: &clap::Error) -> Option<String> {
+    let definition = Cli::command();
+    let arguments = definition.get_subcommands().flat_map(clap::Command::get_arguments);
+    let mut set = arguments.filter_map(Arg::get_env).filter(|name| std::env::var_os(name).is_some());
+    let is_culprit =
+        |name: &OsStr| parse(command(Some(name))).err().is_none_or(|other| other.to_string() != error.to_string());
+    set.find(|name| is_culprit(name)).map(|name| name.to_string_lossy().into_owned())
+}
+
 /// Prints help, or what is wrong with the command line: without colours where that repeats a control character.
 fn misused(error: &clap::Error) -> ExitCode {
     let typed = std::env::args_os().chain(std::env::vars_os().map(|(_, value)| value));
-    let is_harmless = |text: std::ffi::OsString| terminal::escaped(&text.to_string_lossy()) == text.to_string_lossy();
+    let is_harmless = |text: OsString| terminal::escaped(&text.to_string_lossy()) == text.to_string_lossy();
     if !error.use_stderr() || typed.skip(1).all(is_harmless) {
-        error.exit();
+        return match error.print() {
+            Err(failed) if failed.kind() != std::io::ErrorKind::BrokenPipe => {
+                terminal::say(&format!("error: {}", crate::Error::io(STANDARD_OUTPUT, failed)));
+                ExitCode::from(2)
+            }
+            _ => ExitCode::from(if error.use_stderr() { 2 } else { 0 }),
+        };
     }
     let lines = error.render().to_string();
     lines.lines().for_each(|line| terminal::say(&terminal::escaped(line)));

@@ -99,10 +99,91 @@ fn an_empty_variable_is_as_none() {
 }
 
 #[test]
+fn a_wrong_value_of_a_variable_is_told_with_the_name_of_the_variable() {
+    let sandbox = Sandbox::new();
+    for (variable, value, words) in [
+        ("GLICLASS_DEVICE", "tpu", &["invalid value 'tpu' for 'GLICLASS_DEVICE': give auto"][..]),
+        ("GLICLASS_SHARD", "bad", &["invalid value 'bad' for 'GLICLASS_SHARD': give I/N"]),
+        ("GLICLASS_MODEL", "typo", &["model \"typo\" of GLICLASS_MODEL: there is no such folder"]),
+        ("GLICLASS_MODEL", "./missing", &["model \"./missing\" of GLICLASS_MODEL: there is no such folder"]),
+    ] {
+        let batch = |arguments: &[&str]| {
+            let typed = ["batch", "-l", "a"].iter().chain(arguments);
+            sandbox.gliclass(typed).env(variable, value).input("{\"text\": \"x\"}\n").run().ends_with(2)
+        };
+        batch(&[]).says(words);
+        // What is typed is to blame itself.
+        let outcome = batch(&["--device", "none", "--shard", "0/1", "-m", "./other"]);
+        assert!(
+            outcome.stderr.contains("--device <DEVICE>") && !outcome.stderr.contains("GLICLASS_"),
+            "{}",
+            outcome.stderr
+        );
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn what_is_not_utf8_is_named() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let sandbox = Sandbox::new();
+    let broken = OsStr::from_bytes(b"a\xff");
+    for name in ["GLICLASS_MODEL", "GLICLASS_DEVICE", "GLICLASS_SHARD", "HF_HUB_OFFLINE"] {
+        let outcome = sandbox.gliclass(["batch", "-l", "a"]).env(name, broken).run().ends_with(2);
+        outcome.says(&["error: ", name, ": not UTF-8"]);
+    }
+    let typed = [OsStr::new("classify"), OsStr::new("-l"), broken, OsStr::new("x")];
+    sandbox.gliclass(typed).run().ends_with(2).says(&["error: \"a\\xFF\": not UTF-8"]);
+}
+
+#[test]
+fn the_last_of_several_values_counts_and_lists_grow() {
+    let sandbox = Sandbox::new();
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference/uni-electra");
+    let typed = ["classify", "-q", "-q", "-m", "./nothing", "-m", model, "-l", "a", "-l", "b,c", "--all-scores"];
+    let formats = ["--format", "json", "--format=csv", "One", "Two"];
+    let outcome = sandbox.gliclass(typed.iter().chain(&formats)).run().ends_with(0);
+    assert_eq!(outcome.stdout.lines().next(), Some("text,score:a,score:b,score:c"));
+    assert_eq!(outcome.stdout.lines().count(), 3);
+    let first = "{\"text\": \"x\", \"label\": \"a\", \"predictions\": [{\"label\": \"a\", \"score\": 0.9}]}\n";
+    sandbox.write("first.jsonl", first);
+    sandbox.write("second.jsonl", first.replace("\"x\"", "\"y\""));
+    let files = ["eval", "--predictions-from", "first.jsonl", "--predictions-from", "second.jsonl"];
+    let outcome = sandbox.gliclass(files).run().ends_with(0);
+    assert!(outcome.stdout.contains("records: 2"), "{}", outcome.stdout);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn help_that_cannot_be_written_is_an_error() {
+    let sandbox = Sandbox::new();
+    for arguments in [&["--help"][..], &["batch", "-h"], &["--version"]] {
+        sandbox
+            .gliclass(arguments)
+            .under("exec >/dev/full")
+            .run()
+            .ends_with(2)
+            .says(&["standard output: No space left"]);
+    }
+}
+
+#[test]
 #[cfg(feature = "builtin")]
 fn an_empty_variable_names_no_model() {
     let outcome = Sandbox::new().gliclass(["classify", "-l", "a", "One"]).env("GLICLASS_MODEL", "").run();
     outcome.ends_with(0);
+}
+
+#[test]
+#[cfg(all(feature = "builtin", target_os = "linux"))]
+fn who_names_the_built_in_model_is_told_of_no_other() {
+    let shown = |arguments: &[&str]| {
+        let typed = ["classify", "-l", "a", "One"].iter().chain(arguments);
+        Sandbox::new().gliclass(typed).on_a_terminal().run().ends_with(0).stdout
+    };
+    assert!(shown(&[]).contains("a larger one labels better"));
+    assert!(!shown(&["-m", "builtin"]).contains("a larger one labels better"));
 }
 
 #[test]
@@ -113,8 +194,8 @@ fn a_model_that_is_not_there_is_told_by_what_its_name_could_mean() {
         ("typo", &["\"typo\": there is no such folder", "OWNER/NAME", "`builtin`"][..]),
         ("a/b/c", &["there is no such folder", "OWNER/NAME"]),
         ("", &["there is no such folder", "OWNER/NAME"]),
-        ("./missing", &["model folder ./missing does not exist"]),
-        ("folder/config.json", &["folder/config.json: is a file"]),
+        ("./missing", &["model \"./missing\": there is no such folder"]),
+        ("folder/config.json", &["\"folder/config.json\": is a file"]),
         ("a b/c", &["is not the name of a repository of the Hub"]),
     ] {
         sandbox.gliclass(["classify", "-l", "a", "x", "--model", model]).run().ends_with(2).says(words);
@@ -206,7 +287,7 @@ fn what_would_be_misread_or_ignored_is_refused_with_the_way_out() {
         (&["eval", "in.csv", "--bootstrap", "4294967295"], &["--bootstrap", "1000000"]),
         (&["train", "in.csv", "-o", "out", "--lora", "10000000000"], &["--lora", "from 1 to 4096"]),
         (&["classify", "x", "-l", "a", "--wordings"], &["--wordings"]),
-        (&["classify", "x", "-l", "a", "-m", "./in.csv"], &["./in.csv: is a file"]),
+        (&["classify", "x", "-l", "a", "-m", "./in.csv"], &["\"./in.csv\": is a file"]),
         (&["embed", "in.csv", "-l", "a"], &["the input in.csv: ends like CSV, but must be JSONL"]),
         (&["batch", "in.csv", "-l", "a", "--output-field", "b"], &["--output-field is for JSONL", "predicted_labels"]),
         (&["batch", "in.csv", "-l", "a|b,c"], &["\"a|b\"", "another --list-separator"]),
@@ -227,7 +308,7 @@ fn what_would_be_misread_or_ignored_is_refused_with_the_way_out() {
         (&["classify", "x", "--labels-file", "twice.json"], &["twice.json: key \"a\" is given twice"]),
         (&["classify", "x", "--labels-file", "latin.txt"], &["latin.txt: line 2: not UTF-8"]),
         (&["batch", "empty.jsonl", "-l", "a", "-m", "./nothing"], &["./nothing"]),
-        (&["classify", "x", "-l", "a", "-m", "."], &[".: is not the folder of a model: it needs config.json"]),
+        (&["classify", "x", "-l", "a", "-m", "."], &["\".\": is not the folder of a model: it needs config.json"]),
         (&["classify", "x", "--labels-file", "nope"], &["--labels-file: nope: "]),
         (&["classify", "x", "--labels-file", "-"], &["--labels-file: -: name a file"]),
         (&["classify", "x", "-l", "a", "--examples", "nope"], &["--examples: nope: "]),
