@@ -180,6 +180,7 @@ impl Args {
         if format != Format::Jsonl && (self.shape.hierarchical || self.shape.logits) {
             bail!("--hierarchical and --logits need JSONL: a column of {format} cannot hold them");
         }
+        self.shape.check(&self.decision)?;
         if format != Format::Jsonl && self.decision.all_scores && self.decision.top_k.is_some() {
             bail!("--top-k with --all-scores needs JSONL: {format} has a column for every label");
         }
