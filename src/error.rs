@@ -12,10 +12,16 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The system refused something: most often to read or write a file.
-    #[error("{}: {source}", path.display())]
+    #[error("{at}: {source}")]
     Io {
-        /// The file, perhaps with a line of it, or what else was refused.
-        path: PathBuf,
+        /// What was refused, as it is called in messages: a file, perhaps with a line of it, or a sentence.
+        at: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Nobody reads standard output any more, as after `head`. Of another output that is [`Error::Io`].
+    #[error("{}: {source}", STANDARD_OUTPUT)]
+    ClosedOutput {
         /// What the system said.
         source: std::io::Error,
     },
@@ -45,15 +51,17 @@ pub enum Error {
 }
 
 impl Error {
-    /// An input or output error at `path`.
-    pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
-        Self::Io { path: path.as_ref().to_owned(), source }
+    /// What the system said of a file, or of what else is named by `at`.
+    pub fn io(at: impl AsRef<Path>, source: std::io::Error) -> Self {
+        Self::Io { at: at.as_ref().display().to_string(), source }
     }
 
-    /// Whether the reader of standard output has gone, as `head` does.
-    pub fn is_closed_output(&self) -> bool {
-        let is_broken = |source: &std::io::Error| source.kind() == std::io::ErrorKind::BrokenPipe;
-        matches!(self, Self::Io { path, source } if path == Path::new(STANDARD_OUTPUT) && is_broken(source))
+    /// What the system said where standard output was written to.
+    pub fn output(source: std::io::Error) -> Self {
+        match source.kind() {
+            std::io::ErrorKind::BrokenPipe => Self::ClosedOutput { source },
+            _ => Self::io(STANDARD_OUTPUT, source),
+        }
     }
 
     /// A model file at `path` that cannot be used, and why.

@@ -14,7 +14,7 @@ use super::retrieval::Retrieval;
 use super::terminal;
 use crate::adapted::Adapted;
 use crate::display;
-use crate::error::{Error, Result, STANDARD_OUTPUT};
+use crate::error::{Error, Result};
 use crate::records::csv::{Dialect, write_row};
 use crate::records::input::Input;
 use crate::records::jsonl::json_string;
@@ -303,7 +303,7 @@ impl<W: Write> Answers<W> {
     }
 
     fn write_bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        self.out.write_all(bytes).map_err(|error| Error::io(STANDARD_OUTPUT, error))
+        self.out.write_all(bytes).map_err(Error::output)
     }
 }
 
@@ -331,7 +331,7 @@ impl<W: Write> Sink<String> for Answers<W> {
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.out.flush().map_err(|error| Error::io(STANDARD_OUTPUT, error))
+        self.out.flush().map_err(Error::output)
     }
 }
 

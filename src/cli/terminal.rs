@@ -15,7 +15,7 @@ use signal_hook::flag;
 
 use crate::display;
 pub use crate::display::escaped;
-use crate::error::{Error, Result, STANDARD_OUTPUT};
+use crate::error::{Error, Result};
 use crate::records::output::Output;
 
 /// Draws of the progress bar each second.
@@ -46,7 +46,7 @@ pub fn say(line: &str) {
 pub fn print(text: &str) -> Result<()> {
     let mut out = display::stdout();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    unless_closed(written.map_err(|error| Error::io(STANDARD_OUTPUT, error)))
+    unless_closed(written.map_err(Error::output))
 }
 
 /// What came of writing, where more is due than what nobody reads any more.
@@ -55,7 +55,7 @@ pub fn print(text: &str) -> Result<()> {
 /// Something else failed.
 pub fn unless_closed(written: Result<()>) -> Result<()> {
     match written {
-        Err(error) if error.is_closed_output() => Ok(()),
+        Err(Error::ClosedOutput { .. }) => Ok(()),
         written => written,
     }
 }

@@ -116,8 +116,8 @@ impl Output {
         let (name, packing) = (self.name.clone(), self.packing);
         let is_file = self.size()?.is_some();
         let target = match self.file.take() {
-            None => Target::Stream(display::stdout()),
-            Some(file) if !is_file => Target::Stream(Box::new(file)),
+            None => Target::Standard(display::stdout()),
+            Some(file) if !is_file => Target::Device(file),
             Some(file) => {
                 cut(&file, size).map_err(|error| Error::io(&name, error))?;
                 Target::File(file)
@@ -164,14 +164,24 @@ fn cut(mut file: &File, size: u64) -> io::Result<()> {
 
 enum Target {
     File(File),
-    Stream(Box<dyn Write>),
+    /// A device or a pipe that has a name.
+    Device(File),
+    Standard(Box<dyn Write>),
 }
 
 impl Target {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Self::File(file) => file.write_all(bytes),
-            Self::Stream(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+            Self::File(file) | Self::Device(file) => file.write_all(bytes),
+            Self::Standard(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+        }
+    }
+
+    /// What the system said where it was written to, by this name.
+    fn error(&self, name: &Path, source: io::Error) -> Error {
+        match self {
+            Self::Standard(_) => Error::output(source),
+            Self::File(_) | Self::Device(_) => Error::io(name, source),
         }
     }
 }
@@ -259,7 +269,7 @@ impl Sheet {
                 if let Target::File(file) = &self.target {
                     drop(cut(file, self.written));
                 }
-                return Err(Error::io(&self.name, error));
+                return Err(self.target.error(&self.name, error));
             }
         }
         Ok(())
