@@ -12,7 +12,7 @@ use super::gemm::{Finish, Product};
 use super::isa::{Isa, current};
 use super::memory::sized;
 use super::pack::{pack_rows, packed_size};
-use super::positions::{DistanceTable, Positions, scores_of_keys};
+use super::positions::{DistanceTable, KeyScores, Positions, scores_of_keys};
 use super::precision::Precision;
 use super::simd::{Kernel, Simd};
 use super::softmax::{exponentials, scale_row};
@@ -124,12 +124,15 @@ pub(super) fn attention_on(
     let block = 2 * isa.tile_rows();
     let lengths = shape.bounds.windows(2).map(|s| s[1] - s[0]);
     let longest = lengths.chain(keys.unwrap_or_default().iter().map(Range::len)).max().unwrap_or(0);
-    let positions = match &bias {
-        Bias::Disentangled(d) => [d.c2p, d.p2c].map(|t| t.map(|t| Positions::new(t, d.max_len, longest))),
-        _ => [None, None],
+    let (relative, positions) = match bias {
+        Bias::None => (None, [None, None]),
+        Bias::Relative { table, max_distance } => (Some(Relative { table, max_distance }), [None, None]),
+        Bias::Disentangled(d) => {
+            (None, [d.c2p, d.p2c].map(|table| table.map(|table| Positions::new(table, d.max_len, longest))))
+        }
     };
-    let [c2p, p2c] = &positions;
-    let layer = Layer { q, k, v, shape, keys, bias, c2p: c2p.as_ref(), p2c: p2c.as_ref(), block };
+    let [c2p, p2c] = positions.each_ref().map(Option::as_ref);
+    let layer = Layer { q, k, v, shape, keys, relative, c2p, p2c, block };
     let mut parts = Vec::new();
     let mut rest = out;
     for rows in tasks(&layer, threads) {
@@ -183,11 +186,18 @@ struct Layer<'a> {
     shape: &'a AttentionShape<'a>,
     /// The keys of each sequence, where they are not its own rows.
     keys: Option<&'a [Range<usize>]>,
-    bias: Bias<'a>,
+    relative: Option<Relative<'a>>,
     c2p: Option<&'a Positions<'a>>,
     p2c: Option<&'a Positions<'a>>,
     /// Query rows in a block.
     block: usize,
+}
+
+/// [`Bias::Relative`].
+#[derive(Clone, Copy)]
+struct Relative<'a> {
+    table: &'a [f32],
+    max_distance: usize,
 }
 
 impl Layer<'_> {
@@ -197,6 +207,15 @@ impl Layer<'_> {
             Some(keys) => keys[sequence].clone(),
             None => self.shape.bounds[sequence]..self.shape.bounds[sequence + 1],
         }
+    }
+
+    /// The relative bias of a head, for each `j - i` in `-(length - 1)..=keys - 1`; nothing where there is none.
+    fn expand(&self, head: usize, length: usize, keys: usize, to: &mut Vec<f32>) {
+        let Some(Relative { table, max_distance }) = self.relative else { return };
+        let own = &table[head * (2 * max_distance + 1)..][..2 * max_distance + 1];
+        to.clear();
+        let distances = 0..length + keys - 1;
+        to.extend(distances.map(|x| own[(x + max_distance).saturating_sub(length - 1).min(2 * max_distance)]));
     }
 }
 
@@ -286,6 +305,26 @@ impl Sequence<'_> {
         self.head(rows, head, self.seen.start + first)
     }
 
+    /// Turns the scores of `rows` for the keys `seen` into weights that are not yet divided by their sums, which it gives.
+    #[inline(always)]
+    fn softmax<S: Simd>(
+        &self,
+        s: S,
+        rows: &Range<usize>,
+        seen: &Range<usize>,
+        relative: &[f32],
+        scores: &mut [f32],
+    ) -> [f32; MAX_BLOCK] {
+        let Layer { shape, relative: table, .. } = self.layer;
+        let mut sums = [0.0; MAX_BLOCK];
+        for ((row, scores), sum) in rows.clone().zip(scores.chunks_exact_mut(seen.len())).zip(&mut sums) {
+            let relative = table.map(|_| &relative[seen.start + self.length - 1 - row..][..seen.len()]);
+            let own = self.keys(&(row..row + 1));
+            *sum = exponentials(s, scores, shape.scale, relative, own.start - seen.start..own.end - seen.start);
+        }
+        sums
+    }
+
     fn head<'b>(&self, rows: Rows<'b>, head: usize, row: usize) -> Lines<'b, f32> {
         let start = row * rows.stride + rows.offset + head * self.layer.shape.head_dim;
         Lines { numbers: &rows.data[start..], stride: rows.stride }
@@ -306,96 +345,150 @@ impl<F: Factors> Kernel for Head<'_, F> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let Head { factors, sequence, head, scratch, buffers, out } = self;
-        let Layer { k, v, shape, bias, c2p, p2c, block, .. } = sequence.layer;
-        let (dim, width) = (shape.head_dim, shape.heads * shape.head_dim);
-        let panel = 2 * S::LANES;
-        let all = sequence.keys(&sequence.rows);
+        let Layer { shape, block, .. } = sequence.layer;
+        let width = shape.heads * shape.head_dim;
+        let columns = head * shape.head_dim..(head + 1) * shape.head_dim;
+        let Buffers { key_rows, keys, values, queries, weights } = buffers;
+        let Scratch { scores, relative, c2p, p2c } = scratch;
         // Panels begin at the same keys, whatever the task.
-        let all = all.start / panel * panel..all.end;
+        let all = from_panel(&sequence.keys(&sequence.rows), 2 * S::LANES);
         if all.is_empty() {
             // Nothing is in the window of any of these rows.
-            clear(out, width, head * dim..(head + 1) * dim);
+            clear(out, width, columns);
             return;
         }
-
-        let key_rows = factors.rows(sequence.of_keys(k, head, all.start), all.len(), dim, &mut buffers.key_rows);
-        let depth = dim.div_ceil(F::EACH);
-        let keys = sized(&mut buffers.keys, packed_size(all.len(), depth, panel));
-        pack_rows(key_rows.numbers, key_rows.stride, all.len(), depth, panel, keys);
-        let values = sequence.of_keys(v, head, all.start);
-        let values = factors.columns(values, dim, all.len(), panel, &mut buffers.values);
-        let scores = sized(&mut scratch.scores, block * all.len());
-        if let Bias::Relative { table, max_distance } = bias {
-            let table = &table[head * (2 * max_distance + 1)..][..2 * max_distance + 1];
-            expand(table, max_distance, sequence.length, sequence.seen.len(), &mut scratch.relative);
-        }
-        let p2c =
-            p2c.map(|p| (p, scores_of_keys((s, factors), p, head, key_rows, &all, &sequence.rows, &mut scratch.p2c)));
+        sequence.layer.expand(head, sequence.length, sequence.seen.len(), relative);
+        let keys = PackedKeys::new((s, factors), sequence, head, all, [key_rows, keys, values], p2c);
 
         for first in sequence.rows.clone().step_by(block) {
             let rows = first..sequence.rows.end.min(first + block);
-            let seen = sequence.keys(&rows);
+            let out = &mut out[(rows.start - sequence.rows.start) * width..][..rows.len() * width];
+            let seen = from_panel(&sequence.keys(&rows), 2 * S::LANES);
             if seen.is_empty() {
-                let out = &mut out[(rows.start - sequence.rows.start) * width..][..rows.len() * width];
-                clear(out, width, head * dim..(head + 1) * dim);
+                clear(out, width, columns.clone());
                 continue;
             }
-            // The panels of keys start at multiples of a panel.
-            let skipped = (seen.start - all.start) / panel * panel;
-            let seen = all.start + skipped..seen.end;
-            let queries = sequence.queries(head, rows.start);
-            let queries = factors.rows(queries, rows.len(), dim, &mut buffers.queries);
-            factors.multiply(
-                s,
-                Product {
-                    a: queries.numbers,
-                    a_stride: queries.stride,
-                    rows: rows.len(),
-                    depth,
-                    panels: &keys[skipped * depth..],
-                    panel_depth: depth,
-                    columns: seen.len(),
-                    c_stride: seen.len(),
-                    c: scores,
-                    finish: Finish::NONE,
-                },
-            );
-            if let Some(c2p) = c2p {
-                c2p.add_queries((s, factors), head, queries, &rows, &seen, scores, &mut scratch.c2p);
-            }
-            if let Some((p2c, of_keys)) = &p2c {
-                p2c.add_keys(s, of_keys, &rows, &seen, scores);
-            }
-            let mut sums = [0.0; MAX_BLOCK];
-            for ((row, scores), sum) in rows.clone().zip(scores.chunks_exact_mut(seen.len())).zip(&mut sums) {
-                let relative = matches!(bias, Bias::Relative { .. })
-                    .then(|| &scratch.relative[seen.start + sequence.length - 1 - row..][..seen.len()]);
-                let own = sequence.keys(&(row..row + 1));
-                *sum = exponentials(s, scores, shape.scale, relative, own.start - seen.start..own.end - seen.start);
-            }
-            let out = &mut out[(rows.start - sequence.rows.start) * width + head * dim..];
-            let weights = Lines { numbers: &*scores, stride: seen.len() };
-            let weights = factors.rows(weights, rows.len(), seen.len(), &mut buffers.weights);
-            factors.multiply(
-                s,
-                Product {
-                    a: weights.numbers,
-                    a_stride: weights.stride,
-                    rows: rows.len(),
-                    depth: seen.len().div_ceil(F::EACH),
-                    panels: &values[skipped / F::EACH * panel..],
-                    panel_depth: all.len().div_ceil(F::EACH),
-                    columns: dim,
-                    c_stride: width,
-                    c: &mut *out,
-                    finish: Finish::NONE,
-                },
-            );
-            for (r, sum) in sums[..rows.len()].iter().enumerate() {
+            let scores = sized(scores, rows.len() * seen.len());
+            keys.score((s, factors), &rows, &seen, queries, c2p, scores);
+            let sums = sequence.softmax(s, &rows, &seen, relative, scores);
+            let weights = factors.rows(Lines { numbers: scores, stride: seen.len() }, rows.len(), seen.len(), weights);
+            let out = &mut out[columns.start..];
+            keys.weigh((s, factors), weights, rows.len(), &seen, out);
+            for (row, sum) in out.chunks_mut(width).zip(sums).take(rows.len()) {
                 // The sum is 0 for a row that sees no key, and so are its values.
-                scale_row(s, &mut out[r * width..][..dim], if *sum == 0.0 { 0.0 } else { 1.0 / sum });
+                scale_row(s, &mut row[..shape.head_dim], if sum == 0.0 { 0.0 } else { 1.0 / sum });
             }
         }
+    }
+}
+
+/// Keys from the start of the panel that holds the first of them on; none where there are none.
+fn from_panel(keys: &Range<usize>, panel: usize) -> Range<usize> {
+    if keys.is_empty() { keys.clone() } else { keys.start / panel * panel..keys.end }
+}
+
+/// What the rows of a part of a sequence see in one head, as factors.
+struct PackedKeys<'a, N> {
+    sequence: &'a Sequence<'a>,
+    head: usize,
+    /// Which keys.
+    all: Range<usize>,
+    /// Keys in panels, each `depth` long.
+    keys: &'a [N],
+    depth: usize,
+    /// Values in panels, as long as the keys are many.
+    values: &'a [N],
+    /// Keys times positions.
+    p2c: Option<(&'a Positions<'a>, KeyScores<'a>)>,
+}
+
+impl<'a, N: Copy + Default + 'static> PackedKeys<'a, N> {
+    #[inline(always)]
+    fn new<S: Simd, F: Factors<Number = N>>(
+        (s, factors): (S, F),
+        sequence: &'a Sequence,
+        head: usize,
+        all: Range<usize>,
+        [rows, keys, values]: [&'a mut Vec<N>; 3],
+        p2c: &'a mut Vec<f32>,
+    ) -> Self {
+        let Layer { k, v, shape, p2c: positions, .. } = sequence.layer;
+        let (panel, depth) = (2 * S::LANES, shape.head_dim.div_ceil(F::EACH));
+        let rows = factors.rows(sequence.of_keys(k, head, all.start), all.len(), shape.head_dim, rows);
+        let keys = sized(keys, packed_size(all.len(), depth, panel));
+        pack_rows(rows.numbers, rows.stride, all.len(), depth, panel, keys);
+        let values = factors.columns(sequence.of_keys(v, head, all.start), shape.head_dim, all.len(), panel, values);
+        let p2c = positions.map(|p| (p, scores_of_keys((s, factors), p, head, rows, &all, &sequence.rows, p2c)));
+        Self { sequence, head, all, keys, depth, values, p2c }
+    }
+
+    /// Products of queries with the keys `seen`, and the terms of their positions: `scores (rows, seen)`.
+    #[inline(always)]
+    fn score<S: Simd, F: Factors<Number = N>>(
+        &self,
+        (s, factors): (S, F),
+        rows: &Range<usize>,
+        seen: &Range<usize>,
+        queries: &mut Vec<N>,
+        c2p: &mut Vec<f32>,
+        scores: &mut [f32],
+    ) {
+        let Layer { shape, c2p: positions, .. } = self.sequence.layer;
+        let queries = factors.rows(self.sequence.queries(self.head, rows.start), rows.len(), shape.head_dim, queries);
+        factors.multiply(
+            s,
+            Product {
+                a: queries.numbers,
+                a_stride: queries.stride,
+                rows: rows.len(),
+                depth: self.depth,
+                panels: &self.keys[self.skipped(seen) * self.depth..],
+                panel_depth: self.depth,
+                columns: seen.len(),
+                c_stride: seen.len(),
+                c: scores,
+                finish: Finish::NONE,
+            },
+        );
+        if let Some(positions) = positions {
+            positions.add_queries((s, factors), self.head, queries, rows, seen, scores, c2p);
+        }
+        if let Some((positions, of_keys)) = &self.p2c {
+            positions.add_keys(s, of_keys, rows, seen, scores);
+        }
+    }
+
+    /// Sums of the values of the keys `seen`, for each row of `weights (rows, seen)`, into the first columns of `out`.
+    #[inline(always)]
+    fn weigh<S: Simd, F: Factors<Number = N>>(
+        &self,
+        (s, factors): (S, F),
+        weights: Lines<N>,
+        rows: usize,
+        seen: &Range<usize>,
+        out: &mut [f32],
+    ) {
+        let shape = self.sequence.layer.shape;
+        factors.multiply(
+            s,
+            Product {
+                a: weights.numbers,
+                a_stride: weights.stride,
+                rows,
+                depth: seen.len().div_ceil(F::EACH),
+                panels: &self.values[self.skipped(seen) / F::EACH * 2 * S::LANES..],
+                panel_depth: self.all.len().div_ceil(F::EACH),
+                columns: shape.head_dim,
+                c_stride: shape.heads * shape.head_dim,
+                c: out,
+                finish: Finish::NONE,
+            },
+        );
+    }
+
+    /// Keys before those that are seen: whole panels.
+    fn skipped(&self, seen: &Range<usize>) -> usize {
+        seen.start - self.all.start
     }
 }
 
@@ -406,10 +499,3 @@ fn clear(out: &mut [f32], width: usize, columns: Range<usize>) {
 
 /// More rows no block has.
 const MAX_BLOCK: usize = 32;
-
-/// The value for each `j - i` in `-(length - 1)..=keys - 1`.
-fn expand(table: &[f32], max_distance: usize, length: usize, keys: usize, to: &mut Vec<f32>) {
-    to.clear();
-    let distances = 0..length + keys - 1;
-    to.extend(distances.map(|x| table[(x + max_distance).saturating_sub(length - 1).min(2 * max_distance)]));
-}
