@@ -124,7 +124,7 @@ fn damaged_bytes_are_an_error_and_nothing_of_them_stays() {
     let (sandbox, hub) = (Sandbox::new(), hub());
     hub.fails_with(&[Fault::Damage]);
     let outcome = download(&sandbox, &hub, &["org/model"]).run().ends_with(2);
-    outcome.says(&["model.safetensors", "sha256", "try again"]);
+    outcome.says(&["model.safetensors", "sha256", "run it again"]);
     assert!(!weights_blob(&sandbox).exists());
     assert!(!weights_blob(&sandbox).with_extension("incomplete").exists());
     assert!(!repo(&sandbox).join("refs/main").exists());
@@ -210,6 +210,29 @@ fn without_a_network_the_cache_is_used_with_a_note() {
     download(&sandbox, &hub, &["org/model"]).run().ends_with(0);
     let outcome = sandbox.gliclass(["download", "org/model"]).run().ends_with(0).says(&["note", "in the cache"]);
     assert_whole(&outcome);
+}
+
+#[test]
+fn an_update_that_breaks_off_leaves_what_is_cached_in_use_with_a_note() {
+    let (sandbox, hub) = (Sandbox::new(), hub());
+    let folder = download(&sandbox, &hub, &["org/model"]).run().ends_with(0).last_path();
+    // As if it had been fetched when `main` was another commit.
+    let older = "1".repeat(40);
+    fs::rename(&folder, folder.with_file_name(&older)).unwrap();
+    fs::write(repo(&sandbox).join("refs/main"), &older).unwrap();
+    let newer = [9; 100_000];
+    let hub = FakeHub::with(&[CONFIG, TOKENIZER, TOKENIZER_CONFIG, (WEIGHTS.0, &newer)]);
+    for (faults, reason) in [
+        (&[Fault::Damage][..], "sha256"),
+        (&[Fault::Cut(30_000), Fault::Cut(0), Fault::Cut(0), Fault::Cut(0)][..], "continue at byte 30000"),
+    ] {
+        hub.fails_with(faults);
+        let outcome = download(&sandbox, &hub, &["org/model"]).run().ends_with(0);
+        assert_whole(&outcome);
+        assert!(outcome.says(&["note", reason, "the copy of org/model in the cache"]).last_path().ends_with(&older));
+    }
+    let folder = download(&sandbox, &hub, &["org/model"]).run().ends_with(0).last_path();
+    assert!(folder.ends_with(COMMIT) && fs::read(folder.join(WEIGHTS.0)).unwrap() == newer);
 }
 
 #[test]

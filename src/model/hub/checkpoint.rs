@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::cache::{self, CONFIG, LocalRepo, OLD_WEIGHTS, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS, WEIGHTS_INDEX};
-use super::remote::{Failure, Hub, Remote};
+use super::remote::{Answer, Failure, Hub, Remote};
 use super::settings::Settings;
 use super::transfer::{self, ATTEMPTS, Transfer};
 use super::{Progress, Request, names};
@@ -54,9 +54,8 @@ impl<'a> Checkpoint<'a> {
         }
         // With something to fall back on, one attempt is enough.
         let attempts = if cached.is_some() { 1 } else { ATTEMPTS };
-        match (transfer::insist(attempts, || self.hub.describe(self.revision, CONFIG)), cached) {
-            (Ok(Some(config)), _) => self.update(&config, progress),
-            (Ok(None), _) => Err(self.lacks(CONFIG)),
+        match (self.update(attempts, progress), cached) {
+            (Ok(folder), _) => Ok(folder),
             (Err(Failure::Final(error)), _) => Err(error),
             (Err(Failure::Passing(reason)), Some(folder)) => {
                 progress.note(&format!("{reason}; using the copy of {} in the cache", self.repo));
@@ -77,11 +76,13 @@ impl<'a> Checkpoint<'a> {
         Ok(())
     }
 
-    /// Brings the folder of a commit up to what a model needs.
-    fn update(&self, config: &Remote, progress: &dyn Progress) -> Result<PathBuf> {
+    /// Asks what the revision stands for, and brings the folder of that commit up to what a model needs.
+    fn update(&self, attempts: u32, progress: &dyn Progress) -> Answer<PathBuf> {
+        let config = transfer::insist(attempts, || self.hub.describe(self.revision, CONFIG))?;
+        let config = config.ok_or_else(|| self.lacks(CONFIG))?;
         let folder = self.local.snapshot(&config.commit);
         if !self.is_complete(&folder) {
-            Files { checkpoint: self, commit: &config.commit, folder: &folder, progress }.fetch(config)?;
+            Files { checkpoint: self, commit: &config.commit, folder: &folder, progress }.fetch(&config)?;
         }
         self.local.remember(&config.commit)?;
         Ok(folder)
@@ -134,7 +135,7 @@ struct Files<'a> {
 
 impl Files<'_> {
     /// The weights come last: a folder that has them is whole.
-    fn fetch(&self, config: &Remote) -> Result<()> {
+    fn fetch(&self, config: &Remote) -> Answer<()> {
         self.store(CONFIG, config)?;
         if self.checkpoint.wanted == Wanted::Tokenizer {
             self.get(TOKENIZER_CONFIG)?;
@@ -152,7 +153,7 @@ impl Files<'_> {
     }
 
     /// The weights in the first form that the repository has, and only in that.
-    fn fetch_weights(&self) -> Result<()> {
+    fn fetch_weights(&self) -> Answer<()> {
         if self.get(WEIGHTS)? {
             return Ok(());
         }
@@ -163,25 +164,22 @@ impl Files<'_> {
         if self.get(OLD_WEIGHTS)? {
             return Ok(());
         }
-        Err(self.checkpoint.lacks(&format!("{WEIGHTS}, {WEIGHTS_INDEX} or {OLD_WEIGHTS}")))
+        Err(self.checkpoint.lacks(&format!("{WEIGHTS}, {WEIGHTS_INDEX} or {OLD_WEIGHTS}")).into())
     }
 
-    fn require(&self, file: &str) -> Result<()> {
-        if self.get(file)? { Ok(()) } else { Err(self.checkpoint.lacks(file)) }
+    fn require(&self, file: &str) -> Answer<()> {
+        if self.get(file)? { Ok(()) } else { Err(self.checkpoint.lacks(file).into()) }
     }
 
     /// Fetches a file if the repository has it, and says whether.
-    fn get(&self, file: &str) -> Result<bool> {
-        let hub = &self.checkpoint.hub;
-        match transfer::insist(ATTEMPTS, || hub.describe(self.commit, file)) {
-            Ok(Some(remote)) => self.store(file, &remote).map(|()| true),
-            Ok(None) => Ok(false),
-            Err(Failure::Final(error)) => Err(error),
-            Err(Failure::Passing(reason)) => Err(self.checkpoint.unreachable(&reason)),
-        }
+    fn get(&self, file: &str) -> Answer<bool> {
+        let described = transfer::insist(ATTEMPTS, || self.checkpoint.hub.describe(self.commit, file))?;
+        let Some(remote) = described else { return Ok(false) };
+        self.store(file, &remote)?;
+        Ok(true)
     }
 
-    fn store(&self, file: &str, remote: &Remote) -> Result<()> {
+    fn store(&self, file: &str, remote: &Remote) -> Answer<()> {
         let Checkpoint { local, hub, .. } = self.checkpoint;
         let blob = local.blob(&remote.etag);
         if !has_size(&blob, remote.size) {
@@ -193,7 +191,7 @@ impl Files<'_> {
                 Transfer { hub, progress: self.progress, url, remote }.run(&blob)?;
             }
         }
-        local.link(&remote.etag, self.commit, file)
+        Ok(local.link(&remote.etag, self.commit, file)?)
     }
 }
 

@@ -66,7 +66,8 @@ pub trait Progress {
 /// The folder holds `config.json`, `tokenizer.json`, `tokenizer_config.json` where there is one, the
 /// weights in one form, and what the label model of a bi-encoder needs. The network stays untouched
 /// when all of it is cached and the revision is a commit or the request is offline; otherwise one
-/// call asks what the revision stands for. Without a network, what is cached is used, with a note.
+/// call asks what the revision stands for. Without a network, or where it fails on the way, what is
+/// cached is used, with a note.
 ///
 /// # Errors
 /// The repository or revision is missing, gated or not cached while offline; the Hub cannot be

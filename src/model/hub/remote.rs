@@ -32,6 +32,12 @@ pub(super) enum Failure {
     Final(Error),
 }
 
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Final(error)
+    }
+}
+
 /// What a call over the network brings.
 pub(super) type Answer<T> = Result<T, Failure>;
 
@@ -75,11 +81,11 @@ impl Hub {
         })?;
         if response.status() == StatusCode::NOT_FOUND {
             return match self.missing(revision, response.headers()) {
-                Some(error) => Err(Failure::Final(error)),
+                Some(error) => Err(error.into()),
                 None => Ok(None),
             };
         }
-        self.read_description(&url, &response).map(Some).map_err(Failure::Final)
+        Ok(Some(self.read_description(&url, &response)?))
     }
 
     fn read_description(&self, url: &str, response: &Response<Body>) -> Result<Remote, Error> {
@@ -122,14 +128,14 @@ impl Hub {
             }
             let location = text(response.headers(), LOCATION.as_str()).and_then(|next| join(&url, next));
             let Some(next) = location else {
-                return Err(Failure::Final(Error::Hub(format!("{url}: redirected to no usable address"))));
+                return Err(Error::Hub(format!("{url}: redirected to no usable address")).into());
             };
             if enough(self, response.headers(), &next) {
                 return Ok(response);
             }
             url = next;
         }
-        Err(Failure::Final(Error::Hub(format!("{url}: more than {MOST_REDIRECTS} redirects"))))
+        Err(Error::Hub(format!("{url}: more than {MOST_REDIRECTS} redirects")).into())
     }
 
     fn send(&self, method: &Method, url: &str, range: Option<&str>) -> Answer<Response<Body>> {
@@ -141,7 +147,7 @@ impl Hub {
         if let Some(range) = range {
             request = request.header(RANGE, range);
         }
-        let request = request.body(()).map_err(|error| Failure::Final(Error::Hub(format!("{url}: {error}"))))?;
+        let request = request.body(()).map_err(|error| Error::Hub(format!("{url}: {error}")))?;
         self.agent.run(request).map_err(|error| Failure::Passing(format!("{url}: {error}")))
     }
 
@@ -150,10 +156,10 @@ impl Hub {
         let status = response.status();
         match status.as_u16() {
             200 | 206 | 301 | 302 | 303 | 307 | 308 | 404 | 416 => Ok(response),
-            401 | 403 if self.is_own(url) => Err(Failure::Final(self.refused(status, response.headers()))),
+            401 | 403 if self.is_own(url) => Err(self.refused(status, response.headers()).into()),
             // Elsewhere it means that a signed address ran out: a new attempt gets a new one.
             401 | 403 | 408 | 429 | 500.. => Err(Failure::Passing(format!("{url}: the server answers {status}"))),
-            _ => Err(Failure::Final(Error::Hub(format!("{url}: the server answers {status}")))),
+            _ => Err(Error::Hub(format!("{url}: the server answers {status}")).into()),
         }
     }
 

@@ -44,7 +44,7 @@ pub(super) struct Transfer<'a> {
 
 impl Transfer<'_> {
     /// Fetches the file to `blob`; what an earlier, interrupted transfer left is continued.
-    pub(super) fn run(&self, blob: &Path) -> Result<()> {
+    pub(super) fn run(&self, blob: &Path) -> Answer<()> {
         let partial = incomplete(blob);
         create_parent(&partial)?;
         for last in [false, true] {
@@ -56,7 +56,7 @@ impl Transfer<'_> {
             };
             fs::remove_file(&partial).map_err(|error| Error::io(&partial, error))?;
             if last || !resumed {
-                return Err(Error::Hub(format!("{}: {problem}; nothing of it was kept: try again", self.url)));
+                return Err(Failure::Passing(format!("{}: {problem}; nothing of it was kept", self.url)));
             }
             self.progress.note(&format!("{}: {problem}; fetching it again from its beginning", self.url));
         }
@@ -65,33 +65,33 @@ impl Transfer<'_> {
     }
 
     /// Receives until the file has its size, over as many connections as it takes; says whether more than one.
-    fn receive(&self, partial: &Path) -> Result<bool> {
+    fn receive(&self, partial: &Path) -> Answer<bool> {
         let mut file =
             OpenOptions::new().create(true).append(true).open(partial).map_err(|error| Error::io(partial, error))?;
         let (mut most, mut fruitless, mut broken) = (0, 0, false);
         loop {
             match self.receive_rest(&mut file, partial) {
                 Ok(()) => return Ok(broken),
-                Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Passing(reason)) => {
                     let have = length(&file, partial)?;
                     fruitless = if have > most { 1 } else { fruitless + 1 };
                     (most, broken) = (most.max(have), true);
                     if fruitless == ATTEMPTS {
-                        return Err(Error::Hub(format!(
-                            "{reason}; gave up after {ATTEMPTS} attempts: run it again to continue at byte {have}"
+                        return Err(Failure::Passing(format!(
+                            "{reason}; gave up after {ATTEMPTS} attempts, and the next run will continue at byte {have}"
                         )));
                     }
                     self.progress.note(&format!("{reason}; continuing at byte {have}"));
                     thread::sleep(pause(fruitless));
                 }
+                Err(failure) => return Err(failure),
             }
         }
     }
 
     /// One connection: from the end of what is there to the end of the file.
     fn receive_rest(&self, file: &mut File, partial: &Path) -> Answer<()> {
-        let have = self.usable_length(file, partial).map_err(Failure::Final)?;
+        let have = self.usable_length(file, partial)?;
         self.progress.at(have);
         if self.remote.size == Some(have) {
             return Ok(());
@@ -101,17 +101,17 @@ impl Transfer<'_> {
             StatusCode::PARTIAL_CONTENT => begins_at(&response, have),
             StatusCode::OK => false,
             StatusCode::RANGE_NOT_SATISFIABLE => {
-                cut(file, 0, partial).map_err(Failure::Final)?;
+                cut(file, 0, partial)?;
                 return Err(Failure::Passing(format!("{}: the server refuses to continue", self.url)));
             }
-            status => return Err(Failure::Final(Error::Hub(format!("{}: the server answers {status}", self.url)))),
+            status => return Err(Error::Hub(format!("{}: the server answers {status}", self.url)).into()),
         };
         let start = if continued { have } else { 0 };
-        cut(file, start, partial).map_err(Failure::Final)?;
+        cut(file, start, partial)?;
         // One byte more than announced is enough to know that the file is too long.
         let most = self.remote.size.map_or(u64::MAX, |size| size - start.min(size) + 1);
         self.copy(&mut response.into_body().into_reader().take(most), file, start, partial)?;
-        match (length(file, partial).map_err(Failure::Final)?, self.remote.size) {
+        match (length(file, partial)?, self.remote.size) {
             (have, Some(size)) if have < size => {
                 Err(Failure::Passing(format!("{}: ended after {have} of {size} bytes", self.url)))
             }
@@ -129,7 +129,7 @@ impl Transfer<'_> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(Failure::Passing(format!("{}: {error}", self.url))),
             };
-            file.write_all(&buffer[..count]).map_err(|error| Failure::Final(Error::io(partial, error)))?;
+            file.write_all(&buffer[..count]).map_err(|error| Error::io(partial, error))?;
             position += count as u64;
             self.progress.at(position);
         }
