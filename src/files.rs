@@ -177,8 +177,16 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 /// It cannot be written; the old file is still there.
 pub fn replace_with(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     let new = &create_new(path)?;
-    let written = write(new).and_then(|()| File::options().write(true).open(new)?.sync_all());
-    written.and_then(|()| fs::rename(new, path)).inspect_err(|_| drop(fs::remove_file(new)))?;
+    write(new).and_then(|()| rename(new, path)).inspect_err(|_| drop(fs::remove_file(new)))
+}
+
+/// Gives a file that has been written its name, in one step that survives a loss of power: what has the name is whole.
+///
+/// # Errors
+/// It cannot be brought to the disk, or not be renamed.
+pub fn rename(new: &Path, path: &Path) -> io::Result<()> {
+    File::options().write(true).open(new)?.sync_all()?;
+    fs::rename(new, path)?;
     // Elsewhere a folder cannot be opened, and a rename is on the disk at once.
     #[cfg(unix)]
     File::open(folder_of(path))?.sync_all()?;

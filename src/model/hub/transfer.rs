@@ -13,8 +13,8 @@ use ureq::http::header::CONTENT_RANGE;
 use super::cache::create_parent;
 use super::remote::{Answer, Failure, Hub, Remote};
 use super::{Progress, names};
-use crate::digest;
 use crate::error::{Error, Result};
+use crate::{digest, files};
 
 /// Attempts in a row that bring nothing new.
 pub(super) const ATTEMPTS: u32 = 4;
@@ -51,7 +51,7 @@ impl Transfer<'_> {
             let resumed = fs::metadata(&partial).is_ok_and(|file| file.len() > 0);
             let resumed = self.receive(&partial)? || resumed;
             let Some(problem) = self.problem(&partial)? else {
-                fs::rename(&partial, blob).map_err(|error| Error::io(blob, error))?;
+                files::rename(&partial, blob).map_err(|error| Error::io(blob, error))?;
                 break;
             };
             fs::remove_file(&partial).map_err(|error| Error::io(&partial, error))?;
