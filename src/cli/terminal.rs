@@ -170,14 +170,14 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away and says the summary; then, also where nothing but errors is said, why records failed.
+    /// Takes the bar away and says why records failed, also where nothing but errors is said; then the summary.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
-        self.say(&self.summary());
         if let Some(first) = &self.first_failure {
             let which = if self.errors == 1 { "" } else { ", the first" };
             say(&escaped(&format!("error: {}{which}: {first}", failures(self.errors))));
         }
+        self.say(&self.summary());
     }
 
     /// How many records could not be classified.

@@ -61,9 +61,8 @@ impl Line {
     }
 
     /// Appends the line to `out` with `fields` (names and JSON values) set in it. `earlier` are the fields that an
-    /// earlier run may have left, first the one that every run writes: it becomes null where it is not set, which tells
-    /// a record that failed from one of the user's with an `error` of its own. Where it was there already, others of
-    /// them that are not set become null, too, for what they say is no answer of this run.
+    /// earlier run may have left, first the one that every run writes: where that is there, those that are not set
+    /// become null, for what they say is no answer of this run. An `error` without it may be the user's own.
     ///
     /// A line that is no JSON object becomes one, with the line as its field `input`.
     pub fn write(&self, fields: &[(&str, String)], earlier: &[&str], out: &mut Vec<u8>) {
@@ -71,12 +70,11 @@ impl Line {
         match std::str::from_utf8(content).ok().and_then(|text| Some((text, Object::parse(text).ok()?))) {
             Some((text, object)) => {
                 out.extend_from_slice(mark);
-                let mark = earlier.first();
-                let is_earlier = mark.is_some_and(|name| object.has(name));
-                let is_stale = |name: &&&str| is_earlier && object.get(name).is_some();
-                let stale = earlier.iter().skip(1).filter(is_stale);
-                let unset = mark.into_iter().chain(stale).filter(|name| fields.iter().all(|(set, _)| set != *name));
-                let nulls = unset.map(|name| (*name, "null".to_owned()));
+                let is_earlier = earlier.first().is_some_and(|name| object.has(name));
+                let is_stale = |name: &&&str| {
+                    is_earlier && object.get(name).is_some() && fields.iter().all(|(set, _)| set != *name)
+                };
+                let nulls = earlier.iter().filter(is_stale).map(|name| (*name, "null".to_owned()));
                 object.splice(text, &fields.iter().cloned().chain(nulls).collect::<Vec<_>>(), out);
             }
             None => {
@@ -217,7 +215,7 @@ pub fn refuse_other(input: &mut Input) -> Result<()> {
     let what = if begins_as_parquet(start) {
         "is Parquet, not JSONL: `gliclass batch` reads it from a file whose name ends in .parquet"
     } else if begins_array(start) {
-        "is one JSON array, not one object a line: make it that with `jq -c '.[]'`"
+        "is one JSON array, not one object per line: make it that with `jq -c '.[]'`"
     } else {
         return Ok(());
     };
@@ -266,7 +264,7 @@ impl<B: BufRead> Reader<B> {
         let read = limited.read_until(b'\n', &mut bytes).map_err(failed)?;
         if read as u64 == LONGEST && !bytes.ends_with(b"\n") {
             let (name, number) = (self.name.display(), place.line);
-            return Err(Error::Usage(format!("{name}:{number}: longer than 1 GiB: is this JSONL, one object a line?")));
+            return Err(Error::Usage(format!("{name}:{number}: longer than 1 GiB: is this JSONL, one object per line?")));
         }
         let line = Line { place, bytes };
         self.place = line.end();
@@ -281,7 +279,7 @@ impl<B: BufRead> Reader<B> {
             let column = error.column();
             let rest = text.get(column.saturating_sub(1)..).unwrap_or_default();
             let what = match NO_NUMBERS.into_iter().find(|name| rest.starts_with(name)) {
-                Some(name) => format!("{name} is no number in JSON (write null instead)"),
+                Some(name) => format!("{name} is not a number in JSON (write null instead)"),
                 None => without_place(&error),
             };
             // What is JSON, but of another kind, is so as a whole.
@@ -474,7 +472,7 @@ mod tests {
     fn numbers_of_python_that_json_does_not_know_are_named() {
         for (line, name) in [("{\"n\":NaN}", "NaN"), ("{\"n\":[1, -Infinity]}", "Infinity")] {
             let message = error(line);
-            assert!(message.starts_with(&format!("not a JSON object: {name} is no number in JSON")), "{message}");
+            assert!(message.starts_with(&format!("not a JSON object: {name} is not a number in JSON")), "{message}");
         }
     }
 
@@ -538,9 +536,8 @@ mod tests {
             read(line.as_bytes())[0].raw.write(fields, &["new", "error"], &mut out);
             String::from_utf8(out).unwrap()
         };
-        let bad = written(r#"{"text":"a"}"#, &[("error", "\"e\"".into())]);
-        assert_eq!(bad, "{\"text\":\"a\",\"error\":\"e\",\"new\":null}\n");
-        assert_eq!(written(&bad, &new_field()), "{\"text\":\"a\",\"error\":null,\"new\":[1]}\n");
+        let earlier = r#"{"text":"a","error":"e","new":[2]}"#;
+        assert_eq!(written(earlier, &new_field()), "{\"text\":\"a\",\"error\":null,\"new\":[1]}\n");
         let own = r#"{"text":"a","error":"e"}"#;
         assert_eq!(written(own, &new_field()), "{\"text\":\"a\",\"error\":\"e\",\"new\":[1]}\n");
     }

@@ -133,7 +133,7 @@ fn predictions_are_those_of_jsonl() {
         assert_eq!(found.len(), jsonl.lines().count());
         for (line, row) in jsonl.lines().zip(&found) {
             let line: serde_json::Value = serde_json::from_str(line).unwrap();
-            assert_eq!(predictions(row).as_ref(), line.get("predictions").filter(|said| !said.is_null()), "{line}");
+            assert_eq!(predictions(row).as_ref(), line.get("predictions"), "{line}");
             assert_eq!(line.get("error").is_some(), row.get_string(2).is_ok(), "{line}");
         }
         assert!(found.iter().filter(|row| predictions(row).is_some()).count() >= 12);
@@ -257,10 +257,10 @@ fn what_cannot_be_done_with_parquet_is_refused_with_what_can() {
     with_labels(&["in.parquet", "--text-field", "id"], &["\"id\" holds INT64, not text"]);
     with_labels(&[PYARROW, "--text-field", "predicted_scores"], &["\"predicted_scores\"", "would replace it"]);
     with_labels(&["in.parquet", "--on-error", "skip"], &["--on-error skip", "`keep`"]);
-    with_labels(&["in.parquet", "-o", "out.parquet.gz"], &["packed inside"]);
+    with_labels(&["in.parquet", "-o", "out.parquet.gz"], &["compressed inside"]);
     with_labels(&["in.parquet", "--logits"], &["need JSONL"]);
     with_labels(&["--input-format", "parquet"], &["standard input", "needs a file"]);
-    with_labels(&[BROTLI], &["packed with brotli", "zstd or snappy"]);
+    with_labels(&[BROTLI], &["compressed with brotli", "zstd or snappy"]);
     with_labels(&["cut.parquet"], &["cut.parquet: "]);
     with_labels(&["empty.parquet"], &["empty.parquet: "]);
     sandbox.write("table", small_table());
