@@ -169,6 +169,19 @@ fn the_token_goes_to_the_hub_and_to_no_other_host() {
 }
 
 #[test]
+fn a_password_in_the_endpoint_goes_to_the_hub_and_into_no_message() {
+    let (sandbox, hub) = (Sandbox::new(), hub());
+    let endpoint = hub.endpoint.replace("://", "://me:pass-word@");
+    let run = |repo: &str| sandbox.gliclass(["download", repo]).env("HF_ENDPOINT", &endpoint).run();
+    let outcome = run("org/nothing").ends_with(2).says(&["no such repository on", &hub.endpoint]);
+    assert!(!outcome.stderr.contains("pass-word"), "{}", outcome.stderr);
+    assert_whole(&run("org/model").ends_with(0));
+    for line in hub.asked() {
+        assert_eq!(line.contains(" token"), line.starts_with("hub"), "{line}");
+    }
+}
+
+#[test]
 fn a_renamed_repository_is_followed_with_the_token() {
     let (sandbox, hub) = (Sandbox::new(), hub());
     download(&sandbox, &hub, &["org/renamed"]).env("HF_TOKEN", TOKEN).run().ends_with(0);

@@ -1,5 +1,6 @@
 //! The Hub over HTTP: what a file is, and the bytes of it. One attempt a call; who calls tries again.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use ureq::http::header::{ACCEPT_ENCODING, AUTHORIZATION, AsHeaderName, CONTENT_LENGTH, ETAG, LOCATION, RANGE};
@@ -45,6 +46,7 @@ pub(super) type Answer<T> = Result<T, Failure>;
 pub(super) struct Hub {
     agent: Agent,
     endpoint: String,
+    user: Option<String>,
     token: Option<String>,
     repo: String,
 }
@@ -62,8 +64,8 @@ impl Hub {
             .timeout_per_read(Some(PATIENCE))
             .build()
             .into();
-        let (endpoint, token) = (settings.endpoint.clone(), settings.token.clone());
-        Self { agent, endpoint, token, repo: repo.to_owned() }
+        let Settings { endpoint, user, token, .. } = settings.clone();
+        Self { agent, endpoint, user, token, repo: repo.to_owned() }
     }
 
     /// Where a file is.
@@ -140,7 +142,8 @@ impl Hub {
 
     fn send(&self, method: &Method, url: &str, range: Option<&str>) -> Answer<Response<Body>> {
         // Packed bytes would fit neither the size nor a range.
-        let mut request = Request::builder().method(method).uri(url).header(ACCEPT_ENCODING, "identity");
+        let address = self.with_user(url);
+        let mut request = Request::builder().method(method).uri(&*address).header(ACCEPT_ENCODING, "identity");
         if let Some(token) = self.token.as_ref().filter(|_| self.is_own(url)) {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
@@ -149,6 +152,14 @@ impl Hub {
         }
         let request = request.body(()).map_err(|error| Error::Hub(format!("{url}: {error}")))?;
         self.agent.run(request).map_err(|error| Failure::Passing(format!("{url}: {error}")))
+    }
+
+    /// The address with the user of the endpoint, where it is the endpoint's own: nowhere else than in a request.
+    fn with_user<'a>(&self, url: &'a str) -> Cow<'a, str> {
+        match (&self.user, url.split_once("://")) {
+            (Some(user), Some((scheme, rest))) if self.is_own(url) => format!("{scheme}://{user}@{rest}").into(),
+            _ => url.into(),
+        }
     }
 
     /// Lets answers pass that the caller can use: data, redirects, a missing file, a range beyond the end.

@@ -6,11 +6,14 @@ use std::{env, fs};
 use crate::error::{Error, Result};
 
 /// Where the cache is, where the Hub is, and who asks.
+#[derive(Clone)]
 pub(super) struct Settings {
     /// `HF_HUB_CACHE`, or `hub` in `HF_HOME`.
     pub(super) cache: PathBuf,
     /// `HF_ENDPOINT` without a slash at its end.
     pub(super) endpoint: String,
+    /// The user, perhaps with a password, that `HF_ENDPOINT` names before the host: no message shows it.
+    pub(super) user: Option<String>,
     /// `HF_TOKEN`, or what `hf auth login` has saved.
     pub(super) token: Option<String>,
     /// `HF_HUB_OFFLINE`.
@@ -23,9 +26,11 @@ impl Settings {
         let cache = path("HF_HUB_CACHE").or_else(|| path("HUGGINGFACE_HUB_CACHE"));
         let token_file = path("HF_TOKEN_PATH").unwrap_or_else(|| home.join("token"));
         let token = text("HF_TOKEN").or_else(|| text("HUGGING_FACE_HUB_TOKEN"));
+        let (endpoint, user) = endpoint()?;
         Ok(Self {
             cache: cache.unwrap_or_else(|| home.join("hub")),
-            endpoint: endpoint()?,
+            endpoint,
+            user,
             token: token.or_else(|| clean(fs::read_to_string(token_file).ok()?)),
             offline: text("HF_HUB_OFFLINE").is_some_and(|value| is_true(&value)),
         })
@@ -40,12 +45,24 @@ fn home() -> Result<PathBuf> {
         .ok_or_else(|| Error::Usage("no home folder for the Hugging Face cache: set HF_HOME to a folder".into()))
 }
 
-fn endpoint() -> Result<String> {
-    let endpoint = text("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into());
+fn endpoint() -> Result<(String, Option<String>)> {
+    let given = text("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into());
+    let (endpoint, user) = without_user(&given);
     if endpoint.starts_with("https://") || endpoint.starts_with("http://") {
-        return Ok(endpoint.trim_end_matches('/').to_owned());
+        return Ok((endpoint.trim_end_matches('/').to_owned(), user));
     }
     Err(Error::Usage(format!("HF_ENDPOINT is {endpoint:?}: give an address such as https://huggingface.co")))
+}
+
+/// An address without what stands before its host, and that.
+fn without_user(address: &str) -> (String, Option<String>) {
+    let start = address.find("://").map_or(0, |at| at + 3);
+    let (scheme, rest) = address.split_at(start);
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..end].rsplit_once('@') {
+        Some((user, _)) => (format!("{scheme}{}", &rest[user.len() + 1..]), Some(user.to_owned())),
+        None => (address.to_owned(), None),
+    }
 }
 
 /// A folder from the environment, `~` meaning the user's own.
@@ -70,4 +87,21 @@ fn clean(text: String) -> Option<String> {
 
 fn is_true(value: &str) -> bool {
     ["1", "ON", "YES", "TRUE"].iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_user;
+
+    #[test]
+    fn what_stands_before_the_host_of_an_address_is_none_of_it() {
+        for (address, expected, user) in [
+            ("https://me:secret@hub.example/a", "https://hub.example/a", Some("me:secret")),
+            ("http://me@127.0.0.1:8", "http://127.0.0.1:8", Some("me")),
+            ("me:sec@ret@hub.example", "hub.example", Some("me:sec@ret")),
+            ("https://hub.example/@a", "https://hub.example/@a", None),
+        ] {
+            assert_eq!(without_user(address), (expected.to_owned(), user.map(str::to_owned)), "{address}");
+        }
+    }
 }
