@@ -3,20 +3,20 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use candle_core::{DType, Device, Tensor, Var};
 use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
 
 use super::learning::{self, Adapter, Learner, Learning, Noise, Part};
-use super::lock;
 use super::stored::Bytes;
 pub use super::stored::{QUANTIZED_GROUP, Stored};
+use super::{file, lock};
 use crate::error::{Error, Result};
-use crate::panics;
+use crate::{files, panics};
 
 /// Ending of the scales' name beside an 8-bit tensor.
 const SCALE_SUFFIX: &str = ".scale";
@@ -76,7 +76,8 @@ impl Weights {
         }
         let index = folder.join("model.safetensors.index.json");
         if index.exists() {
-            return Self::from_safetensors(&index, &shards(&index, folder)?);
+            let shards: Vec<PathBuf> = shards(&index)?.iter().map(|name| folder.join(name)).collect();
+            return Self::from_safetensors(&index, &shards);
         }
         let pickle = folder.join("pytorch_model.bin");
         if pickle.exists() {
@@ -101,7 +102,7 @@ impl Weights {
     fn from_safetensors(named: &Path, files: &[PathBuf]) -> Result<Self> {
         let mut tensors = BTreeMap::new();
         for path in files {
-            let file = File::open(path).map_err(|e| Error::io(path, e))?;
+            let file = file::open(path)?;
             // SAFETY: the map is read only. A file that another process cuts short while it is mapped
             // would fault; checkpoints are written once, and the Hub's cache replaces whole files.
             let map = unsafe { Mmap::map(&file) }.map_err(|e| Error::io(path, e))?;
@@ -112,6 +113,8 @@ impl Weights {
 
     fn from_pickle(path: &Path) -> Result<Self> {
         let damaged = |e: candle_core::Error| Error::model(path, format!("not a readable PyTorch file: {e}"));
+        // The library opens it by itself.
+        file::open(path)?;
         let mut tensors = BTreeMap::new();
         // The library's reader panics over some files that are no pickles.
         let read = panics::caught(|| candle_core::pickle::read_all(path));
@@ -414,23 +417,24 @@ fn variable(learner: &Learner, name: String, begin: impl FnOnce() -> Result<Tens
     }
 }
 
-/// Paths of the shards that an index names.
-fn shards(index: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
-    let text = std::fs::read_to_string(index).map_err(|e| Error::io(index, e))?;
-    let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| Error::model(index, e.to_string()))?;
-    let map = json.get("weight_map").and_then(|map| map.as_object());
-    let map = map.ok_or_else(|| Error::model(index, "no object `weight_map`"))?;
-    let names: BTreeSet<&str> = map.values().filter_map(|name| name.as_str()).collect();
+/// The files that an index of weights names, by their paths from its folder.
+///
+/// # Errors
+/// The index cannot be read, names no file, or one that is not below its folder.
+pub fn shards(index: &Path) -> Result<BTreeSet<String>> {
+    let json: Value =
+        serde_json::from_str(&file::read(index)?).map_err(|e| Error::model(index, format!("not JSON: {e}")))?;
+    let names = json["weight_map"].as_object().into_iter().flat_map(|map| map.values());
+    let names: BTreeSet<String> = names.filter_map(Value::as_str).map(str::to_owned).collect();
     if names.is_empty() {
-        return Err(Error::model(index, "`weight_map` names no file"));
+        return Err(Error::model(index, "no file is named in weight_map: the index of the weights is damaged"));
     }
-    names
-        .into_iter()
-        .map(|name| match Path::new(name).components().collect::<Vec<_>>()[..] {
-            [std::path::Component::Normal(_)] => Ok(folder.join(name)),
-            _ => Err(Error::model(index, format!("shard {name:?} is not a plain file name"))),
-        })
-        .collect()
+    match names.iter().find(|name| !files::is_below(name)) {
+        Some(name) => {
+            Err(Error::model(index, format!("weight_map names {name:?}, which is outside the model's folder")))
+        }
+        None => Ok(names),
+    }
 }
 
 fn index_tensors(path: &Path, bytes: Bytes, tensors: &mut BTreeMap<String, Stored>) -> Result<()> {

@@ -300,7 +300,7 @@ fn an_index_that_leads_out_of_the_cache_is_refused() {
     let index = br#"{"weight_map": {"a": "../../../../escaped.safetensors"}}"#;
     let hub = FakeHub::with(&[CONFIG, TOKENIZER, ("model.safetensors.index.json", index)]);
     let outcome = download(&Sandbox::new(), &hub, &["org/model"]).run().ends_with(2);
-    outcome.says(&["escaped.safetensors", "outside the repository"]);
+    outcome.says(&["escaped.safetensors", "outside the model's folder"]);
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! The cache on disk: `models--owner--name/{blobs,refs,snapshots}`, as Python's `huggingface_hub` keeps it.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -9,7 +8,8 @@ use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 use serde_json::Value;
 
 use super::{Progress, names};
-use crate::checkpoint::config;
+use crate::checkpoint::weights::shards;
+use crate::checkpoint::{self, config};
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -135,30 +135,12 @@ pub(super) fn has_tokenizer(snapshot: &Path) -> bool {
     snapshot.join(CONFIG).is_file() && snapshot.join(TOKENIZER).is_file()
 }
 
-/// The files that an index of weights names.
-pub(super) fn shards(index: &Path) -> Result<BTreeSet<String>> {
-    let json = read_json(index)?;
-    let names = json.get("weight_map").and_then(Value::as_object).into_iter().flat_map(|map| map.values());
-    let names: BTreeSet<String> = names.filter_map(Value::as_str).map(str::to_owned).collect();
-    if names.is_empty() {
-        return Err(Error::model(index, "no file is named in weight_map: the index of the weights is damaged"));
-    }
-    match names.iter().find(|name| !files::is_below(name)) {
-        Some(name) => Err(Error::model(index, format!("weight_map names {name:?}, which is outside the repository"))),
-        None => Ok(names),
-    }
-}
-
 /// The folder of a bi-encoder's label model inside the repository, if the config names one that could be.
 pub(super) fn label_folder(config: &Path) -> Result<Option<String>> {
-    let json = read_json(config)?;
+    let json = serde_json::from_str::<Value>(&checkpoint::read(config)?);
+    let json = json.map_err(|error| Error::model(config, format!("not JSON: {error}")))?;
     let name = json.get("label_model_name").and_then(Value::as_str);
     Ok(name.and_then(|name| config::label_folder(name).ok()).map(str::to_owned))
-}
-
-fn read_json(path: &Path) -> Result<Value> {
-    let bytes = fs::read(path).map_err(|error| Error::io(path, error))?;
-    serde_json::from_slice(&bytes).map_err(|error| Error::model(path, format!("not JSON: {error}")))
 }
 
 /// Makes the folder that a file lies in.

@@ -8,6 +8,7 @@ use super::remote::{Answer, Failure, Hub, Remote};
 use super::settings::Settings;
 use super::transfer::{self, ATTEMPTS, Transfer};
 use super::{Progress, Request, names};
+use crate::checkpoint::weights::shards;
 use crate::error::{Error, Result};
 
 /// How much of a repository is wanted.
@@ -158,7 +159,7 @@ impl Files<'_> {
             return Ok(());
         }
         if self.get(WEIGHTS_INDEX)? {
-            let shards = cache::shards(&self.folder.join(WEIGHTS_INDEX))?;
+            let shards = shards(&self.folder.join(WEIGHTS_INDEX))?;
             return shards.iter().try_for_each(|shard| self.require(shard));
         }
         if self.get(OLD_WEIGHTS)? {

@@ -142,6 +142,33 @@ fn a_calibrator_has_as_many_outputs_as_its_config_says() {
     assert!(error.contains("calibrator.mlp.6"), "{error}");
 }
 
+#[test]
+fn shards_may_lie_in_a_folder_below_their_index() {
+    let folder = copy(&fixtures().join("uni-electra"), Path::new(""), |bytes| bytes);
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir(path("parts")).unwrap();
+    fs::rename(path(WEIGHTS), path("parts/model-1.safetensors")).unwrap();
+    let index = r#"{"weight_map": {"a": "parts/model-1.safetensors"}}"#;
+    fs::write(path("model.safetensors.index.json"), index).unwrap();
+    load(&folder).unwrap();
+}
+
+#[test]
+fn a_pointer_of_git_lfs_is_told_in_the_place_of_any_file() {
+    for (name, file) in [
+        ("uni-electra", "config.json"),
+        ("uni-electra", "tokenizer.json"),
+        ("uni-electra", WEIGHTS),
+        ("uni-format-pickle", PICKLE),
+        ("bi-bert-bert-avg-norm-mlp", "label_model/tokenizer.json"),
+    ] {
+        let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 577000000\n";
+        let folder = copy(&fixtures().join(name), Path::new(file), |_| pointer.into());
+        let error = load(&folder).err().unwrap().to_string();
+        assert!(error.contains("run `git lfs pull` in its folder"), "{file}: {error}");
+    }
+}
+
 /// The same tokenizer with the word `zebra` far behind all others.
 fn with_zebra(tokenizer: Vec<u8>) -> Vec<u8> {
     let mut json: Value = serde_json::from_slice(&tokenizer).unwrap();
