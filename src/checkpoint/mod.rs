@@ -3,11 +3,13 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub mod config;
+mod file;
 pub mod learning;
 mod stored;
 pub mod weights;
 
 pub use config::Config;
+pub(crate) use file::read;
 pub use learning::Learning;
 pub use weights::Weights;
 

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::Options;
 use crate::architectures::LabelTokenizer;
-use crate::checkpoint::Config;
 use crate::checkpoint::config::Pooling;
+use crate::checkpoint::{self, Config};
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
 
@@ -34,7 +34,7 @@ pub(super) fn load(config: &Config, folder: &Path, options: &Options) -> Result<
     let Some(name) = config.label_model() else { return Ok(None) };
     let found = find(name, folder, options)?;
     let path = found.join("tokenizer.json");
-    let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+    let text = checkpoint::read(&path)?;
     // How long a label may be is for its encoder to say.
     let encoder = Encoder::parse_any(&text, usize::MAX, &path)?;
     let label_config = config.label_model_config.as_ref().unwrap_or(&Value::Null);

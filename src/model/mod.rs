@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use crate::architectures::{self, Network, Vectors};
 use crate::checkpoint::config::Architecture;
-use crate::checkpoint::{Config, Weights};
+use crate::checkpoint::{self, Config, Weights};
 use crate::classifier::{Classifier, Encoded};
 use crate::encode::Encoder;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kernels;
 use crate::records::Record;
 
@@ -128,10 +128,7 @@ impl Files {
     }
 
     fn read(folder: &Path) -> Result<Self> {
-        let text = |name: &str| {
-            let path = folder.join(name);
-            std::fs::read_to_string(&path).map_err(|e| Error::io(path, e))
-        };
+        let text = |name: &str| checkpoint::read(&folder.join(name));
         Ok(Self {
             config: text("config.json")?,
             tokenizer: text("tokenizer.json")?,

@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::checkpoint::config::label_folder;
+use crate::checkpoint::read;
 use crate::error::{Error, Result};
 
 #[cfg(feature = "hub")]
@@ -84,7 +85,7 @@ pub fn fetch(request: &Request, progress: &dyn Progress) -> Result<PathBuf> {
 /// As [`fetch`], for that repository; the config cannot be read, or its name leads elsewhere.
 pub fn fetch_label_tokenizer(folder: &Path, offline: bool, progress: &dyn Progress) -> Result<Option<PathBuf>> {
     let path = folder.join("config.json");
-    let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
+    let text = read(&path)?;
     // Whoever loads the model says what else is wrong with its config.
     let config: Value = serde_json::from_str(&text).unwrap_or_default();
     let bi_encoder = config["architecture_type"].as_str().is_some_and(|kind| kind.starts_with("bi-encoder"));
