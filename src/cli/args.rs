@@ -31,10 +31,10 @@ const MODEL_VARIABLE: &str = "GLICLASS_MODEL";
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Messages")]
 pub struct Verbosity {
-    /// Say nothing but errors: no progress, no summary, no hints
+    /// Print only errors: no progress, no summary, no hints
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Say more: what was loaded, how large it is, how it runs
+    /// Print more: what was loaded, how large it is, how it runs
     #[arg(short, long)]
     pub verbose: bool,
 }
@@ -106,27 +106,28 @@ pub struct BaseArgs {
     ///
     /// `builtin` is the small model inside the program: it needs no download. A name that is an
     /// existing folder, or begins with `.`, `/` or `~`, is a folder with config.json, tokenizer.json
-    /// and weights. Anything else is a Hub repository such as knowledgator/gliclass-base-v3.0; it is
-    /// fetched once into the Hugging Face cache.
+    /// and weights. Anything else is a Hub repository such as knowledgator/gliclass-base-v3.0. It is
+    /// fetched into the Hugging Face cache, and again if it has changed: a run looks up the current
+    /// revision, unless --offline is given or --revision names a commit.
     #[arg(short, long, env = MODEL_VARIABLE, value_name = "NAME", default_value = BUILTIN)]
     pub model: String,
     /// Branch, tag or commit of a Hub repository [default: main]
     #[arg(long, value_name = "REV")]
     pub revision: Option<String>,
-    /// Never touch the network: use what is in the cache, or stop with an error
+    /// Do not use the network: take the model from the cache, or stop with an error
     #[arg(long, env = "HF_HUB_OFFLINE", value_parser = FalseyValueParser::new())]
     pub offline: bool,
     /// Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`
     ///
-    /// `auto` takes a GPU where the program was built for one and one answers, else the processor.
+    /// `auto` takes a GPU if the program was built for one and one is found, else the processor.
     #[arg(long, env = "GLICLASS_DEVICE", value_name = "DEVICE", default_value = "auto", value_parser = device)]
     pub device: Device,
-    /// Processor threads [default: all there are]
+    /// Number of processor threads [default: all]
     #[arg(short = 'j', long, value_name = "N", value_parser = up_to::<1024>)]
     pub threads: Option<NonZeroUsize>,
-    /// Tokens a text may have with its labels; a longer text is cut, labels never are
+    /// Tokens that a text and its labels may have together; a longer text is cut, labels never are
     ///
-    /// Reduced to what the model can hold. Longer sequences cost more time and memory.
+    /// Never more than the model can hold. Longer sequences take more time and memory.
     #[arg(long, value_name = "N", default_value = "1024", value_parser = from_one)]
     pub max_length: NonZeroUsize,
     #[command(flatten)]
@@ -141,18 +142,18 @@ pub struct ModelArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub base: BaseArgs,
-    /// The arithmetic of the encoder
+    /// The number format that the model computes with
     #[arg(long, help_heading = "Model", value_name = "TYPE", value_enum, default_value_t = Dtype::Auto)]
     pub dtype: Dtype,
-    /// What becomes of a text that does not fit
+    /// What happens to a text that is too long
     #[arg(long, help_heading = "Model", value_name = "MODE", value_enum, default_value_t)]
     pub on_overflow: OnOverflow,
-    /// With --on-overflow chunk: tokens that a piece has in common with the one before [default: 64]
+    /// With --on-overflow chunk: tokens that a piece shares with the one before [default: 64]
     ///
-    /// At most half of a piece. Counted in tokens, of which each model has its own, not in characters.
-    #[arg(long, help_heading = "Model", value_name = "N")]
+    /// At most half of a piece. Counted in tokens, which differ between models, not in characters.
+    #[arg(long, help_heading = "Model", value_name = "N", value_parser = from_zero::<usize>)]
     pub chunk_overlap: Option<usize>,
-    /// Read at most N labels at once, and long lists of labels in pieces [default: all]
+    /// Read at most N labels at once, and a longer list in several passes [default: all]
     ///
     /// With --single-label, the softmax is over all labels.
     #[arg(long, help_heading = "Model", value_name = "N", value_parser = from_one)]
@@ -162,12 +163,12 @@ pub struct ModelArgs {
 /// What becomes of a text that does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum OnOverflow {
-    /// Its end is left out
+    /// Its end is cut off
     #[default]
     Truncate,
-    /// It is read in pieces; a label's score is the best of all pieces
+    /// It is read in pieces, and each label gets its best score of all pieces
     Chunk,
-    /// It is an error of the record
+    /// The record is an error
     Error,
 }
 
@@ -299,7 +300,9 @@ impl BaseArgs {
         let source = self.find()?;
         if let (Some(revision), true) = (&self.revision, self.is_local()) {
             let model = &self.model;
-            bail!("--revision {revision}: {model} is no repository of the Hub: leave it out, or name one with --model");
+            bail!(
+                "--revision {revision}: {model} is not a repository of the Hub: leave it out, or name one with --model"
+            );
         }
         Ok(source)
     }
@@ -395,6 +398,11 @@ pub fn from_one(text: &str) -> Result<NonZeroUsize, &'static str> {
     text.parse().map_err(|_| "give a whole number from 1")
 }
 
+/// A whole number from 0.
+pub fn from_zero<N: FromStr>(text: &str) -> Result<N, &'static str> {
+    text.parse().map_err(|_| "give a whole number from 0")
+}
+
 /// A whole number from 1 to `MOST`: what would take more memory or threads than there are is refused.
 pub fn up_to<const MOST: usize>(text: &str) -> Result<NonZeroUsize, String> {
     let number = text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= MOST);
@@ -418,15 +426,15 @@ fn device(text: &str) -> Result<Device, &'static str> {
 /// The arithmetic of the encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Dtype {
-    /// The fastest that keeps the reference's scores
+    /// The fastest one that loses no accuracy
     Auto,
     /// 32 bits
     F32,
     /// 16-bit products, 32-bit sums: faster, less exact
     Bf16,
-    /// float16 where the device has it: less exact
+    /// float16 if the device has it: less exact
     F16,
-    /// 8-bit products where the processor is fastest that way, else as bf16: the least exact
+    /// 8-bit products if the processor is fastest that way, else as bf16: the least exact
     Int8,
 }
 
@@ -452,14 +460,14 @@ pub struct CandidateArgs {
     /// Labels are used as they are typed: never lower-cased, sorted or merged.
     #[arg(short, long, value_name = "A,B,C")]
     pub labels: Vec<String>,
-    /// Candidate labels from a file: one a line, or JSON
+    /// Candidate labels from a file: one per line, or JSON
     ///
     /// JSON is an array of strings, or a nested object for a hierarchy:
     /// {"travel": ["flights", "hotels"], "sport": ["football"]} has the labels travel.flights,
     /// travel.hotels and sport.football.
     #[arg(long, value_name = "FILE", conflicts_with = "labels")]
     pub labels_file: Option<PathBuf>,
-    /// Joins the levels of a hierarchy of labels
+    /// Separates the levels of a hierarchy of labels
     #[arg(long, value_name = "S", default_value = ".")]
     pub label_separator: String,
 }
@@ -494,27 +502,28 @@ pub struct LabelArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub candidates: CandidateArgs,
-    /// The lists in --labels-file are wordings of one label, not levels of a hierarchy
+    /// Lists in --labels-file are wordings of one label, not levels of a hierarchy
     ///
-    /// {"sport": ["sport", "sports news"]} then has the label sport, whose score is that of its best wording.
+    /// {"sport": ["sport", "sports news"]} then has one label, sport, with the score of its best wording.
     #[arg(long, requires = "labels_file", conflicts_with = "labels")]
     pub wordings: bool,
-    /// What the task is, in words; the model reads it before the text
+    /// The task in words, such as "Classify the mood"; the model reads it before the text
     #[arg(long, value_name = "TEXT")]
     pub prompt: Option<String>,
-    /// Few-shot examples: a JSON array or JSONL of {"text": "...", "labels": ["..."]}
+    /// Examples shown to the model with every text: a JSON array or JSONL of {"text": "...", "labels": ["..."]}
     #[arg(long, value_name = "FILE")]
     pub examples: Option<PathBuf>,
-    /// Retrieved examples: a JSON array or JSONL of {"text", "all_labels", "true_labels"}
+    /// Solved cases, shown with every text to models trained for it: a JSON array or JSONL of {"text", "all_labels",
+    /// "true_labels"}
     #[arg(long, value_name = "FILE")]
     pub rac_examples: Option<PathBuf>,
-    /// Of the retrieved examples, write only the K nearest ones into each text [default: all]
+    /// Show only the K solved cases that are nearest to each text [default: all]
     ///
-    /// Nearest by the cosine of the vectors that the model itself has of the texts, read beside the labels of
-    /// the command; the nearest first, of equal ones the first of the file. Those without true labels are left
-    /// out; one with the record's own text is not, so keep what you measure on out of the file. A record with
-    /// `rac_examples` of its own keeps these. The vectors of the examples are computed once and kept in
-    /// FILE.vectors, where the folder lets them. Each record is read once more, to compare it.
+    /// Nearest by the cosine of the model's own vectors of the texts, each read with the command's labels; nearest
+    /// first, ties in the order of the file. Cases without true labels are left out. A case with the record's own
+    /// text is not, so keep the records you measure on out of the file. A record with its own `rac_examples` keeps
+    /// these. The vectors of the cases are computed once and kept in FILE.vectors, if the folder is writable. Each
+    /// record is read twice, once alone and once with its cases.
     #[arg(long, value_name = "K", requires = "rac_examples", value_parser = from_one)]
     pub rac_retrieve: Option<NonZeroUsize>,
 }
@@ -558,11 +567,11 @@ pub struct FieldArgs {
     /// The field or column with the true labels [default: true_labels, or label]
     ///
     /// In JSON it holds a label, a list of labels, or {label: weight}, where a label is true from 0.5 up.
-    /// A label may be a number: that of the name in --labels, counted from 0, unless a label is called so. A table
-    /// without such a column may have one of 0 and 1 for each label.
+    /// A label may be a number: the position of its name in --labels, from 0, unless a label has that number as its
+    /// name. A table without such a column may have a column of 0 and 1 for each label.
     #[arg(long, value_name = "NAME")]
     pub label_field: Option<String>,
-    /// Stands between the labels in a cell of CSV or TSV
+    /// Separates several labels in a CSV or TSV cell
     #[arg(long, value_name = "S", default_value = "|")]
     pub list_separator: String,
 }
@@ -585,20 +594,21 @@ impl FieldArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Decision")]
 pub struct DecisionArgs {
-    /// Exactly one label for a text (softmax), instead of every label that fits (sigmoid)
+    /// Exactly one label per text (softmax), instead of every label that applies (sigmoid)
     #[arg(long)]
     pub single_label: bool,
-    /// The least score of a label that holds, from 0 to 1; unused with --single-label [default: 0.5]
+    /// The lowest score at which a label applies, from 0 to 1; unused with --single-label [default: 0.5]
     #[arg(short, long, value_name = "F", value_parser = share::<f32>)]
     pub threshold: Option<f32>,
-    /// Thresholds and temperature from a file of `eval --fit`; without --single-label, a label that is not in it is an
-    /// error
+    /// Thresholds and temperature from a file written by `eval --fit`
+    ///
+    /// Without --single-label, every label must be in it.
     #[arg(long, value_name = "FILE", conflicts_with = "threshold")]
     pub thresholds: Option<PathBuf>,
-    /// No label for a text whose best score is lower, from 0 to 1
+    /// No label for a text whose best score is below F, from 0 to 1
     #[arg(long, value_name = "F", value_parser = share::<f32>)]
     pub abstain_below: Option<f32>,
-    /// At most N labels for a text, the best ones
+    /// At most N labels per text, the best ones
     #[arg(short = 'k', long, value_name = "N", value_parser = from_one)]
     pub top_k: Option<NonZeroUsize>,
     /// Every label with its score, whatever the threshold
@@ -643,11 +653,11 @@ impl DecisionArgs {
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Decision")]
 pub struct ShapeArgs {
-    /// Add `logit`, the model's answer before sigmoid or softmax, to each prediction
+    /// Add `logit`, the model's raw output before sigmoid or softmax, to each prediction
     #[arg(long, conflicts_with = "hierarchical")]
     pub logits: bool,
-    /// Predictions as an object shaped like the labels, every leaf a score
-    #[arg(long)]
+    /// Write predictions as an object shaped like the labels, every leaf a score
+    #[arg(long, conflicts_with = "top_k")]
     pub hierarchical: bool,
 }
 
@@ -679,7 +689,7 @@ impl ShapeArgs {
 /// It is one of them.
 pub fn check_free<'a>(option: &str, path: &Path, mut taken: impl Iterator<Item = &'a Path>) -> anyhow::Result<()> {
     if taken.any(|other| files::is_same(path, other)) {
-        bail!("{option} {}: is an input or another output, too: name another file", path.display());
+        bail!("{option} {} is also an input or another output: name another file", path.display());
     }
     Ok(())
 }

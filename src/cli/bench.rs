@@ -41,23 +41,23 @@ const MATRIX_ROUNDS: usize = 3;
 
 /// Measure how fast a model runs on this machine, and where its time goes
 ///
-/// Throughput is that of `gliclass batch` without reading and writing, with all threads; latency is that of
-/// one text of middle length with the model loaded. The matrix rate is the speed of this program's own dense
-/// layer on a large product: the share of it that a model reaches end to end says how much the rest costs.
-/// Times are good to a few percent on a machine that does nothing else.
+/// Throughput is that of `gliclass batch` without reading and writing, with all threads. Latency is that of
+/// one text of medium length with the model loaded. The matrix rate is the speed of this program's own dense
+/// layer on a large product: the share of it that a model reaches end to end shows how much the rest costs.
+/// Times are exact to a few percent if nothing else runs on the machine.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// How many texts; fewer of them are repeated
+    /// Number of texts; if there are fewer, they are repeated
     #[arg(short = 'n', long = "texts", value_name = "N", default_value = "64", value_parser = up_to::<1_000_000>)]
     texts: NonZeroUsize,
-    /// How many labels each text has
+    /// Number of labels of each text
     #[arg(long, value_name = "N", default_value = "10", value_parser = up_to::<100_000>)]
     labels_count: NonZeroUsize,
-    /// Take the texts from a JSONL file, field `text` [default: texts of 10 to 150 words inside the program]
+    /// Take the texts from the field `text` of a JSONL file [default: built-in texts of 10 to 150 words]
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
-    /// How the figures are written
+    /// The format of the figures
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     format: Format,
     #[command(flatten)]
@@ -123,7 +123,7 @@ fn read(path: &Path, count: usize) -> anyhow::Result<Vec<String>> {
         }
     }
     if texts.is_empty() {
-        bail!("{}: there is no text in it", path.display());
+        bail!("{}: no text in it", path.display());
     }
     Ok(texts)
 }
@@ -421,7 +421,7 @@ impl Report {
         let tokens = latency.tokens;
         table.row("latency", &format!("{median:.1} ms, 90th percentile {p90:.1} ms, one text of {tokens} tokens"));
         if let Some(dense) = &self.dense {
-            table.row("dense layers", &format!("{:.2} GFLOP a text", dense.gflop_per_text));
+            table.row("dense layers", &format!("{:.2} GFLOP per text", dense.gflop_per_text));
             let (one, all) = (dense.gflops_one_thread, dense.gflops_all_threads);
             table.row("matrix rate", &format!("{one:.0} GFLOP/s on one thread, {all:.0} on all"));
             let (reached, share) = (dense.gflops_end_to_end, 100.0 * dense.share);

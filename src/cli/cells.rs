@@ -22,10 +22,10 @@ pub fn check_cells(labels: &LabelSet, decision: &Decision, separator: &str, is_t
         bail!("{separator:?} is a tab or a line break, which no cell of TSV can hold");
     }
     if separator.chars().all(|one| one.is_ascii_digit() || one == '.') {
-        bail!("{separator:?} stands inside scores, too, which it joins in a column");
+        bail!("{separator:?} also stands inside scores, which it separates");
     }
     match labels.names().iter().find(|label| hides(label, separator)) {
-        Some(label) => bail!("label {label:?} cannot be told from {separator:?}, which joins labels in a column"),
+        Some(label) => bail!("label {label:?} cannot be told from {separator:?}, which separates labels in a column"),
         None => Ok(()),
     }
 }

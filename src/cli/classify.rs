@@ -28,18 +28,18 @@ const LIST_SEPARATOR: &str = "|";
 /// Columns of the longest bar.
 const BAR: usize = 24;
 
-/// Classify the texts given, or one text a line from standard input
+/// Classify texts from the command line or standard input
 ///
-/// On a terminal each text has a small table: label, bar, score. Elsewhere, or with --format, there
-/// is data only. Without a text, or with `-`, standard input is read, one text a line.
+/// On a terminal each text gets a small table: label, bar, score. Otherwise, or with --format, the
+/// output is data only. Without a text, or with `-`, standard input is read, one text per line.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     #[command(flatten)]
     typed: Typed,
-    /// The texts; standard input, one a line, with `-` or nothing. One that begins with `-` goes behind `--`
+    /// The texts; with `-` or nothing, standard input, one per line. Put `--` before a text that begins with `-`
     texts: Vec<String>,
-    /// How the results are written [default: a table on a terminal, else jsonl]
+    /// The format of the results [default: a table on a terminal, else jsonl]
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
     #[command(flatten)]
@@ -56,7 +56,8 @@ const EXAMPLES: &str = "\
 Examples:
   gliclass classify --labels travel,dreams,sport \"One day I will see the world!\"
   gliclass classify -l urgent,'can wait' --single-label < subjects.txt
-  gliclass classify -l '\"sports, outdoors\"' -l politics --all-scores --format json \"We won.\"
+  gliclass classify -l '\"sports, outdoors\"' -l politics --all-scores --format json \"Our team won the match.\"
+  gliclass classify -l happy,sad --prompt \"Classify the mood\" \"What a wonderful day!\"
 
 Exit status: 0 done; 1 some texts failed; 2 wrong usage or a model or file that cannot be used;
 130 interrupted.";
@@ -66,13 +67,13 @@ Exit status: 0 done; 1 some texts failed; 2 wrong usage or a model or file that 
 enum Format {
     /// One JSON array
     Json,
-    /// One JSON object a line
+    /// One JSON object per line
     Jsonl,
     /// Comma-separated, with a header
     Csv,
     /// Tab-separated, with a header
     Tsv,
-    /// One line a text: label, tab, score, tab, label ...
+    /// One line per text: label, tab, score, tab, label ...
     Text,
 }
 
@@ -142,7 +143,7 @@ fn texts(arguments: Vec<String>, verbosity: Verbosity) -> impl Iterator<Item = R
             return Box::new(std::iter::once(Ok(Text { shown: argument, is_whole: true })));
         }
         if std::io::stdin().is_terminal() {
-            verbosity.say("Type texts, one a line; Ctrl-D ends.");
+            verbosity.say("Type texts, one per line; Ctrl-D ends.");
         }
         let input = Input::open(None).and_then(|mut input| input.refuse_utf16().map(|()| input));
         match input {
@@ -164,7 +165,7 @@ fn line(input: &mut impl BufRead, number: u64) -> Result<Option<Text>> {
         [] => return Ok(None),
         [text @ .., b'\r', b'\n'] | [text @ .., b'\n'] => text,
         _ if read as u64 == LONGEST => {
-            return Err(Error::Usage(format!("standard input:{number}: longer than 1 GiB: give one text a line")));
+            return Err(Error::Usage(format!("standard input:{number}: longer than 1 GiB: give one text per line")));
         }
         [text @ .., b'\r'] | text => text,
     };
@@ -233,7 +234,7 @@ impl Style {
             Some(Format::Text) => out.push(b'\n'),
             Some(format @ (Format::Json | Format::Jsonl)) => {
                 let error = json_string(&error.to_string());
-                out.extend(format!(r#"{{"text":{},"error":{error},"predictions":null}}"#, json_string(text)).bytes());
+                out.extend(format!(r#"{{"text":{},"error":{error}}}"#, json_string(text)).bytes());
                 out.extend((format == Format::Jsonl).then_some(b'\n'));
             }
             Some(Format::Csv | Format::Tsv) => {
@@ -251,7 +252,7 @@ impl Style {
     /// Why there is no label.
     fn nothing(&self) -> String {
         match (self.decision.abstain_below, &self.decision.fitted) {
-            (Some(least), _) => format!("no label is sure enough: none reaches {least}, or its threshold"),
+            (Some(least), _) => format!("no label is sure enough: none reaches {least} and its threshold"),
             (None, Some(_)) => "no label reaches its threshold".into(),
             (None, None) => format!("no label reaches {}", self.decision.threshold),
         }

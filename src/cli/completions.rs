@@ -7,18 +7,19 @@ use clap_complete::Shell;
 
 use super::terminal;
 
-/// Print the completion script of a shell
+/// Print a completion script for your shell
 ///
-/// The scripts are kept in the folder completions/ of the source, too.
+/// The scripts are also in the folder completions/ of the source.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The shell that is to complete
+    /// The shell
     shell: Shell,
 }
 
 const EXAMPLES: &str = "\
 Examples:
+  mkdir -p ~/.local/share/bash-completion/completions
   gliclass completions bash > ~/.local/share/bash-completion/completions/gliclass
   gliclass completions zsh > \"${fpath[1]}/_gliclass\"
   gliclass completions fish > ~/.config/fish/completions/gliclass.fish";

@@ -10,26 +10,34 @@ use super::terminal;
 use super::transfer::Transfer;
 use crate::model::hub::{self, Request};
 
-/// Fetch a checkpoint into the Hugging Face cache and print its folder
+/// Fetch a model from the Hugging Face Hub and print its folder
 ///
-/// The cache is the one that Python programs use (HF_HOME, HF_HUB_CACHE). Only the files that the
-/// model needs are fetched; an interrupted download continues where it stopped; files that are in the
-/// cache already are checked. Gated and private repositories need a token: HF_TOKEN, or the one that
+/// It goes into the cache that Python programs use (HF_HOME, HF_HUB_CACHE). Only the files that the
+/// model needs are fetched; an interrupted download continues where it stopped; files that are already
+/// in the cache are checked. Gated and private repositories need a token: HF_TOKEN, or the one that
 /// `hf auth login` saves. HF_ENDPOINT names another Hub.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// A repository of the Hugging Face Hub, such as knowledgator/gliclass-base-v3.0
     pub repo: String,
     /// Branch, tag or commit [default: main]
     #[arg(long, value_name = "REV")]
     pub revision: Option<String>,
-    /// Never touch the network: print the folder if the model is in the cache, or stop with an error
+    /// Do not use the network: print the folder if the model is in the cache, or stop with an error
     #[arg(long, env = "HF_HUB_OFFLINE", value_parser = FalseyValueParser::new())]
     pub offline: bool,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub verbosity: Verbosity,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  gliclass download knowledgator/gliclass-base-v3.0
+  ls \"$(gliclass download knowledgator/gliclass-base-v3.0 --offline)\"
+
+Exit status: 0 done; 2 the model is missing, gated or damaged, or the Hub cannot be reached.";
 
 /// Runs the command.
 ///
@@ -38,7 +46,7 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { repo, revision, offline, verbosity } = args;
     if repo == BUILTIN {
-        bail!("{BUILTIN}: is the model inside the program: there is nothing to fetch, every command takes it");
+        bail!("{BUILTIN} is the model inside the program: there is nothing to fetch, every command takes it");
     }
     let request = Request { repo, revision, offline };
     let progress = Transfer::new(verbosity.quiet);

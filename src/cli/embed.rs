@@ -23,24 +23,24 @@ use crate::runner::{Classified, Limits, Runner, Sink};
 /// Write the vectors of texts and labels that the model compares, as JSONL
 ///
 /// A record comes out as it went in, with two fields more: "text_embedding": [0.12, ...] and
-/// "class_embeddings": {"travel": [0.07, ...], ...}, numbers of 32 bits. They are the vectors behind the
-/// projectors, which the scorer sees. Where the model reads labels and text together, as a uni-encoder does,
-/// both change with the labels. A model whose scorer looks at every token gives a vector for each of them.
+/// "class_embeddings": {"travel": [0.07, ...], ...}, 32-bit numbers. They are the vectors after the
+/// projectors, which the scorer compares. If the model reads labels and text together, as a uni-encoder does,
+/// both change with the labels. A model whose scorer looks at every token gives a vector for each token.
 ///
-/// Fields of these names that are there already are replaced; so are "error", which a record gets instead that
-/// cannot be read, and "truncated", where the text did not fit.
+/// Existing fields of these names are replaced, and so are "error", set on a record that cannot be read, and
+/// "truncated", set if the text did not fit.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, mut_args(without_refused))]
 pub struct Args {
-    /// The records, as JSONL; standard input with `-` or nothing
+    /// The records, as JSONL; with `-` or nothing, standard input
     input: Option<PathBuf>,
-    /// Where the records go [default: standard output]
+    /// The output file [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Replace the output file if it is there
+    /// Overwrite an existing output
     #[arg(long)]
     force: bool,
-    /// The field that holds the text
+    /// The field with the text
     #[arg(long, value_name = "NAME", default_value = "text")]
     text_field: String,
     #[command(flatten)]

@@ -16,7 +16,7 @@ pub fn check_same(output: &Path, was: &Map<String, Value>, is: &Map<String, Valu
     let differences = differences(was, is);
     if !differences.is_empty() {
         bail!(
-            "{}: cannot go on, it was begun otherwise: {}. Give what it was begun with, or --force to begin again",
+            "{}: cannot resume, it was started differently: {}. Give the original settings, or --force to start again",
             output.display(),
             differences.join("; ")
         );
@@ -64,8 +64,8 @@ mod tests {
         let refused =
             |is: &Map<String, Value>| check_same(Path::new("out"), &run("1"), is).err().map(|error| error.to_string());
         assert_eq!(refused(&run("1")), None);
-        let expected = "out: cannot go on, it was begun otherwise: model differs. Give what it was begun with, or \
-                        --force to begin again";
+        let expected = "out: cannot resume, it was started differently: model differs. Give the original settings, or \
+                        --force to start again";
         assert_eq!(refused(&run("0")).as_deref(), Some(expected));
     }
 }

@@ -11,7 +11,7 @@ use crate::records::labelled::Form;
 /// The form of a file of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// One JSON object a line
+    /// One JSON object per line
     Jsonl,
     /// Comma-separated, with a header
     Csv,
@@ -54,7 +54,7 @@ pub fn check_jsonl(option: &str, path: &Path) -> anyhow::Result<()> {
     match Format::of(path) {
         Some(other) if other != Format::Jsonl => {
             bail!(
-                "{option} {}: ends like {other}, but must be JSONL, one object a line: name another file",
+                "{option} {}: ends like {other}, but must be JSONL, one object per line: name another file",
                 path.display()
             )
         }

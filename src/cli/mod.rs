@@ -25,10 +25,10 @@ pub mod terminal;
 pub mod train;
 mod transfer;
 
-/// Sorts text into labels you make up on the spot, with GLiClass models
+/// Classifies text by labels you make up on the spot, with GLiClass models
 ///
-/// Give it texts and any labels; it says which labels hold. Nothing need be trained, and nothing
-/// leaves this machine.
+/// Give it texts and any labels; it says which labels apply. No training is needed, and no text leaves
+/// this machine: models of the Hugging Face Hub are fetched to it.
 #[derive(Debug, Parser)]
 #[command(name = "gliclass", version, propagate_version = true, args_override_self = true, after_help = EXAMPLES)]
 pub struct Cli {
@@ -42,7 +42,7 @@ Examples:
   gliclass batch reviews.jsonl -o labelled.jsonl --labels praise,complaint,question
   gliclass eval labelled.jsonl --single-label
 
-`gliclass COMMAND --help` says more about a command.";
+`gliclass help COMMAND` has the options and more examples.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

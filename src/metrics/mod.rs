@@ -47,8 +47,8 @@ impl Task {
     /// In words for people.
     pub fn words(self) -> &'static str {
         match self {
-            Self::SingleLabel => "exactly one label a record",
-            Self::MultiLabel => "any number of labels a record",
+            Self::SingleLabel => "exactly one label per record",
+            Self::MultiLabel => "any number of labels per record",
         }
     }
 }

@@ -101,7 +101,7 @@ fn refuse_foreign(name: &Path, start: &[u8]) -> Result<()> {
     match FOREIGN.iter().find(|foreign| (foreign.begins)(start)) {
         Some(Foreign { name: packing, tool, .. }) => {
             let name = name.display();
-            Err(Error::Usage(format!("{name}: is packed with {packing}: unpack it first with `{tool}`")))
+            Err(Error::Usage(format!("{name}: is compressed with {packing}: decompress it first with `{tool}`")))
         }
         None => Ok(()),
     }
@@ -117,7 +117,7 @@ pub(super) fn refuse_foreign_ending(path: &Path) -> Result<()> {
         Some(Foreign { name: packing, .. }) => {
             let name = path.display();
             Err(Error::Usage(format!(
-                "{name}: no output is packed with {packing}: end its name in .gz or .zst, or in neither"
+                "{name}: no output is compressed with {packing}: end its name in .gz or .zst, or in neither"
             )))
         }
         None => Ok(()),
@@ -508,9 +508,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("in.jsonl");
         for (start, what) in [
-            (&b"BZh91AY&SY\0"[..], "is packed with bzip2: unpack it first with `bzcat`"),
-            (b"\xfd7zXZ\0\0", "is packed with xz: unpack it first with `xzcat`"),
-            (b"PK\x03\x04\x14", "is packed with zip: unpack it first with `unzip -p`"),
+            (&b"BZh91AY&SY\0"[..], "is compressed with bzip2: decompress it first with `bzcat`"),
+            (b"\xfd7zXZ\0\0", "is compressed with xz: decompress it first with `xzcat`"),
+            (b"PK\x03\x04\x14", "is compressed with zip: decompress it first with `unzip -p`"),
         ] {
             std::fs::write(&path, start).unwrap();
             for error in [Input::open(Some(&path)).err(), stream(start.to_vec()).err()] {

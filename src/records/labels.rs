@@ -264,7 +264,7 @@ pub fn examples_from_file<T: DeserializeOwned>(path: Option<&Path>) -> Result<Ar
         serde_json::Deserializer::from_str(&text).into_iter().collect()
     };
     let examples = examples.map_err(|error| {
-        Error::Usage(format!("{}: is no JSON array or JSONL of such examples: {error}", path.display()))
+        Error::Usage(format!("{}: is not a JSON array or JSONL of such examples: {error}", path.display()))
     })?;
     if examples.is_empty() {
         return Err(Error::Usage(format!("{}: holds no example: leave the option out", path.display())));

@@ -28,7 +28,7 @@ pub(crate) const LONGEST: u64 = 1 << 30;
 
 /// What is said of a file that is taken for Parquet and is none.
 const NO_PARQUET: &str =
-    "is no Parquet file: it does not begin with PAR1; rename it to what it is, such as .jsonl or .csv";
+    "is not a Parquet file: it does not begin with PAR1; rename it to what it is, such as .jsonl or .csv";
 
 /// Whether a file begins as all Parquet files do, those with encrypted footers too.
 fn begins_as_parquet(start: &[u8]) -> bool {

@@ -81,7 +81,7 @@ impl Output {
             if let Existing::Refuse(way_out) = existing
                 && metadata.len() > 0
             {
-                return Err(refused(path, &format!("is there already: {way_out}")));
+                return Err(refused(path, &format!("already exists: {way_out}")));
             }
         }
         Ok(Self { file: Some(file), name: path.to_owned(), packing: Packing::of(path), is_new })
@@ -146,7 +146,7 @@ fn refused(name: &Path, what: &str) -> Error {
 }
 
 fn is_input(name: &Path) -> Error {
-    refused(name, "is the input, too: write to another file")
+    refused(name, "is also the input: write to another file")
 }
 
 /// Whether the run before took the file away after it was opened here: what is written to it would be lost.
@@ -318,7 +318,7 @@ mod tests {
         assert!(folder.open("empty", Existing::Refuse("")).is_ok());
         std::fs::write(folder.path("full"), "precious").unwrap();
         let error = folder.open("full", Existing::Refuse("a way out")).err().unwrap();
-        assert!(error.to_string().ends_with("is there already: a way out"), "{error}");
+        assert!(error.to_string().ends_with("already exists: a way out"), "{error}");
         let output = folder.open("full", Existing::Replace).unwrap();
         assert_eq!(std::fs::read(folder.path("full")).unwrap(), b"precious");
         drop(output.begin(0).unwrap());
@@ -330,7 +330,7 @@ mod tests {
         let folder = Folder::new();
         for name in ["out.jsonl.bz2", "out.XZ", "out.zip"] {
             let error = folder.open(name, Existing::Replace).err().unwrap().to_string();
-            assert!(error.contains("no output is packed with") && !folder.path(name).exists(), "{error}");
+            assert!(error.contains("no output is compressed with") && !folder.path(name).exists(), "{error}");
         }
     }
 

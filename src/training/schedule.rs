@@ -12,7 +12,7 @@ pub enum Shape {
     Linear,
     /// Falls along half a wave of the cosine to 0
     Cosine,
-    /// Stays
+    /// Does not fall
     Constant,
 }
 

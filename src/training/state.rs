@@ -117,7 +117,7 @@ fn moment_names(name: &str) -> [String; 2] {
 }
 
 fn damaged(path: &Path, reason: &dyn std::fmt::Display) -> Error {
-    Error::model(path, format!("no state of a training: {reason}; --force begins again"))
+    Error::model(path, format!("not the state of a training: {reason}; --force starts again"))
 }
 
 /// Keeps the state of a training.

@@ -50,7 +50,11 @@ fn wrong_usage_ends_with_two_and_names_the_option() {
 fn batch_refuses_what_would_destroy_data() {
     let sandbox = Sandbox::new();
     sandbox.write("in.jsonl", "{\"text\":\"a\"}\n");
-    sandbox.gliclass(["batch", "in.jsonl", "-o", "in.jsonl", "-l", "a"]).run().ends_with(2).says(&["is the input"]);
+    sandbox
+        .gliclass(["batch", "in.jsonl", "-o", "in.jsonl", "-l", "a"])
+        .run()
+        .ends_with(2)
+        .says(&["is also the input"]);
     assert_eq!(std::fs::read_to_string(sandbox.path("in.jsonl")).unwrap(), "{\"text\":\"a\"}\n");
     for field in ["text", "labels", "prompt", "error"] {
         let taken = ["batch", "in.jsonl", "-l", "a", "--output-field", field];
@@ -216,7 +220,7 @@ fn a_revision_of_what_is_no_repository_is_refused() {
         &["train", "d.csv", "-o", "out", "--backbone", "./folder"],
     ] {
         let arguments = arguments.iter().chain(&["--revision", "main"]);
-        sandbox.gliclass(arguments).run().ends_with(2).says(&["--revision main: ", "is no repository of the Hub"]);
+        sandbox.gliclass(arguments).run().ends_with(2).says(&["--revision main: ", "is not a repository of the Hub"]);
     }
 }
 
@@ -303,7 +307,7 @@ fn what_would_be_misread_or_ignored_is_refused_with_the_way_out() {
         ),
         (
             &["classify", "x", "-l", "a", "--examples", "tags.txt"],
-            &["tags.txt: is no JSON array or JSONL of such examples"],
+            &["tags.txt: is not a JSON array or JSONL of such examples"],
         ),
         (&["classify", "x", "--labels-file", "twice.json"], &["twice.json: key \"a\" is given twice"]),
         (&["classify", "x", "--labels-file", "latin.txt"], &["latin.txt: line 2: not UTF-8"]),
@@ -320,6 +324,12 @@ fn what_would_be_misread_or_ignored_is_refused_with_the_way_out() {
         (&["train", "in.csv", "-o", "out", "--lora", "-8"], &["--lora", "from 1 to 4096"]),
         (&["train", "in.csv", "-o", "out", "--descriptions", "none.json"], &["--descriptions", "add --augment"]),
         (&["embed", "-l", "a", "--text-field", "text_embedding"], &["--text-field", "would replace it"]),
+        (&["classify", "x", "-l", "a", "-k", "1", "--hierarchical"], &["--hierarchical", "--top-k"]),
+        (&["classify", "x", "-l", "a", "--chunk-overlap", "x"], &["--chunk-overlap", "give a whole number from 0"]),
+        (&["eval", "in.csv", "--errors", "-1"], &["--errors", "give a whole number from 0"]),
+        (&["eval", "in.csv", "--bootstrap", "x"], &["--bootstrap", "give a whole number from 0 to 1000000"]),
+        (&["eval", "in.csv", "--label-order-trials", "x"], &["--label-order-trials", "give a whole number from 0"]),
+        (&["train", "in.csv", "-o", "out", "--seed", "-1"], &["--seed", "give a whole number from 0"]),
     ] {
         sandbox.gliclass(arguments).run().ends_with(2).says(words);
     }

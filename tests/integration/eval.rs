@@ -334,7 +334,7 @@ fn figures_beside_those_of_several_labels_are_of_the_same_kind() {
     let text = ["eval", "--labels", "a,b,c", "--predictions-from", "one.jsonl", "--single-label", "--compare"];
     let text = sandbox.gliclass(text.into_iter().chain(["several.jsonl"])).run().ends_with(0).stdout;
     assert!(
-        text.contains("\ncompared over the 3 labels of both, with any number of labels a record: so this"),
+        text.contains("\ncompared over the 3 labels of both, with any number of labels per record: so this"),
         "{text}"
     );
 }
@@ -348,7 +348,7 @@ fn records_without_the_one_label_are_told_and_how_all_are_judged() {
     sandbox.write("p.jsonl", lines.concat());
     let judge = ["eval", "--predictions-from", "p.jsonl"];
     let how = "2 of 3 records have no or several true labels, or several that were said: judged with any number of \
-               labels a record";
+               labels per record";
     for layout in ["text", "markdown"] {
         let arguments = judge.into_iter().chain(["--single-label", "--report", layout]);
         let outcome = sandbox.gliclass(arguments).run().ends_with(0).says(&["warning: p.jsonl: --single-label, but 2"]);
@@ -484,12 +484,12 @@ fn a_file_that_is_parquet_only_by_its_name_is_said_to_be_none() {
     for content in [&b"{\"text\": \"x\", \"label\": \"a\"}\n"[..], b"ab\xff", b""] {
         sandbox.write("d.parquet", content);
         for arguments in [&["eval", "d.parquet"][..], &["eval", "--predictions-from", "d.parquet"]] {
-            sandbox.gliclass(arguments).run().ends_with(2).says(&["d.parquet: is no Parquet file"]);
+            sandbox.gliclass(arguments).run().ends_with(2).says(&["d.parquet: is not a Parquet file"]);
         }
         #[cfg(feature = "parquet")]
         {
             let batch = sandbox.gliclass(["batch", "d.parquet", "-l", "a", "-o", "o.parquet"]);
-            batch.run().ends_with(2).says(&["d.parquet: is no Parquet file"]);
+            batch.run().ends_with(2).says(&["d.parquet: is not a Parquet file"]);
         }
     }
 }

@@ -44,14 +44,14 @@ fn what_is_packed_otherwise_is_refused_before_any_work() {
     let sandbox = Sandbox::new();
     sandbox.write("in.csv.xz", b"\xfd7zXZ\0\0\x04");
     for arguments in [&["batch", "in.csv.xz", "-l", "a"][..], &["eval", "in.csv.xz"]] {
-        let said = "error: in.csv.xz: is packed with xz: unpack it first with `xzcat`";
+        let said = "error: in.csv.xz: is compressed with xz: decompress it first with `xzcat`";
         sandbox.gliclass(arguments).run().ends_with(2).says(&[said]);
     }
     sandbox.write("in.jsonl", RECORDS);
     batch(&sandbox, &["in.jsonl", "-o", "out.jsonl.bz2"])
         .run()
         .ends_with(2)
-        .says(&["packed with bzip2", ".gz or .zst"]);
+        .says(&["compressed with bzip2", ".gz or .zst"]);
     assert!(!sandbox.path("out.jsonl.bz2").exists());
 }
 

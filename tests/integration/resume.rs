@@ -103,7 +103,7 @@ fn the_state_of_a_run_does_not_outlive_its_output() {
     fs::remove_file(sandbox.path("out.jsonl")).unwrap();
     batch(&sandbox, &arguments).run().ends_with(0);
     let whole = fs::read(sandbox.path("out.jsonl")).unwrap();
-    batch(&sandbox, &resumed).run().ends_with(2).says(&["was not begun with --resume"]);
+    batch(&sandbox, &resumed).run().ends_with(2).says(&["was not started with --resume"]);
     assert_eq!(fs::read(sandbox.path("out.jsonl")).unwrap(), whole);
 }
 
@@ -249,7 +249,10 @@ fn an_output_that_is_there_is_not_touched_unless_it_is_given_up() {
     sandbox.write("in.jsonl", jsonl(3));
     sandbox.write("out.jsonl", "precious\n");
     batch(&sandbox, &["in.jsonl", "-o", "out.jsonl"]).run().ends_with(2).says(&["--force", "--resume"]);
-    batch(&sandbox, &["in.jsonl", "-o", "out.jsonl", "--resume"]).run().ends_with(2).says(&["not begun with --resume"]);
+    batch(&sandbox, &["in.jsonl", "-o", "out.jsonl", "--resume"])
+        .run()
+        .ends_with(2)
+        .says(&["not started with --resume"]);
     assert_eq!(fs::read(sandbox.path("out.jsonl")).unwrap(), b"precious\n");
     batch(&sandbox, &["in.jsonl", "-o", "out.jsonl", "--force"]).run().ends_with(0);
     assert_eq!(fs::read_to_string(sandbox.path("out.jsonl")).unwrap().lines().count(), 3);
@@ -261,11 +264,11 @@ fn an_input_is_not_overwritten_by_whatever_name() {
     let sandbox = Sandbox::new();
     sandbox.write("in.jsonl", jsonl(3));
     fs::hard_link(sandbox.path("in.jsonl"), sandbox.path("same.jsonl")).unwrap();
-    batch(&sandbox, &["in.jsonl", "-o", "same.jsonl", "--force"]).run().ends_with(2).says(&["is the input"]);
+    batch(&sandbox, &["in.jsonl", "-o", "same.jsonl", "--force"]).run().ends_with(2).says(&["is also the input"]);
     let redirected = batch(&sandbox, &["-o", "in.jsonl", "--force"]).under("exec < in.jsonl");
-    redirected.run().ends_with(2).says(&["is the input"]);
+    redirected.run().ends_with(2).says(&["is also the input"]);
     for (arguments, streams) in [(&["in.jsonl"][..], "exec >> in.jsonl"), (&[], "exec < in.jsonl >> same.jsonl")] {
-        batch(&sandbox, arguments).under(streams).run().ends_with(2).says(&["standard output: is the input"]);
+        batch(&sandbox, arguments).under(streams).run().ends_with(2).says(&["standard output: is also the input"]);
     }
     assert_eq!(fs::read(sandbox.path("in.jsonl")).unwrap(), jsonl(3));
 }
@@ -280,7 +283,7 @@ fn giving_up_a_run_for_one_that_cannot_begin_leaves_it_as_it_was() {
     batch(&sandbox, &["in.jsonl", "-o", "out.jsonl", "--resume"]).run().ends_with(0);
     // Begun again, it can be gone on with again.
     fs::remove_file(sandbox.path("out.jsonl")).unwrap();
-    batch(&sandbox, &["in.jsonl", "-o", "out.jsonl", "--resume"]).run().ends_with(2).says(&["--force begins again"]);
+    batch(&sandbox, &["in.jsonl", "-o", "out.jsonl", "--resume"]).run().ends_with(2).says(&["--force starts again"]);
     batch(&sandbox, &["in.jsonl", "-o", "out.jsonl", "--resume", "--force"]).run().ends_with(0);
     batch(&sandbox, &["in.jsonl", "-o", "out.jsonl", "--resume"]).run().ends_with(0);
     assert_eq!(fs::read_to_string(sandbox.path("out.jsonl")).unwrap().lines().count(), 3);

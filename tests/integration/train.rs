@@ -56,6 +56,9 @@ fn the_loss_falls_and_the_folder_is_a_model_like_any_other() {
         assert!(
             card.contains("16 records of `data.jsonl`; judged on 4 others") && card.contains("| `--epochs` | `8` |")
         );
+        // Python would look for the labels' tokenizer where it runs.
+        let python = "config.label_model_name = \"DIR/label_model\"\nmodel, tokenizer = GLiClassModel.from_pretrained(\"DIR\", config";
+        assert_eq!(card.contains(python), model.starts_with("bi-"), "{card}");
         let classify = ["classify", "--model", &format!("./{output}"), "--labels", "red,blue", "the red one"];
         sandbox.gliclass(classify).run().ends_with(0);
         let permissions = |name: &str| sandbox.path(&output).join(name).metadata().unwrap().permissions();
@@ -90,18 +93,35 @@ fn a_training_that_was_killed_goes_on_to_the_same_bytes() {
     running.kill();
     assert!(sandbox.path("killed.resume").exists(), "it ended before it was killed");
     let again = arguments(&sandbox, "uni-electra", "killed", &more);
-    sandbox.gliclass(again.clone()).run().ends_with(2).says(&["--resume goes on", "--force begins again"]);
+    sandbox.gliclass(again.clone()).run().ends_with(2).says(&["--resume continues it", "--force starts again"]);
     let other = again.iter().cloned().chain(["--resume", "--clip", "2"].map(str::to_owned));
     sandbox.gliclass(other).run().ends_with(2).says(&["--clip was 1.0 and is 2.0"]);
     let going_on = again.into_iter().chain(["--resume".to_owned()]);
-    sandbox.gliclass(going_on.clone()).run().ends_with(0).says(&["going on after"]);
-    sandbox.gliclass(going_on).run().ends_with(0).says(&["done already"]);
+    sandbox.gliclass(going_on.clone()).run().ends_with(0).says(&["continuing after"]);
+    sandbox.gliclass(going_on).run().ends_with(0).says(&["already finished"]);
     assert!(weights(&sandbox, "killed") == weights(&sandbox, "whole"));
     let card = |folder: &str| {
         let card = fs::read_to_string(sandbox.path(folder).join("README.md")).unwrap();
         card[card.find("## Figures").unwrap()..].to_owned()
     };
     assert_eq!(card("killed"), card("whole"));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_training_that_is_killed_while_it_saves_leaves_nothing_of_that_once_it_goes_on() {
+    let sandbox = Sandbox::new();
+    let mut training = arguments(&sandbox, "uni-electra", "out", &["--epochs", "1", "--eval-share", "0"]);
+    // Whoever writes a longer file is killed by the system: that is the model, or a state with its tensors.
+    let killed = sandbox.gliclass(training.clone()).under("ulimit -c 0; ulimit -f 200").run();
+    assert!(killed.code != Some(0) && !sandbox.path("out/model.safetensors").exists());
+    training.push("--resume".to_owned());
+    sandbox.gliclass(training).run().ends_with(0);
+    for folder in [sandbox.path(""), sandbox.path("out")] {
+        let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let left: Vec<_> = names.filter(|name| name.starts_with('.') || name.ends_with(".new")).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
 }
 
 #[test]
@@ -247,11 +267,11 @@ fn a_training_that_never_began_leaves_the_one_before_it_and_is_not_taken_for_it(
     with(&second, &["--force", "--strict"]).ends_with(2).says(&["not clean"]);
     with(&second, &["--resume"]).ends_with(2).says(&["data differs", "--force to begin again"]);
     with(&first, &["--resume", "--clip", "2"]).ends_with(2).says(&["--clip was 1.0 and is 2.0"]);
-    with(&first, &["--resume"]).ends_with(0).says(&["done already"]);
+    with(&first, &["--resume"]).ends_with(0).says(&["already finished"]);
     assert!(weights(&sandbox, "mine") == trained);
     // What nobody knows the training of is not taken for one.
     fs::remove_file(sandbox.path("mine/training.json")).unwrap();
-    with(&first, &["--resume"]).ends_with(2).says(&["no training to go on with"]);
+    with(&first, &["--resume"]).ends_with(2).says(&["no training to continue"]);
 }
 
 #[test]
@@ -286,7 +306,7 @@ fn a_training_is_not_taken_for_one_of_other_labels_fields_or_descriptions() {
         (["--label-field", "kind"], r#"--label-field was not given and is "kind""#),
         (["--list-separator", ";"], r#"--list-separator was "|" and is ";""#),
     ] {
-        resume(&more).ends_with(2).says(&["it was begun otherwise", said]);
+        resume(&more).ends_with(2).says(&["it was started differently", said]);
     }
     describe("crimson");
     resume(&[]).ends_with(2).says(&["otherwise: --descriptions differs. "]);
@@ -295,7 +315,7 @@ fn a_training_is_not_taken_for_one_of_other_labels_fields_or_descriptions() {
     part(14);
     resume(&[]).ends_with(2).says(&["otherwise: data differs; --eval differs. "]);
     part(16);
-    resume(&[]).ends_with(0).says(&["done already"]);
+    resume(&[]).ends_with(0).says(&["already finished"]);
 }
 
 #[test]

@@ -201,7 +201,7 @@ impl Args {
         if keeper.kernels() != kernels {
             let before = keeper.kernels();
             self.model.base.say(&format!(
-                "warning: begun with {before} kernels, now {kernels}: scores may differ in the last digits"
+                "warning: started with {before} kernels, now {kernels}: scores may differ in the last digits"
             ));
         }
         Ok(Some(keeper))
@@ -232,11 +232,11 @@ impl Args {
         }
         if let Some(done) = &before {
             if done.complete {
-                self.model.base.say("nothing to do, all is done already");
+                self.model.base.say("nothing to do: already finished");
                 output.keep();
                 return Ok(terminal::status(false, errors_before > 0));
             }
-            self.model.base.say(&format!("going on after {} records", done.records));
+            self.model.base.say(&format!("continuing after {} records", done.records));
         }
         let model = Adapted::new(candidate.load()?, fitted);
         let interrupted = terminal::listen_for_interrupt()?;

@@ -24,45 +24,47 @@ use crate::records::shard::Shard;
 use crate::records::{Defaults, LabelSet};
 use crate::scores::Decision;
 
-/// Stream JSONL, CSV, TSV or Parquet and write every record back with its labels
+/// Add labels to every record of a file or stream: JSONL, CSV, TSV or Parquet
 ///
 /// A JSONL record is an object with the field `text`; its own fields `labels`, `prompt`, `examples`
-/// and `rac_examples` come before the command's. It comes out as it went in, byte for byte, with one
-/// field more: "predictions": [{"label": "travel", "score": 0.93}], and "truncated": true where the
-/// text did not fit. A field of that name that is there already is replaced.
+/// and `rac_examples` take precedence over the command's. It comes out as it went in, byte for byte, with one
+/// field more: "predictions": [{"label": "travel", "score": 0.93}], and "truncated": true if the
+/// text did not fit. An existing field of that name is replaced.
 ///
-/// CSV and TSV need a header. The columns come out as they went in, then `predicted_labels` and
-/// `predicted_scores`, then, with --on-error keep, `error`. In TSV a line is a row and a tab ends a cell, whatever quotes
-/// there are; quotes around a whole cell are no part of its text.
+/// CSV and TSV need a header. The columns come out as they went in, followed by `predicted_labels`,
+/// `predicted_scores` and, with --on-error keep, `error`. In TSV a line is a row and a tab ends a cell, whatever
+/// quotes there are; quotes around a whole cell are not part of its text.
 ///
-/// Parquet: the columns come out as they went in, then `predicted_labels` and `predicted_scores`, lists,
-/// and `error`. A column `labels` of lists of texts comes before the command's labels. Row groups are
-/// written whole: nothing is left of one that was not completed.
+/// Parquet: the columns come out as they went in, followed by `predicted_labels` and `predicted_scores` (lists)
+/// and, with --on-error keep, `error`. A column `labels` of lists of texts takes precedence over the command's
+/// labels. Row groups are written whole: nothing is left of one that was not completed.
 ///
-/// Record N of the output belongs to record N of the input. Memory does not grow with the input.
+/// Record N of the output belongs to record N of the input. Memory does not grow with the input. For plain
+/// lines of text use `gliclass classify < lines.txt`.
 ///
-/// Files whose names end in .gz or .zst are packed and unpacked on the way; so is packed standard input.
+/// Files whose names end in .gz or .zst are compressed and decompressed on the fly; compressed standard input is
+/// recognized.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The records; standard input with `-` or nothing
+    /// The records; with `-` or nothing, standard input
     pub(super) input: Option<PathBuf>,
-    /// Where the records go [default: standard output]
+    /// The output file [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
-    /// The form of the input and of the output [default: by the input's ending, else jsonl]
+    /// The format of input and output [default: by the input's ending, else jsonl]
     #[arg(long, value_name = "FORMAT")]
     pub(super) input_format: Option<Format>,
-    /// The field or column that holds the text
+    /// The field or column with the text
     #[arg(long, value_name = "NAME", default_value = "text")]
     pub(super) text_field: String,
-    /// The field of a JSONL record that receives the predictions
+    /// The field that receives the predictions (JSONL only)
     #[arg(long, value_name = "NAME", default_value = PREDICTIONS)]
     pub(super) output_field: String,
-    /// Joins several labels, and several scores, in a CSV or TSV column
+    /// Separates several labels, and several scores, in a CSV or TSV cell
     #[arg(long, value_name = "S", default_value = "|", value_parser = NonEmptyStringValueParser::new())]
     pub(super) list_separator: String,
-    /// What becomes of a record that cannot be classified
+    /// What happens to a record that cannot be classified
     #[arg(long, value_name = "MODE", default_value = "keep")]
     pub(super) on_error: OnError,
     #[command(flatten)]
@@ -81,21 +83,21 @@ pub struct Args {
 #[derive(Debug, Clone, Copy, clap::Args)]
 #[command(next_help_heading = "Long runs")]
 pub(super) struct RunArgs {
-    /// Go on where a run with the same command stopped, or begin one that can be gone on with
+    /// Continue where a run of the same command stopped, or start one that can be continued
     ///
     /// The state is kept beside the output, in OUTPUT.resume: killed at any instant and run again, the
-    /// output is what one uninterrupted run writes. Another input, model, option or version is refused.
-    /// A run that is done already does nothing. With --force it is begun again.
+    /// output is that of one uninterrupted run. A different input, model, option or version is refused.
+    /// A finished run does nothing. With --force it starts again.
     #[arg(long, requires = "output")]
     pub(super) resume: bool,
-    /// Overwrite an output that is there already
+    /// Overwrite an existing output
     #[arg(long)]
     pub(super) force: bool,
-    /// Only one part of the input: I of N, from 0; or `auto`, or `auto/N`, in a job of Slurm or Kubernetes
+    /// Only shard I of N, counted from 0; `auto` or `auto/N` in a job of Slurm or Kubernetes
     ///
-    /// The parts are contiguous and about equal in bytes: the outputs put behind one another in order, as
-    /// with `cat`, are that of one run. Of CSV and TSV only part 0 has the header. Of Parquet a part is row
-    /// groups, and its output a file of its own.
+    /// Shards are contiguous and of about equal size: their outputs, concatenated in order, are the output of
+    /// one run. Only shard 0 has the header of CSV or TSV. In Parquet a shard is a run of row groups, and its
+    /// output a file of its own.
     #[arg(long, env = "GLICLASS_SHARD", value_name = "I/N")]
     pub(super) shard: Option<shard::Choice>,
 }
@@ -109,14 +111,15 @@ Examples:
   gliclass batch mails.csv -o sorted.csv --text-field body --labels-file labels.txt --single-label
   gliclass batch in.parquet -o out.parquet --labels-file labels.txt --resume
   gliclass batch all.jsonl.zst -o out.jsonl.zst --labels-file labels.txt --resume
-  for i in 0 1 2 3; do gliclass batch in.jsonl -o out.$i --labels a,b --shard $i/4; done
-  cat out.0 out.1 out.2 out.3 > out.jsonl
+  gliclass batch in.jsonl -o out.jsonl --labels a,b --rac-examples solved.jsonl --rac-retrieve 3
+  for i in 0 1 2 3; do gliclass batch in.jsonl -o out.$i.jsonl --labels a,b --shard $i/4; done
+  cat out.0.jsonl out.1.jsonl out.2.jsonl out.3.jsonl > out.jsonl
   tail -f log.jsonl | gliclass batch --labels error,warning,other | jq -c .predictions
 
 Exit status: 0 done; 1 some records failed; 2 wrong usage or a model or file that cannot be used;
 130 interrupted (Ctrl-C or SIGTERM; the second one stops at once).";
 
-/// What becomes of a bad record.
+/// What happens to a bad record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum OnError {
     /// Written back with a field `error`; the exit status is 1 at the end
@@ -133,7 +136,7 @@ impl RunArgs {
         match self {
             Self { force: true, .. } => Existing::Replace,
             Self { resume: true, .. } => Existing::Continue,
-            _ => Existing::Refuse("--force overwrites it, --resume goes on with what it began"),
+            _ => Existing::Refuse("--force overwrites it, --resume continues a run that was started with it"),
         }
     }
 }
@@ -201,7 +204,7 @@ impl Args {
         }
         let paths = [&self.input, &self.output].into_iter().flatten();
         if let Some(packed) = paths.into_iter().find(|path| Packing::of(path).is_some()) {
-            bail!("{}: Parquet is packed inside: name a file without this ending", packed.display());
+            bail!("{}: Parquet is compressed inside: name a file without this ending", packed.display());
         }
         if self.output.is_none() && std::io::stdout().is_terminal() {
             bail!("Parquet is not for a terminal: give --output FILE");

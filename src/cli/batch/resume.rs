@@ -93,7 +93,7 @@ impl Keeper {
         let name = output.display();
         let state = match fs::read(&path) {
             Ok(bytes) => {
-                let no_state = || format!("{}: no state of a run: --force begins again", path.display());
+                let no_state = || format!("{}: not the state of a run: --force starts again", path.display());
                 let state: State = serde_json::from_slice(&bytes).with_context(no_state)?;
                 if !state.done.is_possible() {
                     bail!(no_state());
@@ -101,15 +101,13 @@ impl Keeper {
                 facts::check_same(output, &state.run, &run)?;
                 if size < state.done.output || state.done.complete && size != state.done.output {
                     let expected = state.done.output;
-                    bail!("{name}: {size} bytes where its state knows {expected}: --force begins again");
+                    bail!("{name}: {size} bytes where its state knows {expected}: --force starts again");
                 }
                 state
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 if size > 0 {
-                    bail!(
-                        "{name}: was not begun with --resume, so that nobody knows how far it came: --force begins again"
-                    );
+                    bail!("{name}: was not started with --resume, so how far it got is unknown: --force starts again");
                 }
                 return Ok(Self::begin(output, run, kernels));
             }
@@ -161,7 +159,8 @@ impl Keeper {
         if done.read.as_ref().is_some_and(|read| *read != hex(hash.clone())) {
             let (name, records) = (source.name().display(), done.records);
             return Err(Error::Usage(format!(
-                "{name}: not the input that the run was begun with: its first {records} records differ, --force begins again"
+                "{name}: not the input that the run was started with, its first {records} records differ: \
+                 --force starts again"
             )));
         }
         self.hash = Some(hash);
@@ -173,7 +172,7 @@ impl Keeper {
     /// # Errors
     /// The state is not of an output of this form.
     fn go_on(&self, form: &mut impl Form) -> anyhow::Result<()> {
-        let damaged = || format!("{}: not the state of this output: --force begins again", self.path.display());
+        let damaged = || format!("{}: not the state of this output: --force starts again", self.path.display());
         form.go_on(&self.state.done.footer, self.state.done.output).with_context(damaged)
     }
 
@@ -264,7 +263,7 @@ mod tests {
         assert!(open(folder.path(), 7, 0.5).unwrap().done().complete);
         assert!(open(folder.path(), 8, 0.5).err().unwrap().to_string().contains("8 bytes where its state knows 7"));
         forget(&folder.path().join("out")).unwrap();
-        assert!(open(folder.path(), 7, 0.5).err().unwrap().to_string().contains("not begun with --resume"));
+        assert!(open(folder.path(), 7, 0.5).err().unwrap().to_string().contains("not started with --resume"));
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl Choice {
                 text.parse().map_err(|message| anyhow::anyhow!("GLICLASS_SHARD is {text:?}: {message}"))?;
             // Parts of two divisions would be written, and some records never.
             if let Some(count) = count.filter(|count| *count != shard.count()) {
-                bail!("--shard auto/{count}: GLICLASS_SHARD is {text:?}, a part of another number: unset one of them");
+                bail!("--shard auto/{count}: GLICLASS_SHARD is {text:?}, a shard of another number: unset one of them");
             }
             return Ok(shard);
         }
@@ -60,7 +60,7 @@ impl Choice {
             (Some(index), _, Some(count)) | (None, Some(index), Some(count)) => (index, count),
             (Some(_), _, None) => {
                 bail!(
-                    "--shard auto: Kubernetes does not say how many parts there are: give --shard auto/N with N as the job's `completions`"
+                    "--shard auto: Kubernetes does not say how many shards there are: give --shard auto/N with N as the job's `completions`"
                 )
             }
             (None, Some(id), None) => {
@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(shard("auto", &[("GLICLASS_SHARD", "0/9"), ("SLURM_ARRAY_TASK_ID", "4")]).unwrap(), "0/9");
         assert_eq!(shard("auto/9", &[("GLICLASS_SHARD", "0/9")]).unwrap(), "0/9");
         let other = shard("auto/4", &[("GLICLASS_SHARD", "0/2"), ("JOB_COMPLETION_INDEX", "1")]);
-        assert!(other.unwrap_err().contains("GLICLASS_SHARD is \"0/2\", a part of another number"));
+        assert!(other.unwrap_err().contains("GLICLASS_SHARD is \"0/2\", a shard of another number"));
         for text in ["3/3", "auto/0", "auto/", "automatic", ""] {
             assert!(text.parse::<Choice>().is_err(), "{text}");
         }

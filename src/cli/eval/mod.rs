@@ -12,12 +12,11 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, bail};
-use clap::value_parser;
 
 pub(super) use self::gather::read_file;
 use self::gather::{Asking, Gathered};
 use self::predictions::Predictions;
-use super::args::{DecisionArgs, FieldArgs, LabelArgs, ModelArgs, ShapeArgs, Typed, check_free, share};
+use super::args::{DecisionArgs, FieldArgs, LabelArgs, ModelArgs, ShapeArgs, Typed, check_free, from_zero, share};
 use super::format::check_jsonl;
 use super::retrieval::Retrieval;
 use super::terminal::{self, Progress};
@@ -35,15 +34,17 @@ use crate::records::output::{Existing, Output};
 use crate::runner::{Limits, Runner};
 use crate::scores::Decision;
 
-/// Judge labels on labelled records: how good, how sure, which threshold, what goes wrong
+/// Judge labels on labelled records, and fit thresholds
 ///
 /// Reads JSON lines, a JSON array, Parquet, CSV or TSV with a header (labels in one column, or a column of 0 and 1
-/// for each), or fastText's __label__ lines. Prints precision, recall and F1 for every label and on average,
-/// as scikit-learn's classification_report does; the main figures with 95 % intervals; how honest the
-/// scores are; and what is taken for what.
+/// for each), or fastText's __label__ lines. A JSONL record is {"text": "Never again.", "true_labels": ["complaint"]};
+/// a CSV has the columns text,label.
+///
+/// Prints precision, recall and F1 for every label and on average, as scikit-learn's classification_report
+/// does; the main figures with 95 % intervals; how well the scores are calibrated; and which labels are confused.
 ///
 /// The candidate labels are those of --labels, else each record's all_labels or labels, else all labels of
-/// the data. A record's own prompt, examples and rac_examples come before the command's.
+/// the data. A record's own prompt, examples and rac_examples take precedence over the command's.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -107,17 +108,17 @@ struct ReadyArgs {
     /// Judge outputs of `batch` or of --predictions, without a model
     ///
     /// Several files are one set of records, such as the shards of a run. The true labels are in the records,
-    /// as in DATA. With all scores in them (--all-scores), they are decided anew by the options of this command;
-    /// without, what is listed is what was said.
+    /// as in DATA. With all scores in them (--all-scores), they are decided again by the options of this command;
+    /// otherwise the listed labels are the decision.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     predictions_from: Vec<PathBuf>,
-    /// Set these predictions of the same records beside the ones that are judged
+    /// Compare with these predictions of the same records
     ///
-    /// Says which figures differ, with paired bootstrap intervals, and McNemar's test. Decided by the same
+    /// Says which figures differ, with paired bootstrap intervals and McNemar's test. Both are decided by the same
     /// options.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     compare: Vec<PathBuf>,
-    /// The field with the predictions in them
+    /// The field with the predictions in these files
     #[arg(long, value_name = "NAME", default_value = "predictions")]
     output_field: String,
 }
@@ -126,16 +127,16 @@ struct ReadyArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
 struct OutputArgs {
-    /// How the figures are printed
+    /// The layout of the figures
     #[arg(long, value_name = "LAYOUT", value_enum, default_value_t)]
     report: metrics::Layout,
-    /// Write every record with its predictions to a file as `batch` does, as JSON lines; replaces what is there
+    /// Write every record with its predictions to a file, as JSON lines; replaces an existing file
     ///
     /// With `-` they go to standard output, and the figures to standard error.
     #[arg(long, value_name = "FILE", conflicts_with = "predictions_from")]
     predictions: Option<PathBuf>,
-    /// Show the N most confident errors of each label
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    /// Show the N most confident errors per label
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = from_zero::<usize>)]
     errors: usize,
     /// Write the plots to a folder, as SVG
     ///
@@ -143,18 +144,18 @@ struct OutputArgs {
     /// accuracy. They follow the reader's light or dark setting.
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
-    /// Write one page with figures, plots and the most confident errors, to open in a browser or to send; replaces what
-    /// is there
+    /// Write a page for a browser, with figures, plots and the most confident errors; replaces an existing file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// How often records are drawn anew for the 95 % intervals; 0 for none
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = value_parser!(u32).range(..=1_000_000))]
+    /// Number of bootstrap samples for the 95 % intervals; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = rounds)]
     bootstrap: u32,
-    /// Where random numbers begin: the same seed gives the same figures
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    /// Seed of the random numbers: the same seed gives the same figures
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = from_zero::<u64>)]
     seed: u64,
-    /// Ask again N times with the labels shuffled, and say how many predictions change
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, conflicts_with = "predictions_from")]
+    /// Classify again N times with the labels shuffled, and say how many predictions change
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = from_zero::<u32>)]
+    #[arg(conflicts_with = "predictions_from")]
     label_order_trials: u32,
 }
 
@@ -162,15 +163,15 @@ struct OutputArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Fitting")]
 struct FitArgs {
-    /// Fit thresholds and a temperature to these records and write them to a file for --thresholds; replaces what is
-    /// there
+    /// Fit thresholds and a temperature to these records, and write them to a file for --thresholds; replaces an
+    /// existing file
     ///
-    /// One threshold for all labels and one for each; which of them decide is the file's "use": those that serve
-    /// better in cross-validation. With --single-label, a temperature, and, for a precision, the score below
+    /// One threshold for all labels and one for each label; the file's "use" says which decide: those that did
+    /// better in cross-validation. With --single-label, a temperature and, for a precision, the score below
     /// which there is no answer.
     #[arg(long, value_name = "FILE", conflicts_with = "thresholds")]
     fit: Option<PathBuf>,
-    /// What thresholds are fitted for: f1, f0.5, f2, precision=0.9 (with the most recall) or recall=0.9
+    /// What to fit thresholds for: f1, f0.5, f2, precision=0.9 (with the best recall) or recall=0.9
     #[arg(long, value_name = "GOAL", default_value = "f1", requires = "fit")]
     fit_for: Goal,
 }
@@ -179,16 +180,16 @@ struct FitArgs {
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Minimums (exit code 1 below)")]
 struct Minimums {
-    /// The least accuracy; for several labels a record, the least subset accuracy
+    /// Lowest accuracy; with several labels per record, lowest subset accuracy
     #[arg(long, value_name = "F", value_parser = share::<f64>)]
     min_accuracy: Option<f64>,
-    /// The least micro-averaged F1
+    /// Lowest micro-averaged F1
     #[arg(long, value_name = "F", value_parser = share::<f64>)]
     min_micro_f1: Option<f64>,
-    /// The least macro-averaged F1
+    /// Lowest macro-averaged F1
     #[arg(long, value_name = "F", value_parser = share::<f64>)]
     min_macro_f1: Option<f64>,
-    /// The least F1 averaged by support
+    /// Lowest F1 averaged by support
     #[arg(long, value_name = "F", value_parser = share::<f64>)]
     min_weighted_f1: Option<f64>,
 }
@@ -434,7 +435,7 @@ impl Args {
         };
         if gathered.judged.is_scored() && !decision.single_label && gathered.judged.iter().all(sums_to_one) {
             self.model.base.say(
-                "warning: the scores of every record add up to 1: were they made with --single-label? Add it here, too",
+                "warning: the scores of every record add up to 1: were they made with --single-label? Add it here also",
             );
         }
         Ok(gathered)
@@ -472,6 +473,11 @@ impl Args {
         });
         Ok(metrics::findings::FitSummary::new(&fit, gathered.judged.names()))
     }
+}
+
+/// A number of bootstrap samples: more would take hours.
+fn rounds(text: &str) -> Result<u32, &'static str> {
+    text.parse().ok().filter(|rounds| *rounds <= 1_000_000).ok_or("give a whole number from 0 to 1000000")
 }
 
 /// Sets other predictions of the same records beside these.

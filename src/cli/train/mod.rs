@@ -16,6 +16,7 @@ use super::args::{BaseArgs, FieldArgs, share};
 use super::eval::read_file;
 use super::facts;
 use super::terminal;
+use crate::checkpoint::config::Architecture;
 use crate::digest::hex;
 use crate::error::Error;
 use crate::files::{Lock, file_name};
@@ -33,15 +34,18 @@ use crate::training::trainer::{End, Trainer};
 
 /// Fine-tune a model on labelled records
 ///
-/// Reads what `eval` reads. True labels may also be {label: weight}, from 0 to 1; -100 leaves a label out.
-/// The candidate labels are those of --labels, else each record's own, else all labels of the data. What is wrong
-/// with the data is said before the first step.
+/// Reads what `eval` reads: a JSONL record is {"text": "Never again.", "true_labels": ["complaint"]}; a CSV has the
+/// columns text,label. True labels may also be {label: weight}, from 0 to 1; -100 leaves a label out. The candidate
+/// labels are those of --labels, else each record's own, else all labels of the data. What is wrong with the data
+/// is reported before the first step.
 ///
 /// The result is a folder like any checkpoint: every command takes it with --model, and so does the
 /// Python package. A part of the records is held out; after each epoch the model is judged on it, and the best
-/// epoch is what is kept.
+/// epoch is kept.
 ///
-/// Killed at any instant, --resume goes on as if nothing had been. The same seed gives the same model.
+/// The defaults are made for thousands of records; the first example suits a few per label.
+///
+/// After a kill at any instant, --resume continues as if nothing had happened. The same seed gives the same model.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -51,13 +55,13 @@ pub struct Args {
     /// The folder for the trained model
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
-    /// Go on where a training with the same command stopped
+    /// Continue where a training with the same command stopped
     ///
-    /// Its state is kept beside the folder, in DIR.resume, until it is done. Other data, another model or
-    /// other options are refused. A training that is done already does nothing.
+    /// Its state is kept beside the folder, in DIR.resume, until it is finished. Different data, models or
+    /// options are refused. A finished training does nothing.
     #[arg(long, conflicts_with = "force")]
     resume: bool,
-    /// Begin again in a folder that `train` made, and overwrite its model
+    /// Start again in a folder that `train` made, and overwrite its model
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -87,7 +91,7 @@ struct HeldOutArgs {
     /// Judge each epoch on the records of this file
     #[arg(long, value_name = "FILE", conflicts_with = "eval_share")]
     eval: Option<PathBuf>,
-    /// Judge each epoch on this share of the records, which is then not learned from; 0 for none
+    /// Judge each epoch on this share of the records, which is not learned from; 0 for none
     #[arg(long, value_name = "F", default_value_t = 0.1, value_parser = below_one)]
     eval_share: f64,
     /// Stop before the first step if anything is wrong with the data
@@ -97,9 +101,10 @@ struct HeldOutArgs {
 
 const EXAMPLES: &str = "\
 Examples:
+  gliclass train few.csv -o few --epochs 6 --learning-rate 5e-5 --head-learning-rate 1e-4 --eval-share 0
   gliclass train labelled.jsonl -o mine
-  gliclass train topics.csv -o mine --single-label --eval unseen.csv --epochs 10 --patience 2
-  gliclass train mails.csv -o mine --model knowledgator/gliclass-base-v3.0 --batch-size 4
+  gliclass train topics.csv -o topics --single-label --eval unseen.csv --epochs 10 --patience 2
+  gliclass train mails.csv -o mails --model knowledgator/gliclass-base-v3.0 --batch-size 4
   gliclass train labelled.jsonl -o mine --resume
   gliclass classify --model ./mine --labels praise,complaint \"Never again.\"
 
@@ -138,7 +143,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let augmenter = Augmenter::new(&data.train, args.augment.augmentation(), descriptions);
 
     if args.is_done_already(&run)? {
-        args.base.say(&format!("{}: done already", args.output.display()));
+        args.base.say(&format!("{}: already finished", args.output.display()));
         return args.print_output();
     }
     let kept = args.kept(&run)?;
@@ -158,7 +163,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     // A file that is mapped cannot be replaced everywhere, and is as large as three models.
     drop(kept);
     args.base.say(&format!(
-        "training {} numbers of {} on {} records, {} held out: epochs {}, steps {}; {}",
+        "training {} parameters of {} on {} records, {} held out: epochs {}, steps {}; {}",
         trainer.parameters(),
         args.start().model,
         data.train.len(),
@@ -175,12 +180,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         labels: distinct(data.train.iter().flat_map(|example| example.record.labels.names())),
         recipe,
         options: args.options(),
+        label_model: folder.label_model(&learner).map(str::to_owned),
+        is_decoder: learner.config().architecture_type == Architecture::DecoderKv,
     };
     let mut shown = Shown::new(args.base.verbosity.quiet, &folder, &card, trainer.steps(), trainer.position());
     let end = trainer.run(&mut keeper, &mut shown, interrupted);
     shown.finish();
     if end? == End::Interrupted {
-        args.base.say("interrupted: the state is kept, --resume goes on");
+        args.base.say("interrupted: the state is kept, --resume continues");
         return Ok(ExitCode::from(terminal::INTERRUPT_STATUS));
     }
     folder.describe(&card.text(trainer.position()))?;
@@ -223,7 +230,7 @@ impl Args {
         }
         if Keeper::path(&self.output).exists() {
             if !self.resume && !self.force {
-                bail!("{output}: a training was begun and is not done: --resume goes on, --force begins again");
+                bail!("{output}: a training was started and not finished: --resume continues it, --force starts again");
             }
             return Ok(());
         }
@@ -232,12 +239,12 @@ impl Args {
         }
         if !Folder::is_trained(&self.output) {
             bail!(
-                "{output}: holds other files, and no training to go on with or to begin again (no training.json): \
+                "{output}: holds other files, and no training to continue or to start again (no training.json): \
                  choose another folder, or empty this one"
             );
         }
         if !self.resume && !self.force {
-            bail!("{output}: is there already: choose another folder, or give --force");
+            bail!("{output}: already exists: choose another folder, or give --force");
         }
         Ok(())
     }
@@ -248,7 +255,7 @@ impl Args {
         for start in std::iter::once(source).chain(&labels) {
             let Source::Folder(folder) = start else { continue };
             if same_file::is_same_file(folder, &self.output).unwrap_or(false) {
-                bail!("{}: is the model that the training begins with: choose another folder", self.output.display());
+                bail!("{}: is the model that the training starts with: choose another folder", self.output.display());
             }
         }
         Ok(())
@@ -281,7 +288,7 @@ impl Args {
         let (seed, start) = (self.schedule.seed, self.start());
         let learning = self.learning.learning(seed);
         let learner = match (&self.backbone.backbone, source) {
-            (Some(_), Source::Builtin) => bail!("--backbone builtin: it has a head already, give it as --model"),
+            (Some(_), Source::Builtin) => bail!("--backbone builtin: it already has a head: give it as --model"),
             (Some(_), Source::Folder(folder)) => {
                 let labels = self.label_backbone()?;
                 let label_model = self.new_label_model(Some(folder))?;
@@ -299,7 +306,7 @@ impl Args {
         let learner = learner.with_context(|| start.failure())?;
         if learner.config().recurrent_steps > 1 {
             bail!(
-                "{}: recurrent_steps is {}: the loss over the steps of a recurrent scorer is not to be had here",
+                "{}: recurrent_steps is {}: recurrent scorers cannot be trained here",
                 self.base.model,
                 learner.config().recurrent_steps
             );
@@ -312,7 +319,7 @@ impl Args {
         let Some(model) = self.backbone.label_backbone.clone() else { return Ok(None) };
         match (BaseArgs { model, ..self.base.clone() }).find()? {
             Source::Folder(folder) => Ok(Some(folder)),
-            Source::Builtin => bail!("--label-backbone builtin: it is no plain encoder"),
+            Source::Builtin => bail!("--label-backbone builtin: it is not a plain encoder"),
         }
     }
 
@@ -373,7 +380,7 @@ impl Args {
             self.warn_of(found, is_refused);
         }
         if is_refused {
-            bail!("the data is not clean: mend what the warnings say, or leave --strict out");
+            bail!("the data is not clean: fix what the warnings say, or leave --strict out");
         }
         Ok(())
     }
@@ -456,7 +463,7 @@ impl Args {
         let Some(kept) = Kept::read(&Keeper::path(&self.output))? else { return Ok(None) };
         facts::check_same(&self.output, &kept.run, run)?;
         let position = &kept.position;
-        self.base.say(&format!("going on after {} steps, in epoch {}", position.steps, position.epoch + 1));
+        self.base.say(&format!("continuing after {} steps, in epoch {}", position.steps, position.epoch + 1));
         Ok(Some(kept))
     }
 }

@@ -25,7 +25,7 @@ use crate::training::trainer::Recipe;
 pub(super) struct LabelArgs {
     #[command(flatten)]
     candidates: args::CandidateArgs,
-    /// What the task is, in words; the model reads it before the text. Give the same when the model is used
+    /// The task in words; the model reads it before the text. Give the same one when you use the model
     #[arg(long, value_name = "TEXT")]
     pub(super) prompt: Option<String>,
 }
@@ -49,41 +49,41 @@ impl LabelArgs {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Training")]
 pub(super) struct ScheduleArgs {
-    /// How often every record is seen
+    /// How many times every record is seen
     #[arg(long, value_name = "N", default_value = "3", value_parser = args::up_to::<1_000_000>)]
     epochs: NonZeroUsize,
-    /// Records of a batch
+    /// Records per batch
     #[arg(long, value_name = "N", default_value = "8", value_parser = args::from_one)]
     batch_size: NonZeroUsize,
-    /// Batches of a step: as one large batch, in the memory of a small one
+    /// Batches per step: like one large batch, in the memory of a small one
     #[arg(long, value_name = "N", default_value = "1", value_parser = args::from_one)]
     gradient_accumulation: NonZeroUsize,
-    /// The greatest learning rate of the encoder
+    /// Peak learning rate of the encoder
     #[arg(long, value_name = "F", default_value_t = 1e-5, value_parser = positive)]
     learning_rate: f64,
-    /// The greatest learning rate of what stands on the encoder
+    /// Peak learning rate of the head, which is all above the encoder
     #[arg(long, value_name = "F", default_value_t = 3e-5, value_parser = positive)]
     head_learning_rate: f64,
-    /// How fast the encoder's weights shrink, times the learning rate
+    /// Weight decay of the encoder, times the learning rate
     #[arg(long, value_name = "F", default_value_t = 0.01, value_parser = not_negative)]
     weight_decay: f64,
-    /// How fast the weights of what stands on it shrink, times the learning rate
+    /// Weight decay of the head, times the learning rate
     #[arg(long, value_name = "F", default_value_t = 0.01, value_parser = not_negative)]
     head_weight_decay: f64,
-    /// How the learning rates go after they have warmed up
+    /// How the learning rates fall after the warm-up
     #[arg(long, value_name = "SHAPE", value_enum, default_value_t)]
     schedule: Shape,
-    /// The share of the steps in which the learning rates rise from 0
+    /// The share of the steps over which the learning rates rise from 0
     #[arg(long, value_name = "F", default_value_t = 0.05, value_parser = args::share::<f64>)]
     warmup: f64,
-    /// The greatest norm of a step's gradients; 0 for any
+    /// The highest norm of a step's gradients; 0 for no limit
     #[arg(long, value_name = "F", default_value_t = 1.0, value_parser = not_negative)]
     clip: f64,
     /// Stop after N epochs without a better macro F1 on the held-out records
     #[arg(long, value_name = "N", value_parser = args::from_one)]
     pub(super) patience: Option<NonZeroUsize>,
-    /// Where random numbers begin: the same seed gives the same model
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    /// Seed of the random numbers: the same seed gives the same model
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = args::from_zero::<u64>)]
     pub(super) seed: u64,
 }
 
@@ -131,22 +131,22 @@ impl ScheduleArgs {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Loss")]
 pub(super) struct LossArgs {
-    /// Exactly one label is true of each record: cross-entropy of the softmax over its labels
+    /// Exactly one label is true per record: cross-entropy of the softmax over its labels
     #[arg(long)]
     pub(super) single_label: bool,
-    /// The weight of true labels in the loss, from 0 to 1, false ones having the rest [default: no weights]
+    /// The weight of true labels in the loss, from 0 to 1; false ones have the rest [default: no weights]
     #[arg(long, value_name = "F", value_parser = args::share::<f64>, conflicts_with = "single_label")]
     focal_alpha: Option<f64>,
-    /// How much less a label counts, the better it is known already; 0 is plain binary cross-entropy
+    /// How much less a label counts the better the model knows it; 0 is plain binary cross-entropy
     #[arg(long, value_name = "F", default_value_t = 0.0, value_parser = not_negative, conflicts_with = "single_label")]
     focal_gamma: f64,
-    /// How far targets are moved towards no opinion, from 0 to 1
+    /// How far targets are moved towards an even split, from 0 to 1
     #[arg(long, value_name = "F", default_value_t = 0.0, value_parser = args::share::<f64>)]
     label_smoothing: f64,
-    /// The sum over all labels instead of the mean
+    /// Sum the loss over all labels instead of taking the mean
     #[arg(long, conflicts_with = "single_label")]
     sum_loss: bool,
-    /// How much it counts that the labels of a record are unlike to the model
+    /// Weight of the contrastive term, which pushes the labels of a record apart
     #[arg(long, value_name = "F", default_value_t = 0.0, value_parser = not_negative)]
     pub(super) contrastive: f64,
 }
@@ -181,9 +181,9 @@ impl LossArgs {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "A new model")]
 pub(super) struct BackboneArgs {
-    /// Begin with a plain encoder and a new head on it, instead of --model: a folder, or a Hub repository
+    /// Start from a plain encoder with a new head, instead of --model: a folder, or a Hub repository
     ///
-    /// It knows nothing of labels yet: it needs thousands of records, where a GLiClass model needs a few.
+    /// It knows nothing of labels yet: it needs thousands of records where a GLiClass model needs a few.
     #[arg(long, value_name = "NAME")]
     pub(super) backbone: Option<String>,
     /// The encoder of a bi-encoder's labels [default: another copy of the backbone]
@@ -192,19 +192,19 @@ pub(super) struct BackboneArgs {
     /// How labels and text are read: uni-encoder or bi-encoder
     #[arg(long, value_name = "KIND", default_value = "uni-encoder", value_parser = named::<Architecture>, requires = "backbone")]
     architecture: Architecture,
-    /// How the text's rows become one: avg, first, last, max, sum, rms, abs_max, abs_avg or pass
+    /// How the vectors of the text's tokens become one: avg, first, last, max, sum, rms, abs_max, abs_avg or pass
     #[arg(long, value_name = "KIND", default_value = "avg", value_parser = named::<Pooling>, requires = "backbone")]
     pooling: Pooling,
-    /// How a label's rows become one: first or average
+    /// How the vectors of a label's tokens become one: first or average
     #[arg(long, value_name = "KIND", default_value = "first", value_parser = named::<ClassTokenPooling>, requires = "backbone")]
     label_pooling: ClassTokenPooling,
     /// What compares text and labels: simple, weighted-dot, mlp, hopfield or cross-attn
     #[arg(long, value_name = "KIND", default_value = "simple", value_parser = named::<ScorerType>, requires = "backbone")]
     scorer: ScorerType,
-    /// Compare rows of unit length
+    /// Compare vectors of unit length
     #[arg(long, requires = "backbone")]
     normalize_features: bool,
-    /// The text before the labels
+    /// Put the text before the labels
     #[arg(long, requires = "backbone")]
     text_first: bool,
 }
@@ -242,18 +242,18 @@ fn named<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "What learns")]
 pub(super) struct LearningArgs {
-    /// Only what stands on the encoder: fast, and enough where the labels are like those the model knows
+    /// Train only the head: fast, and enough if the labels are like those that the model knows
     #[arg(long, conflicts_with_all = ["train_layers", "lora"])]
     freeze_encoder: bool,
-    /// Only what stands on the encoder, and its last N layers
+    /// Train only the head and the encoder's last N layers
     #[arg(long, value_name = "N", value_parser = args::from_one)]
     train_layers: Option<NonZeroUsize>,
-    /// Beside the encoder's matrices only narrow ones of this rank, which are added to them at the end
+    /// Train low-rank matrices (LoRA) of this rank beside the encoder's, and add them to it at the end
     ///
-    /// Takes a fraction of the memory that the optimizer needs otherwise. Wants a higher --learning-rate, such as 3e-4.
+    /// Takes a fraction of the optimizer's memory. Needs a higher --learning-rate, such as 3e-4.
     #[arg(long, value_name = "RANK", value_parser = args::up_to::<4096>)]
     lora: Option<NonZeroUsize>,
-    /// Leave nothing out: without the dropout that the config names
+    /// Train without the dropout that the config names
     #[arg(long)]
     no_dropout: bool,
 }
@@ -285,28 +285,28 @@ impl LearningArgs {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Augmentation")]
 pub(super) struct AugmentArgs {
-    /// Change records each time they are seen, as likely as in the Python package
+    /// Change records each time they are seen, with the probabilities of the Python package
     ///
     /// Labels left out (0.15) or added (0.1), another text added (0.05), synonyms (0.1) and descriptions (0.25)
-    /// of labels, where there are some, and solved examples (0.25). The options below set one of them.
+    /// of labels, if there are some, and solved cases (0.25). Each option below sets one of them.
     #[arg(long)]
     augment: bool,
-    /// How likely some labels are left out
+    /// Probability that some labels are left out
     #[arg(long, value_name = "F", value_parser = args::share::<f64>)]
     label_removal: Option<f64>,
-    /// How likely labels of other records are added
+    /// Probability that labels of other records are added
     #[arg(long, value_name = "F", value_parser = args::share::<f64>)]
     label_addition: Option<f64>,
-    /// How likely the text of another record is added
+    /// Probability that the text of another record is added
     #[arg(long, value_name = "F", value_parser = args::share::<f64>)]
     text_addition: Option<f64>,
-    /// How likely labels are called by their synonyms
+    /// Probability that labels are called by their synonyms
     #[arg(long, value_name = "F", value_parser = args::share::<f64>, requires = "descriptions")]
     synonyms: Option<f64>,
-    /// How likely descriptions of labels are written beside the text
+    /// Probability that descriptions of labels are shown beside the text
     #[arg(long, value_name = "F", value_parser = args::share::<f64>, requires = "descriptions")]
     description: Option<f64>,
-    /// How likely solved examples are shown
+    /// Probability that solved cases are shown beside the text
     #[arg(long, value_name = "F", value_parser = args::share::<f64>)]
     shown_examples: Option<f64>,
     /// Synonyms and descriptions: {"label": {"synonyms": ["..."], "descriptions": ["..."]}}
@@ -315,7 +315,7 @@ pub(super) struct AugmentArgs {
     /// Read at most N labels of a record at once: the true ones and, each time, a random choice of the others
     #[arg(long, value_name = "N", value_parser = args::from_one)]
     max_labels: Option<NonZeroUsize>,
-    /// Leave the labels in their order instead of shuffling them each time
+    /// Keep the labels in their order instead of shuffling them each time
     #[arg(long)]
     keep_label_order: bool,
 }
@@ -346,7 +346,7 @@ impl AugmentArgs {
     pub(super) fn check(&self) -> anyhow::Result<()> {
         let Augmentation { synonyms, descriptions, .. } = self.augmentation();
         if self.descriptions.is_some() && synonyms == 0.0 && descriptions == 0.0 {
-            bail!("--descriptions: nothing of it is ever drawn: add --augment, or --synonyms F or --description F");
+            bail!("--descriptions: nothing in it is ever used: add --augment, or --synonyms F or --description F");
         }
         Ok(())
     }

@@ -103,9 +103,9 @@ pub(super) fn summary(position: &Position) -> String {
     let best = position.best.and_then(|best| Some((best, position.epochs.get(best)?)));
     match best {
         Some((best, figures)) if figures.held_out.is_some() => {
-            format!("{epochs} in {time}; kept is epoch {}: {}", best + 1, words(figures))
+            format!("{epochs} in {time}; epoch {} is kept: {}", best + 1, words(figures))
         }
-        _ => format!("{epochs} in {time}; kept is the last"),
+        _ => format!("{epochs} in {time}; the last is kept"),
     }
 }
 

@@ -16,11 +16,11 @@ pub enum Layout {
     /// A table as scikit-learn prints it
     #[default]
     Text,
-    /// One JSON object, every digit kept
+    /// One JSON object, with all digits
     Json,
-    /// Tables of Markdown
+    /// Markdown tables
     Markdown,
-    /// One row a label and an average, every digit kept; nothing else
+    /// One row per label and average, with all digits; nothing else
     Csv,
 }
 

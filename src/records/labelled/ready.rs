@@ -359,7 +359,7 @@ impl<'a> TableReader<'a> {
 
     fn scores(&mut self, spot: Spot, row: &StringRecord) -> Result<Vec<(u32, f32)>> {
         let score = |column: usize, cell: &str| {
-            let no_score = |_| flaw(spot, Some(&self.header[column]), &format!("{cell:?} is no score"));
+            let no_score = |_| flaw(spot, Some(&self.header[column]), &format!("{cell:?} is not a score"));
             cell.parse::<f32>().map_err(no_score)
         };
         match self.said {

@@ -305,7 +305,7 @@ fn rows_of_ready_predictions_are_where_they_begin_whatever_ends_the_lines() {
         let text = lines.join(end);
         let read = |text: String| Ready::read(vec![("p.csv".into(), text.into())], &layout(), "predictions");
         let error = read(text.clone() + "one" + end).unwrap_err().to_string();
-        assert_eq!(error, "p.csv: line 7, field \"predicted_scores\": \"one\" is no score", "{end:?}");
+        assert_eq!(error, "p.csv: line 7, field \"predicted_scores\": \"one\" is not a score", "{end:?}");
         let error = read(text.clone() + "1,more" + end).unwrap_err().to_string();
         assert_eq!(error, "p.csv: line 7: 5 columns where the header has 4: is a quote missing?", "{end:?}");
         let found: Vec<Spot> = read(text + "1").unwrap().records.iter().map(|record| record.place.spot).collect();

@@ -108,7 +108,7 @@ impl Reader {
         let wanted = [Some(text_column), labels_column].into_iter().flatten();
         if let Some(packing) = wanted.filter_map(|column| column::unknown_packing(file.metadata(), column)).next() {
             return Err(Error::Usage(format!(
-                "{name}: packed with {packing}, which this program does not unpack: write it with zstd or snappy"
+                "{name}: compressed with {packing}, which this program does not read: write it with zstd or snappy"
             )));
         }
         let bounds = bounds(file.metadata());
@@ -276,7 +276,7 @@ impl Source for Reader {
     fn seek(&mut self, at: Place) -> Result<()> {
         if at != place(at.byte) || !self.bounds.contains(&at.byte) {
             let (name, row) = (self.name.display(), at.byte);
-            return Err(Error::Usage(format!("{name}: no row group begins at row {row}: --force begins again")));
+            return Err(Error::Usage(format!("{name}: no row group begins at row {row}: --force starts again")));
         }
         self.go_to(at.byte);
         Ok(())

@@ -252,7 +252,7 @@ pub fn hold_out(examples: Vec<Example>, share: f64, seed: u64) -> Result<(Vec<Ex
     if held_out.is_empty() {
         let count = rest.len();
         return Err(Error::Usage(format!(
-            "{share} of {count} records is none that could be held out: give more records, or a file of their own"
+            "{share} of {count} records leaves none to hold out: give more records, or --eval FILE"
         )));
     }
     Ok((rest, held_out))

@@ -177,7 +177,7 @@ fn the_same_seed_holds_out_the_same_and_another_seed_others() {
 #[test]
 fn a_share_of_too_few_records_is_refused() {
     let error = hold_out(labelled_as(&["a", "b"]), 0.1, 0).unwrap_err().to_string();
-    assert!(error.starts_with("0.1 of 2 records is none"), "{error}");
+    assert!(error.starts_with("0.1 of 2 records leaves none to hold out"), "{error}");
 }
 
 proptest! {
