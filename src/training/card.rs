@@ -12,6 +12,9 @@ use crate::display::escaped;
 /// Labels that are named.
 const NAMED: usize = 50;
 
+/// What is said of the Python package where a decoder reads the text: later its `past_key_values` are called otherwise.
+const OF_DECODERS: &str = "\nThe Python package `gliclass` 0.1.21 runs it with `transformers` before 5.24.";
+
 /// How the records were used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Split {
@@ -38,6 +41,10 @@ pub struct Card {
     pub recipe: Recipe,
     /// The options that shaped it, by name.
     pub options: Vec<(&'static str, Value)>,
+    /// The folder in its own that holds the tokenizer of its labels, where they have one there.
+    pub label_model: Option<String>,
+    /// Whether a decoder reads text and labels.
+    pub is_decoder: bool,
 }
 
 impl Card {
@@ -77,6 +84,8 @@ impl Card {
             Problem::SingleLabel => ("--single-label ", "single-label"),
             Problem::MultiLabel { .. } => ("", "multi-label"),
         };
+        let loading = self.loading();
+        let versions = if self.is_decoder { OF_DECODERS } else { "" };
         format!(
             r#"
 ## Use
@@ -86,17 +95,35 @@ gliclass classify --model DIR {flag}--labels 'first label,second label' "a text"
 ```
 
 ```python
-from gliclass import GLiClassModel, ZeroShotClassificationPipeline
-from transformers import AutoTokenizer
-
-model, tokenizer = GLiClassModel.from_pretrained("DIR"), AutoTokenizer.from_pretrained("DIR")
+{loading}
 pipeline = ZeroShotClassificationPipeline(model, tokenizer, classification_type="{kind}", device="cpu")
 print(pipeline("a text", ["first label", "second label"]))
 ```
 
-`DIR` is this folder. The model answers best about the labels it was trained with, worded as they were; it inherits
-the limits of the model it began with.
+`DIR` is this folder.{versions}
+The model answers best about the labels it was trained with, worded as they were; it inherits the limits of the model
+it began with.
 "#
+        )
+    }
+
+    /// The lines of Python that load the model, which looks for a tokenizer of the labels from where Python runs.
+    fn loading(&self) -> String {
+        let Some(folder) = &self.label_model else {
+            return r#"from gliclass import GLiClassModel, ZeroShotClassificationPipeline
+from transformers import AutoTokenizer
+
+model, tokenizer = GLiClassModel.from_pretrained("DIR"), AutoTokenizer.from_pretrained("DIR")"#
+                .to_owned();
+        };
+        let folder = Value::from(format!("DIR/{folder}"));
+        format!(
+            r#"from gliclass import GLiClassModel, GLiClassModelConfig, ZeroShotClassificationPipeline
+from transformers import AutoTokenizer
+
+config = GLiClassModelConfig.from_pretrained("DIR")
+config.label_model_name = {folder}
+model, tokenizer = GLiClassModel.from_pretrained("DIR", config=config), AutoTokenizer.from_pretrained("DIR")"#
         )
     }
 }

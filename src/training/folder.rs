@@ -107,8 +107,8 @@ impl Folder {
             Some(base) => copy_all(base, &self.path)?,
             None => self.write("tokenizer_config.json", &tokenizer_config(learner.tokenizer_text()))?,
         }
-        if let Some((base, labels)) = self.base.as_ref().zip(learner.config().label_model()) {
-            self.copy_label_model(base, labels)?;
+        if let Some((name, from)) = self.own_label_model(learner) {
+            copy_label_model(&from, &self.path.join(name))?;
         }
         let tensors = learner.checkpoint()?.into_iter().map(|(name, tensor)| (name, Numbers::Tensor(tensor)));
         tensors::write(&self.path.join(MODEL), tensors, [("format", "pt".to_owned())])
@@ -130,22 +130,30 @@ impl Folder {
         self.write("README.md", card)
     }
 
-    /// The tokenizer of a label encoder, where it is in a folder beside the checkpoint.
-    fn copy_label_model(&self, base: &Path, name: &str) -> Result<()> {
+    /// The folder in this one that will hold the tokenizer of the labels; none where it is that of the text, or lies in
+    /// a repository of its own.
+    pub fn label_model<'a>(&self, learner: &'a Learner) -> Option<&'a str> {
+        self.own_label_model(learner).map(|(name, _)| name)
+    }
+
+    /// The same, and the folder that it is copied from.
+    fn own_label_model<'a>(&self, learner: &'a Learner) -> Option<(&'a str, PathBuf)> {
+        let (base, name) = self.base.as_ref().zip(learner.config().label_model())?;
         let from = self.label_model.clone().unwrap_or_else(|| base.join(name));
-        let to = self.path.join(name);
-        if !from.join("tokenizer.json").is_file() {
-            return Ok(());
-        }
-        fs::create_dir_all(&to).map_err(|error| Error::io(&to, error))?;
-        copy_all(&from, &to)?;
-        ["tokenizer.json", "config.json"].into_iter().try_for_each(|name| copy(&from, &to, name))
+        from.join("tokenizer.json").is_file().then_some((name, from))
     }
 
     fn write(&self, name: &str, content: &str) -> Result<()> {
         let path = self.path.join(name);
         files::replace(&path, content.as_bytes()).map_err(|error| Error::io(path, error))
     }
+}
+
+/// Copies the tokenizer of a label encoder.
+fn copy_label_model(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).map_err(|error| Error::io(to, error))?;
+    copy_all(from, to)?;
+    ["tokenizer.json", "config.json"].into_iter().try_for_each(|name| copy(from, to, name))
 }
 
 /// Copies what a tokenizer has beside `tokenizer.json`.

@@ -57,7 +57,8 @@ fn the_loss_falls_and_the_folder_is_a_model_like_any_other() {
             card.contains("16 records of `data.jsonl`; judged on 4 others") && card.contains("| `--epochs` | `8` |")
         );
         // Python would look for the labels' tokenizer where it runs.
-        let python = "config.label_model_name = \"DIR/label_model\"\nmodel, tokenizer = GLiClassModel.from_pretrained(\"DIR\", config";
+        let python = "config.label_model_name = \"DIR/label_model\"\n\
+                      model, tokenizer = GLiClassModel.from_pretrained(\"DIR\", config=config)";
         assert_eq!(card.contains(python), model.starts_with("bi-"), "{card}");
         let classify = ["classify", "--model", &format!("./{output}"), "--labels", "red,blue", "the red one"];
         sandbox.gliclass(classify).run().ends_with(0);
