@@ -42,6 +42,9 @@ const TRAINING: &str = "training.json";
 /// The weights that are written.
 const MODEL: &str = "model.safetensors";
 
+/// What is written whatever the model is.
+const OWN_FILES: [&str; 5] = ["config.json", "tokenizer.json", MODEL, "README.md", TRAINING];
+
 /// The weights of a model, in every form that a folder may have them.
 const WEIGHTS: [&str; 3] = [MODEL, "model.safetensors.index.json", "pytorch_model.bin"];
 
@@ -63,7 +66,7 @@ impl Folder {
     /// It cannot be made.
     pub fn create(path: &Path, base: Option<&Path>, label_model: Option<PathBuf>) -> Result<Self> {
         fs::create_dir_all(path).map_err(|error| Error::io(path, error))?;
-        files::sweep(&path.join(MODEL));
+        OWN_FILES.iter().chain(&TOKENIZER_FILES).for_each(|name| files::sweep(&path.join(name)));
         Ok(Self { path: path.to_owned(), base: base.map(Path::to_owned), label_model })
     }
 

@@ -1,17 +1,20 @@
 //! Tensors written to a file one at a time, so that they are in memory only once.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::collections::HashMap;
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
 
 use candle_core::{DType, Tensor};
-use safetensors::{Dtype, SafeTensorError, View};
+use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorInfo};
 
 use crate::error::{Error, Result};
 use crate::files;
+
+/// The header of a safetensors file is filled up to a multiple of so many bytes.
+const ALIGNMENT: usize = 8;
 
 /// The numbers of a tensor that is written.
 #[derive(Debug)]
@@ -22,50 +25,29 @@ pub(super) enum Numbers<'a> {
     Slice(Cow<'a, [f32]>),
 }
 
-/// What a file of tensors wants to know of one of them.
-struct Written<'a, 'b> {
-    shape: Vec<usize>,
-    numbers: Numbers<'a>,
-    /// Why the device gave no numbers: the library asks for them in a way that knows no errors.
-    failure: &'b OnceCell<candle_core::Error>,
-}
-
-impl View for Written<'_, '_> {
-    fn dtype(&self) -> Dtype {
-        Dtype::F32
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        match &self.numbers {
-            Numbers::Slice(numbers) => bytes(numbers).into(),
-            Numbers::Tensor(tensor) => {
-                let numbers = tensor.to_dtype(DType::F32).and_then(|tensor| tensor.flatten_all()?.to_vec1::<f32>());
-                let numbers = numbers.unwrap_or_else(|error| {
-                    // Only the first one is kept.
-                    drop(self.failure.set(error));
-                    Vec::new()
-                });
-                bytes(&numbers).into()
-            }
+impl Numbers<'_> {
+    fn shape(&self) -> Vec<usize> {
+        match self {
+            Self::Tensor(tensor) => tensor.dims().to_vec(),
+            Self::Slice(numbers) => vec![numbers.len()],
         }
     }
 
-    fn data_len(&self) -> usize {
-        4 * self.shape.iter().product::<usize>()
+    /// As they stand in a file.
+    fn to_bytes(&self) -> candle_core::Result<Vec<u8>> {
+        let numbers = match self {
+            Self::Tensor(tensor) => tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?.into(),
+            Self::Slice(numbers) => Cow::Borrowed(&**numbers),
+        };
+        let mut bytes = vec![0; 4 * numbers.len()];
+        bytes.chunks_exact_mut(4).zip(&*numbers).for_each(|(bytes, x)| bytes.copy_from_slice(&x.to_le_bytes()));
+        Ok(bytes)
     }
 }
 
-fn bytes(numbers: &[f32]) -> Vec<u8> {
-    let mut bytes = vec![0; 4 * numbers.len()];
-    bytes.chunks_exact_mut(4).zip(numbers).for_each(|(bytes, x)| bytes.copy_from_slice(&x.to_le_bytes()));
-    bytes
-}
-
 /// Replaces the safetensors file at `path` in one step; `facts` stand in its header.
+///
+/// The library's own writer makes a file of a name that nobody knows after a crash.
 ///
 /// # Errors
 /// It cannot be written, or the device gives no numbers; the old file is still there.
@@ -74,36 +56,56 @@ pub(super) fn write<'a>(
     tensors: impl IntoIterator<Item = (String, Numbers<'a>)>,
     facts: [(&str, String); 1],
 ) -> Result<()> {
-    let failure = OnceCell::new();
-    let written = |(name, numbers): (String, Numbers<'a>)| {
-        let shape = match &numbers {
-            Numbers::Tensor(tensor) => tensor.dims().to_vec(),
-            Numbers::Slice(numbers) => vec![numbers.len()],
-        };
-        (name, Written { shape, numbers, failure: &failure })
-    };
-    let facts: HashMap<String, String> = facts.into_iter().map(|(name, fact)| (name.to_owned(), fact)).collect();
-    let tensors: Vec<_> = tensors.into_iter().map(written).collect();
+    let mut tensors: Vec<_> = tensors.into_iter().collect();
+    tensors.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let header = header(&tensors, facts);
     files::replace_with(path, |new| {
-        // The library's own file is for nobody else to read: this one is as others of the user are.
-        let permissions = fs::metadata(new)?.permissions();
-        safetensors::serialize_to_file(tensors, Some(facts), new).map_err(|error| match error {
-            SafeTensorError::IoError(error) => error,
-            error => io::Error::other(error),
-        })?;
-        // Such a file has the right size, and holes.
-        failure.get().map_or(Ok(()), |error: &candle_core::Error| Err(io::Error::other(error.to_string())))?;
-        fs::set_permissions(new, permissions)
+        let mut file = File::create(new)?;
+        file.write_all(&header)?;
+        tensors.iter().try_for_each(|(_, numbers)| file.write_all(&numbers.to_bytes().map_err(io::Error::other)?))
     })
     .map_err(|error| Error::io(path, error))
+}
+
+/// What stands before the numbers: its own length, then all that is to be known of them.
+fn header(tensors: &[(String, Numbers<'_>)], facts: [(&str, String); 1]) -> Vec<u8> {
+    let mut end = 0;
+    let tensors = tensors.iter().map(|(name, numbers)| {
+        let (shape, start) = (numbers.shape(), end);
+        end += 4 * shape.iter().product::<usize>();
+        (name.clone(), TensorInfo { dtype: Dtype::F32, shape, data_offsets: (start, end) })
+    });
+    let facts: HashMap<String, String> = facts.into_iter().map(|(name, fact)| (name.to_owned(), fact)).collect();
+    let metadata = Metadata::new(Some(facts), tensors.collect()).expect("each tensor follows another; this is a bug");
+    let mut text = serde_json::to_vec(&metadata).expect("names and numbers are JSON; this is a bug");
+    text.resize(text.len().next_multiple_of(ALIGNMENT), b' ');
+    [&(text.len() as u64).to_le_bytes(), &text[..]].concat()
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::fs;
+
     use candle_core::Device;
+    use safetensors::SafeTensors;
 
     use super::*;
+
+    #[test]
+    fn the_file_is_that_of_the_library() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let matrix = Tensor::new(&[[1_f32, -2.0], [0.5, 3e-8]], &Device::Cpu).unwrap();
+        let tensors =
+            [("b".to_owned(), Numbers::Slice(vec![4.0, 5.0, 6.0].into())), ("a".to_owned(), Numbers::Tensor(matrix))];
+        write(&path, tensors, [("format", "pt".to_owned())]).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        let read = SafeTensors::deserialize(&bytes).unwrap();
+        assert_eq!(read.tensor("a").unwrap().shape(), [2, 2]);
+        let facts = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+        assert!(safetensors::serialize(read.tensors(), Some(facts)).unwrap() == bytes);
+    }
 
     #[test]
     fn a_tensor_that_gives_no_numbers_leaves_the_old_file() {
