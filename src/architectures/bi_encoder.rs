@@ -92,6 +92,14 @@ impl Network for BiEncoder {
         self.backbone.max_positions()
     }
 
+    fn check(&self, encoder: &Encoder) -> std::result::Result<(), String> {
+        // Else its text has no markers.
+        if self.is_fused() {
+            features::check_encoder(encoder, self.markers.label, |ids| self.backbone.check(ids))?;
+        }
+        Ok(())
+    }
+
     fn encode(&self, record: &Record, encoder: &Encoder) -> Result<Encoded> {
         let prompt = if self.is_fused() {
             Prompt::bi_encoder_fused(record, self.config.prompt_first)

@@ -204,6 +204,10 @@ impl Network for DecoderKv {
         self.decoder.max_positions()
     }
 
+    fn check(&self, encoder: &Encoder) -> std::result::Result<(), String> {
+        features::check_encoder(encoder, self.label, |ids| self.decoder.check(ids))
+    }
+
     fn encode(&self, record: &Record, encoder: &Encoder) -> Result<Encoded> {
         let Tokens { ids, truncated } = encoder.encode_bare(&Prompt::decoder_kv(record))?;
         self.decoder.check(&ids)?;

@@ -80,6 +80,10 @@ impl Network for EncoderDecoder {
         self.backbone.max_positions()
     }
 
+    fn check(&self, encoder: &Encoder) -> std::result::Result<(), String> {
+        features::check_encoder(encoder, self.markers.label, |ids| self.backbone.check(ids))
+    }
+
     fn encode(&self, record: &Record, encoder: &Encoder) -> Result<Encoded> {
         let text = encoder.encode(&Prompt::text(record))?;
         let labels = encoder.encode(&Prompt::labels(record))?;

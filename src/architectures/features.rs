@@ -12,6 +12,8 @@ use crate::backbones::layers::{Span, pool, select_ranges, values};
 use crate::checkpoint::Config;
 use crate::checkpoint::config::Pooling;
 use crate::classifier::Encoded;
+use crate::encode::Encoder;
+use crate::encode::prompt::{LABEL, SEP};
 use crate::error::{Error, Result};
 use crate::heads::pooling::label_spans;
 use crate::heads::scorer::Features;
@@ -52,6 +54,26 @@ impl Markers {
             .into_iter()
             .map(|span| first + span.start.min(length)..first + span.end.clamp(span.start.min(length), length))
             .collect()
+    }
+}
+
+/// Checks that `encoder` writes the labels' markers as the token `marker`, and whether there `is_known` a word embedding
+/// for the markers of every input.
+///
+/// # Errors
+/// The tokenizer gives a marker another id than the config, or one behind the vocabulary.
+pub(super) fn check_encoder(
+    encoder: &Encoder,
+    marker: u32,
+    is_known: impl FnOnce(&[u32]) -> Result<()>,
+) -> std::result::Result<(), String> {
+    let ids: Vec<u32> = [LABEL, SEP].into_iter().filter_map(|name| encoder.id(name)).collect();
+    match encoder.id(LABEL) {
+        Some(id) if id != marker => Err(format!(
+            "{LABEL} is the token {id}, but {marker} by config.json (class_token_index, or else vocab_size): the two \
+             files are not of one model"
+        )),
+        _ => is_known(&ids).map_err(|error| error.to_string()),
     }
 }
 

@@ -31,6 +31,12 @@ pub trait Network: Send + Sync {
     /// Tokens that one sequence may have, where that is bounded.
     fn max_positions(&self) -> Option<usize>;
 
+    /// Whether the markers that `encoder` writes into every input are the tokens that the network looks for.
+    ///
+    /// # Errors
+    /// They are others, or have no word embedding: no record could be answered.
+    fn check(&self, encoder: &Encoder) -> std::result::Result<(), String>;
+
     /// Writes the model's input for one record and cuts it into tokens.
     ///
     /// # Errors

@@ -157,6 +157,10 @@ impl Network for UniEncoder {
         self.backbone.max_positions()
     }
 
+    fn check(&self, encoder: &Encoder) -> std::result::Result<(), String> {
+        features::check_encoder(encoder, self.markers.label, |ids| self.backbone.check(ids))
+    }
+
     fn encode(&self, record: &Record, encoder: &Encoder) -> Result<Encoded> {
         let Tokens { ids, truncated } = encoder.encode(&Prompt::uni_encoder(record, self.config.prompt_first))?;
         self.backbone.check(&ids)?;

@@ -8,7 +8,7 @@ use crate::checkpoint::config::Architecture;
 use crate::checkpoint::{self, Config, Weights};
 use crate::classifier::{Classifier, Encoded};
 use crate::encode::Encoder;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernels;
 use crate::records::Record;
 
@@ -161,6 +161,7 @@ impl Parts {
             Architecture::BiEncoder => Encoder::parse_any(&files.tokenizer, max_length, &path)?,
             _ => Encoder::parse(&files.tokenizer, max_length, &path)?,
         };
+        network.check(&encoder).map_err(|message| Error::model(path, message))?;
         Ok(Self { config, encoder, network })
     }
 }
@@ -198,7 +199,7 @@ impl Model {
         let mut description = vec![model, place.description];
         let unused = files.weights.unused();
         if !unused.is_empty() {
-            description.push(format!("tensors without a use: {}", unused.join(", ")));
+            description.push(format!("tensors not needed: {}", unused.join(", ")));
         }
         let turns = Turns::on(&place.hardware, options.notify);
         let batch_tokens = device::batch_tokens(&place.hardware);

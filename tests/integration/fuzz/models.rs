@@ -143,6 +143,44 @@ fn a_calibrator_has_as_many_outputs_as_its_config_says() {
 }
 
 #[test]
+fn markers_that_are_other_tokens_than_the_config_says_are_told_when_the_model_is_loaded() {
+    let names =
+        ["uni-deberta-extract-classavg", "fused-bert-roberta-max-textfirst", "encdec-t5-gated-lstm", "decoderkv-halts"];
+    for (name, id) in names.into_iter().flat_map(|name| [5, 1 << 40].map(|id: u64| (name, id))) {
+        let folder = with_settings(name, |config| config["class_token_index"] = id.into());
+        let error = load(&folder).err().unwrap();
+        assert!(matches!(error, Error::Model { .. }), "{name}: {error}");
+        assert!(error.to_string().contains("<<LABEL>> is the token"), "{name}: {error}");
+    }
+    // The texts of others have no markers.
+    load(&with_settings("bi-bert-bert-avg-norm-mlp", |config| config["class_token_index"] = 5.into())).unwrap();
+}
+
+#[test]
+fn markers_without_a_word_embedding_are_told_when_the_model_is_loaded() {
+    for name in ["uni-deberta-extract-classavg", "decoderkv-halts"] {
+        let folder = copy(&fixtures().join(name), Path::new("tokenizer.json"), |tokenizer| {
+            let mut json: Value = serde_json::from_slice(&with_zebra(tokenizer)).unwrap();
+            for token in json["added_tokens"].as_array_mut().unwrap() {
+                match token["content"].as_str() {
+                    Some("<<LABEL>>") => token["content"] = "no label".into(),
+                    Some("zebra") => token["content"] = "<<LABEL>>".into(),
+                    _ => {}
+                }
+            }
+            json.to_string().into()
+        });
+        let path = folder.path().join("config.json");
+        let mut config: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        // Twenty words behind the last of the three markers.
+        config["class_token_index"] = (config["class_token_index"].as_u64().unwrap() + 22).into();
+        fs::write(path, config.to_string()).unwrap();
+        let error = load(&folder).err().unwrap().to_string();
+        assert!(error.contains("tokenizer.json: token id") && error.contains("vocabulary"), "{name}: {error}");
+    }
+}
+
+#[test]
 fn shards_may_lie_in_a_folder_below_their_index() {
     let folder = copy(&fixtures().join("uni-electra"), Path::new(""), |bytes| bytes);
     let path = |name: &str| folder.path().join(name);
