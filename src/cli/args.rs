@@ -657,7 +657,7 @@ pub struct ShapeArgs {
     #[arg(long, conflicts_with = "hierarchical")]
     pub logits: bool,
     /// Write predictions as an object shaped like the labels, every leaf a score
-    #[arg(long, conflicts_with = "top_k")]
+    #[arg(long)]
     pub hierarchical: bool,
 }
 

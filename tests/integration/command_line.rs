@@ -324,7 +324,6 @@ fn what_would_be_misread_or_ignored_is_refused_with_the_way_out() {
         (&["train", "in.csv", "-o", "out", "--lora", "-8"], &["--lora", "from 1 to 4096"]),
         (&["train", "in.csv", "-o", "out", "--descriptions", "none.json"], &["--descriptions", "add --augment"]),
         (&["embed", "-l", "a", "--text-field", "text_embedding"], &["--text-field", "would replace it"]),
-        (&["classify", "x", "-l", "a", "-k", "1", "--hierarchical"], &["--hierarchical", "--top-k"]),
         (&["classify", "x", "-l", "a", "--chunk-overlap", "x"], &["--chunk-overlap", "give a whole number from 0"]),
         (&["eval", "in.csv", "--errors", "-1"], &["--errors", "give a whole number from 0"]),
         (&["eval", "in.csv", "--bootstrap", "x"], &["--bootstrap", "give a whole number from 0 to 1000000"]),

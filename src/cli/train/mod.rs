@@ -111,6 +111,9 @@ Examples:
 Exit status: 0 done; 2 wrong usage, or data or a model that cannot be used; 130 interrupted
 (Ctrl-C or SIGTERM; the state is kept for --resume).";
 
+/// Held-out records below this number say little about an epoch.
+const FEW: usize = 20;
+
 /// The records of a training.
 struct Data {
     train: Vec<Example>,
@@ -354,6 +357,13 @@ impl Args {
             }
             None => (train, Vec::new()),
         };
+        if (1..FEW).contains(&held_out.len()) {
+            self.base.say(&format!(
+                "warning: only {} held out, too few to tell which epoch is best: give more with --eval FILE, or \
+                 --eval-share 0",
+                held_out.len()
+            ));
+        }
         Ok(Data { train, held_out, fingerprint, eval_fingerprint })
     }
 

@@ -199,10 +199,10 @@ fn fit(fit: &FitSummary) -> String {
         let _ =
             writeln!(text, "{name:46} {precision:>9.3} {recall:>7.3} {micro_f1:>9.3} {macro_f1:>9.3} {coverage:>9.3}");
     }
-    let _ = writeln!(text, "{:46} {:>9} {:>17}", "", "log loss", "calibration error");
+    let _ = writeln!(text, "{:46} {:>9} {:>18}", "", "log loss", "calibration error");
     for honesty in &fit.honesty {
         let name = honesty_name(fit, honesty);
-        let _ = writeln!(text, "{name:46} {:>9.3} {:>17.3}", honesty.log_loss, honesty.expected_calibration_error);
+        let _ = writeln!(text, "{name:46} {:>9.3} {:>18.3}", honesty.log_loss, honesty.expected_calibration_error);
     }
     text + &unreached(fit)
 }
@@ -232,8 +232,8 @@ pub(super) fn honesty_name(fit: &FitSummary, honesty: &Honesty) -> String {
 pub(super) fn unreached(fit: &FitSummary) -> String {
     let mut text = String::new();
     for (labels, what) in [
-        (&fit.unfitted, "never true here, so they have the threshold for all"),
-        (&fit.missed, "do not reach what was asked for, whatever the threshold"),
+        (&fit.unfitted, "labels never true here, so with the threshold for all"),
+        (&fit.missed, "labels for which no threshold reaches the goal"),
     ] {
         if !labels.is_empty() {
             let _ = writeln!(text, "{what}: {}", labels.iter().map(|l| escaped(l)).collect::<Vec<_>>().join(", "));
