@@ -133,7 +133,7 @@ fn predictions_are_written_a_line_a_record_in_order() {
     let lines = std::fs::read_to_string(sandbox.path("p.jsonl")).unwrap();
     let records: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(records.len(), 2);
-    assert_eq!(records[1]["true_labels"], serde_json::json!(["weather"]));
+    assert_eq!(records[1]["label"], serde_json::json!(["weather"]));
     assert_eq!(records[1]["predictions"].as_array().map(Vec::len), Some(2));
     sandbox.gliclass(["eval", "d.csv", "--all-scores", "--predictions", "p.jsonl.gz"]).run().ends_with(0);
     assert!(std::fs::read(sandbox.path("p.jsonl.gz")).unwrap().starts_with(&[0x1f, 0x8b]), "not packed");
@@ -422,6 +422,8 @@ fn an_output_of_batch_is_judged_as_eval_judges_the_records() {
     let lines = "{\"text\": \"The striker scored twice in the final.\", \"label\": \"sport\"}\n\
                  {\"text\": \"Heavy rain and wind all day.\", \"label\": \"weather\"}\n";
     sandbox.write("d.jsonl", lines);
+    let columns = "text,weather,sport\nThe striker scored twice in the final.,0,1\nHeavy rain and wind all day.,1,0\n";
+    sandbox.write("columns.csv", columns);
     let labels = ["--labels", "sport,weather", "--single-label"];
     let figures = |arguments: &[&str]| {
         let arguments = ["eval", "--report", "json"].iter().chain(arguments).chain(&labels);
@@ -429,7 +431,7 @@ fn an_output_of_batch_is_judged_as_eval_judges_the_records() {
         report.as_object_mut().unwrap().retain(|name, _| name != "bootstrap");
         report
     };
-    for (data, output) in [("d.jsonl", "p.jsonl"), ("d.csv", "p.csv")] {
+    for (data, output) in [("d.jsonl", "p.jsonl"), ("d.csv", "p.csv"), ("columns.csv", "c.csv")] {
         let arguments = ["batch", data, "-o", output, "--all-scores"];
         sandbox.gliclass(arguments.iter().chain(&labels)).run().ends_with(0);
         assert_eq!(figures(&["--predictions-from", output]), figures(&[data]), "{output}");

@@ -268,7 +268,17 @@ mod tests {
     }
 
     fn asked(name: &str, text: &str, decision: &Decision, predictions: Option<Predictions>) -> Result<Gathered> {
-        let data = labelled::read(name, text.into(), &layout())?;
+        asked_of(name, text, &layout(), decision, predictions)
+    }
+
+    fn asked_of(
+        name: &str,
+        text: &str,
+        layout: &labelled::Layout,
+        decision: &Decision,
+        predictions: Option<Predictions>,
+    ) -> Result<Gathered> {
+        let data = labelled::read(name, text.into(), layout)?;
         let runner = Runner { threads: 2, limits: Limits::default(), interrupted: None };
         let shape = ShapeArgs { logits: false, hierarchical: false };
         let progress = Progress::new(None, true);
@@ -323,11 +333,39 @@ mod tests {
         let gathered = asked("d.csv", text, &all, Some(Predictions::begin(output).unwrap())).unwrap();
         assert_eq!(sets(&gathered.judged), [(vec![0], vec![0]), (vec![1], vec![1])]);
         let (name, bytes) = read_file(&path).unwrap();
-        let first = r#"{"id":"7","text":"cut red","label":"red","true_labels":["red"],"predictions":[{"label":"red","score":0.880797},{"label":"blue","score":0.11920292}],"truncated":true}"#;
+        let first = r#"{"id":"7","text":"cut red","label":["red"],"predictions":[{"label":"red","score":0.880797},{"label":"blue","score":0.11920292}],"truncated":true}"#;
         assert_eq!(String::from_utf8_lossy(&bytes).lines().next(), Some(first));
         let ready = Ready::read(vec![(name.clone(), bytes)], &layout(), "predictions").unwrap();
         let back = judge(ready, vec![name], &Decision::default());
         assert_eq!((back.judged, back.texts), (gathered.judged, gathered.texts));
+    }
+
+    #[test]
+    fn predictions_of_every_form_are_read_back_by_the_same_options() {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, path) = (folder.path().join("data"), folder.path().join("p.jsonl"));
+        let named = |field: &str| labelled::Layout { label_field: Some(field.into()), ..layout() };
+        let names = crate::records::LabelSet::flat(vec!["green".into(), "red".into()]).unwrap();
+        let numbered = labelled::Layout { labels: Some(names.into()), ..named("topic") };
+        let all = Decision { all_scores: true, ..Decision::default() };
+        for (name, text, layout) in [
+            ("d.csv", "text,topic\nred wine,red\ngreen grass,green\nred and green,red|green\n", named("topic")),
+            ("d.csv", "text,topic\nred wine,1\ngreen grass,0\n", numbered),
+            ("d.csv", "text,all_labels,label\nred wine,blue|red,red\ngreen grass,red|green,green\n", layout()),
+            ("d.tsv", "text\tlabels\nred wine\tred\ngreen grass\tgreen|red\n", named("labels")),
+            ("d.csv", "text,red,green\nred wine,1,0\nred grass,1,1\n", layout()),
+            ("d.txt", "__label__red red wine\n__label__green red grass\n", layout()),
+            ("d.jsonl", "{\"text\": \"red wine\", \"topic\": \"red\"}\n", named("topic")),
+        ] {
+            std::fs::write(&data, text).unwrap();
+            let output = Output::open(Some(&path), Existing::Replace, &Input::open(Some(&data)).unwrap()).unwrap();
+            let predictions = Some(Predictions::begin(output).unwrap());
+            let gathered = asked_of(name, text, &layout, &all, predictions).unwrap();
+            let (file, bytes) = read_file(&path).unwrap();
+            let ready = Ready::read(vec![(file.clone(), bytes)], &layout, "predictions").unwrap();
+            let back = judge(ready, vec![file], &Decision::default());
+            assert_eq!((back.judged, back.texts), (gathered.judged, gathered.texts), "{text}");
+        }
     }
 
     #[test]

@@ -22,8 +22,8 @@ impl Predictions {
     /// be read from it.
     pub fn write(&mut self, labelled: &Labelled, predictions: String, truncated: bool) -> Result<()> {
         let mut fields = Vec::new();
-        if labelled.restate {
-            fields.push(("true_labels", Value::from(labelled.truth.as_slice()).to_string()));
+        if let Some(field) = &labelled.restate {
+            fields.push((field.as_str(), Value::from(labelled.truth.as_slice()).to_string()));
         }
         fields.push(("predictions", predictions));
         if truncated {

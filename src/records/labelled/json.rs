@@ -53,7 +53,6 @@ fn read_record(spot: Spot, json: &str, layout: &Layout) -> Result<Found> {
     }
     let truth = read_truth(&fields[&field]).and_then(|labels| Ok((labels, read_weights(&fields[&field])?)));
     let (labels, weights) = truth.map_err(|message| flaw(spot, Some(&field), &message))?;
-    let restate = !LABEL_FIELDS.contains(&field.as_str());
     let candidates = candidates_field(&field, is_there).filter(|_| layout.labels.is_none());
     let candidates = candidates.map(|name| {
         LabelSet::from_json(&fields[name], &layout.label_separator)
@@ -67,7 +66,7 @@ fn read_record(spot: Spot, json: &str, layout: &Layout) -> Result<Found> {
     };
     // Between the parts of JSON a line break is a blank like any other; inside strings there is none.
     let source = json.replace(['\n', '\r'], " ");
-    Ok(Found { spot, text, candidates, truth: Truth { field, labels, weights, restate }, own, source })
+    Ok(Found { spot, text, candidates, truth: Truth { field, labels, weights, restate: None }, own, source })
 }
 
 /// The field with the candidate labels, if there is one.

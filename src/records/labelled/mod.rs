@@ -95,8 +95,8 @@ pub struct Labelled {
     pub own: Own,
     /// The record as a JSON object on one line, as much of it as was read.
     pub source: String,
-    /// Whether the true labels cannot be read from `source` as they are.
-    pub restate: bool,
+    /// The field in which the true labels must be written, where they cannot be read from `source` as they are.
+    pub restate: Option<String>,
 }
 
 /// What a record itself says beside its text; it comes before what the command says.
@@ -257,8 +257,8 @@ struct Truth {
     labels: Vec<Written>,
     /// Every label with its weight, where there are weights.
     weights: Vec<(String, f32)>,
-    /// Whether they cannot be read from the record as it is kept.
-    restate: bool,
+    /// The field in which they must be written, where they cannot be read from the record as it is kept.
+    restate: Option<String>,
 }
 
 impl Truth {
@@ -327,12 +327,13 @@ fn labelled(record: Found, labels: Arc<LabelSet>, source: &str) -> std::result::
     };
     let truth = record.truth.labels.iter().map(|label| label.among(&labels).ok_or_else(|| unknown(label)));
     let truth = truth.collect::<std::result::Result<Vec<String>, Unusable>>()?;
+    let are_numbers = record.truth.labels.iter().map(|label| &label.text).ne(&truth);
     // One that names no candidate and is not true says nothing.
     let weights = record.truth.weights.into_iter().filter(|(label, _)| labels.place_of(label).is_some()).collect();
     Ok(Labelled {
         spot: record.spot,
         text: record.text,
-        restate: record.truth.restate || record.truth.labels.iter().map(|label| &label.text).ne(&truth),
+        restate: record.truth.restate.or_else(|| are_numbers.then_some(record.truth.field)),
         truth,
         weights,
         labels,

@@ -15,7 +15,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::json::{candidates_field, kind, label_field, missing, no_truth, not_json, parts_of_array, read_truth};
-use super::table::{HEADER, rows, split};
+use super::table::{HEADER, TruthColumns, candidates_column, flags, rows, split, text_column};
 use super::{Form, Layout, Spot, Written, as_text, flaw, utf8};
 use crate::error::{Error, Result};
 use crate::records::LabelSet;
@@ -259,9 +259,11 @@ fn flatten(
 }
 
 fn read_table(file: usize, text: &str, delimiter: u8, layout: &Layout) -> Result<Chunk> {
-    let (header, rows) = rows(text, delimiter)?;
-    let mut reader = TableReader::find(&header, layout)?;
-    for row in rows {
+    let (header, records) = rows(text, delimiter)?;
+    // Read twice only where the columns of labels must be found: they would fill the memory.
+    let scan = |is_other: &dyn Fn(usize) -> bool| flags(&header, rows(text, delimiter)?.1, is_other);
+    let mut reader = TableReader::find(&header, layout, scan)?;
+    for row in records {
         let (spot, row) = row?;
         reader.read(Place { file, spot }, &row)?;
     }
@@ -295,6 +297,16 @@ impl Said {
         }
     }
 
+    /// The labels of which something is said in every row, where the header says it.
+    fn labels(&self, names: &Names) -> Option<Vec<String>> {
+        match self {
+            Self::Scores(columns) => {
+                Some(columns.iter().map(|&(_, label)| names.names[label as usize].clone()).collect())
+            }
+            Self::Lists { .. } => None,
+        }
+    }
+
     /// Whether nothing is said in this row.
     fn is_nothing(&self, row: &StringRecord) -> bool {
         match self {
@@ -309,31 +321,40 @@ struct TableReader<'a> {
     layout: &'a Layout,
     header: &'a StringRecord,
     text: usize,
-    truth: usize,
+    truth: TruthColumns,
     candidates: Option<usize>,
+    /// The labels that have a column of 0 and 1, where they are the candidates of every row.
+    columns: Option<Arc<[u32]>>,
     error: Option<usize>,
     said: Said,
     chunk: Chunk,
 }
 
 impl<'a> TableReader<'a> {
-    fn find(header: &'a StringRecord, layout: &'a Layout) -> Result<Self> {
-        let position = |name: &str| header.iter().position(|column| column == name);
-        let column =
-            |name: &str, option: &str| position(name).ok_or_else(|| flaw(HEADER, Some(name), &missing(option)));
-        let field = label_field(|name| position(name).is_some(), layout);
-        let candidates = candidates_field(&field, |name| position(name).is_some()).filter(|_| layout.labels.is_none());
+    /// Finds the columns; `scan` finds those of 0 and 1 but for others.
+    fn find(
+        header: &'a StringRecord,
+        layout: &'a Layout,
+        scan: impl FnOnce(&dyn Fn(usize) -> bool) -> Result<Vec<usize>>,
+    ) -> Result<Self> {
         let mut chunk = Chunk::default();
-        Ok(Self {
-            layout,
-            header,
-            text: column(&layout.text_field, "--text-field")?,
-            truth: column(&field, "--label-field")?,
-            candidates: candidates.and_then(position),
-            error: position(ERROR),
-            said: Said::find(header, &mut chunk.names)?,
-            chunk,
-        })
+        let text = text_column(header, layout)?;
+        let said = Said::find(header, &mut chunk.names)?;
+        let labels = match &layout.labels {
+            Some(labels) => Some(labels.names().to_vec()),
+            None => said.labels(&chunk.names),
+        };
+        let is_other =
+            |column| column == text || [PREDICTED_LABELS, PREDICTED_SCORES, ERROR].contains(&&header[column]);
+        let truth = TruthColumns::find(header, layout, labels.as_deref(), || scan(&is_other))?;
+        let mut numbers = |columns: &[usize]| columns.iter().map(|&one| chunk.names.number(&header[one])).collect();
+        let columns = match &truth {
+            TruthColumns::OneHot(columns) if layout.labels.is_none() => Some(numbers(columns)),
+            _ => None,
+        };
+        let candidates = candidates_column(header, layout).filter(|_| layout.labels.is_none());
+        let error = header.iter().position(|column| column == ERROR);
+        Ok(Self { layout, header, text, truth, candidates, columns, error, said, chunk })
     }
 
     fn read(&mut self, place: Place, row: &StringRecord) -> Result<()> {
@@ -344,11 +365,12 @@ impl<'a> TableReader<'a> {
             return Ok(());
         }
         let scores = self.scores(place.spot, row)?;
-        let truth = self.list(row, self.truth).into_iter().map(Written::name_or_number);
+        let truth = self.truth.read(place.spot, row, self.header, self.layout)?.into_iter();
         let truth: Vec<String> = truth.map(|label| meant(label, self.layout)).collect();
         let truth = self.chunk.names.numbers(&truth);
         let candidates = self.candidates.map(|column| self.list(row, column));
         let candidates = candidates.map(|labels| self.chunk.names.numbers(&labels).into());
+        let candidates = candidates.or_else(|| self.columns.clone());
         self.chunk.records.push(ReadyRecord { place, text: row[self.text].to_owned(), truth, candidates, scores });
         Ok(())
     }
@@ -414,9 +436,8 @@ impl Merge {
         if records.is_empty() {
             return Err(self.of_all(&format!("no records with predictions (read as {form})")));
         }
-        let count = self.names.names.len();
         let complete = records.par_iter().map(|record| {
-            is_complete(record, count).map_err(|(field, message)| self.of_record(record, Some(field), &message))
+            is_complete(record, &self.names.names).map_err(|(field, message)| self.of_record(record, field, &message))
         });
         let complete: Vec<bool> = complete.collect::<Result<_>>()?;
         let complete = complete.into_iter().all(|one| one);
@@ -487,23 +508,32 @@ fn renumber(chunk: &mut Chunk, map: &[Option<u32>]) {
     }
 }
 
-/// Whether every candidate has a score; else a field, and what is wrong with it.
-fn is_complete(record: &ReadyRecord, names: usize) -> std::result::Result<bool, (&'static str, String)> {
+/// Whether every candidate has a score; else what is wrong with the record, and with which field.
+fn is_complete(record: &ReadyRecord, names: &[String]) -> std::result::Result<bool, (Option<&'static str>, String)> {
+    let predictions = Some("predictions");
     let mut labels: Vec<u32> = record.scores.iter().map(|(label, _)| *label).collect();
     labels.sort_unstable();
     if labels.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(("predictions", "a label is given twice".into()));
+        return Err((predictions, "a label is given twice".into()));
     }
     if let Some((_, score)) = record.scores.iter().find(|(_, score)| !(0.0..=1.0).contains(score)) {
-        return Err(("predictions", format!("the score {score} is not from 0 to 1")));
+        return Err((predictions, format!("the score {score} is not from 0 to 1")));
     }
-    let Some(candidates) = &record.candidates else { return Ok(labels.len() == names) };
+    let Some(candidates) = &record.candidates else { return Ok(labels.len() == names.len()) };
     let mut known = candidates.to_vec();
     known.sort_unstable();
     let foreign = record.truth.iter().chain(&labels).find(|label| known.binary_search(label).is_err());
     match foreign {
         None => Ok(labels.len() == candidates.len()),
-        Some(_) => Err(("all_labels", "a true or predicted label is not among them: name all with --labels".into())),
+        Some(&label) => {
+            let label = &names[label as usize];
+            let message = format!(
+                "{label:?} is true or predicted and not among the {} candidate labels of the record: name all with \
+                 --labels, and what holds the true ones with --label-field",
+                candidates.len()
+            );
+            Err((None, message))
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! CSV and TSV under a header.
 
+use std::borrow::Borrow;
+
 use csv::StringRecord;
 use serde_json::{Map, Value};
 
 use super::json::{candidates_field, label_field};
-use super::{Found, Layout, Own, Spot, Truth, Written, flaw, nothing_in_it};
+use super::{Found, LABEL_FIELDS, Layout, Own, Spot, Truth, Written, flaw, nothing_in_it};
 use crate::error::{Error, Result};
 use crate::records::csv::{Row, unquoted_row};
 use crate::records::rows::Rows;
@@ -53,88 +55,204 @@ pub(super) fn read(text: &str, delimiter: u8, layout: &Layout) -> Result<Vec<Fou
 }
 
 /// Where in a row things are.
-struct Columns {
-    header: Vec<String>,
+struct Columns<'a> {
+    header: &'a StringRecord,
     text: usize,
     truth: TruthColumns,
+    /// The row's own candidates, which may be asked for or not.
     candidates: Option<usize>,
 }
 
+impl<'a> Columns<'a> {
+    fn find(header: &'a StringRecord, rows: &[(Spot, StringRecord)], layout: &Layout) -> Result<Self> {
+        let text = text_column(header, layout)?;
+        let labels = layout.labels.as_ref().map(|labels| labels.names());
+        let truth = TruthColumns::find(header, layout, labels, || {
+            flags(header, rows.iter().map(|(spot, row)| Ok((*spot, row))), |column| column == text)
+        })?;
+        let candidates = candidates_column(header, layout);
+        Ok(Self { header, text, truth, candidates })
+    }
+
+    fn read(&self, spot: Spot, row: &StringRecord, layout: &Layout) -> Result<Found> {
+        let own = |column: usize| split(&row[column], &layout.list_separator);
+        let candidates = match (self.candidates, &self.truth) {
+            _ if layout.labels.is_some() => None,
+            (Some(column), _) => {
+                let labels = LabelSet::flat(own(column));
+                Some(labels.map_err(|error| flaw(spot, Some(&self.header[column]), &error.to_string())))
+            }
+            (None, TruthColumns::OneHot(columns)) => {
+                let labels = LabelSet::flat(columns.iter().map(|&column| self.header[column].to_owned()).collect());
+                Some(labels.map_err(|error| flaw(HEADER, None, &error.to_string())))
+            }
+            (None, TruthColumns::Named(_)) => None,
+        };
+        // A list that is to be read again is one in JSON, too.
+        let value = |(column, cell): (usize, &str)| match self.candidates {
+            Some(candidates) if candidates == column => Value::from(own(column)),
+            _ => Value::from(cell),
+        };
+        let fields: Map<String, Value> =
+            self.header.iter().map(str::to_owned).zip(row.iter().enumerate().map(value)).collect();
+        let truth = Truth {
+            field: self.truth.words(self.header),
+            labels: self.truth.read(spot, row, self.header, layout)?,
+            weights: Vec::new(),
+            restate: Some(self.truth.field(self.header).to_owned()),
+        };
+        let source = Value::Object(fields).to_string();
+        Ok(Found { spot, text: row[self.text].to_owned(), candidates, truth, own: Own::default(), source })
+    }
+}
+
+fn position(header: &StringRecord, name: &str) -> Option<usize> {
+    header.iter().position(|column| column == name)
+}
+
+fn absent(header: &StringRecord, name: &str, option: &str) -> Error {
+    let there: Vec<&str> = header.iter().collect();
+    flaw(HEADER, Some(name), &format!("no such column; there are {there:?}: name one with {option}"))
+}
+
+/// The column with the text.
+pub(super) fn text_column(header: &StringRecord, layout: &Layout) -> Result<usize> {
+    let name = &layout.text_field;
+    position(header, name).ok_or_else(|| absent(header, name, "--text-field"))
+}
+
+/// The column with the candidates of each row, if there is one.
+pub(super) fn candidates_column(header: &StringRecord, layout: &Layout) -> Option<usize> {
+    let is_there = |name: &str| position(header, name).is_some();
+    candidates_field(&label_field(is_there, layout), is_there).and_then(|name| position(header, name))
+}
+
 /// Where the true labels are.
-enum TruthColumns {
+pub(super) enum TruthColumns {
     /// In one column, by name or number.
     Named(usize),
     /// A column for each label, of 0 and 1.
     OneHot(Vec<usize>),
 }
 
-impl Columns {
-    fn find(header: &StringRecord, rows: &[(Spot, StringRecord)], layout: &Layout) -> Result<Self> {
-        let position = |name: &str| header.iter().position(|column| column == name);
-        let absent = |name: &str, option: &str| {
-            let there: Vec<&str> = header.iter().collect();
-            let message = format!("no such column; there are {there:?}: name one with {option}");
-            flaw(HEADER, Some(name), &message)
+impl TruthColumns {
+    /// The column of that name; else those of the `labels`, which must all be there; where nobody knows the labels,
+    /// what `flags` finds.
+    pub(super) fn find(
+        header: &StringRecord,
+        layout: &Layout,
+        labels: Option<&[String]>,
+        flags: impl FnOnce() -> Result<Vec<usize>>,
+    ) -> Result<Self> {
+        let field = label_field(|name| position(header, name).is_some(), layout);
+        if let Some(column) = position(header, &field) {
+            return Ok(Self::Named(column));
+        }
+        if layout.label_field.is_some() {
+            return Err(absent(header, &field, "--label-field"));
+        }
+        let columns = match labels {
+            Some(labels) => columns_of(header, labels)?,
+            None => flags()?,
         };
-        let text = position(&layout.text_field).ok_or_else(|| absent(&layout.text_field, "--text-field"))?;
-        let field = label_field(|name| position(name).is_some(), layout);
-        let truth = match position(&field) {
-            Some(column) => TruthColumns::Named(column),
-            None if layout.label_field.is_some() => return Err(absent(&field, "--label-field")),
-            None => one_hot(header, rows, text, layout).ok_or_else(|| absent("label", "--label-field"))?,
-        };
-        let candidates = candidates_field(&field, |name| position(name).is_some());
-        Ok(Self {
-            header: header.iter().map(str::to_owned).collect(),
-            text,
-            truth,
-            candidates: candidates.and_then(position).filter(|_| layout.labels.is_none()),
-        })
+        if columns.is_empty() { Err(absent(header, "label", "--label-field")) } else { Ok(Self::OneHot(columns)) }
     }
 
-    fn read(&self, spot: Spot, row: &StringRecord, layout: &Layout) -> Result<Found> {
-        let (field, labels) = match &self.truth {
-            TruthColumns::Named(column) => {
-                let labels = split(&row[*column], &layout.list_separator).into_iter().map(Written::name_or_number);
-                (self.header[*column].clone(), labels.collect())
+    /// The true labels of a row.
+    pub(super) fn read(
+        &self,
+        spot: Spot,
+        row: &StringRecord,
+        header: &StringRecord,
+        layout: &Layout,
+    ) -> Result<Vec<Written>> {
+        let columns = match self {
+            Self::Named(column) => {
+                let labels = split(&row[*column], &layout.list_separator);
+                return Ok(labels.into_iter().map(Written::name_or_number).collect());
             }
-            TruthColumns::OneHot(columns) => {
-                let holds = columns.iter().filter(|&&column| is_one(&row[column]) == Some(true));
-                (
-                    format!("{} columns of 0 and 1", columns.len()),
-                    holds.map(|&c| Written::name(self.header[c].clone())).collect(),
-                )
-            }
+            Self::OneHot(columns) => columns,
         };
-        let own = |&column: &usize| LabelSet::flat(split(&row[column], &layout.list_separator));
-        let candidates = match (&self.candidates, &self.truth) {
-            (Some(column), _) => {
-                Some(own(column).map_err(|error| flaw(spot, Some(&self.header[*column]), &error.to_string())))
+        let mut labels = Vec::new();
+        for &column in columns {
+            let unclear = || {
+                let message = format!("{:?} is neither 0 nor 1, which say whether this label is true", &row[column]);
+                flaw(spot, Some(&header[column]), &message)
+            };
+            if is_one(&row[column]).ok_or_else(unclear)? {
+                labels.push(Written::name(header[column].to_owned()));
             }
-            (None, TruthColumns::OneHot(columns)) if layout.labels.is_none() => {
-                let labels = LabelSet::flat(columns.iter().map(|&column| self.header[column].clone()).collect());
-                Some(labels.map_err(|error| flaw(HEADER, None, &error.to_string())))
-            }
-            _ => None,
-        };
-        let fields: Map<String, Value> =
-            self.header.iter().cloned().zip(row.iter().map(|cell| Value::from(cell.to_owned()))).collect();
-        let truth = Truth { field, labels, weights: Vec::new(), restate: true };
-        let source = Value::Object(fields).to_string();
-        Ok(Found { spot, text: row[self.text].to_owned(), candidates, truth, own: Own::default(), source })
+        }
+        Ok(labels)
+    }
+
+    /// What they are called for people.
+    fn words(&self, header: &StringRecord) -> String {
+        match self {
+            Self::Named(column) => header[*column].to_owned(),
+            Self::OneHot(columns) => format!("{} columns of 0 and 1", columns.len()),
+        }
+    }
+
+    /// The field that they have in a record of JSON.
+    fn field<'a>(&self, header: &'a StringRecord) -> &'a str {
+        match self {
+            Self::Named(column) => &header[*column],
+            Self::OneHot(_) => LABEL_FIELDS[0],
+        }
     }
 }
 
-/// The columns that are labels: those of --labels, else all beside the text that hold nothing but 0 and 1,
-/// where there are at least two.
-fn one_hot(header: &StringRecord, rows: &[(Spot, StringRecord)], text: usize, layout: &Layout) -> Option<TruthColumns> {
-    let is_flag = |column: &usize| rows.iter().all(|(_, row)| is_one(&row[*column]).is_some());
-    let is_wanted = |column: &usize| match &layout.labels {
-        Some(labels) => labels.place_of(&header[*column]).is_some(),
-        None => *column != text,
+/// The column of each label; none where not one has one.
+fn columns_of(header: &StringRecord, labels: &[String]) -> Result<Vec<usize>> {
+    let found: Vec<Option<usize>> = labels.iter().map(|label| position(header, label)).collect();
+    if found.iter().all(Option::is_none) {
+        return Ok(Vec::new());
+    }
+    let missing = "no such column: give every label one of 0 and 1, or name the one with the true labels with \
+                   --label-field";
+    let column = |(label, column): (&String, Option<usize>)| column.ok_or_else(|| flaw(HEADER, Some(label), missing));
+    labels.iter().zip(found).map(column).collect()
+}
+
+/// The columns, but for those that `is_other` knows, that hold nothing but 0 and 1, where there are at least two.
+///
+/// # Errors
+/// Cells of such a column are empty: whether its label is true of them is not known.
+pub(super) fn flags<R: Borrow<StringRecord>>(
+    header: &StringRecord,
+    rows: impl Iterator<Item = Result<(Spot, R)>>,
+    is_other: impl Fn(usize) -> bool,
+) -> Result<Vec<usize>> {
+    #[derive(Clone, Default)]
+    struct Cells {
+        have_flags: bool,
+        have_others: bool,
+        first_empty: Option<Spot>,
+    }
+    let mut columns = vec![Cells::default(); header.len()];
+    for row in rows {
+        let (spot, row) = row?;
+        for (cells, cell) in columns.iter_mut().zip(row.borrow()) {
+            match is_one(cell) {
+                Some(_) => cells.have_flags = true,
+                None if cell.trim().is_empty() => cells.first_empty = cells.first_empty.or(Some(spot)),
+                None => cells.have_others = true,
+            }
+        }
+    }
+    let is_flag = |column: &usize| columns[*column].have_flags && !columns[*column].have_others;
+    let found: Vec<usize> = (0..header.len()).filter(|&column| !is_other(column)).filter(is_flag).collect();
+    if found.len() < 2 {
+        return Ok(Vec::new());
+    }
+    let empty = found.iter().find_map(|&column| Some((column, columns[column].first_empty?)));
+    let unclear = |(column, spot)| {
+        let message = "empty, where all other cells of the column are 0 or 1: write one of them, or name the labels \
+                       with --labels";
+        flaw(spot, Some(&header[column]), message)
     };
-    let columns: Vec<usize> = (0..header.len()).filter(is_wanted).filter(is_flag).collect();
-    (columns.len() > 1 && !rows.is_empty()).then_some(TruthColumns::OneHot(columns))
+    empty.map(unclear).map_or(Ok(found), Err)
 }
 
 fn is_one(cell: &str) -> Option<bool> {

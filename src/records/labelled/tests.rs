@@ -208,9 +208,54 @@ fn a_table_may_have_a_column_of_0_and_1_for_each_label() {
     ];
     assert_read("d.csv", text, &layout(), Form::Csv, &expected);
     assert_eq!(read_str("d.csv", text).unwrap().truth, "2 columns of 0 and 1");
-    // A column of other numbers is none, and --labels may name some.
-    let expected = [r#"2: x = ["id", "blue"] of ["blue", "id"]"#];
+    // A column of other numbers is none, and --labels may name some, or one.
+    let expected = [r#"2: x = ["blue", "id"] of ["blue", "id"]"#];
     assert_read("d.csv", "id,text,red,blue\n1,x,1,1\n", &with_labels(&["blue", "id"]), Form::Csv, &expected);
+    assert_read(
+        "d.csv",
+        text,
+        &with_labels(&["blue"]),
+        Form::Csv,
+        &[r#"2: x = [] of ["blue"]"#, r#"3: y = ["blue"] of ["blue"]"#, r#"4: z = [] of ["blue"]"#],
+    );
+}
+
+#[test]
+fn a_label_without_a_column_of_0_and_1_is_refused_where_others_have_one() {
+    let missing = "no such column: give every label one of 0 and 1, or name the one with the true labels with \
+                   --label-field";
+    let unknown = format!("line 1, field \"bleu\": {missing}");
+    let text = "text,red,blue\nx,1,0\ny,1,\n";
+    assert_refused("d.csv", text.as_bytes(), &with_labels(&["red", "bleu"]), &unknown);
+    let unclear = "line 3, field \"blue\": \"\" is neither 0 nor 1, which say whether this label is true";
+    assert_refused("d.csv", text.as_bytes(), &with_labels(&["red", "blue"]), unclear);
+    let empty = "line 3, field \"blue\": empty, where all other cells of the column are 0 or 1: write one of them, or \
+                 name the labels with --labels";
+    assert_refused("d.csv", text.as_bytes(), &layout(), empty);
+    let none = "line 1, field \"label\": no such column; there are [\"text\", \"red\", \"blue\"]: name one with \
+                --label-field";
+    assert_refused("d.csv", text.as_bytes(), &with_labels(&["green"]), none);
+
+    let scores = "text,red,blue,score:red,score:bleu\nx,1,0,0.9,0.1\n";
+    let read = |text: &str| Ready::read(vec![("p.csv".into(), text.into())], &layout(), "predictions");
+    assert_eq!(read(scores).unwrap_err().to_string(), format!("p.csv: {unknown}"));
+    let listed = "text,red,blue,predicted_labels,predicted_scores\nx,1,0,red,0.9\nx,1,0,bleu,0.9\n";
+    let said = "p.csv: line 3: \"bleu\" is true or predicted and not among the 2 candidate labels of the record: ";
+    assert!(read(listed).unwrap_err().to_string().starts_with(said));
+}
+
+#[test]
+fn ready_predictions_are_read_of_tables_with_a_column_of_0_and_1_for_each_label() {
+    let read = |text: &str| Ready::read(vec![("p.csv".into(), text.into())], &layout(), "predictions").unwrap();
+    // What was not asked for is not judged.
+    let scores = read("text,red,green,blue,score:blue,score:red\nx,1,1,0,0.1,0.9\ny,0,0,1,0.2,0.3\n");
+    assert_eq!((scores.names.join(" "), scores.complete), ("blue red".into(), true));
+    assert_eq!(scores.records.iter().map(|record| record.truth.clone()).collect::<Vec<_>>(), [vec![1], vec![0]]);
+    let header = "text,red,blue,error,predicted_labels,predicted_scores";
+    let listed = read(&format!("{header}\nx,1,1,,blue,1\ny,0,1,,,\nz,1,0,too long,,\n"));
+    assert_eq!((listed.names.join(" "), listed.failed), ("red blue".into(), 1));
+    assert_eq!(listed.records[0].truth, [0, 1]);
+    assert_eq!((listed.records[0].scores.clone(), listed.records[1].truth.clone()), (vec![(1, 1.0)], vec![1]));
 }
 
 #[test]
@@ -234,7 +279,7 @@ fn a_record_is_kept_whole_on_one_line_and_says_what_it_says_itself() {
     let record = &data.records[0];
     assert_eq!(record.source, r#"{"id": 1.50,  "text": "x", "label": "a",   "prompt": "p", "examples": null}"#);
     assert_eq!((record.own.prompt.as_deref(), record.own.examples.is_none()), (Some("p"), true));
-    assert!(!record.restate);
+    assert_eq!(record.restate, None);
     let bad = r#"{"text": "x", "label": "a", "prompt": 7}"#;
     let expected = "line 1, field \"prompt\": invalid type: integer `7`, expected a string";
     assert_refused("d.jsonl", bad.as_bytes(), &layout(), expected);
@@ -242,10 +287,19 @@ fn a_record_is_kept_whole_on_one_line_and_says_what_it_says_itself() {
 
 #[test]
 fn true_labels_are_restated_where_the_record_does_not_say_them_by_name() {
-    let restated = |name, text: &str, layout: &Layout| read(name, text.into(), layout).unwrap().records[0].restate;
-    assert!(restated("d.csv", "text,label\nx,a\n", &layout()));
-    assert!(restated("d.jsonl", r#"{"text": "x", "label": 1}"#, &with_labels(&["a", "b"])));
-    assert!(!restated("d.jsonl", r#"{"text": "x", "label": "b"}"#, &with_labels(&["a", "b"])));
+    let restated =
+        |name, text: &str, layout: &Layout| read(name, text.into(), layout).unwrap().records[0].restate.clone();
+    let topic = Layout { label_field: Some("topic".into()), ..layout() };
+    for (name, text, layout, expected) in [
+        ("d.csv", "text,topic\nx,a\n", &topic, Some("topic")),
+        ("d.csv", "text,a,b\nx,1,0\n", &layout(), Some("true_labels")),
+        ("d.txt", "__label__a x", &layout(), Some("true_labels")),
+        ("d.jsonl", r#"{"text": "x", "label": 1}"#, &with_labels(&["a", "b"]), Some("label")),
+        ("d.jsonl", r#"{"text": "x", "label": "b"}"#, &with_labels(&["a", "b"]), None),
+        ("d.jsonl", r#"{"text": "x", "topic": "b"}"#, &topic, None),
+    ] {
+        assert_eq!(restated(name, text, layout).as_deref(), expected, "{text}");
+    }
 }
 
 fn ready(text: &str, layout: &Layout) -> Result<Ready> {
@@ -335,7 +389,8 @@ fn bad_ready_predictions_are_refused_by_line_and_field() {
         ),
         (
             r#"{"text":"x","all_labels":["a"],"label":"a","predictions":[{"label":"b","score":1}]}"#,
-            "line 1, field \"all_labels\": a true or predicted label is not among them: name all with --labels",
+            "line 1: \"b\" is true or predicted and not among the 1 candidate labels of the record: name all with \
+             --labels, and what holds the true ones with --label-field",
         ),
         (
             r#"{"text":"x","label":1,"predictions":[{"label":"a","score":1}]}"#,
