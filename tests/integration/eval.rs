@@ -221,6 +221,30 @@ fn fitted_thresholds_decide_and_are_told_where_they_were_fitted() {
 }
 
 #[test]
+fn a_temperature_that_scores_may_have_already_is_told_unless_their_logits_are_there() {
+    let sandbox = Sandbox::new();
+    let line = |logits: bool| {
+        let one = |label: &str, score: f64, logit: f64| match logits {
+            true => json!({ "label": label, "score": score, "logit": logit }),
+            false => json!({ "label": label, "score": score }),
+        };
+        let predictions = [one("a", 0.9, 3.0), one("b", 0.2, -2.0)];
+        json!({ "text": "x", "label": "a", "predictions": predictions }).to_string()
+    };
+    sandbox.write("scores.jsonl", line(false));
+    sandbox.write("logits.jsonl", line(true));
+    for (temperature, file, is_told) in
+        [("0.5", "scores.jsonl", true), ("0.5", "logits.jsonl", false), ("1", "scores.jsonl", false)]
+    {
+        sandbox.write("t.json", format!(r#"{{"temperature": {temperature}, "labels": {{"a": 0.5, "b": 0.5}}}}"#));
+        let arguments = ["eval", "--predictions-from", file, "--thresholds", "t.json"];
+        let said = sandbox.gliclass(arguments).run().ends_with(0).stderr;
+        let warning = format!("warning: {file}: the temperature of --thresholds is applied to the scores");
+        assert_eq!(said.contains(&warning), is_told, "{said}");
+    }
+}
+
+#[test]
 fn figures_under_unseen_are_not_told_of_where_there_are_none() {
     let sandbox = Sandbox::new();
     sandbox.write("p.jsonl", ready(10).lines().next().unwrap());

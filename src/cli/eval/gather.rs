@@ -108,7 +108,8 @@ fn entry(labelled: Labelled, defaults: &Defaults) -> Entry<Labelled> {
     Entry { bytes, record: Ok(labelled.record(defaults)), raw: labelled }
 }
 
-/// With all scores asked for, every label is listed; said are still those that hold.
+/// With all scores asked for, every label is listed; said are still those that hold. What is not known to be true or
+/// not is asked, and not judged.
 fn candidates(
     labelled: &Labelled,
     classified: &Classified,
@@ -127,6 +128,8 @@ fn candidates(
     let truth = labelled.truth.iter().filter_map(|name| labels.place_of(name));
     truth.for_each(|place| candidates[place].truth = true);
     decide(logits, labels, &holding).iter().for_each(|one| candidates[one.label].predicted = true);
+    let ignored: Vec<u32> = labelled.ignored().map(|name| places[name.as_str()]).collect();
+    candidates.retain(|one| !ignored.contains(&one.label));
     candidates
 }
 
@@ -148,7 +151,7 @@ pub fn read(input: &mut Input) -> Result<(String, Vec<u8>)> {
 }
 
 /// Decides about predictions that were read. Where every label has a score, by `decision`; else what is
-/// listed is what was said.
+/// listed is what was said. A temperature is that of the logits, where they are there: a score may have one already.
 pub fn judge(ready: Ready, files: Vec<String>, decision: &Decision) -> Gathered {
     let thresholds: Vec<f32> = ready.names.iter().map(|name| decision.threshold_of(name)).collect();
     let temperature = decision.fitted.as_ref().map_or(1.0, |fitted| f64::from(fitted.temperature));
@@ -157,16 +160,25 @@ pub fn judge(ready: Ready, files: Vec<String>, decision: &Decision) -> Gathered 
     let (mut texts, mut places) = (Vec::with_capacity(ready.records.len()), Vec::with_capacity(ready.records.len()));
     let holding = Decision { all_scores: false, ..decision.clone() };
     let mut row = Row::new(ready.names.len());
+    let from_logits = temperature != 1.0 && ready.has_logits();
     for record in ready.records {
-        row.read(&record);
-        if ready.complete {
+        row.read(&record, from_logits);
+        let mut candidates = if ready.complete {
             let mut candidates = row.candidates(record.candidates.as_deref().unwrap_or(&all));
-            crate::metrics::temperature::cool(&mut candidates, decision.single_label, temperature);
+            if from_logits {
+                let logits: Vec<f32> = candidates.iter().map(|one| one.score).collect();
+                let scores = decision.scores(&logits);
+                candidates.iter_mut().zip(scores).for_each(|(one, score)| one.score = score);
+            } else {
+                crate::metrics::temperature::cool(&mut candidates, decision.single_label, temperature);
+            }
             decide_ready(&mut candidates, &holding, &thresholds);
-            judged.push(candidates);
+            candidates
         } else {
-            judged.push(row.listed(&record));
-        }
+            row.listed(&record)
+        };
+        candidates.retain(|one| !record.ignored.contains(&one.label));
+        judged.push(candidates);
         row.forget(&record);
         texts.push(record.text);
         places.push(record.place);
@@ -195,9 +207,14 @@ impl Row {
         Self { scores: vec![f32::NAN; labels], truths: vec![false; labels] }
     }
 
-    fn read(&mut self, record: &ReadyRecord) {
+    /// With the logits, if they are wanted, in the place of the scores.
+    fn read(&mut self, record: &ReadyRecord, with_logits: bool) {
         record.truth.iter().for_each(|&label| self.truths[label as usize] = true);
         record.scores.iter().for_each(|&(label, score)| self.scores[label as usize] = score);
+        if with_logits {
+            let logits = record.scores.iter().zip(&record.logits);
+            logits.for_each(|(&(label, _), &logit)| self.scores[label as usize] = logit);
+        }
     }
 
     fn forget(&mut self, record: &ReadyRecord) {
@@ -378,6 +395,45 @@ mod tests {
         let gathered = judge(ready, vec!["p.jsonl".into()], &Decision::default());
         assert_eq!(sets(&gathered.judged), [(vec![0], vec![2]), (vec![0, 1], vec![0])]);
         assert!(!gathered.judged.is_scored());
+    }
+
+    #[test]
+    fn labels_left_out_are_asked_and_not_judged() {
+        let text = r#"{"text": "red blue", "true_labels": {"red": 1, "blue": -100, "green": 0}}"#;
+        let gathered = asked("d.jsonl", text, &Decision::default(), None).unwrap();
+        assert_eq!(sets(&gathered.judged), [(vec![0], vec![0])]);
+        assert_eq!(gathered.judged.record(0).iter().map(|one| one.label).collect::<Vec<_>>(), [0, 2]);
+        for predictions in [
+            r#"[{"label": "red", "score": 0.9}, {"label": "blue", "score": 0.8}, {"label": "green", "score": 0.1}]"#,
+            r#"[{"label": "red", "score": 0.9}, {"label": "blue", "score": 0.8}]"#,
+        ] {
+            let line = text.replacen('}', &format!("}}, \"predictions\": {predictions}"), 1);
+            let labels = crate::records::LabelSet::flat(["red", "blue", "green"].map(str::to_owned).to_vec()).unwrap();
+            let layout = labelled::Layout { labels: Some(labels.into()), ..layout() };
+            let ready = Ready::read(vec![("p.jsonl".into(), line.into())], &layout, "predictions").unwrap();
+            let back = judge(ready, vec!["p.jsonl".into()], &Decision::default()).judged;
+            assert_eq!(sets(&back), sets(&gathered.judged), "{predictions}");
+        }
+    }
+
+    #[test]
+    fn a_temperature_is_that_of_the_logits_where_they_are_there() {
+        let thresholds: crate::scores::Thresholds =
+            serde_json::from_str(r#"{"temperature": 2, "labels": {"red": 0.7, "blue": 0.7}}"#).unwrap();
+        let decision = Decision { fitted: Some(std::sync::Arc::new(thresholds)), ..Decision::default() };
+        let scores = |logits: &str| {
+            // At the temperature already.
+            let predictions = format!(
+                r#"[{{"label": "red", "score": 0.7310586{logits}}}, {{"label": "blue", "score": 0.26894143{logits}}}]"#
+            );
+            let predictions = predictions.replacen(": L", ": 2", 1).replacen(": L", ": -2", 1);
+            let line = format!(r#"{{"text": "x", "label": "red", "predictions": {predictions}}}"#);
+            let ready = Ready::read(vec![("p.jsonl".into(), line.into())], &layout(), "predictions").unwrap();
+            judge(ready, vec!["p.jsonl".into()], &decision).judged
+        };
+        let live = asked("d.csv", "text,label\nred,red\nblue,blue\n", &decision, None).unwrap().judged;
+        assert_eq!(scores(", \"logit\": L").record(0), live.record(0));
+        assert_eq!(sets(&scores("")), [(vec![0], vec![])]);
     }
 
     #[test]

@@ -38,7 +38,7 @@ use crate::scores::Decision;
 ///
 /// Reads JSON lines, a JSON array, Parquet, CSV or TSV with a header (labels in one column, or a column of 0 and 1
 /// for each), or fastText's __label__ lines. A JSONL record is {"text": "Never again.", "true_labels": ["complaint"]};
-/// a CSV has the columns text,label.
+/// a CSV has the columns text,label. True labels may also be {label: weight}: true from 0.5, and at -100 not judged.
 ///
 /// Prints precision, recall and F1 for every label and on average, as scikit-learn's classification_report
 /// does; the main figures with 95 % intervals; how well the scores are calibrated; and which labels are confused.
@@ -109,7 +109,8 @@ struct ReadyArgs {
     ///
     /// Several files are one set of records, such as the shards of a run. The true labels are in the records,
     /// as in DATA. With all scores in them (--all-scores), they are decided again by the options of this command;
-    /// otherwise the listed labels are the decision.
+    /// otherwise the listed labels are the decision. The temperature of --thresholds is applied to the logits where
+    /// they are in them (--logits), otherwise to the scores.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     predictions_from: Vec<PathBuf>,
     /// Compare with these predictions of the same records
@@ -428,6 +429,14 @@ impl Args {
         }
         if let Some(fitted) = &decision.fitted {
             fitted.cover(&crate::records::LabelSet::flat(ready.names.clone())?)?;
+            if fitted.temperature != 1.0 && !ready.has_logits() {
+                self.model.base.say(&format!(
+                    "warning: {}: the temperature of --thresholds is applied to the scores, which do not tell whether \
+                     they have it already: if they were made with --thresholds, add --logits there, or set \
+                     \"temperature\" to 1 in a copy of the thresholds",
+                    files.join(", ")
+                ));
+            }
         }
         let gathered = gather::judge(ready, files, decision);
         let sums_to_one = |record: &[metrics::Candidate]| {

@@ -6,7 +6,9 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{CANDIDATES_FIELDS, Found, LABEL_FIELDS, Layout, Lines, OWN_FIELDS, Own, Spot, Truth, Written, flaw};
+use super::{
+    CANDIDATES_FIELDS, Found, IGNORED, LABEL_FIELDS, Layout, Lines, OWN_FIELDS, Own, Spot, Truth, Written, flaw,
+};
 use crate::error::Result;
 use crate::records::LabelSet;
 use crate::records::jsonl::fault;
@@ -103,6 +105,12 @@ pub(super) fn read_truth(value: &Value) -> std::result::Result<Vec<Written>, Str
         }
         one => read_label(one).map(|label| vec![label]),
     }
+}
+
+/// The labels of which it is not known whether they are true.
+pub(super) fn read_ignored(value: &Value) -> std::result::Result<Vec<String>, String> {
+    let is_ignored = |(label, weight)| (weight == IGNORED).then_some(label);
+    Ok(read_weights(value)?.into_iter().filter_map(is_ignored).collect())
 }
 
 /// The labels of `{label: weight}`; none of any other form.

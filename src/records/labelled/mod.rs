@@ -38,6 +38,12 @@ pub struct Layout {
     pub whole: bool,
 }
 
+/// The weight of a label of which it is not known whether it is true: nothing is learned of it, and nothing judged.
+pub const IGNORED: f32 = -100.0;
+
+/// What is said of a record of which nothing can be judged.
+const ALL_IGNORED: &str = "every label has the weight -100, which leaves it out: remove the record";
+
 /// The fields with the true labels, where none is named: the first that is there.
 const LABEL_FIELDS: [&str; 2] = ["true_labels", "label"];
 /// The fields with a record's own candidate labels: the first that is there and does not hold the true ones.
@@ -111,6 +117,11 @@ pub struct Own {
 }
 
 impl Labelled {
+    /// The candidates of which it is not known whether they are true.
+    pub fn ignored(&self) -> impl Iterator<Item = &String> {
+        self.weights.iter().filter(|(_, weight)| *weight == IGNORED).map(|(label, _)| label)
+    }
+
     /// What is asked of a model.
     pub fn record(&self, defaults: &Defaults) -> Record {
         Record {
@@ -123,15 +134,18 @@ impl Labelled {
     }
 }
 
-/// Reads the labelled records of the file `name`.
+/// Reads the labelled records of the file `name`, to judge them.
 ///
 /// # Errors
 /// The form cannot be told, there are no records, or one of them cannot be used: the message names
 /// the file, the line and the field.
 pub fn read(name: &str, bytes: Vec<u8>, layout: &Layout) -> Result<Dataset> {
     let (data, unusable) = read_usable(name, bytes, layout)?;
-    match unusable.into_iter().next() {
-        Some(first) => Err(Error::Record(format!("{name}: {}", first.message))),
+    if let Some(first) = unusable.into_iter().next() {
+        return Err(Error::Record(format!("{name}: {}", first.message)));
+    }
+    match data.records.iter().find(|record| record.ignored().count() == record.labels.len()) {
+        Some(record) => Err(Error::Record(format!("{name}: {}", flaw(record.spot, Some(&data.truth), ALL_IGNORED)))),
         None => Ok(data),
     }
 }

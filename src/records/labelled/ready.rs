@@ -14,9 +14,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::json::{candidates_field, kind, label_field, missing, no_truth, not_json, parts_of_array, read_truth};
+use super::json::{
+    candidates_field, kind, label_field, missing, no_truth, not_json, parts_of_array, read_ignored, read_truth,
+};
 use super::table::{HEADER, TruthColumns, candidates_column, flags, rows, split, text_column};
-use super::{Form, Layout, Spot, Written, as_text, flaw, utf8};
+use super::{ALL_IGNORED, Form, Layout, Spot, Written, as_text, flaw, utf8};
 use crate::error::{Error, Result};
 use crate::records::LabelSet;
 use crate::records::jsonl::Object;
@@ -49,10 +51,14 @@ pub struct ReadyRecord {
     pub text: String,
     /// The true labels.
     pub truth: Vec<u32>,
+    /// Those of which it is not known whether they are true.
+    pub ignored: Vec<u32>,
     /// Its own candidates; without, all labels are.
     pub candidates: Option<Arc<[u32]>>,
     /// The labels that are listed, with their scores.
     pub scores: Vec<(u32, f32)>,
+    /// What the model said before it became a score, of each of these; nothing where that is not there of all.
+    pub logits: Vec<f32>,
 }
 
 /// Labelled records with predictions.
@@ -71,6 +77,11 @@ pub struct Ready {
 }
 
 impl Ready {
+    /// Whether what the model said of each label is there as it was before it became a score.
+    pub fn has_logits(&self) -> bool {
+        self.records.iter().all(|record| record.logits.len() == record.scores.len())
+    }
+
     /// Reads files (name and content) that are one set of records, in any order; predictions are in `output_field`.
     ///
     /// # Errors
@@ -156,7 +167,11 @@ struct Predicted<'a> {
     #[serde(borrow)]
     label: Cow<'a, str>,
     score: f32,
+    logit: Option<f32>,
 }
+
+/// Labels with their scores, and with the logits of all or none.
+type Scored = (Vec<(u32, f32)>, Vec<f32>);
 
 /// Reads records of JSON, which mostly repeat the candidates of the one before.
 struct JsonReader<'a> {
@@ -186,16 +201,18 @@ impl<'a> JsonReader<'a> {
             let (field, message) = no_truth(&serde_json::from_str(json).unwrap_or_default(), self.layout);
             at(field, &message)
         })?;
-        let truth = parsed(truth).and_then(|value| read_truth(&value)).map_err(|message| at(&field, &message))?;
+        let truth = parsed(truth).and_then(|value| Ok((read_truth(&value)?, read_ignored(&value)?)));
+        let (truth, ignored) = truth.map_err(|message| at(&field, &message))?;
         let text_field = &self.layout.text_field;
         let text = object.get(text_field).ok_or_else(|| at(text_field, &missing("--text-field")))?;
         let text = serde_json::from_str::<String>(text.get()).map_err(|_| at(text_field, "must be a string"))?;
         let candidates = candidates_field(&field, is_there).filter(|_| self.layout.labels.is_none());
         let candidates = candidates.map(|name| self.candidates(name, &object, place.spot)).transpose()?;
-        let scores = self.scores(predictions).map_err(|message| at(self.output_field, &message))?;
+        let (scores, logits) = self.scores(predictions).map_err(|message| at(self.output_field, &message))?;
         let truth = truth.into_iter().map(|label| meant(label, self.layout)).collect::<Vec<String>>();
         let truth = self.chunk.names.numbers(&truth);
-        self.chunk.records.push(ReadyRecord { place, text, truth, candidates, scores });
+        let ignored = self.chunk.names.numbers(&ignored);
+        self.chunk.records.push(ReadyRecord { place, text, truth, ignored, candidates, scores, logits });
         Ok(())
     }
 
@@ -213,16 +230,19 @@ impl<'a> JsonReader<'a> {
         Ok(labels)
     }
 
-    fn scores(&mut self, predictions: &'a RawValue) -> std::result::Result<Vec<(u32, f32)>, String> {
+    fn scores(&mut self, predictions: &'a RawValue) -> std::result::Result<Scored, String> {
         if predictions.get().starts_with('{') {
             let mut scores = Vec::new();
             flatten(&parsed(predictions)?, "", &self.layout.label_separator, &mut scores)?;
-            return Ok(scores.into_iter().map(|(name, score)| (self.chunk.names.number(&name), score)).collect());
+            let numbered = scores.into_iter().map(|(name, score)| (self.chunk.names.number(&name), score));
+            return Ok((numbered.collect(), Vec::new()));
         }
         let list: Vec<Predicted> = serde_json::from_str(predictions.get()).map_err(|error| {
             format!("must be a list of {{\"label\", \"score\"}}: {}", not_json(predictions.get(), &error))
         })?;
-        Ok(list.iter().map(|one| (self.chunk.names.number(&one.label), one.score)).collect())
+        let logits: Option<Vec<f32>> = list.iter().map(|one| one.logit.filter(|logit| logit.is_finite())).collect();
+        let scores = list.iter().map(|one| (self.chunk.names.number(&one.label), one.score)).collect();
+        Ok((scores, logits.unwrap_or_default()))
     }
 }
 
@@ -371,7 +391,8 @@ impl<'a> TableReader<'a> {
         let candidates = self.candidates.map(|column| self.list(row, column));
         let candidates = candidates.map(|labels| self.chunk.names.numbers(&labels).into());
         let candidates = candidates.or_else(|| self.columns.clone());
-        self.chunk.records.push(ReadyRecord { place, text: row[self.text].to_owned(), truth, candidates, scores });
+        let (text, ignored, logits) = (row[self.text].to_owned(), Vec::new(), Vec::new());
+        self.chunk.records.push(ReadyRecord { place, text, truth, ignored, candidates, scores, logits });
         Ok(())
     }
 
@@ -499,6 +520,8 @@ fn renumber(chunk: &mut Chunk, map: &[Option<u32>]) {
     for record in &mut chunk.records {
         record.truth.iter_mut().for_each(|label| *label = number(*label));
         record.scores.iter_mut().for_each(|(label, _)| *label = number(*label));
+        // One that is no candidate, and was not said, is nowhere else.
+        record.ignored = record.ignored.iter().filter_map(|&label| map[label as usize]).collect();
         let Some(before) = record.candidates.take() else { continue };
         let known = last.take().filter(|last| Arc::ptr_eq(&last.before, &before));
         let now =
@@ -518,6 +541,14 @@ fn is_complete(record: &ReadyRecord, names: &[String]) -> std::result::Result<bo
     }
     if let Some((_, score)) = record.scores.iter().find(|(_, score)| !(0.0..=1.0).contains(score)) {
         return Err((predictions, format!("the score {score} is not from 0 to 1")));
+    }
+    let is_ignored = |label: u32| record.ignored.contains(&label);
+    let are_ignored = match &record.candidates {
+        Some(candidates) => candidates.iter().all(|&label| is_ignored(label)),
+        None => (0..names.len() as u32).all(is_ignored),
+    };
+    if are_ignored && !record.ignored.is_empty() {
+        return Err((None, ALL_IGNORED.into()));
     }
     let Some(candidates) = &record.candidates else { return Ok(labels.len() == names.len()) };
     let mut known = candidates.to_vec();

@@ -93,6 +93,37 @@ fn weights_are_kept_and_name_the_candidates_where_nothing_else_does() {
 }
 
 #[test]
+fn labels_with_the_weight_of_those_left_out_are_neither_true_nor_false() {
+    let text = r#"{"text": "one", "true_labels": {"a": 1, "b": -100, "c": 0}}"#;
+    let data = read_str("d.jsonl", text).unwrap();
+    assert_eq!(shown(&data), [r#"1: one = ["a"] of ["a", "b", "c"]"#]);
+    assert_eq!(data.records[0].ignored().collect::<Vec<_>>(), ["b"]);
+    let predictions = |text: &str| text.replacen('}', r#"}, "predictions": [{"label": "b", "score": 1}]"#, 1);
+    let found = ready(&predictions(text), &layout()).unwrap();
+    // Of c nothing is said: nobody knows of it.
+    assert_eq!((found.names.join(" "), found.records[0].ignored.clone()), ("a b".into(), vec![1]));
+    let all = r#"{"text": "one", "all_labels": ["a"], "true_labels": {"a": -100}}"#;
+    let expected = "every label has the weight -100, which leaves it out: remove the record";
+    assert_refused("d.jsonl", all.as_bytes(), &layout(), &format!("line 1, field \"true_labels\": {expected}"));
+    let all = all.replace("\"a\"]", "\"b\"]").replace("{\"a\"", "{\"b\"");
+    assert_eq!(ready(&predictions(&all), &layout()).unwrap_err().to_string(), format!("p.jsonl: line 1: {expected}"));
+}
+
+#[test]
+fn logits_are_read_where_all_are_there() {
+    let read = |second: &str| {
+        let first = r#"{"label": "a", "score": 0.5, "logit": 0.25}"#;
+        let line = format!(r#"{{"text": "x", "label": "a", "predictions": [{first}, {{"label": "b", {second}}}]}}"#);
+        let found = ready(&line, &layout()).unwrap();
+        (found.has_logits(), found.records[0].logits.clone())
+    };
+    assert_eq!(read(r#""score": 0.25, "logit": -1"#), (true, vec![0.25, -1.0]));
+    for without in [r#""score": 0.25"#, r#""score": 0.25, "logit": null"#] {
+        assert_eq!(read(without), (false, Vec::new()), "{without}");
+    }
+}
+
+#[test]
 fn records_with_unusable_labels_are_set_apart_and_the_others_read() {
     let text = r#"{"text": "x", "all_labels": ["a"], "true_labels": ["A"]}
 {"text": "y", "all_labels": ["a", "b"], "true_labels": ["a"]}

@@ -11,11 +11,10 @@ use rayon::prelude::*;
 use super::findings::{Findings, Flaw};
 use crate::classifier::Classifier;
 use crate::error::{Error, Result};
+pub use crate::records::labelled::IGNORED;
 use crate::records::labelled::{self, Fault, Labelled, Layout};
 use crate::records::{Defaults, LabelSet, Record};
 
-/// The target of a label that is left out of the loss.
-pub const IGNORED: f32 = -100.0;
 /// From this target on a label is true, as `eval` reads weights.
 pub(super) const TRUE_TARGET: f32 = 0.5;
 
