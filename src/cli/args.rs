@@ -102,19 +102,19 @@ impl Args for Typed {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Model")]
 pub struct BaseArgs {
-    /// The model: `builtin`, a folder, or a repository of the Hugging Face Hub
+    /// The model: `builtin`, a folder, or a repository of the Hub
     ///
     /// `builtin` is the small model inside the program: it needs no download. A name that is an
     /// existing folder, or begins with `.`, `/` or `~`, is a folder with config.json, tokenizer.json
-    /// and weights. Anything else is a Hub repository such as knowledgator/gliclass-base-v3.0. It is
-    /// fetched into the Hugging Face cache, and again if it has changed: a run looks up the current
-    /// revision, unless --offline is given or --revision names a commit.
+    /// and weights. Anything else is a repository of the Hugging Face Hub, such as
+    /// knowledgator/gliclass-base-v3.0. It is fetched into the Hugging Face cache, and again if it has
+    /// changed: a run looks up the current revision, unless --offline is given or --revision names a commit.
     #[arg(short, long, env = MODEL_VARIABLE, value_name = "NAME", default_value = BUILTIN)]
     pub model: String,
     /// Branch, tag or commit of a Hub repository [default: main]
     #[arg(long, value_name = "REV")]
     pub revision: Option<String>,
-    /// Do not use the network: take the model from the cache, or stop with an error
+    /// Do not use the network: what is not in the cache is an error
     #[arg(long, env = "HF_HUB_OFFLINE", value_parser = FalseyValueParser::new())]
     pub offline: bool,
     /// Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`
@@ -125,9 +125,10 @@ pub struct BaseArgs {
     /// Number of processor threads [default: all]
     #[arg(short = 'j', long, value_name = "N", value_parser = up_to::<1024>)]
     pub threads: Option<NonZeroUsize>,
-    /// Tokens that a text and its labels may have together; a longer text is cut, labels never are
+    /// Most tokens that a text and its labels may have together
     ///
-    /// Never more than the model can hold. Longer sequences take more time and memory.
+    /// A longer text is cut, labels never are. Reduced to what the model can hold. Longer sequences take more
+    /// time and memory.
     #[arg(long, value_name = "N", default_value = "1024", value_parser = from_one)]
     pub max_length: NonZeroUsize,
     #[command(flatten)]
@@ -148,14 +149,14 @@ pub struct ModelArgs {
     /// What happens to a text that is too long
     #[arg(long, help_heading = "Model", value_name = "MODE", value_enum, default_value_t)]
     pub on_overflow: OnOverflow,
-    /// With --on-overflow chunk: tokens that a piece shares with the one before [default: 64]
+    /// With --on-overflow chunk: tokens shared by two pieces [default: 64]
     ///
     /// At most half of a piece. Counted in tokens, which differ between models, not in characters.
     #[arg(long, help_heading = "Model", value_name = "N", value_parser = from_zero::<usize>)]
     pub chunk_overlap: Option<usize>,
-    /// Read at most N labels at once, and a longer list in several passes [default: all]
+    /// Read at most N labels at once [default: all]
     ///
-    /// With --single-label, the softmax is over all labels.
+    /// A longer list is read in several passes. With --single-label, the softmax is over all labels.
     #[arg(long, help_heading = "Model", value_name = "N", value_parser = from_one)]
     pub labels_chunk_size: Option<NonZeroUsize>,
 }
@@ -502,22 +503,28 @@ pub struct LabelArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub candidates: CandidateArgs,
-    /// Lists in --labels-file are wordings of one label, not levels of a hierarchy
+    /// Read lists in --labels-file as wordings of one label
     ///
-    /// {"sport": ["sport", "sports news"]} then has one label, sport, with the score of its best wording.
+    /// {"sport": ["sport", "sports news"]} then has one label, sport, with the score of its best wording, and is not
+    /// a hierarchy.
     #[arg(long, requires = "labels_file", conflicts_with = "labels")]
     pub wordings: bool,
-    /// The task in words, such as "Classify the mood"; the model reads it before the text
+    /// The task in words, such as "Classify the mood"
+    ///
+    /// The model reads it before the text.
     #[arg(long, value_name = "TEXT")]
     pub prompt: Option<String>,
-    /// Examples shown to the model with every text: a JSON array or JSONL of {"text": "...", "labels": ["..."]}
+    /// Examples to show the model with every text
+    ///
+    /// A JSON array or JSONL of {"text": "...", "labels": ["..."]}.
     #[arg(long, value_name = "FILE")]
     pub examples: Option<PathBuf>,
-    /// Solved cases, shown with every text to models trained for it: a JSON array or JSONL of {"text", "all_labels",
-    /// "true_labels"}
+    /// Solved cases, for models trained to see them beside the text
+    ///
+    /// A JSON array or JSONL of {"text": "...", "all_labels": ["..."], "true_labels": ["..."]}.
     #[arg(long, value_name = "FILE")]
     pub rac_examples: Option<PathBuf>,
-    /// Show only the K solved cases that are nearest to each text [default: all]
+    /// Show only the K solved cases nearest to each text [default: all]
     ///
     /// Nearest by the cosine of the model's own vectors of the texts, each read with the command's labels; nearest
     /// first, ties in the order of the file. Cases without true labels are left out. A case with the record's own
@@ -594,10 +601,14 @@ impl FieldArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Decision")]
 pub struct DecisionArgs {
-    /// Exactly one label per text (softmax), instead of every label that applies (sigmoid)
+    /// Exactly one label per text
+    ///
+    /// Scores are then by softmax and sum to 1. Otherwise each label is judged by itself, by sigmoid.
     #[arg(long)]
     pub single_label: bool,
-    /// The lowest score at which a label applies, from 0 to 1; unused with --single-label [default: 0.5]
+    /// The lowest score at which a label applies, from 0 to 1 [default: 0.5]
+    ///
+    /// Unused with --single-label.
     #[arg(short, long, value_name = "F", value_parser = share::<f32>)]
     pub threshold: Option<f32>,
     /// Thresholds and temperature from a file written by `eval --fit`
@@ -653,10 +664,10 @@ impl DecisionArgs {
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Decision")]
 pub struct ShapeArgs {
-    /// Add `logit`, the model's raw output before sigmoid or softmax, to each prediction
+    /// Add `logit`, the score before sigmoid or softmax, to each prediction
     #[arg(long, conflicts_with = "hierarchical")]
     pub logits: bool,
-    /// Write predictions as an object shaped like the labels, every leaf a score
+    /// Write predictions in the shape of the labels, every leaf a score
     #[arg(long)]
     pub hierarchical: bool,
 }

@@ -54,7 +54,9 @@ pub struct Args {
     /// Number of labels of each text
     #[arg(long, value_name = "N", default_value = "10", value_parser = up_to::<100_000>)]
     labels_count: NonZeroUsize,
-    /// Take the texts from the field `text` of a JSONL file [default: built-in texts of 10 to 150 words]
+    /// Take the texts from a JSONL file [default: built-in texts]
+    ///
+    /// From its field `text`. The built-in texts have 10 to 150 words.
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
     /// The format of the figures

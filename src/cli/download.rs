@@ -24,7 +24,7 @@ pub struct Args {
     /// Branch, tag or commit [default: main]
     #[arg(long, value_name = "REV")]
     pub revision: Option<String>,
-    /// Do not use the network: print the folder if the model is in the cache, or stop with an error
+    /// Do not use the network: what is not in the cache is an error
     #[arg(long, env = "HF_HUB_OFFLINE", value_parser = FalseyValueParser::new())]
     pub offline: bool,
     #[command(flatten)]

@@ -83,21 +83,22 @@ pub struct Args {
 #[derive(Debug, Clone, Copy, clap::Args)]
 #[command(next_help_heading = "Long runs")]
 pub(super) struct RunArgs {
-    /// Continue where a run of the same command stopped, or start one that can be continued
+    /// Continue a run that was stopped, or start one that can be continued
     ///
-    /// The state is kept beside the output, in OUTPUT.resume: killed at any instant and run again, the
-    /// output is that of one uninterrupted run. A different input, model, option or version is refused.
+    /// The state is kept beside the output, in OUTPUT.resume: killed at any instant and run again with the same
+    /// command, the output is that of one uninterrupted run. A different input, model, option or version is refused.
     /// A finished run does nothing. With --force it starts again.
     #[arg(long, requires = "output")]
     pub(super) resume: bool,
     /// Overwrite an existing output
     #[arg(long)]
     pub(super) force: bool,
-    /// Only shard I of N, counted from 0; `auto` or `auto/N` in a job of Slurm or Kubernetes
+    /// Only shard I of N, from 0; or `auto` in a job of Slurm or Kubernetes
     ///
-    /// Shards are contiguous and of about equal size: their outputs, concatenated in order, are the output of
-    /// one run. Only shard 0 has the header of CSV or TSV. In Parquet a shard is a run of row groups, and its
-    /// output a file of its own.
+    /// In a Slurm array `auto` finds both numbers, in an indexed Job of Kubernetes `auto/N` finds the first. Shards
+    /// are contiguous and of about equal size: their outputs, concatenated in order, are the output of one run. Only
+    /// shard 0 has the header of CSV or TSV. In Parquet a shard is a run of row groups, and its output a file of its
+    /// own.
     #[arg(long, env = "GLICLASS_SHARD", value_name = "I/N")]
     pub(super) shard: Option<shard::Choice>,
 }

@@ -60,7 +60,8 @@ impl Choice {
             (Some(index), _, Some(count)) | (None, Some(index), Some(count)) => (index, count),
             (Some(_), _, None) => {
                 bail!(
-                    "--shard auto: Kubernetes does not say how many shards there are: give --shard auto/N with N as the job's `completions`"
+                    "--shard auto: Kubernetes does not say how many shards there are: give --shard auto/N with N as the \
+                     job's `completions`"
                 )
             }
             (None, Some(id), None) => {
@@ -73,7 +74,8 @@ impl Choice {
             }
             (None, None, _) => {
                 bail!(
-                    "--shard auto: neither GLICLASS_SHARD nor SLURM_ARRAY_TASK_ID nor JOB_COMPLETION_INDEX is set: give --shard I/N"
+                    "--shard auto: neither GLICLASS_SHARD nor SLURM_ARRAY_TASK_ID nor JOB_COMPLETION_INDEX is set: give \
+                     --shard I/N"
                 )
             }
         };

@@ -91,7 +91,9 @@ struct HeldOutArgs {
     /// Judge each epoch on the records of this file
     #[arg(long, value_name = "FILE", conflicts_with = "eval_share")]
     eval: Option<PathBuf>,
-    /// Judge each epoch on this share of the records, which is not learned from; 0 for none
+    /// Judge each epoch on this share of the records; 0 for none
+    ///
+    /// They are not learned from.
     #[arg(long, value_name = "F", default_value_t = 0.1, value_parser = below_one)]
     eval_share: f64,
     /// Stop before the first step if anything is wrong with the data

@@ -25,7 +25,9 @@ use crate::training::trainer::Recipe;
 pub(super) struct LabelArgs {
     #[command(flatten)]
     candidates: args::CandidateArgs,
-    /// The task in words; the model reads it before the text. Give the same one when you use the model
+    /// The task in words; the model reads it before the text
+    ///
+    /// Give the same one when you use the model.
     #[arg(long, value_name = "TEXT")]
     pub(super) prompt: Option<String>,
 }
@@ -131,13 +133,19 @@ impl ScheduleArgs {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Loss")]
 pub(super) struct LossArgs {
-    /// Exactly one label is true per record: cross-entropy of the softmax over its labels
+    /// Exactly one label is true per record
+    ///
+    /// The loss is then the cross-entropy of the softmax over the record's labels.
     #[arg(long)]
     pub(super) single_label: bool,
-    /// The weight of true labels in the loss, from 0 to 1; false ones have the rest [default: no weights]
+    /// The weight of true labels in the loss, from 0 to 1 [default: no weights]
+    ///
+    /// False labels have the rest.
     #[arg(long, value_name = "F", value_parser = args::share::<f64>, conflicts_with = "single_label")]
     focal_alpha: Option<f64>,
-    /// How much less a label counts the better the model knows it; 0 is plain binary cross-entropy
+    /// How much less a label counts the better the model knows it
+    ///
+    /// 0 is plain binary cross-entropy.
     #[arg(long, value_name = "F", default_value_t = 0.0, value_parser = not_negative, conflicts_with = "single_label")]
     focal_gamma: f64,
     /// How far targets are moved towards an even split, from 0 to 1
@@ -181,9 +189,10 @@ impl LossArgs {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "A new model")]
 pub(super) struct BackboneArgs {
-    /// Start from a plain encoder with a new head, instead of --model: a folder, or a Hub repository
+    /// Start from a plain encoder with a new head, instead of --model
     ///
-    /// It knows nothing of labels yet: it needs thousands of records where a GLiClass model needs a few.
+    /// A folder, or a repository of the Hub. It knows nothing of labels yet: it needs thousands of records where a
+    /// GLiClass model needs a few.
     #[arg(long, value_name = "NAME")]
     pub(super) backbone: Option<String>,
     /// The encoder of a bi-encoder's labels [default: another copy of the backbone]
@@ -192,7 +201,9 @@ pub(super) struct BackboneArgs {
     /// How labels and text are read: uni-encoder or bi-encoder
     #[arg(long, value_name = "KIND", default_value = "uni-encoder", value_parser = named::<Architecture>, requires = "backbone")]
     architecture: Architecture,
-    /// How the vectors of the text's tokens become one: avg, first, last, max, sum, rms, abs_max, abs_avg or pass
+    /// How the vectors of the text's tokens become one
+    ///
+    /// avg, first, last, max, sum, rms, abs_max, abs_avg, or pass, which keeps them all.
     #[arg(long, value_name = "KIND", default_value = "avg", value_parser = named::<Pooling>, requires = "backbone")]
     pooling: Pooling,
     /// How the vectors of a label's tokens become one: first or average
@@ -242,15 +253,18 @@ fn named<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "What learns")]
 pub(super) struct LearningArgs {
-    /// Train only the head: fast, and enough if the labels are like those that the model knows
+    /// Train only the head
+    ///
+    /// Fast, and enough if the labels are like those that the model knows.
     #[arg(long, conflicts_with_all = ["train_layers", "lora"])]
     freeze_encoder: bool,
     /// Train only the head and the encoder's last N layers
     #[arg(long, value_name = "N", value_parser = args::from_one)]
     train_layers: Option<NonZeroUsize>,
-    /// Train low-rank matrices (LoRA) of this rank beside the encoder's, and add them to it at the end
+    /// Train low-rank matrices (LoRA) of this rank beside the encoder's
     ///
-    /// Takes a fraction of the optimizer's memory. Needs a higher --learning-rate, such as 3e-4.
+    /// They are added to the encoder's at the end. Takes a fraction of the optimizer's memory. Needs a higher
+    /// --learning-rate, such as 3e-4.
     #[arg(long, value_name = "RANK", value_parser = args::up_to::<4096>)]
     lora: Option<NonZeroUsize>,
     /// Train without the dropout that the config names
@@ -285,10 +299,11 @@ impl LearningArgs {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Augmentation")]
 pub(super) struct AugmentArgs {
-    /// Change records each time they are seen, with the probabilities of the Python package
+    /// Change records at random each time they are seen
     ///
-    /// Labels left out (0.15) or added (0.1), another text added (0.05), synonyms (0.1) and descriptions (0.25)
-    /// of labels, if there are some, and solved cases (0.25). Each option below sets one of them.
+    /// With the probabilities of the Python package: labels left out (0.15) or added (0.1), another text added
+    /// (0.05), synonyms (0.1) and descriptions (0.25) of labels, if there are some, and solved cases (0.25). Each
+    /// option below sets one of them.
     #[arg(long)]
     augment: bool,
     /// Probability that some labels are left out
@@ -309,10 +324,14 @@ pub(super) struct AugmentArgs {
     /// Probability that solved cases are shown beside the text
     #[arg(long, value_name = "F", value_parser = args::share::<f64>)]
     shown_examples: Option<f64>,
-    /// Synonyms and descriptions: {"label": {"synonyms": ["..."], "descriptions": ["..."]}}
+    /// Synonyms and descriptions of labels
+    ///
+    /// As JSON: {"label": {"synonyms": ["..."], "descriptions": ["..."]}}.
     #[arg(long, value_name = "FILE")]
     descriptions: Option<PathBuf>,
-    /// Read at most N labels of a record at once: the true ones and, each time, a random choice of the others
+    /// Read at most N labels of a record at once
+    ///
+    /// The true ones and, each time, a random choice of the others.
     #[arg(long, value_name = "N", value_parser = args::from_one)]
     max_labels: Option<NonZeroUsize>,
     /// Keep the labels in their order instead of shuffling them each time
