@@ -131,9 +131,9 @@ struct OutputArgs {
     /// The layout of the figures
     #[arg(long, value_name = "LAYOUT", value_enum, default_value_t)]
     report: metrics::Layout,
-    /// Write every record with its predictions to a file, as JSON lines; replaces an existing file
+    /// Write every record with its predictions to a file, as JSON lines
     ///
-    /// With `-` they go to standard output, and the figures to standard error.
+    /// Replaces an existing file. With `-` they go to standard output, and the figures to standard error.
     #[arg(long, value_name = "FILE", conflicts_with = "predictions_from")]
     predictions: Option<PathBuf>,
     /// Show the N most confident errors per label
@@ -145,7 +145,9 @@ struct OutputArgs {
     /// accuracy. They follow the reader's light or dark setting.
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
-    /// Write a page for a browser, with figures, plots and the most confident errors; replaces an existing file
+    /// Write a page for a browser, with figures, plots and errors
+    ///
+    /// The errors are the most confident ones. Replaces an existing file.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Number of bootstrap samples for the 95 % intervals; 0 for none
@@ -154,7 +156,7 @@ struct OutputArgs {
     /// Seed of the random numbers: the same seed gives the same figures
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = from_zero::<u64>)]
     seed: u64,
-    /// Classify again N times with the labels shuffled, and say how many predictions change
+    /// Classify again N times with shuffled labels, and count what changes
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = from_zero::<u32>)]
     #[arg(conflicts_with = "predictions_from")]
     label_order_trials: u32,
@@ -164,15 +166,16 @@ struct OutputArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Fitting")]
 struct FitArgs {
-    /// Fit thresholds and a temperature to these records, and write them to a file for --thresholds; replaces an
-    /// existing file
+    /// Fit thresholds and a temperature, and write them for --thresholds
     ///
-    /// One threshold for all labels and one for each label; the file's "use" says which decide: those that did
-    /// better in cross-validation. With --single-label, a temperature and, for a precision, the score below
-    /// which there is no answer.
+    /// They are fitted to these records. Replaces an existing file. One threshold for all labels and one for each
+    /// label; the file's "use" says which decide: those that did better in cross-validation. With --single-label, a
+    /// temperature and, for a precision, the score below which there is no answer.
     #[arg(long, value_name = "FILE", conflicts_with = "thresholds")]
     fit: Option<PathBuf>,
-    /// What to fit thresholds for: f1, f0.5, f2, precision=0.9 (with the best recall) or recall=0.9
+    /// What to fit for: f1, f0.5, f2, precision=0.9 or recall=0.9
+    ///
+    /// Of the thresholds that reach that precision, the one with the best recall is taken, and the other way round.
     #[arg(long, value_name = "GOAL", default_value = "f1", requires = "fit")]
     fit_for: Goal,
 }
