@@ -143,7 +143,7 @@ pub struct ModelArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub base: BaseArgs,
-    /// The number format that the model computes with
+    /// Number format of the computation
     #[arg(long, help_heading = "Model", value_name = "TYPE", value_enum, default_value_t = Dtype::Auto)]
     pub dtype: Dtype,
     /// What happens to a text that is too long

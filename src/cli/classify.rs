@@ -37,7 +37,9 @@ const BAR: usize = 24;
 pub struct Args {
     #[command(flatten)]
     typed: Typed,
-    /// The texts; with `-` or nothing, standard input, one per line. Put `--` before a text that begins with `-`
+    /// The texts; with `-` or nothing, standard input, one per line
+    ///
+    /// Put `--` before a text that begins with `-`.
     texts: Vec<String>,
     /// The format of the results [default: a table on a terminal, else jsonl]
     #[arg(long, value_name = "FORMAT")]
@@ -56,7 +58,7 @@ const EXAMPLES: &str = "\
 Examples:
   gliclass classify --labels travel,dreams,sport \"One day I will see the world!\"
   gliclass classify -l urgent,'can wait' --single-label < subjects.txt
-  gliclass classify -l '\"sports, outdoors\"' -l politics --all-scores --format json \"Our team won the match.\"
+  gliclass classify -l '\"sports, outdoors\"' -l politics --all-scores \"Our team won the match.\"
   gliclass classify -l happy,sad --prompt \"Classify the mood\" \"What a wonderful day!\"
 
 Exit status: 0 done; 1 some texts failed; 2 wrong usage or a model or file that cannot be used;

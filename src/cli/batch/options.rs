@@ -61,7 +61,7 @@ pub struct Args {
     /// The field that receives the predictions (JSONL only)
     #[arg(long, value_name = "NAME", default_value = PREDICTIONS)]
     pub(super) output_field: String,
-    /// Separates several labels, and several scores, in a CSV or TSV cell
+    /// Separates several labels or scores in a CSV or TSV cell
     #[arg(long, value_name = "S", default_value = "|", value_parser = NonEmptyStringValueParser::new())]
     pub(super) list_separator: String,
     /// What happens to a record that cannot be classified

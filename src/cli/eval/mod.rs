@@ -150,10 +150,10 @@ struct OutputArgs {
     /// The errors are the most confident ones. Replaces an existing file.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Number of bootstrap samples for the 95 % intervals; 0 for none
+    /// Bootstrap samples for the 95 % intervals; 0 for none
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = rounds)]
     bootstrap: u32,
-    /// Seed of the random numbers: the same seed gives the same figures
+    /// Seed of random numbers: the same one gives the same figures
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = from_zero::<u64>)]
     seed: u64,
     /// Classify again N times with shuffled labels, and count what changes

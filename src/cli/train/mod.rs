@@ -103,7 +103,8 @@ struct HeldOutArgs {
 
 const EXAMPLES: &str = "\
 Examples:
-  gliclass train few.csv -o few --epochs 6 --learning-rate 5e-5 --head-learning-rate 1e-4 --eval-share 0
+  gliclass train few.csv -o few --eval-share 0 --epochs 6 \\
+    --learning-rate 5e-5 --head-learning-rate 1e-4
   gliclass train labelled.jsonl -o mine
   gliclass train topics.csv -o topics --single-label --eval unseen.csv --epochs 10 --patience 2
   gliclass train mails.csv -o mails --model knowledgator/gliclass-base-v3.0 --batch-size 4

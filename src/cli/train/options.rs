@@ -84,7 +84,7 @@ pub(super) struct ScheduleArgs {
     /// Stop after N epochs without a better macro F1 on the held-out records
     #[arg(long, value_name = "N", value_parser = args::from_one)]
     pub(super) patience: Option<NonZeroUsize>,
-    /// Seed of the random numbers: the same seed gives the same model
+    /// Seed of random numbers: the same one gives the same model
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = args::from_zero::<u64>)]
     pub(super) seed: u64,
 }
