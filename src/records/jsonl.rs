@@ -264,7 +264,9 @@ impl<B: BufRead> Reader<B> {
         let read = limited.read_until(b'\n', &mut bytes).map_err(failed)?;
         if read as u64 == LONGEST && !bytes.ends_with(b"\n") {
             let (name, number) = (self.name.display(), place.line);
-            return Err(Error::Usage(format!("{name}:{number}: longer than 1 GiB: is this JSONL, one object per line?")));
+            return Err(Error::Usage(format!(
+                "{name}:{number}: longer than 1 GiB: is this JSONL, one object per line?"
+            )));
         }
         let line = Line { place, bytes };
         self.place = line.end();
