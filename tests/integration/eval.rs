@@ -89,7 +89,7 @@ fn predictions_replace_nothing_before_there_is_a_model_and_never_the_data() {
         let arguments = ["eval", "d.csv", "--predictions", name, "-m", "./nowhere"];
         let outcome = sandbox.gliclass(arguments).run().ends_with(2);
         assert_eq!(std::fs::read_to_string(sandbox.path(name)).unwrap(), content);
-        assert_eq!(outcome.stderr.contains("is an input"), name == "d.csv", "{}", outcome.stderr);
+        assert_eq!(outcome.stderr.contains("is also an input"), name == "d.csv", "{}", outcome.stderr);
     }
 }
 

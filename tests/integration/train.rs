@@ -171,7 +171,7 @@ fn only_a_training_is_overwritten_and_never_the_model_that_is_learned_from() {
     let model = itself.iter().position(|one| one == "--model").unwrap() + 1;
     itself[model] = "./first".into();
     let refused = sandbox.gliclass(itself).run().ends_with(2);
-    refused.says(&["first/: is the model that the training begins with"]);
+    refused.says(&["first/: is the model that the training starts with"]);
     assert!(weights(&sandbox, "first") == before);
     sandbox.gliclass(arguments(&sandbox, "uni-electra", "first", &force)).run().ends_with(0);
 }
@@ -310,7 +310,7 @@ fn a_training_is_not_taken_for_one_of_other_labels_fields_or_descriptions() {
         resume(&more).ends_with(2).says(&["it was started differently", said]);
     }
     describe("crimson");
-    resume(&[]).ends_with(2).says(&["otherwise: --descriptions differs. "]);
+    resume(&[]).ends_with(2).says(&["differently: --descriptions differs. "]);
     describe("scarlet");
     // All records in the same order, but others of them are learned from.
     part(14);
