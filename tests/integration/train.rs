@@ -314,7 +314,7 @@ fn a_training_is_not_taken_for_one_of_other_labels_fields_or_descriptions() {
     describe("scarlet");
     // All records in the same order, but others of them are learned from.
     part(14);
-    resume(&[]).ends_with(2).says(&["otherwise: data differs; --eval differs. "]);
+    resume(&[]).ends_with(2).says(&["differently: data differs; --eval differs. "]);
     part(16);
     resume(&[]).ends_with(0).says(&["already finished"]);
 }
