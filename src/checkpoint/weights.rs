@@ -18,6 +18,9 @@ use super::{file, lock};
 use crate::error::{Error, Result};
 use crate::{files, panics};
 
+/// The file that says which shards the weights are in, where they are in several.
+pub const INDEX: &str = "model.safetensors.index.json";
+
 /// Ending of the scales' name beside an 8-bit tensor.
 const SCALE_SUFFIX: &str = ".scale";
 
@@ -74,7 +77,7 @@ impl Weights {
         if single.exists() {
             return Self::from_safetensors(&single, std::slice::from_ref(&single));
         }
-        let index = folder.join("model.safetensors.index.json");
+        let index = folder.join(INDEX);
         if index.exists() {
             let shards: Vec<PathBuf> = shards(&index)?.iter().map(|name| folder.join(name)).collect();
             return Self::from_safetensors(&index, &shards);

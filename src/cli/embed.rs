@@ -86,7 +86,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         bail!("--on-overflow chunk and --labels-chunk-size: a record has one vector, it cannot be read in pieces");
     }
     if args.labels.rac_retrieve.is_some() {
-        bail!("--rac-retrieve: examples are found by these vectors, they cannot change them");
+        bail!("--rac-retrieve: solved cases are found by these vectors, they cannot change them");
     }
     if args.labels.wordings {
         bail!("--wordings: every wording has a vector of its own, give them as labels");

@@ -1,5 +1,6 @@
 //! The command line: one file a command, what they share in [`args`].
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
@@ -101,11 +102,11 @@ fn command(ignored: Option<&OsStr>) -> clap::Command {
 fn with_culprit(mut error: clap::Error) -> clap::Error {
     match error.kind() {
         kind @ ErrorKind::InvalidUtf8 => {
-            let culprits = variable_of(&error).unwrap_or_else(|| {
-                let arguments = std::env::args_os().skip(1).filter(|argument| argument.to_str().is_none());
-                arguments.map(|argument| format!("{argument:?}")).collect::<Vec<_>>().join(", ")
-            });
-            clap::Error::raw(kind, format!("{culprits}: not UTF-8: give UTF-8\n"))
+            let is_culprit = |name: &OsString| std::env::var_os(name).is_some_and(|value| value.to_str().is_none());
+            let variables = variables().into_iter().filter(is_culprit).map(|name| name.to_string_lossy().into_owned());
+            let arguments = std::env::args_os().skip(1).filter(|argument| argument.to_str().is_none());
+            let culprits: Vec<String> = variables.chain(arguments.map(|argument| format!("{argument:?}"))).collect();
+            clap::Error::raw(kind, format!("{}: not UTF-8: give UTF-8\n", culprits.join(", ")))
         }
         ErrorKind::ValueValidation | ErrorKind::InvalidValue => {
             if let Some(name) = variable_of(&error) {
@@ -119,12 +120,16 @@ fn with_culprit(mut error: clap::Error) -> clap::Error {
 
 /// The variable that an error is about: without it all is well, or something else is wrong.
 fn variable_of(error: &clap::Error) -> Option<String> {
+    let is_culprit =
+        |name: &OsString| parse(command(Some(name))).err().is_none_or(|other| other.to_string() != error.to_string());
+    variables().into_iter().find(is_culprit).map(|name| name.to_string_lossy().into_owned())
+}
+
+/// The variables that are set and that a command reads.
+fn variables() -> BTreeSet<OsString> {
     let definition = Cli::command();
     let arguments = definition.get_subcommands().flat_map(clap::Command::get_arguments);
-    let mut set = arguments.filter_map(Arg::get_env).filter(|name| std::env::var_os(name).is_some());
-    let is_culprit =
-        |name: &OsStr| parse(command(Some(name))).err().is_none_or(|other| other.to_string() != error.to_string());
-    set.find(|name| is_culprit(name)).map(|name| name.to_string_lossy().into_owned())
+    arguments.filter_map(Arg::get_env).filter(|name| std::env::var_os(name).is_some()).map(OsStr::to_owned).collect()
 }
 
 /// Prints help, or what is wrong with the command line: without colours where that repeats a control character.

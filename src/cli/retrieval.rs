@@ -51,11 +51,11 @@ impl Retrieval {
         let (Some(count), Some(file)) = (args.rac_retrieve, args.rac_examples.clone()) else { return Ok(None) };
         let examples = Arc::clone(&defaults.rac_examples);
         let labels = defaults.labels.clone().context(
-            "--rac-retrieve needs --labels or --labels-file: records and examples are compared as the model reads \
-             them beside these labels",
+            "--rac-retrieve needs --labels or --labels-file: texts and solved cases are compared as the model \
+             reads them beside these labels",
         )?;
         if candidates(&examples).is_empty() {
-            bail!("{}: no example has \"true_labels\": there is nothing to retrieve", file.display());
+            bail!("{}: no solved case has \"true_labels\": there is nothing to retrieve", file.display());
         }
         Ok(Some(Self { examples, labels, count, file }))
     }
@@ -74,15 +74,15 @@ impl Retrieval {
         let path = kept.path().display();
         let rows = match kept.read() {
             Some(rows) => {
-                say(format!("vectors of {} examples: from {path}", texts.len()));
+                say(format!("vectors of {} solved cases: from {path}", texts.len()));
                 rows
             }
             None => {
-                say(format!("vectors of {} examples: computing them", texts.len()));
+                say(format!("vectors of {} solved cases: computing them", texts.len()));
                 let rows = self.vectors(&model, texts, args.base.threads())?;
                 match kept.write(&rows) {
-                    Ok(()) => say(format!("vectors of examples: kept in {path}")),
-                    Err(error) => say(format!("vectors of examples: not kept for the next run: {path}: {error}")),
+                    Ok(()) => say(format!("vectors of solved cases: kept in {path}")),
+                    Err(error) => say(format!("vectors of solved cases: not kept for the next run: {path}: {error}")),
                 }
                 rows
             }
@@ -101,7 +101,7 @@ impl Retrieval {
         let mut add = |number: usize, outcome: Result<Classified>| {
             let found = outcome.map_err(|error| {
                 let file = self.file.display();
-                Error::Usage(format!("{file}: example {} of those with true labels: {error}", number + 1))
+                Error::Usage(format!("{file}: solved case {} of those with true labels: {error}", number + 1))
             })?;
             let vectors = Vectors::from_list(&found.logits, found.labels.len())
                 .expect("an embedder answers with a list of vectors: this is a bug");

@@ -18,9 +18,9 @@ pub fn layer_norm(
     threads: usize,
 ) {
     assert_eq!(x.len(), out.len(), "output of a norm");
+    let _timer = meter::start(meter::Part::Rows);
     let share = share(x.len(), width, threads);
     parallel(x.chunks(share).zip(out.chunks_mut(share)), |(x, out)| {
-        let _timer = meter::start(meter::Part::Rows);
         layer_norm_on(current(), x, width, weight, bias, eps, out);
     });
 }
@@ -46,11 +46,9 @@ pub(super) fn layer_norm_on(
 /// into `out (rows, width)`.
 pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32], threads: usize) {
     assert_eq!(x.len(), out.len(), "output of a norm");
+    let _timer = meter::start(meter::Part::Rows);
     let share = share(x.len(), weight.len(), threads);
-    parallel(x.chunks(share).zip(out.chunks_mut(share)), |(x, out)| {
-        let _timer = meter::start(meter::Part::Rows);
-        rms_norm_on(current(), x, weight, eps, out);
-    });
+    parallel(x.chunks(share).zip(out.chunks_mut(share)), |(x, out)| rms_norm_on(current(), x, weight, eps, out));
 }
 
 pub(super) fn rms_norm_on(isa: Isa, x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
@@ -62,11 +60,9 @@ pub(super) fn rms_norm_on(isa: Isa, x: &[f32], weight: &[f32], eps: f32, out: &m
 
 /// Applies `activation` to every element of `x`.
 pub fn activate(x: &mut [f32], activation: Activation, threads: usize) {
+    let _timer = meter::start(meter::Part::Rows);
     let share = share(x.len(), 1, threads);
-    parallel(x.chunks_mut(share), |x| {
-        let _timer = meter::start(meter::Part::Rows);
-        activate_on(current(), x, activation);
-    });
+    parallel(x.chunks_mut(share), |x| activate_on(current(), x, activation));
 }
 
 pub(super) fn activate_on(isa: Isa, x: &mut [f32], activation: Activation) {
@@ -108,9 +104,9 @@ pub fn rotate(x: &mut [f32], positions: &[usize], turn: Rotation, threads: usize
     let width = x.len() / positions.len();
     assert_eq!(x.len(), width * positions.len(), "a row for each position");
     assert!(width >= 2 * turn.heads * turn.half, "a row of heads");
+    let _timer = meter::start(meter::Part::Rows);
     let share = share(x.len(), width, threads);
     parallel(x.chunks_mut(share).zip(positions.chunks(share / width)), |(x, positions)| {
-        let _timer = meter::start(meter::Part::Rows);
         current().run(Rotate { x, width, positions, turn });
     });
 }

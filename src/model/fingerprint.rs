@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::{Source, builtin};
+use crate::checkpoint::weights;
 use crate::digest;
 use crate::error::{Error, Result};
 
@@ -45,7 +46,11 @@ fn of_folder(folder: &Path) -> Result<String> {
     let mut hash = Sha256::new();
     let mut files = Vec::new();
     list(folder, Path::new(""), &mut files).map_err(|error| Error::io(folder, error))?;
+    // Shards may lie deeper. What is wrong with an index is said where the weights are read.
+    let shards = weights::shards(&folder.join(weights::INDEX)).unwrap_or_default();
+    files.extend(shards.into_iter().map(PathBuf::from).filter(|shard| folder.join(shard).is_file()));
     files.sort();
+    files.dedup();
     for file in files {
         let path = folder.join(&file);
         add(&path, &file, &mut hash).map_err(|error| Error::io(path, error))?;
@@ -109,6 +114,23 @@ mod tests {
         write("config.json", b"{ }");
         assert_ne!(print(), trained);
     }
+
+    #[test]
+    fn another_shard_is_seen_however_deep_it_lies() {
+        let folder = tempfile::tempdir().unwrap();
+        let print = || fingerprint(&Source::Folder(folder.path().to_owned()), None).unwrap();
+        let write = |name: &str, content: &str| std::fs::write(folder.path().join(name), content).unwrap();
+        std::fs::create_dir_all(folder.path().join("a/b")).unwrap();
+        write("model.safetensors.index.json", r#"{"weight_map": {"x": "a/b/1.safetensors", "y": "2.safetensors"}}"#);
+        write("2.safetensors", "second");
+        let without = print();
+        write("a/b/1.safetensors", "first");
+        let before = print();
+        assert_ne!(before, without);
+        write("a/b/1.safetensors", "other");
+        assert_ne!(print(), before);
+    }
+
     #[test]
     #[cfg(unix)]
     fn a_link_that_leads_nowhere_is_no_file_of_the_model() {

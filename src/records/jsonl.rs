@@ -323,13 +323,17 @@ impl<B: BufRead> Reader<B> {
 
 /// What is said of an object without a text in `field`.
 fn no_text(field: &str, object: &Object) -> Error {
-    /// How many of its fields are named.
-    const SHOWN: usize = 5;
+    /// How many of its fields are named, and how many characters of each.
+    const SHOWN: [usize; 2] = [5, 40];
     if object.has(field) {
         return Error::Record(format!("field {field:?} is null: write a text in it, or give --text-field NAME"));
     }
-    let mut names: Vec<&str> = object.fields.iter().take(SHOWN).map(|(name, _)| name.as_ref()).collect();
-    names.extend((object.fields.len() > SHOWN).then_some("..."));
+    if object.fields.is_empty() {
+        return Error::Record(format!("no field {field:?}: the record is empty"));
+    }
+    let mut names: Vec<String> =
+        object.fields.iter().take(SHOWN[0]).map(|(name, _)| name.chars().take(SHOWN[1]).collect()).collect();
+    names.extend((object.fields.len() > SHOWN[0]).then(|| "...".into()));
     let names = names.join(", ");
     Error::Record(format!("no field {field:?} in the record ({names}): give --text-field NAME"))
 }
@@ -559,7 +563,8 @@ mod tests {
         assert!(error("{").starts_with("not a JSON object: EOF"), "{}", error("{"));
         assert!(error("[]").starts_with("not a JSON object: invalid type: sequence"), "{}", error("[]"));
         let said = |names| format!("no field \"text\" in the record ({names}): give --text-field NAME");
-        assert_eq!(error("{}"), said(""));
+        assert_eq!(error("{}"), "no field \"text\": the record is empty");
+        assert_eq!(error(&format!("{{\"{}\":1}}", "x".repeat(99))), said(&"x".repeat(40)[..]));
         assert_eq!(error(r#"{"review":"good","id":1}"#), said("review, id"));
         assert_eq!(error(r#"{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1}"#), said("a, b, c, d, e, ..."));
         assert!(error(r#"{"text":null}"#).starts_with("field \"text\" is null: "));

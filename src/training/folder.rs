@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::loss::Problem;
 use super::tensors::{self, Numbers};
 use super::trainer::Recipe;
+use crate::checkpoint::weights::INDEX;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::Learner;
@@ -46,7 +47,7 @@ const MODEL: &str = "model.safetensors";
 const OWN_FILES: [&str; 5] = ["config.json", "tokenizer.json", MODEL, "README.md", TRAINING];
 
 /// The weights of a model, in every form that a folder may have them.
-const WEIGHTS: [&str; 3] = [MODEL, "model.safetensors.index.json", "pytorch_model.bin"];
+const WEIGHTS: [&str; 3] = [MODEL, INDEX, "pytorch_model.bin"];
 
 /// Where a trained model is written.
 #[derive(Debug)]

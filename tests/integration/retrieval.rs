@@ -133,8 +133,8 @@ fn vectors_are_kept_and_used_again_only_for_the_same_model_labels_and_examples()
     sandbox.write("examples.jsonl", examples(&TEXTS));
     let input = lines(queries().iter().map(|text| json!({ "text": text })));
     let run = |said: &str| retrieve(&sandbox, &model, &input, &["1", "-v"]).ends_with(0).says(&[said]).stdout;
-    let first = run("vectors of 4 examples: computing them");
-    assert_eq!(run("vectors of 4 examples: from examples.jsonl.vectors"), first);
+    let first = run("vectors of 4 solved cases: computing them");
+    assert_eq!(run("vectors of 4 solved cases: from examples.jsonl.vectors"), first);
     // The rows in the other order: what is in the file is believed, so that others are the nearest.
     let kept = fs::read(sandbox.path("examples.jsonl.vectors")).unwrap();
     let header = 8 + usize::try_from(u64::from_le_bytes(kept[..8].try_into().unwrap())).unwrap();

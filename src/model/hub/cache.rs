@@ -8,7 +8,7 @@ use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 use serde_json::Value;
 
 use super::{Progress, names};
-use crate::checkpoint::weights::shards;
+use crate::checkpoint::weights::{INDEX, shards};
 use crate::checkpoint::{self, config};
 use crate::error::{Error, Result};
 use crate::files;
@@ -120,13 +120,12 @@ pub(super) const CONFIG: &str = "config.json";
 pub(super) const TOKENIZER: &str = "tokenizer.json";
 pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 pub(super) const WEIGHTS: &str = "model.safetensors";
-pub(super) const WEIGHTS_INDEX: &str = "model.safetensors.index.json";
 pub(super) const OLD_WEIGHTS: &str = "pytorch_model.bin";
 
 /// Whether a commit's folder holds all that a model needs. Weights are fetched last, so with them all is there.
 pub(super) fn is_complete(snapshot: &Path) -> bool {
     let has = |file: &str| snapshot.join(file).is_file();
-    let has_shards = || shards(&snapshot.join(WEIGHTS_INDEX)).is_ok_and(|files| files.iter().all(|file| has(file)));
+    let has_shards = || shards(&snapshot.join(INDEX)).is_ok_and(|files| files.iter().all(|file| has(file)));
     has(CONFIG) && has(TOKENIZER) && (has(WEIGHTS) || has_shards() || has(OLD_WEIGHTS))
 }
 

@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::cache::{self, CONFIG, LocalRepo, OLD_WEIGHTS, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS, WEIGHTS_INDEX};
+use super::cache::{self, CONFIG, LocalRepo, OLD_WEIGHTS, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS};
 use super::remote::{Answer, Failure, Hub, Remote};
 use super::settings::Settings;
 use super::transfer::{self, ATTEMPTS, Transfer};
 use super::{Progress, Request, names};
-use crate::checkpoint::weights::shards;
+use crate::checkpoint::weights::{INDEX, shards};
 use crate::error::{Error, Result};
 
 /// How much of a repository is wanted.
@@ -158,14 +158,14 @@ impl Files<'_> {
         if self.get(WEIGHTS)? {
             return Ok(());
         }
-        if self.get(WEIGHTS_INDEX)? {
-            let shards = shards(&self.folder.join(WEIGHTS_INDEX))?;
+        if self.get(INDEX)? {
+            let shards = shards(&self.folder.join(INDEX))?;
             return shards.iter().try_for_each(|shard| self.require(shard));
         }
         if self.get(OLD_WEIGHTS)? {
             return Ok(());
         }
-        Err(self.checkpoint.lacks(&format!("{WEIGHTS}, {WEIGHTS_INDEX} or {OLD_WEIGHTS}")).into())
+        Err(self.checkpoint.lacks(&format!("{WEIGHTS}, {INDEX} or {OLD_WEIGHTS}")).into())
     }
 
     fn require(&self, file: &str) -> Answer<()> {

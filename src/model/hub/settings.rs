@@ -48,6 +48,11 @@ fn home() -> Result<PathBuf> {
 fn endpoint() -> Result<(String, Option<String>)> {
     let given = text("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into());
     let (endpoint, user) = without_user(&given);
+    if !has_port_of_digits(&endpoint) {
+        // What stands there may be the rest of a password.
+        let message = "HF_ENDPOINT: what stands behind the host's colon is not a port; write / in a password as %2F";
+        return Err(Error::Usage(message.into()));
+    }
     if endpoint.starts_with("https://") || endpoint.starts_with("http://") {
         return Ok((endpoint.trim_end_matches('/').to_owned(), user));
     }
@@ -56,13 +61,25 @@ fn endpoint() -> Result<(String, Option<String>)> {
 
 /// An address without what stands before its host, and that.
 fn without_user(address: &str) -> (String, Option<String>) {
-    let start = address.find("://").map_or(0, |at| at + 3);
-    let (scheme, rest) = address.split_at(start);
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..end].rsplit_once('@') {
-        Some((user, _)) => (format!("{scheme}{}", &rest[user.len() + 1..]), Some(user.to_owned())),
+    let [scheme, host, rest] = parts(address);
+    match host.rsplit_once('@') {
+        Some((user, host)) => ([scheme, host, rest].concat(), Some(user.to_owned())),
         None => (address.to_owned(), None),
     }
+}
+
+fn has_port_of_digits(address: &str) -> bool {
+    let [_, host, _] = parts(address);
+    // The colons of IPv6 stand in brackets.
+    let port = host.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
+    port.is_none_or(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The scheme of an address, its host with all that belongs to it, and the rest.
+fn parts(address: &str) -> [&str; 3] {
+    let (scheme, rest) = address.split_at(address.find("://").map_or(0, |at| at + 3));
+    let (host, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    [scheme, host, rest]
 }
 
 /// A folder from the environment, `~` meaning the user's own.
@@ -91,7 +108,7 @@ fn is_true(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::without_user;
+    use super::{has_port_of_digits, without_user};
 
     #[test]
     fn what_stands_before_the_host_of_an_address_is_none_of_it() {
@@ -102,6 +119,19 @@ mod tests {
             ("https://hub.example/@a", "https://hub.example/@a", None),
         ] {
             assert_eq!(without_user(address), (expected.to_owned(), user.map(str::to_owned)), "{address}");
+        }
+    }
+
+    #[test]
+    fn half_a_password_is_told_from_a_port() {
+        for (address, is_port) in [
+            ("https://hub.example/a:b", true),
+            ("http://127.0.0.1:8", true),
+            ("http://[::1]", true),
+            ("http://[::1]:80/a", true),
+            ("http://me:sec/ret@hub.example", false),
+        ] {
+            assert_eq!(has_port_of_digits(address), is_port, "{address}");
         }
     }
 }
