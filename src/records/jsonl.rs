@@ -562,7 +562,7 @@ mod tests {
     fn errors_name_the_field_and_what_was_found() {
         assert!(error("{").starts_with("not a JSON object: EOF"), "{}", error("{"));
         assert!(error("[]").starts_with("not a JSON object: invalid type: sequence"), "{}", error("[]"));
-        let said = |names| format!("no field \"text\" in the record ({names}): give --text-field NAME");
+        let said = |names: &str| format!("no field \"text\" in the record ({names}): give --text-field NAME");
         assert_eq!(error("{}"), "no field \"text\": the record is empty");
         assert_eq!(error(&format!("{{\"{}\":1}}", "x".repeat(99))), said(&"x".repeat(40)[..]));
         assert_eq!(error(r#"{"review":"good","id":1}"#), said("review, id"));
