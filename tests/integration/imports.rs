@@ -11,7 +11,7 @@ const USES: [(&str, &str); 19] = [
         "adapted architectures checkpoint classifier digest display error files kernels metrics model records runner \
          scores training",
     ),
-    ("training", "classifier display error files metrics model records runner scores"),
+    ("training", "checkpoint classifier display error files metrics model records runner scores"),
     ("model", "architectures backbones checkpoint classifier digest encode error files kernels records"),
     ("architectures", "backbones checkpoint classifier encode error heads kernels records scores"),
     ("heads", "backbones checkpoint error kernels"),
