@@ -50,7 +50,8 @@ fn the_loss_falls_and_the_folder_is_a_model_like_any_other() {
         let losses = losses(&outcome.stderr);
         assert!(losses.len() == 8 && losses[7] < 0.9 * losses[0], "{losses:?}");
         assert_eq!(outcome.last_path(), Path::new(&output));
-        let outcome = outcome.says(&["16 records, 4 held out", "only 4 held out, too few", "macro F1"]);
+        let outcome =
+            outcome.says(&["16 records, 4 held out", "only 4 held out, too few", "or --eval-share 0", "macro F1"]);
         assert!(!sandbox.path(&format!("{output}.resume")).exists(), "{}", outcome.stderr);
         let card = fs::read_to_string(sandbox.path(&output).join("README.md")).unwrap();
         assert!(
@@ -392,5 +393,8 @@ fn held_out_records_are_asked_about_the_labels_that_were_trained() {
     let model = base("uni-electra").to_string_lossy().into_owned();
     let train = ["train", "train.csv", "--model", &model, "-o", "m", "--eval", "unseen.csv", "--epochs", "1"];
     let outcome = sandbox.gliclass(train).run().ends_with(0);
+    // The share cannot be given beside the file.
+    let outcome = outcome.says(&["best: add records to unseen.csv, or leave --eval out"]);
+    assert!(!outcome.stderr.contains("--eval-share"), "{}", outcome.stderr);
     outcome.says(&["unseen.csv: no record has one of 2 labels: \"blue\", \"green\""]);
 }

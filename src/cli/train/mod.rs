@@ -361,11 +361,15 @@ impl Args {
             None => (train, Vec::new()),
         };
         if (1..FEW).contains(&held_out.len()) {
-            self.base.say(&format!(
-                "warning: only {} held out, too few to tell which epoch is best: give more with --eval FILE, or \
-                 --eval-share 0",
-                held_out.len()
-            ));
+            let way_out = match &self.held_out.eval {
+                Some(path) => format!(
+                    "add records to {}, or leave --eval out, and a tenth of the training records is held out",
+                    path.display()
+                ),
+                None => "give more with --eval FILE, or --eval-share 0".to_owned(),
+            };
+            let count = held_out.len();
+            self.base.say(&format!("warning: only {count} held out, too few to tell which epoch is best: {way_out}"));
         }
         Ok(Data { train, held_out, fingerprint, eval_fingerprint })
     }
