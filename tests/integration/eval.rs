@@ -133,7 +133,8 @@ fn predictions_are_written_a_line_a_record_in_order() {
     let lines = std::fs::read_to_string(sandbox.path("p.jsonl")).unwrap();
     let records: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(records.len(), 2);
-    assert_eq!(records[1]["label"], serde_json::json!(["weather"]));
+    assert_eq!(records[1]["label"], "weather");
+    assert_eq!(records[1]["true_labels"], serde_json::json!(["weather"]));
     assert_eq!(records[1]["predictions"].as_array().map(Vec::len), Some(2));
     sandbox.gliclass(["eval", "d.csv", "--all-scores", "--predictions", "p.jsonl.gz"]).run().ends_with(0);
     assert!(std::fs::read(sandbox.path("p.jsonl.gz")).unwrap().starts_with(&[0x1f, 0x8b]), "not packed");

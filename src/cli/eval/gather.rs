@@ -350,7 +350,7 @@ mod tests {
         let gathered = asked("d.csv", text, &all, Some(Predictions::begin(output).unwrap())).unwrap();
         assert_eq!(sets(&gathered.judged), [(vec![0], vec![0]), (vec![1], vec![1])]);
         let (name, bytes) = read_file(&path).unwrap();
-        let first = r#"{"id":"7","text":"cut red","label":["red"],"predictions":[{"label":"red","score":0.880797},{"label":"blue","score":0.11920292}],"truncated":true}"#;
+        let first = r#"{"id":"7","text":"cut red","label":"red","true_labels":["red"],"predictions":[{"label":"red","score":0.880797},{"label":"blue","score":0.11920292}],"truncated":true}"#;
         assert_eq!(String::from_utf8_lossy(&bytes).lines().next(), Some(first));
         let ready = Ready::read(vec![(name.clone(), bytes)], &layout(), "predictions").unwrap();
         let back = judge(ready, vec![name], &Decision::default());
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn predictions_of_every_form_are_read_back_by_the_same_options() {
+    fn predictions_of_every_form_keep_their_records_and_are_read_back_by_the_same_options() {
         let folder = tempfile::tempdir().unwrap();
         let (data, path) = (folder.path().join("data"), folder.path().join("p.jsonl"));
         let named = |field: &str| labelled::Layout { label_field: Some(field.into()), ..layout() };
@@ -367,18 +367,26 @@ mod tests {
         let all = Decision { all_scores: true, ..Decision::default() };
         for (name, text, layout) in [
             ("d.csv", "text,topic\nred wine,red\ngreen grass,green\nred and green,red|green\n", named("topic")),
-            ("d.csv", "text,topic\nred wine,1\ngreen grass,0\n", numbered),
+            ("d.csv", "text,topic\nred wine,1\ngreen grass,0\n", numbered.clone()),
             ("d.csv", "text,all_labels,label\nred wine,blue|red,red\ngreen grass,red|green,green\n", layout()),
             ("d.tsv", "text\tlabels\nred wine\tred\ngreen grass\tgreen|red\n", named("labels")),
             ("d.csv", "text,red,green\nred wine,1,0\nred grass,1,1\n", layout()),
             ("d.txt", "__label__red red wine\n__label__green red grass\n", layout()),
+            ("d.csv", "text,labels,topic\nred wine,green| red,1\nblue sky,green|red,\n", named("topic")),
             ("d.jsonl", "{\"text\": \"red wine\", \"topic\": \"red\"}\n", named("topic")),
+            ("d.jsonl", "{\"text\": \"red wine\", \"topic\": 1, \"true_labels\": \"mine\"}\n", numbered),
+            ("d.jsonl", "{\"text\": \"red\", \"label\": 1, \"all_labels\": [\"green\", \"red\"]}\n", layout()),
+            ("d.jsonl", "{\"text\": \"red\", \"true_labels\": [1], \"labels\": [\"green\", \"red\"]}\n", layout()),
         ] {
             std::fs::write(&data, text).unwrap();
             let output = Output::open(Some(&path), Existing::Replace, &Input::open(Some(&data)).unwrap()).unwrap();
             let predictions = Some(Predictions::begin(output).unwrap());
             let gathered = asked_of(name, text, &layout, &all, predictions).unwrap();
             let (file, bytes) = read_file(&path).unwrap();
+            let data = labelled::read(name, text.into(), &layout).unwrap();
+            for (record, line) in data.records.iter().zip(String::from_utf8_lossy(&bytes).lines()) {
+                assert!(line.starts_with(record.source.strip_suffix('}').unwrap()), "{line}");
+            }
             let ready = Ready::read(vec![(file.clone(), bytes)], &layout, "predictions").unwrap();
             let back = judge(ready, vec![file], &Decision::default());
             assert_eq!((back.judged, back.texts), (gathered.judged, gathered.texts), "{text}");

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::cli::terminal::unless_closed;
 use crate::error::Result;
 use crate::records::jsonl::Line;
-use crate::records::labelled::Labelled;
+use crate::records::labelled::{Labelled, TRUE_LABELS};
 use crate::records::output::{Output, Sheet};
 
 /// The file of `--predictions`. Where it is standard output and nobody reads it any more, records are judged all the
@@ -22,8 +22,8 @@ impl Predictions {
     /// be read from it.
     pub fn write(&mut self, labelled: &Labelled, predictions: String, truncated: bool) -> Result<()> {
         let mut fields = Vec::new();
-        if let Some(field) = &labelled.restate {
-            fields.push((field.as_str(), Value::from(labelled.truth.as_slice()).to_string()));
+        if labelled.restate {
+            fields.push((TRUE_LABELS, Value::from(labelled.truth.as_slice()).to_string()));
         }
         fields.push(("predictions", predictions));
         if truncated {

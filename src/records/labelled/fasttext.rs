@@ -1,6 +1,6 @@
 //! The lines of fastText: `__label__a __label__b text`.
 
-use super::{Found, LABEL_FIELDS, Own, Spot, Truth, Written, flaw};
+use super::{Found, Own, Spot, Truth, Written, flaw};
 use crate::error::Result;
 
 /// Begins every label.
@@ -26,7 +26,6 @@ fn read_line(spot: Spot, line: &str) -> Result<Found> {
         return Err(flaw(spot, None, "no text after the labels"));
     }
     let source = serde_json::json!({"text": rest}).to_string();
-    let truth =
-        Truth { field: PREFIX.to_owned(), labels, weights: Vec::new(), restate: Some(LABEL_FIELDS[0].to_owned()) };
+    let truth = Truth { field: PREFIX.to_owned(), labels, weights: Vec::new(), restate: true };
     Ok(Found { spot, text: rest.to_owned(), candidates: None, truth, own: Own::default(), source })
 }

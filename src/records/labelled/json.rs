@@ -7,7 +7,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::{
-    CANDIDATES_FIELDS, Found, IGNORED, LABEL_FIELDS, Layout, Lines, OWN_FIELDS, Own, Spot, Truth, Written, flaw,
+    CANDIDATES_FIELDS, Found, IGNORED, LABEL_FIELDS, Layout, Lines, OWN_FIELDS, Own, Spot, TRUE_LABELS, Truth, Written,
+    flaw,
 };
 use crate::error::Result;
 use crate::records::LabelSet;
@@ -55,6 +56,8 @@ fn read_record(spot: Spot, json: &str, layout: &Layout) -> Result<Found> {
     }
     let truth = read_truth(&fields[&field]).and_then(|labels| Ok((labels, read_weights(&fields[&field])?)));
     let (labels, weights) = truth.map_err(|message| flaw(spot, Some(&field), &message))?;
+    // Where a field is named, the same options read it again; one called so may be the user's own.
+    let restate = layout.label_field.is_none() && field != TRUE_LABELS && labels.iter().any(|one| one.may_be_number);
     let candidates = candidates_field(&field, is_there).filter(|_| layout.labels.is_none());
     let candidates = candidates.map(|name| {
         LabelSet::from_json(&fields[name], &layout.label_separator)
@@ -68,7 +71,7 @@ fn read_record(spot: Spot, json: &str, layout: &Layout) -> Result<Found> {
     };
     // Between the parts of JSON a line break is a blank like any other; inside strings there is none.
     let source = json.replace(['\n', '\r'], " ");
-    Ok(Found { spot, text, candidates, truth: Truth { field, labels, weights, restate: None }, own, source })
+    Ok(Found { spot, text, candidates, truth: Truth { field, labels, weights, restate }, own, source })
 }
 
 /// The field with the candidate labels, if there is one.

@@ -44,8 +44,10 @@ pub const IGNORED: f32 = -100.0;
 /// What is said of a record of which nothing can be judged.
 const ALL_IGNORED: &str = "every label has the weight -100, which leaves it out: remove the record";
 
+/// The field with the true labels, by name.
+pub const TRUE_LABELS: &str = "true_labels";
 /// The fields with the true labels, where none is named: the first that is there.
-const LABEL_FIELDS: [&str; 2] = ["true_labels", "label"];
+const LABEL_FIELDS: [&str; 2] = [TRUE_LABELS, "label"];
 /// The fields with a record's own candidate labels: the first that is there and does not hold the true ones.
 const CANDIDATES_FIELDS: [&str; 2] = ["all_labels", "labels"];
 /// The fields of [`Own`].
@@ -101,8 +103,8 @@ pub struct Labelled {
     pub own: Own,
     /// The record as a JSON object on one line, as much of it as was read.
     pub source: String,
-    /// The field in which the true labels must be written, where they cannot be read from `source` as they are.
-    pub restate: Option<String>,
+    /// Whether the true labels cannot be read from `source` as they are, and go into [`TRUE_LABELS`] beside it.
+    pub restate: bool,
 }
 
 /// What a record itself says beside its text; it comes before what the command says.
@@ -271,8 +273,8 @@ struct Truth {
     labels: Vec<Written>,
     /// Every label with its weight, where there are weights.
     weights: Vec<(String, f32)>,
-    /// The field in which they must be written, where they cannot be read from the record as it is kept.
-    restate: Option<String>,
+    /// Whether they cannot be read from the record as it is kept.
+    restate: bool,
 }
 
 impl Truth {
@@ -341,13 +343,12 @@ fn labelled(record: Found, labels: Arc<LabelSet>, source: &str) -> std::result::
     };
     let truth = record.truth.labels.iter().map(|label| label.among(&labels).ok_or_else(|| unknown(label)));
     let truth = truth.collect::<std::result::Result<Vec<String>, Unusable>>()?;
-    let are_numbers = record.truth.labels.iter().map(|label| &label.text).ne(&truth);
     // One that names no candidate and is not true says nothing.
     let weights = record.truth.weights.into_iter().filter(|(label, _)| labels.place_of(label).is_some()).collect();
     Ok(Labelled {
         spot: record.spot,
         text: record.text,
-        restate: record.truth.restate.or_else(|| are_numbers.then_some(record.truth.field)),
+        restate: record.truth.restate,
         truth,
         weights,
         labels,

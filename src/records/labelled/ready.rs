@@ -18,7 +18,7 @@ use super::json::{
     candidates_field, kind, label_field, missing, no_truth, not_json, parts_of_array, read_ignored, read_truth,
 };
 use super::table::{HEADER, TruthColumns, candidates_column, flags, rows, split, text_column};
-use super::{ALL_IGNORED, Form, Layout, Spot, Written, as_text, flaw, utf8};
+use super::{ALL_IGNORED, Form, Layout, Spot, TRUE_LABELS, Written, as_text, flaw, utf8};
 use crate::error::{Error, Result};
 use crate::records::LabelSet;
 use crate::records::jsonl::Object;
@@ -147,6 +147,22 @@ impl Names {
     fn numbers<'a>(&mut self, names: impl IntoIterator<Item = &'a String>) -> Vec<u32> {
         names.into_iter().map(|name| self.number(name)).collect()
     }
+
+    /// The label of the command, or of the record's `own`, that a true label means; what means none is said to where
+    /// all labels are known.
+    fn meant(&self, label: Written, layout: &Layout, own: Option<&[u32]>) -> String {
+        if !label.may_be_number {
+            return label.text;
+        }
+        let Some(labels) = &layout.labels else { return self.numbered(&label.text, own).unwrap_or(label.text) };
+        label.among(labels).unwrap_or(label.text)
+    }
+
+    /// The one of the record's `own` labels that has the number `text`, and none has it for a name.
+    fn numbered(&self, text: &str, own: Option<&[u32]>) -> Option<String> {
+        let own = own.filter(|own| self.numbers.get(text).is_none_or(|label| !own.contains(label)))?;
+        own.get(text.parse::<usize>().ok()?).map(|&label| self.names[label as usize].clone())
+    }
 }
 
 fn read_json(file: usize, records: &[(Spot, &str)], layout: &Layout, output_field: &str) -> Result<Vec<Chunk>> {
@@ -203,17 +219,32 @@ impl<'a> JsonReader<'a> {
         })?;
         let truth = parsed(truth).and_then(|value| Ok((read_truth(&value)?, read_ignored(&value)?)));
         let (truth, ignored) = truth.map_err(|message| at(&field, &message))?;
+        let own = candidates_field(&field, is_there).filter(|_| self.layout.labels.is_none());
+        let candidates = own.map(|name| self.candidates(name, &object, place.spot)).transpose()?;
+        let truth = self.meant(truth, candidates.as_deref());
+        let truth = self.of_cell(&object, candidates.as_deref()).unwrap_or(truth);
         let text_field = &self.layout.text_field;
         let text = object.get(text_field).ok_or_else(|| at(text_field, &missing("--text-field")))?;
         let text = serde_json::from_str::<String>(text.get()).map_err(|_| at(text_field, "must be a string"))?;
-        let candidates = candidates_field(&field, is_there).filter(|_| self.layout.labels.is_none());
-        let candidates = candidates.map(|name| self.candidates(name, &object, place.spot)).transpose()?;
         let (scores, logits) = self.scores(predictions).map_err(|message| at(self.output_field, &message))?;
-        let truth = truth.into_iter().map(|label| meant(label, self.layout)).collect::<Vec<String>>();
         let truth = self.chunk.names.numbers(&truth);
         let ignored = self.chunk.names.numbers(&ignored);
         self.chunk.records.push(ReadyRecord { place, text, truth, ignored, candidates, scores, logits });
         Ok(())
+    }
+
+    fn meant(&self, labels: Vec<Written>, own: Option<&[u32]>) -> Vec<String> {
+        labels.into_iter().map(|label| self.chunk.names.meant(label, self.layout, own)).collect()
+    }
+
+    /// What is true of a record that was a row of a table: the cell of the column that is named holds a list, and
+    /// `eval --predictions` wrote its labels beside it.
+    fn of_cell(&self, object: &Object<'a>, own: Option<&[u32]>) -> Option<Vec<String>> {
+        let text = |field: &str| object.get(field).map(RawValue::get);
+        let cell: String = serde_json::from_str(text(self.layout.label_field.as_ref()?)?).ok()?;
+        let names: Vec<String> = serde_json::from_str(text(TRUE_LABELS)?).ok()?;
+        let labels = split(&cell, &self.layout.list_separator).into_iter().map(Written::name_or_number).collect();
+        (self.meant(labels, own) == names).then_some(names)
     }
 
     fn candidates(&mut self, name: &str, object: &Object<'a>, spot: Spot) -> Result<Arc<[u32]>> {
@@ -223,7 +254,11 @@ impl<'a> JsonReader<'a> {
         }
         let labels = serde_json::from_str(raw)
             .map_err(|error| Error::Record(error.to_string()))
-            .and_then(|value| LabelSet::from_json(&value, &self.layout.label_separator))
+            .and_then(|value| match value {
+                // The cell of a table that `eval --predictions` wrote.
+                Value::String(cell) => LabelSet::flat(split(&cell, &self.layout.list_separator)),
+                value => LabelSet::from_json(&value, &self.layout.label_separator),
+            })
             .map_err(|error| flaw(spot, Some(name), &error.to_string()))?;
         let labels: Arc<[u32]> = self.chunk.names.numbers(labels.names()).into();
         self.candidates = Some((raw, labels.clone()));
@@ -243,14 +278,6 @@ impl<'a> JsonReader<'a> {
         let logits: Option<Vec<f32>> = list.iter().map(|one| one.logit.filter(|logit| logit.is_finite())).collect();
         let scores = list.iter().map(|one| (self.chunk.names.number(&one.label), one.score)).collect();
         Ok((scores, logits.unwrap_or_default()))
-    }
-}
-
-/// The label of the command that a true label means; what means none is said to where all labels are known.
-fn meant(label: Written, layout: &Layout) -> String {
-    match &layout.labels {
-        Some(labels) if label.may_be_number => label.among(labels).unwrap_or(label.text),
-        _ => label.text,
     }
 }
 
@@ -385,12 +412,13 @@ impl<'a> TableReader<'a> {
             return Ok(());
         }
         let scores = self.scores(place.spot, row)?;
-        let truth = self.truth.read(place.spot, row, self.header, self.layout)?.into_iter();
-        let truth: Vec<String> = truth.map(|label| meant(label, self.layout)).collect();
-        let truth = self.chunk.names.numbers(&truth);
         let candidates = self.candidates.map(|column| self.list(row, column));
-        let candidates = candidates.map(|labels| self.chunk.names.numbers(&labels).into());
+        let candidates = candidates.map(|labels| Arc::from(self.chunk.names.numbers(&labels)));
         let candidates = candidates.or_else(|| self.columns.clone());
+        let truth = self.truth.read(place.spot, row, self.header, self.layout)?.into_iter();
+        let meant = |label| self.chunk.names.meant(label, self.layout, candidates.as_deref());
+        let truth: Vec<String> = truth.map(meant).collect();
+        let truth = self.chunk.names.numbers(&truth);
         let (text, ignored, logits) = (row[self.text].to_owned(), Vec::new(), Vec::new());
         self.chunk.records.push(ReadyRecord { place, text, truth, ignored, candidates, scores, logits });
         Ok(())

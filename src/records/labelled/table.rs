@@ -6,7 +6,7 @@ use csv::StringRecord;
 use serde_json::{Map, Value};
 
 use super::json::{candidates_field, label_field};
-use super::{Found, LABEL_FIELDS, Layout, Own, Spot, Truth, Written, flaw, nothing_in_it};
+use super::{Found, Layout, Own, Spot, Truth, Written, flaw, nothing_in_it};
 use crate::error::{Error, Result};
 use crate::records::csv::{Row, unquoted_row};
 use crate::records::rows::Rows;
@@ -59,7 +59,6 @@ struct Columns<'a> {
     header: &'a StringRecord,
     text: usize,
     truth: TruthColumns,
-    /// The row's own candidates, which may be asked for or not.
     candidates: Option<usize>,
 }
 
@@ -70,36 +69,29 @@ impl<'a> Columns<'a> {
         let truth = TruthColumns::find(header, layout, labels, || {
             flags(header, rows.iter().map(|(spot, row)| Ok((*spot, row))), |column| column == text)
         })?;
-        let candidates = candidates_column(header, layout);
+        let candidates = candidates_column(header, layout).filter(|_| layout.labels.is_none());
         Ok(Self { header, text, truth, candidates })
     }
 
     fn read(&self, spot: Spot, row: &StringRecord, layout: &Layout) -> Result<Found> {
-        let own = |column: usize| split(&row[column], &layout.list_separator);
         let candidates = match (self.candidates, &self.truth) {
-            _ if layout.labels.is_some() => None,
             (Some(column), _) => {
-                let labels = LabelSet::flat(own(column));
+                let labels = LabelSet::flat(split(&row[column], &layout.list_separator));
                 Some(labels.map_err(|error| flaw(spot, Some(&self.header[column]), &error.to_string())))
             }
-            (None, TruthColumns::OneHot(columns)) => {
+            (None, TruthColumns::OneHot(columns)) if layout.labels.is_none() => {
                 let labels = LabelSet::flat(columns.iter().map(|&column| self.header[column].to_owned()).collect());
                 Some(labels.map_err(|error| flaw(HEADER, None, &error.to_string())))
             }
-            (None, TruthColumns::Named(_)) => None,
-        };
-        // A list that is to be read again is one in JSON, too.
-        let value = |(column, cell): (usize, &str)| match self.candidates {
-            Some(candidates) if candidates == column => Value::from(own(column)),
-            _ => Value::from(cell),
+            _ => None,
         };
         let fields: Map<String, Value> =
-            self.header.iter().map(str::to_owned).zip(row.iter().enumerate().map(value)).collect();
+            self.header.iter().map(str::to_owned).zip(row.iter().map(Value::from)).collect();
         let truth = Truth {
             field: self.truth.words(self.header),
             labels: self.truth.read(spot, row, self.header, layout)?,
             weights: Vec::new(),
-            restate: Some(self.truth.field(self.header).to_owned()),
+            restate: true,
         };
         let source = Value::Object(fields).to_string();
         Ok(Found { spot, text: row[self.text].to_owned(), candidates, truth, own: Own::default(), source })
@@ -191,14 +183,6 @@ impl TruthColumns {
         match self {
             Self::Named(column) => header[*column].to_owned(),
             Self::OneHot(columns) => format!("{} columns of 0 and 1", columns.len()),
-        }
-    }
-
-    /// The field that they have in a record of JSON.
-    fn field<'a>(&self, header: &'a StringRecord) -> &'a str {
-        match self {
-            Self::Named(column) => &header[*column],
-            Self::OneHot(_) => LABEL_FIELDS[0],
         }
     }
 }

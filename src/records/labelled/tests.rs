@@ -310,7 +310,7 @@ fn a_record_is_kept_whole_on_one_line_and_says_what_it_says_itself() {
     let record = &data.records[0];
     assert_eq!(record.source, r#"{"id": 1.50,  "text": "x", "label": "a",   "prompt": "p", "examples": null}"#);
     assert_eq!((record.own.prompt.as_deref(), record.own.examples.is_none()), (Some("p"), true));
-    assert_eq!(record.restate, None);
+    assert!(!record.restate);
     let bad = r#"{"text": "x", "label": "a", "prompt": 7}"#;
     let expected = "line 1, field \"prompt\": invalid type: integer `7`, expected a string";
     assert_refused("d.jsonl", bad.as_bytes(), &layout(), expected);
@@ -318,19 +318,26 @@ fn a_record_is_kept_whole_on_one_line_and_says_what_it_says_itself() {
 
 #[test]
 fn true_labels_are_restated_where_the_record_does_not_say_them_by_name() {
-    let restated =
-        |name, text: &str, layout: &Layout| read(name, text.into(), layout).unwrap().records[0].restate.clone();
+    let restated = |name, text: &str, layout: &Layout| read(name, text.into(), layout).unwrap().records[0].restate;
     let topic = Layout { label_field: Some("topic".into()), ..layout() };
     for (name, text, layout, expected) in [
-        ("d.csv", "text,topic\nx,a\n", &topic, Some("topic")),
-        ("d.csv", "text,a,b\nx,1,0\n", &layout(), Some("true_labels")),
-        ("d.txt", "__label__a x", &layout(), Some("true_labels")),
-        ("d.jsonl", r#"{"text": "x", "label": 1}"#, &with_labels(&["a", "b"]), Some("label")),
-        ("d.jsonl", r#"{"text": "x", "label": "b"}"#, &with_labels(&["a", "b"]), None),
-        ("d.jsonl", r#"{"text": "x", "topic": "b"}"#, &topic, None),
+        ("d.csv", "text,topic\nx,a\n", &topic, true),
+        ("d.csv", "text,a,b\nx,1,0\n", &layout(), true),
+        ("d.txt", "__label__a x", &layout(), true),
+        ("d.jsonl", r#"{"text": "x", "label": 1}"#, &with_labels(&["a", "b"]), true),
+        ("d.jsonl", r#"{"text": "x", "true_labels": [1]}"#, &with_labels(&["a", "b"]), false),
+        ("d.jsonl", r#"{"text": "x", "label": "b"}"#, &with_labels(&["a", "b"]), false),
+        ("d.jsonl", r#"{"text": "x", "topic": "b"}"#, &topic, false),
+        ("d.jsonl", r#"{"text": "x", "topic": 1, "all_labels": ["a", "b"]}"#, &topic, false),
     ] {
-        assert_eq!(restated(name, text, layout).as_deref(), expected, "{text}");
+        assert_eq!(restated(name, text, layout), expected, "{text}");
     }
+}
+
+#[test]
+fn the_cells_of_a_row_are_kept_as_they_are() {
+    let data = read_str("d.csv", "text,all_labels,label\nx,a| b,a|b\n").unwrap();
+    assert_eq!(data.records[0].source, r#"{"text":"x","all_labels":"a| b","label":"a|b"}"#);
 }
 
 fn ready(text: &str, layout: &Layout) -> Result<Ready> {
@@ -462,6 +469,22 @@ fn of_several_files_of_ready_predictions_the_one_with_the_bad_record_is_named() 
         .to_string(),
         "0.csv, 1.jsonl: no records with predictions (read as CSV)"
     );
+}
+
+#[test]
+fn the_field_that_is_named_comes_before_true_labels_unless_both_say_the_same() {
+    let topic = Layout { label_field: Some("topic".into()), ..layout() };
+    let truth = |topic_of: &str, true_labels: &str| {
+        let said = r#"[{"label":"a","score":1},{"label":"b","score":0}]"#;
+        let line = format!(r#"{{"text":"x","topic":"{topic_of}","true_labels":{true_labels},"predictions":{said}}}"#);
+        let found = ready(&line, &topic).unwrap();
+        found.records[0].truth.iter().map(|&label| found.names[label as usize].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(truth("a|b", r#"["a","b"]"#), ["a", "b"]);
+    assert_eq!(truth("", "[]"), [""; 0]);
+    for other in [r#"["b"]"#, r#""b""#, "7"] {
+        assert_eq!(truth("a", other), ["a"], "{other}");
+    }
 }
 
 #[test]
