@@ -45,6 +45,13 @@ impl Decision {
         scores(&logits.iter().map(|logit| logit / temperature).collect::<Vec<f32>>(), self.single_label)
     }
 
+    /// The logits by which labels are judged. The one label is chosen of those that are not ignored, as it is learned:
+    /// others have no part in the softmax.
+    pub fn judged_logits(&self, logits: &[f32], is_ignored: impl Fn(usize) -> bool) -> Vec<f32> {
+        let is_out = |label| self.single_label && is_ignored(label);
+        logits.iter().enumerate().map(|(label, &x)| if is_out(label) { f32::NEG_INFINITY } else { x }).collect()
+    }
+
     /// The least score of this label where it holds.
     pub fn threshold_of(&self, label: &str) -> f32 {
         self.fitted.as_ref().and_then(|fitted| fitted.of(label)).unwrap_or(self.threshold)
@@ -164,6 +171,17 @@ mod tests {
             names(&[-5.0, -4.0, -9.0], &Decision { single_label: true, threshold: 0.99, ..Decision::default() }),
             [1]
         );
+    }
+
+    #[test]
+    fn a_single_label_is_the_best_of_those_that_are_not_ignored() {
+        let is_ignored = |label| label == 1;
+        let single = Decision { single_label: true, ..Decision::default() };
+        let logits = single.judged_logits(&[1.0, 4.0, -1.0], is_ignored);
+        assert_eq!(names(&logits, &single), [0]);
+        let others = scores(&[1.0, -1.0], true);
+        assert_eq!(single.scores(&logits), [others[0], 0.0, others[1]]);
+        assert_eq!(Decision::default().judged_logits(&[1.0, 4.0], is_ignored), [1.0, 4.0]);
     }
 
     #[test]

@@ -74,9 +74,9 @@ pub fn judge(
     let mut sink = |targets: Vec<f32>, classified: Result<Classified>| {
         let classified = classified?;
         let mut said = vec![false; targets.len()];
-        let found = decide(&classified.logits, &classified.labels, &decision);
-        found.iter().for_each(|one| said[one.label] = true);
-        let labels = classified.labels.names().iter().zip(decision.scores(&classified.logits)).zip(said);
+        let logits = decision.judged_logits(&classified.logits, |label| targets[label] == IGNORED);
+        decide(&logits, &classified.labels, &decision).iter().for_each(|one| said[one.label] = true);
+        let labels = classified.labels.names().iter().zip(decision.scores(&logits)).zip(said);
         let candidates = labels.zip(&targets).filter(|(_, target)| **target != IGNORED);
         judged.push(candidates.map(|(((name, score), predicted), &target)| Candidate {
             label: places[name],

@@ -117,20 +117,21 @@ fn candidates(
     places: &HashMap<&str, u32>,
 ) -> Vec<Candidate> {
     let holding = Decision { all_scores: false, ..decision.clone() };
-    let (logits, labels) = (&classified.logits, &classified.labels);
+    let labels = &classified.labels;
+    let ignored: Vec<usize> = labelled.ignored().filter_map(|name| labels.place_of(name)).collect();
+    let logits = decision.judged_logits(&classified.logits, |label| ignored.contains(&label));
     let candidate = |(name, score): (&String, f32)| Candidate {
         label: places[name.as_str()],
         score,
         truth: false,
         predicted: false,
     };
-    let mut candidates: Vec<Candidate> = labels.names().iter().zip(decision.scores(logits)).map(candidate).collect();
+    let mut candidates: Vec<Candidate> = labels.names().iter().zip(decision.scores(&logits)).map(candidate).collect();
     let truth = labelled.truth.iter().filter_map(|name| labels.place_of(name));
     truth.for_each(|place| candidates[place].truth = true);
-    decide(logits, labels, &holding).iter().for_each(|one| candidates[one.label].predicted = true);
-    let ignored: Vec<u32> = labelled.ignored().map(|name| places[name.as_str()]).collect();
-    candidates.retain(|one| !ignored.contains(&one.label));
-    candidates
+    decide(&logits, labels, &holding).iter().for_each(|one| candidates[one.label].predicted = true);
+    let judged = (0..).zip(candidates).filter(|(label, _)| !ignored.contains(label));
+    judged.map(|(_, one)| one).collect()
 }
 
 /// Files of predictions and what is in them.
@@ -165,6 +166,9 @@ pub fn judge(ready: Ready, files: Vec<String>, decision: &Decision) -> Gathered 
         row.read(&record, from_logits);
         let mut candidates = if ready.complete {
             let mut candidates = row.candidates(record.candidates.as_deref().unwrap_or(&all));
+            if decision.single_label {
+                leave_out(&mut candidates, &record.ignored, from_logits);
+            }
             if from_logits {
                 let logits: Vec<f32> = candidates.iter().map(|one| one.score).collect();
                 let scores = decision.scores(&logits);
@@ -185,6 +189,19 @@ pub fn judge(ready: Ready, files: Vec<String>, decision: &Decision) -> Gathered 
     }
     let judged = if ready.complete { judged } else { judged.without_scores() };
     Gathered { judged, texts, places, files, failed: ready.failed }
+}
+
+/// Leaves ignored labels out before one is chosen; the scores of the others, unless they are logits yet, add up to 1
+/// again.
+fn leave_out(candidates: &mut Vec<Candidate>, ignored: &[u32], are_logits: bool) {
+    if ignored.is_empty() {
+        return;
+    }
+    candidates.retain(|one| !ignored.contains(&one.label));
+    let sum: f32 = candidates.iter().map(|one| one.score).sum();
+    if !are_logits && sum > 0.0 {
+        candidates.iter_mut().for_each(|one| one.score /= sum);
+    }
 }
 
 fn decide_ready(candidates: &mut [Candidate], decision: &Decision, thresholds: &[f32]) {
@@ -421,6 +438,34 @@ mod tests {
             let ready = Ready::read(vec![("p.jsonl".into(), line.into())], &layout, "predictions").unwrap();
             let back = judge(ready, vec!["p.jsonl".into()], &Decision::default()).judged;
             assert_eq!(sets(&back), sets(&gathered.judged), "{predictions}");
+        }
+    }
+
+    #[test]
+    fn a_single_label_is_chosen_of_those_that_are_not_left_out() {
+        let single = Decision { single_label: true, ..Decision::default() };
+        // The model says blue first of both.
+        let text = r#"{"text": "blue", "all_labels": ["blue", "red", "green"], "true_labels": {"red": 1, "blue": -100}}
+{"text": "blue", "all_labels": ["blue", "red", "green"], "true_labels": {"blue": 1}}
+"#;
+        let live = asked("d.jsonl", text, &single, None).unwrap().judged;
+        assert_eq!(sets(&live), [(vec![1], vec![1]), (vec![0], vec![0])]);
+        assert_eq!(live.record(0).iter().map(|one| one.score).collect::<Vec<_>>(), [0.5, 0.5]);
+        let thresholds: crate::scores::Thresholds = serde_json::from_str(r#"{"temperature": 2}"#).unwrap();
+        let warm = Decision { fitted: Some(std::sync::Arc::new(thresholds)), ..single.clone() };
+        let said = |logits: bool| {
+            let one = |label: &str, score: f32, logit: f32| match logits {
+                true => serde_json::json!({ "label": label, "score": score, "logit": logit }),
+                false => serde_json::json!({ "label": label, "score": score }),
+            };
+            let said = [one("blue", 0.75, 2.0), one("red", 0.125, -2.0), one("green", 0.125, -2.0)];
+            text.replace("}\n", &format!(", \"predictions\": {}}}\n", serde_json::json!(said)))
+        };
+        for (decision, logits) in [(&single, false), (&single, true), (&warm, false), (&warm, true)] {
+            let ready = Ready::read(vec![("p.jsonl".into(), said(logits).into())], &layout(), "predictions").unwrap();
+            let back = judge(ready, vec!["p.jsonl".into()], decision).judged;
+            assert_eq!(sets(&back), sets(&live), "{logits}");
+            assert_eq!(back.record(0), live.record(0), "{logits}");
         }
     }
 
