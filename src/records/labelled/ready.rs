@@ -475,7 +475,8 @@ impl Merge {
         let true_labels = self.names.names.len();
         self.number(&chunks, &mut maps, |record| record.scores.iter().map(|(label, _)| *label).collect())?;
         let is_number = |name: &String| name.parse::<u64>().is_ok();
-        if self.names.names[..true_labels].iter().all(is_number) && !self.names.names.iter().all(is_number) {
+        let are_numbers = true_labels > 0 && self.names.names[..true_labels].iter().all(is_number);
+        if are_numbers && !self.names.names.iter().all(is_number) {
             return Err(self.of_all("the true labels are numbers: name them with --labels, the name of 0 first"));
         }
         for (chunk, map) in chunks.iter_mut().zip(&maps) {
