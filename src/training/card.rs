@@ -39,6 +39,8 @@ pub struct Card {
     pub labels: Vec<String>,
     /// How it was trained.
     pub recipe: Recipe,
+    /// What every text was read with.
+    pub prompt: Option<String>,
     /// The options that shaped it, by name.
     pub options: Vec<(&'static str, Value)>,
     /// The folder in its own that holds the tokenizer of its labels, where they have one there.
@@ -84,6 +86,14 @@ impl Card {
             Problem::SingleLabel => ("--single-label ", "single-label"),
             Problem::MultiLabel { .. } => ("", "multi-label"),
         };
+        let prompt = self.prompt.as_deref().unwrap_or_default();
+        let [typed, called] = if prompt.is_empty() {
+            [String::new(), String::new()]
+        } else {
+            // In single quotes a shell reads all but these as it stands.
+            let quoted = prompt.replace('\'', r"'\''");
+            [format!("--prompt '{quoted}' "), format!(", prompt={}", Value::from(prompt))]
+        };
         let loading = self.loading();
         let versions = if self.is_decoder { OF_DECODERS } else { "" };
         format!(
@@ -91,13 +101,13 @@ impl Card {
 ## Use
 
 ```sh
-gliclass classify --model DIR {flag}--labels 'first label,second label' "a text"
+gliclass classify --model DIR {flag}{typed}--labels 'first label,second label' "a text"
 ```
 
 ```python
 {loading}
 pipeline = ZeroShotClassificationPipeline(model, tokenizer, classification_type="{kind}", device="cpu")
-print(pipeline("a text", ["first label", "second label"]))
+print(pipeline("a text", ["first label", "second label"]{called}))
 ```
 
 `DIR` is this folder.{versions}

@@ -221,6 +221,16 @@ fn few_labels_of_many_are_learned_from_and_those_without_room_for_all_are_not_ju
 }
 
 #[test]
+fn the_card_says_the_prompt_that_texts_were_read_with() {
+    let sandbox = Sandbox::new();
+    let more = ["--epochs", "1", "--eval-share", "0", "--prompt", "What's its \"colour\"?"];
+    sandbox.gliclass(arguments(&sandbox, "uni-electra", "mine", &more)).run().ends_with(0);
+    let card = fs::read_to_string(sandbox.path("mine/README.md")).unwrap();
+    assert!(card.contains(r#"--model DIR --prompt 'What'\''s its "colour"?' --labels"#), "{card}");
+    assert!(card.contains(r#""second label"], prompt="What's its \"colour\"?"))"#), "{card}");
+}
+
+#[test]
 fn nothing_is_written_outside_the_folder_whatever_the_config_names() {
     let sandbox = Sandbox::new();
     let fixture = base("bi-bert-bert-avg-norm-mlp");

@@ -185,6 +185,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         held_out: args.held_out.eval.as_deref().map(|path| file_name(path).into_owned()),
         labels: distinct(data.train.iter().flat_map(|example| example.record.labels.names())),
         recipe,
+        prompt: args.labels.prompt.clone(),
         options: args.options(),
         label_model: folder.label_model(&learner).map(str::to_owned),
         is_decoder: learner.config().architecture_type == Architecture::DecoderKv,
