@@ -241,8 +241,8 @@ pub(super) fn flags<R: Borrow<StringRecord>>(
 
 fn is_one(cell: &str) -> Option<bool> {
     match cell.trim() {
-        "1" | "1.0" | "true" | "True" => Some(true),
-        "0" | "0.0" | "false" | "False" => Some(false),
+        "1" | "1.0" | "true" | "True" | "TRUE" => Some(true),
+        "0" | "0.0" | "false" | "False" | "FALSE" => Some(false),
         _ => None,
     }
 }

@@ -239,6 +239,9 @@ fn a_table_may_have_a_column_of_0_and_1_for_each_label() {
     ];
     assert_read("d.csv", text, &layout(), Form::Csv, &expected);
     assert_eq!(read_str("d.csv", text).unwrap().truth, "2 columns of 0 and 1");
+    // As spreadsheets and data frames write them.
+    let words = "id,text,red,blue\n7,x,TRUE,FALSE\n8,y,True,1.0\n9,z,false,0\n";
+    assert_read("d.csv", words, &layout(), Form::Csv, &expected);
     // A column of other numbers is none, and --labels may name some, or one.
     let expected = [r#"2: x = ["blue", "id"] of ["blue", "id"]"#];
     assert_read("d.csv", "id,text,red,blue\n1,x,1,1\n", &with_labels(&["blue", "id"]), Form::Csv, &expected);
