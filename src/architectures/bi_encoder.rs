@@ -66,12 +66,14 @@ impl BiEncoder {
 
     /// What the scorer compares.
     fn features(&self, batch: &[Encoded], threads: usize) -> Result<Features> {
-        let Packed { ids: tokens, sequences } = Packed::new(batch.iter().map(|record| &record.tokens[..]), threads);
+        let Packed { ids: tokens, mut sequences } = Packed::new(batch.iter().map(|record| &record.tokens[..]), threads);
         let sets: Vec<_> = batch.iter().map(|record| &record.labels).collect();
         let mut words = self.backbone.embed(&tokens)?;
         let mut labels = self.labels.of_sets(&sets, &self.head, words.device(), threads)?;
         if self.is_fused() {
             words = self.with_labels(&words, &tokens, &labels)?;
+        } else {
+            sequences.ids = Some(tokens.clone());
         }
         let hidden = self.backbone.last(words, &sequences)?;
         let texts = TextRows::all(&sequences);

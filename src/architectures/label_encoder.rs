@@ -181,7 +181,7 @@ impl LabelEncoder {
         let tokens: Vec<Arc<[u32]>> = names.iter().map(|name| self.tokens(name)).collect::<Result<_>>()?;
         let lengths = tokens.iter().map(|tokens| tokens.len());
         let LabelTokenizer { padding, pads_before, .. } = self.tokenizer;
-        let sequences = match length {
+        let mut sequences = match length {
             None => Sequences::new(lengths, threads),
             Some(length) if pads_before => Sequences::padded_before(lengths, length, threads),
             Some(length) => Sequences::padded(lengths, length, threads),
@@ -192,6 +192,7 @@ impl LabelEncoder {
             // As in the reference, the word and the position of padding never change (`padding_idx`).
             words = detach_rows(&words, sequences.padding().flatten())?;
         }
+        sequences.ids = Some(ids);
         let hidden = self.backbone.last(words, &sequences)?;
         let labels = match length {
             None => TextRows::all(&sequences),

@@ -142,7 +142,9 @@ impl UniEncoder {
             texts.push(self.text_rows(&record.tokens, rows));
         }
         sequences.read = self.rows_read(&texts, &labels).filter(|read| 2 * read.len() < sequences.tokens());
-        let hidden = self.hidden(self.embed(&ids, batch)?, &sequences)?;
+        let words = self.embed(&ids, batch)?;
+        sequences.ids = self.segments.is_none().then_some(ids);
+        let hidden = self.hidden(words, &sequences)?;
         if let Some(read) = sequences.read.filter(|read| hidden.dim(0).is_ok_and(|rows| rows == read.len())) {
             texts.iter_mut().for_each(|text| text.rows = place_among(&read, &text.rows));
             labels.iter_mut().flatten().for_each(|rows| *rows = place_among(&read, rows));

@@ -30,7 +30,7 @@ struct Config {
     layer_norm_eps: f32,
     hidden_dropout_prob: Option<f32>,
     attention_probs_dropout_prob: Option<f32>,
-    pad_token_id: Option<usize>,
+    pad_token_id: Option<u32>,
     position_embedding_type: Option<String>,
     /// Sets of weights that ALBERT's layers share, one after another.
     #[serde(default = "one")]
@@ -189,15 +189,18 @@ impl Bert {
         };
         let width = config.embedding_size.filter(|_| ["electra", "albert"].contains(&kind));
         let width = width.unwrap_or(config.hidden_size);
-        let offset = match kind {
-            // Positions count from the padding's id on.
-            "roberta" | "xlm-roberta" | "camembert" => config.pad_token_id.unwrap_or(1) + 1,
-            "mpnet" => 2,
-            _ => 0,
+        // Positions count from its id on, and without it.
+        let padding = match kind {
+            "roberta" | "xlm-roberta" | "camembert" => Some(config.pad_token_id.unwrap_or(1)),
+            "mpnet" => Some(1),
+            _ => None,
         };
         let embeddings = weights.at("embeddings");
-        let mut positions =
-            PositionTable::load(&embeddings.at("position_embeddings"), config.max_position_embeddings, width, offset)?;
+        let (table, rows) = (embeddings.at("position_embeddings"), config.max_position_embeddings);
+        let mut positions = match padding {
+            Some(padding) => PositionTable::load_without(&table, rows, width, padding)?,
+            None => PositionTable::load(&table, rows, width, 0)?,
+        };
         if embeddings.has("token_type_embeddings.weight") {
             positions.add_first_row(&embeddings.at("token_type_embeddings"))?;
         }

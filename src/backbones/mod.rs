@@ -29,6 +29,9 @@ pub struct Sequences {
     /// The rows of each sequence that are text, where some are padding: no token sees those, but the
     /// reference's pooling of a bi-encoder's labels counts them.
     pub text: Option<Vec<Range<usize>>>,
+    /// The ids of all tokens, where only they make up the words that are read: RoBERTa and its kin count positions by
+    /// them, and by place where they know vectors alone.
+    pub ids: Option<Vec<u32>>,
     /// The rows of the last hidden state that anybody reads, rising, where those are few: a backbone may
     /// leave the others out of it.
     pub read: Option<Vec<usize>>,
@@ -46,7 +49,7 @@ impl Sequences {
             *end += length;
             Some(*end)
         }));
-        Self { bounds, text: None, read: None, threads, packing: OnceLock::new() }
+        Self { bounds, text: None, ids: None, read: None, threads, packing: OnceLock::new() }
     }
 
     /// Sequences of these lengths, each followed by padding up to `length`.

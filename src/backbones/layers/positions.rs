@@ -14,8 +14,10 @@ use crate::error::{Error, Result};
 
 /// Learned absolute positions, counted from an offset.
 pub struct PositionTable {
-    /// Rows before that of the first position; the last of them is that of all padding.
+    /// Rows before that of the first position.
     offset: usize,
+    /// The token that has no position: its own id is its row, and those behind it are counted without it.
+    padding: Option<u32>,
     positions: usize,
     width: usize,
     way: Way,
@@ -41,7 +43,19 @@ impl PositionTable {
         } else {
             Way::Tensors(weights.tensor("weight", &shape)?, None)
         };
-        Ok(Self { offset, positions: positions - offset, width, way })
+        Ok(Self { offset, padding: None, positions: positions - offset, width, way })
+    }
+
+    /// Loads `weight` `(positions, width)`, of which the rows behind that of the token `padding` are positions, and that
+    /// row is the one of all such tokens, be they padding or text.
+    ///
+    /// Source: `create_position_ids_from_input_ids` of `modeling_roberta.py` of transformers.
+    ///
+    /// # Errors
+    /// As [`PositionTable::load`].
+    pub fn load_without(weights: &Weights, positions: usize, width: usize, padding: u32) -> Result<Self> {
+        let table = Self::load(weights, positions, width, padding as usize + 1)?;
+        Ok(Self { padding: Some(padding), ..table })
     }
 
     /// Adds the first row of another table to every position: the token type of a single sequence.
@@ -80,16 +94,18 @@ impl PositionTable {
             Way::Kernels(table) => {
                 let mut out = with_values(x, <[f32]>::to_vec)?;
                 for (x, row) in out.chunks_exact_mut(self.width).zip(self.rows(sequences)) {
-                    add(x, &table[row * self.width..]);
+                    add(x, &table[row as usize * self.width..]);
                 }
                 matrix(out, self.width)
             }
             Way::Tensors(table, first) => {
-                let rows: Vec<u32> = self.rows(sequences).map(|row| row as u32).collect();
+                let rows = self.rows(sequences);
                 let sum = if gradients::take(table) {
+                    let unplaced: Vec<usize> = (0..rows.len()).filter(|&at| Some(rows[at]) == self.padding).collect();
                     let mut positions = gradients::gather(table, rows)?;
-                    if self.offset > 0 && sequences.text.is_some() {
-                        positions = detach_rows(&positions, sequences.padding().flatten())?;
+                    if !unplaced.is_empty() {
+                        // As in the reference, that row never changes (`padding_idx`).
+                        positions = detach_rows(&positions, unplaced.into_iter())?;
                     }
                     gradients::add(x, &positions, None)?
                 } else {
@@ -104,14 +120,19 @@ impl PositionTable {
     }
 
     /// The row of the table for each token.
-    fn rows(&self, sequences: &Sequences) -> impl Iterator<Item = usize> {
-        let offset = self.offset;
-        sequences.ranges().zip(sequences.padding()).flat_map(move |(range, padding)| {
-            range.clone().map(move |token| match offset.checked_sub(1) {
-                Some(row) if padding.contains(&token) => row,
-                _ => offset + token - range.start,
-            })
-        })
+    fn rows(&self, sequences: &Sequences) -> Vec<u32> {
+        let mut rows = Vec::with_capacity(sequences.tokens());
+        for range in sequences.ranges() {
+            let mut next = self.offset as u32;
+            rows.extend(range.map(|token| match (self.padding, &sequences.ids) {
+                (Some(padding), Some(ids)) if ids[token] == padding => padding,
+                _ => {
+                    next += 1;
+                    next - 1
+                }
+            }));
+        }
+        rows
     }
 }
 
