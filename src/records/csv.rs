@@ -82,17 +82,19 @@ pub struct Reader<B> {
     defaults: Defaults,
 }
 
-/// What to do where the column of the texts is not in a header: a column with a line end or a lone one with a separator
-/// in it is several.
-fn remedy(columns: &[Cow<str>]) -> &'static str {
+/// What to do where a column is not in a header because that was read with another separator or line end than it was
+/// written with: a column with a line end or a lone one with a separator in it is several. How the form is given, `csv`
+/// or `tsv`, `give_form` says.
+pub(super) fn remedy<T: AsRef<str>>(columns: &[T], give_form: impl Fn(&str) -> String) -> Option<String> {
+    let is_of_lines = |column: &T| column.as_ref().contains('\r') && !column.as_ref().contains('\n');
+    if columns.iter().any(is_of_lines) {
+        return Some("end its lines in LF, as `tr '\\r' '\\n'` does".into());
+    }
     match columns {
-        columns if columns.iter().any(|column| column.contains('\r') && !column.contains('\n')) => {
-            "end its lines in LF, as `tr '\\r' '\\n'` does"
-        }
-        [lone] if lone.contains('\t') => "give --input-format tsv",
-        [lone] if lone.contains(',') => "give --input-format csv",
-        [lone] if lone.contains(';') => "separate its columns by commas, not by semicolons",
-        _ => "give --text-field",
+        [lone] if lone.as_ref().contains('\t') => Some(give_form("tsv")),
+        [lone] if lone.as_ref().contains(',') => Some(give_form("csv")),
+        [lone] if lone.as_ref().contains(';') => Some("separate its columns by commas, not by semicolons".into()),
+        _ => None,
     }
 }
 
@@ -122,7 +124,8 @@ impl<B: BufRead> Reader<B> {
         let text_column =
             header.iter().position(|column| name_of(column, delimiter) == text_field).ok_or_else(|| {
                 let columns: Vec<_> = header.iter().map(String::from_utf8_lossy).collect();
-                let remedy = remedy(&columns);
+                let remedy = remedy(&columns, |form| format!("give --input-format {form}"));
+                let remedy = remedy.unwrap_or_else(|| "give --text-field".into());
                 let (name, columns) = (name.display(), columns.join(", "));
                 Error::Usage(format!("{name}: no column {text_field:?} in the header ({columns}): {remedy}"))
             })?;

@@ -71,6 +71,14 @@ impl Packing {
 /// What files in UTF-16 begin with, one for each order of bytes.
 const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 
+/// What is said of UTF-16, as editors and PowerShell on Windows write it.
+pub(super) const UTF16: &str = "is UTF-16: make it UTF-8 with `iconv -f UTF-16 -t UTF-8`";
+
+/// Whether a file that begins so has the mark of UTF-16.
+pub(super) fn begins_as_utf16(start: &[u8]) -> bool {
+    UTF16_MARKS.iter().any(|mark| start.starts_with(mark))
+}
+
 /// What an input is known by, if it begins so.
 const SIGNS: [&[u8]; 5] =
     [Packing::Gzip.magic(), Packing::Zstd.magic(), BYTE_ORDER_MARK, UTF16_MARKS[0], UTF16_MARKS[1]];
@@ -219,17 +227,15 @@ impl Input {
         self.stream.fill_buf().map_err(|error| Error::io(&self.name, error))
     }
 
-    /// Refuses UTF-16, as editors and PowerShell on Windows write it.
+    /// Refuses UTF-16.
     ///
     /// # Errors
     /// It begins with the mark of UTF-16, or cannot be read.
     pub fn refuse_utf16(&mut self) -> Result<()> {
-        let start = self.start()?;
-        if !UTF16_MARKS.iter().any(|mark| start.starts_with(mark)) {
-            return Ok(());
+        match begins_as_utf16(self.start()?) {
+            true => Err(Error::Usage(format!("{}: {UTF16}", self.name.display()))),
+            false => Ok(()),
         }
-        let name = self.name.display();
-        Err(Error::Usage(format!("{name}: is UTF-16: make it UTF-8 with `iconv -f UTF-16 -t UTF-8`")))
     }
 
     /// How many bytes it has once unpacked, where that is known at once.

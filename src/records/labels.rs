@@ -232,7 +232,7 @@ fn quoted_label(text: &str) -> std::result::Result<(String, &str), &'static str>
 /// # Errors
 /// The file cannot be read, or a label is empty or given twice. Empty lines are passed over.
 pub fn from_file(path: &Path, separator: &str, wordings: bool) -> Result<LabelSet> {
-    let text = read(path)?;
+    let text = read_text(path)?;
     let labels = if wordings || text.trim_start().starts_with(['[', '{']) {
         let value = serde_json::from_str(&text).map_err(|error| {
             Error::Usage(match error.is_data() {
@@ -257,7 +257,7 @@ pub fn from_file(path: &Path, separator: &str, wordings: bool) -> Result<LabelSe
 /// The file cannot be read, or is not of this form; the message names the line.
 pub fn examples_from_file<T: DeserializeOwned>(path: Option<&Path>) -> Result<Arc<[T]>> {
     let Some(path) = path else { return Ok(Arc::from([])) };
-    let text = read(path)?;
+    let text = read_text(path)?;
     let examples: std::result::Result<Vec<T>, _> = if text.trim_start().starts_with('[') {
         serde_json::from_str(&text)
     } else {
@@ -272,7 +272,11 @@ pub fn examples_from_file<T: DeserializeOwned>(path: Option<&Path>) -> Result<Ar
     Ok(examples.into())
 }
 
-fn read(path: &Path) -> Result<String> {
+/// The text of a file that belongs to an option, without a byte order mark.
+///
+/// # Errors
+/// It cannot be read, is standard input, or is not UTF-8.
+pub fn read_text(path: &Path) -> Result<String> {
     if path.as_os_str() == "-" {
         return Err(Error::Usage("-: name a file: standard input is for texts and records".into()));
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::records::LabelSet;
+use crate::records::labels::read_text;
 
 /// Which of the fitted thresholds decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -69,7 +70,7 @@ impl Thresholds {
     /// # Errors
     /// It cannot be read, is not of this form, or a number is out of its range.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+        let text = read_text(path)?;
         let flawed = |message: String| Error::Usage(format!("{}: {message}", path.display()));
         let thresholds: Self =
             serde_json::from_str(&text).map_err(|error| flawed(format!("not a file of thresholds: {error}")))?;

@@ -251,6 +251,9 @@ fn utf16_is_told_before_any_work() {
         &["batch", "-l", "a", "-m", "./nothing"][..],
         &["batch", "in.csv", "-l", "a", "-m", "./nothing"],
         &["embed", "-l", "a", "-m", "./nothing"],
+        &["eval", "in.csv", "-m", "./nothing"],
+        &["classify", "x", "--labels-file", "in.csv", "-m", "./nothing"],
+        &["classify", "x", "-l", "a", "--thresholds", "in.csv", "-m", "./nothing"],
     ] {
         let outcome = sandbox.gliclass(arguments).input(&utf16[..]).run().ends_with(2);
         assert_eq!(outcome.says(&["is UTF-16: make it UTF-8"]).stdout, "");

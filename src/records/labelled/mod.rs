@@ -15,6 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::records::input::{UTF16, begins_as_utf16};
 use crate::records::labels::EMPTY_LABEL;
 use crate::records::{Defaults, Example, LabelSet, NO_PARQUET, RacExample, Record, begins_as_parquet};
 
@@ -224,6 +225,9 @@ fn as_text(name: &str, bytes: Vec<u8>, layout: &Layout, other: &[&str]) -> Resul
 /// The text of a file, without a byte order mark.
 pub(super) fn utf8(bytes: &[u8]) -> Result<&str> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
+        if begins_as_utf16(bytes) {
+            return Error::Record(UTF16.into());
+        }
         let line = line_at(bytes, error.valid_up_to());
         flaw(Spot::Line(line), None, "not UTF-8: convert the file to UTF-8")
     })?;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::json::{candidates_field, label_field};
 use super::{Found, Layout, Own, Spot, Truth, Written, flaw, nothing_in_it};
 use crate::error::{Error, Result};
-use crate::records::csv::{Row, unquoted_row};
+use crate::records::csv::{Row, remedy, unquoted_row};
 use crate::records::rows::Rows;
 use crate::records::{LabelSet, Place};
 
@@ -49,8 +49,10 @@ fn uneven(spot: Spot, found: usize, expected: usize, delimiter: u8) -> Error {
 
 pub(super) fn read(text: &str, delimiter: u8, layout: &Layout) -> Result<Vec<Found>> {
     let (header, rows) = rows(text, delimiter)?;
+    // Before the rows: a header with another separator says what is wrong with their lengths.
+    let text = text_column(&header, layout)?;
     let rows: Vec<(Spot, StringRecord)> = rows.collect::<Result<_>>()?;
-    let columns = Columns::find(&header, &rows, layout)?;
+    let columns = Columns::find(&header, text, &rows, layout)?;
     rows.iter().map(|(spot, row)| columns.read(*spot, row, layout)).collect()
 }
 
@@ -63,8 +65,7 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn find(header: &'a StringRecord, rows: &[(Spot, StringRecord)], layout: &Layout) -> Result<Self> {
-        let text = text_column(header, layout)?;
+    fn find(header: &'a StringRecord, text: usize, rows: &[(Spot, StringRecord)], layout: &Layout) -> Result<Self> {
         let labels = layout.labels.as_ref().map(|labels| labels.names());
         let truth = TruthColumns::find(header, layout, labels, || {
             flags(header, rows.iter().map(|(spot, row)| Ok((*spot, row))), |column| column == text)
@@ -104,7 +105,9 @@ fn position(header: &StringRecord, name: &str) -> Option<usize> {
 
 fn absent(header: &StringRecord, name: &str, option: &str) -> Error {
     let there: Vec<&str> = header.iter().collect();
-    flaw(HEADER, Some(name), &format!("no such column; there are {there:?}: name one with {option}"))
+    let remedy = remedy(&there, |form| format!("end the name of the file in .{form}"));
+    let remedy = remedy.unwrap_or_else(|| format!("name one with {option}"));
+    flaw(HEADER, Some(name), &format!("no such column; there are {there:?}: {remedy}"))
 }
 
 /// The column with the text.

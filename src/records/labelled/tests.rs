@@ -640,6 +640,24 @@ fn data_without_records_or_names_is_refused() {
     let none = "no record has a label: name the candidates with --labels";
     assert_refused("d.csv", b"text,label\nx,\n", &layout(), none);
     assert_refused("d", b"{\"a\"\n\xff", &layout(), "line 2: not UTF-8: convert the file to UTF-8");
+    assert_refused("d", b"\xff\xfet\0", &layout(), "is UTF-16: make it UTF-8 with `iconv -f UTF-16 -t UTF-8`");
+}
+
+#[test]
+fn another_separator_is_told_by_the_header_before_the_rows() {
+    for (name, text, remedy) in [
+        ("d.csv", "text;label\na, b;c\n", "separate its columns by commas, not by semicolons"),
+        ("d.csv", "text\tlabel\na, b\tc\n", "end the name of the file in .tsv"),
+        ("d.tsv", "text,label\na,b\n", "end the name of the file in .csv"),
+        ("d.tsv", "label\ttext\ra\tb\r", "end its lines in LF, as `tr '\\r' '\\n'` does"),
+    ] {
+        let read = read_str(name, text).map(drop);
+        let ready = Ready::read(vec![(name.into(), text.into())], &layout(), "predictions").map(drop);
+        for error in [read, ready] {
+            let error = error.unwrap_err().to_string();
+            assert!(error.ends_with(remedy), "{error}");
+        }
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::examples::{Example, TRUE_TARGET};
 use crate::error::{Error, Result};
+use crate::records::labels::read_text;
 use crate::records::{Example as Shown, LabelSet, Record};
 
 /// Labels that are described at most.
@@ -95,7 +96,7 @@ impl Descriptions {
     /// # Errors
     /// The file cannot be read, or is not of this form.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+        let text = read_text(path)?;
         Self::parse(&text).map_err(|error| Error::Usage(format!("{}: {error}", path.display())))
     }
 
