@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::prompt::{LABEL, MARKERS, Piece, Prompt, SEP};
+use super::prompt::{EXAMPLE, LABEL, MARKERS, Piece, Prompt, SEP};
 use super::reader::{Edge, Marker, Reader, WHOLE};
 use crate::error::{Error, Result};
 
@@ -176,18 +176,10 @@ impl Encoder {
         let body = run.map(|run| self.body_tokens(&run)).transpose()?.unwrap_or(0..0);
         if over >= body.len() {
             let needed = tokens.len() - body.len();
-            let labels = prompt.0.iter().filter(|piece| **piece == Piece::Marker(LABEL)).count();
-            let what = match labels {
-                0 => "prompt, examples and special tokens".to_owned(),
-                1 => "one label with prompt and examples, if any,".to_owned(),
-                labels => format!("{labels} labels with prompt and examples, if any,"),
-            };
-            let in_pieces = "; classify, batch and eval read many labels in pieces with --labels-chunk-size";
+            let (what, remedy) = uncut(prompt);
             return Err(Error::Record(format!(
-                "{what} need {needed} tokens{text}, but a sequence may have {}: use fewer or shorter labels, or a higher \
-                 --max-length if the model allows it{}",
-                self.max_length,
-                if labels > 1 { in_pieces } else { "" }
+                "{what} need {needed} tokens{text}, but a sequence may have {}: {remedy}",
+                self.max_length
             )));
         }
         tokens.drain(body.end - over..body.end);
@@ -306,6 +298,28 @@ struct Run {
     sides: [Edge; 2],
 }
 
+/// What of a prompt is never cut, and what to do where it does not fit.
+fn uncut(prompt: &Prompt<'_>) -> (String, String) {
+    let count = |marker| prompt.0.iter().filter(|piece| **piece == Piece::Marker(marker)).count();
+    let (labels, examples) = (count(LABEL), count(EXAMPLE));
+    let counted = |count, name| format!("{count} {name}{}", if count == 1 { "" } else { "s" });
+    let (what, less) = match (labels, examples) {
+        (0, 0) => ("prompt and special tokens".to_owned(), "a shorter prompt"),
+        (0, _) => (counted(examples, "example"), "fewer or shorter examples"),
+        (_, 0) => (counted(labels, "label"), "fewer or shorter labels"),
+        _ => {
+            let both = format!("{} and {}", counted(labels, "label"), counted(examples, "example"));
+            (both, "fewer or shorter examples or labels")
+        }
+    };
+    let what = if labels + examples == 0 { what } else { what + " with the prompt, if any," };
+    let in_pieces = match labels {
+        0 | 1 => "",
+        _ => "; classify, batch and eval read many labels in pieces with --labels-chunk-size",
+    };
+    (what, format!("use {less}, or a higher --max-length if the model allows it{in_pieces}"))
+}
+
 /// The run that holds the record's text, and its place among all tokens.
 struct Placed {
     run: Run,
@@ -382,6 +396,25 @@ mod tests {
         assert_eq!(words(5).encode(&prompt).unwrap().ids, [6, 2, 2, 2, 0]);
         let error = words(4).encode(&prompt).unwrap_err().to_string();
         assert!(error.contains("need 4 tokens, and the text at least one more, but a sequence may have 4"), "{error}");
+    }
+
+    #[test]
+    fn what_leaves_no_room_is_named_with_what_to_use_less_of() {
+        let (label, example) = (Piece::Marker(LABEL), Piece::Marker(EXAMPLE));
+        for (pieces, what, less) in [
+            (vec![], "prompt and special tokens need", "use a shorter prompt, or"),
+            (vec![label.clone()], "1 label with the prompt, if any, need", "use fewer or shorter labels, or"),
+            (vec![example.clone()], "1 example with the prompt, if any, need", "use fewer or shorter examples, or"),
+            (
+                vec![label.clone(), label, example],
+                "2 labels and 1 example with the prompt, if any, need",
+                "use fewer or shorter examples or labels, or",
+            ),
+        ] {
+            let prompt = Prompt([pieces, vec![Piece::Text("c c c c ".into()), Piece::Body("a b")]].concat());
+            let error = words(4).encode(&prompt).unwrap_err().to_string();
+            assert!(error.starts_with(what) && error.contains(less), "{error}");
+        }
     }
 
     #[test]
