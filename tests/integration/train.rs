@@ -193,6 +193,22 @@ fn two_trainings_never_write_into_one_folder() {
     assert!(!sandbox.path("below/mine.gliclass-lock").exists());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_training_that_is_interrupted_while_it_waits_for_its_data_leaves_nothing() {
+    let sandbox = Sandbox::new();
+    let mut arguments = arguments(&sandbox, "uni-electra", "mine", &[]);
+    let records = fs::read(&arguments[1]).unwrap();
+    arguments[1] = "-".into();
+    let mut running = sandbox.gliclass(arguments).start();
+    // More than a pipe holds: once it is sent, the program reads.
+    running.send(&records.repeat(200));
+    running.signal("INT");
+    running.code(false);
+    let is_left = |name| sandbox.path(name).exists();
+    assert!(!["mine", "mine.gliclass-lock", "mine.resume"].into_iter().any(is_left));
+}
+
 #[test]
 fn few_labels_of_many_are_learned_from_and_those_without_room_for_all_are_not_judged_on() {
     let sandbox = Sandbox::new();

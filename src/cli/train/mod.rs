@@ -134,7 +134,8 @@ struct Data {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.check_patience()?;
     args.augment.check()?;
-    let _lock = args.lock()?;
+    // Told before any work, and not held: until signals are heard, they would leave the file of the lock behind.
+    drop(args.lock()?);
     args.check_output()?;
     args.base.share_threads()?;
     let source = args.find()?;
@@ -148,6 +149,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let run = args.run_facts(&source, &defaults, &data, &descriptions)?;
     let augmenter = Augmenter::new(&data.train, args.augment.augmentation(), descriptions);
 
+    let interrupted = terminal::listen_for_interrupt()?;
+    let _lock = args.lock()?;
+    args.check_output()?;
     if args.is_done_already(&run)? {
         args.base.say(&format!("{}: already finished", args.output.display()));
         return args.print_output();
@@ -159,7 +163,6 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let folder = Folder::create(&args.output, base, args.new_label_model(base)?)?;
     let mut keeper = Keeper::new(&args.output, run);
-    let interrupted = terminal::listen_for_interrupt()?;
     let threads = args.base.threads();
     let mut trainer =
         Trainer::new(&learner, [&data.train, &data.held_out], &augmenter, recipe, kept.as_ref(), threads)?;
