@@ -294,6 +294,7 @@ fn what_would_be_misread_or_ignored_is_refused_with_the_way_out() {
         (&["eval", "in.csv", "--bootstrap", "4294967295"], &["--bootstrap", "1000000"]),
         (&["train", "in.csv", "-o", "out", "--lora", "10000000000"], &["--lora", "from 1 to 4096"]),
         (&["classify", "x", "-l", "a", "--wordings"], &["--wordings"]),
+        (&["eval", "in.csv", "--plots", "in.tsv"], &["in.tsv: is a file, and --plots names a folder: give another"]),
         (&["classify", "x", "-l", "a", "-m", "./in.csv"], &["\"./in.csv\": is a file"]),
         (&["embed", "in.csv", "-l", "a"], &["the input in.csv: ends like CSV, but must be JSONL"]),
         (&["batch", "in.csv", "-l", "a", "--output-field", "b"], &["--output-field is for JSONL", "predicted_labels"]),

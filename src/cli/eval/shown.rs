@@ -23,6 +23,10 @@ impl Shown {
     /// Makes the folder and the file.
     pub fn create(folder: Option<&Path>, page: Option<&Path>) -> Result<Self> {
         if let Some(folder) = folder {
+            if folder.exists() && !folder.is_dir() {
+                let name = folder.display();
+                return Err(Error::Usage(format!("{name}: is a file, and --plots names a folder: give another name")));
+            }
             std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
         }
         Ok(Self { folder: folder.map(Path::to_owned), page: page.map(Reserved::open).transpose()? })
