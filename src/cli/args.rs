@@ -668,6 +668,8 @@ pub struct ShapeArgs {
     #[arg(long, conflicts_with = "hierarchical")]
     pub logits: bool,
     /// Write predictions in the shape of the labels, every leaf a score
+    ///
+    /// No label is left out, whatever its score.
     #[arg(long)]
     pub hierarchical: bool,
 }
@@ -678,7 +680,11 @@ impl ShapeArgs {
     /// # Errors
     /// `decision` says that some are.
     pub fn check(self, decision: &DecisionArgs) -> anyhow::Result<()> {
-        let options = [("--top-k", decision.top_k.is_some()), ("--abstain-below", decision.abstain_below.is_some())];
+        let options = [
+            ("--threshold", decision.threshold.is_some()),
+            ("--top-k", decision.top_k.is_some()),
+            ("--abstain-below", decision.abstain_below.is_some()),
+        ];
         if let Some((option, _)) = options.iter().find(|(_, is_given)| self.hierarchical && *is_given) {
             bail!("{option} with --hierarchical: there every label has its score: leave one of the two out");
         }

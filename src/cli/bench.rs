@@ -56,9 +56,12 @@ pub struct Args {
     labels_count: NonZeroUsize,
     /// Take the texts from a JSONL file [default: built-in texts]
     ///
-    /// From its field `text`. The built-in texts have 10 to 150 words.
+    /// The built-in texts have 10 to 150 words.
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
+    /// The field with the text
+    #[arg(long, value_name = "NAME", default_value = "text", requires = "input")]
+    text_field: String,
     /// The format of the figures
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     format: Format,
@@ -90,7 +93,7 @@ enum Format {
 /// Wrong usage, a model or file that cannot be used, or labels that do not fit the model.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let texts = match &args.input {
-        Some(path) => read(path, args.texts.get())?,
+        Some(path) => read(path, &args.text_field, args.texts.get())?,
         None => own_texts(),
     };
     let texts: Vec<String> = texts.iter().cycle().take(args.texts.get()).cloned().collect();
@@ -109,11 +112,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// The first texts of a file, at most so many.
-fn read(path: &Path, count: usize) -> anyhow::Result<Vec<String>> {
+fn read(path: &Path, text_field: &str, count: usize) -> anyhow::Result<Vec<String>> {
     let mut input = Input::open(Some(path))?;
     jsonl::refuse_other(&mut input)?;
     let defaults = Defaults { labels: Some(labels(1)?), ..Defaults::default() };
-    let reading = jsonl::Reading { text_field: "text".into(), defaults };
+    let reading = jsonl::Reading { text_field: text_field.to_owned(), defaults };
     let mut texts = Vec::new();
     for (entry, line) in jsonl::Reader::new(input.stream, &input.name, reading).zip(1..) {
         let entry = entry?;

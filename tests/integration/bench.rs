@@ -76,3 +76,12 @@ fn a_file_without_a_text_is_refused_by_name() {
     sandbox.write("bad.jsonl", "{\"text\": \"one\"}\n{\"text\": 1}\n");
     bench(&sandbox, &["--input", "bad.jsonl"]).run().ends_with(2).says(&["bad.jsonl: line 2", "text"]);
 }
+
+#[test]
+fn texts_are_read_from_the_field_that_is_named() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.jsonl", "{\"body\": \"one\"}\n");
+    bench(&sandbox, &["--input", "in.jsonl"]).run().ends_with(2).says(&["(body): give --text-field NAME"]);
+    bench(&sandbox, &["--input", "in.jsonl", "--text-field", "body"]).run().ends_with(0);
+    bench(&sandbox, &["--text-field", "body"]).run().ends_with(2).says(&["--input"]);
+}
