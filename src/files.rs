@@ -47,16 +47,34 @@ pub fn is_below(path: &str) -> bool {
     path.split('/').all(harmless) && !path.contains(|c: char| c.is_control() || matches!(c, '\\' | ':'))
 }
 
+/// Makes a folder and those that it lies in, where they are not there.
+///
+/// # Errors
+/// What has its name, or that of one that it lies in, is no folder; or it cannot be made.
+pub fn make_folder(path: &Path) -> Result<()> {
+    let there = path.ancestors().find(|above| above.exists());
+    match there.filter(|there| !there.is_dir()) {
+        Some(file) => {
+            let file = file.display();
+            Err(Error::Usage(format!("{file}: is a file, where a folder is needed: choose another name")))
+        }
+        None => fs::create_dir_all(path).map_err(|error| Error::io(path, error)),
+    }
+}
+
 /// Opens a file to be written, and says whether it was made for that: one that is there is left as it is.
 ///
 /// # Errors
-/// The folder for it is not there, or it cannot be opened.
+/// The folder for it is not there, it is a folder itself, or it cannot be opened.
 pub fn open_file(path: &Path) -> Result<(File, bool)> {
     if let Ok(file) = File::options().write(true).create_new(true).open(path) {
         return Ok((file, true));
     }
     let opened = File::options().write(true).create(true).truncate(false).open(path);
     opened.map(|file| (file, false)).map_err(|error| {
+        if path.is_dir() {
+            return Error::Usage(format!("{}: is a folder: name a file in it", path.display()));
+        }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists());
         match folder.filter(|_| error.kind() == io::ErrorKind::NotFound) {
             Some(folder) => {
@@ -366,6 +384,21 @@ mod tests {
         fs::write(&theirs, "").unwrap();
         drop(Lock::of(&folder.path().join("uv")).unwrap().unwrap());
         assert!(theirs.exists());
+    }
+
+    #[test]
+    fn what_is_in_the_way_of_a_folder_or_of_a_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        for path in [file.clone(), file.join("below/it")] {
+            let error = make_folder(&path).unwrap_err().to_string();
+            assert!(error.ends_with("/file: is a file, where a folder is needed: choose another name"), "{error}");
+        }
+        let deep = folder.path().join("a/b");
+        make_folder(&deep).and_then(|()| make_folder(&deep)).unwrap();
+        let error = open_file(&deep).unwrap_err().to_string();
+        assert!(error.ends_with("/b: is a folder: name a file in it"), "{error}");
     }
 
     #[test]

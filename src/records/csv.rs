@@ -121,6 +121,9 @@ impl<B: BufRead> Reader<B> {
             crlf = rows.ended_in_crlf(&row).map_err(|error| Error::io(&name, error))?;
             header = row.fields;
         }
+        if header.iter().all(<[u8]>::is_empty) {
+            return Err(Error::Usage(format!("{}: no header: name the columns in the first line", name.display())));
+        }
         let text_column =
             header.iter().position(|column| name_of(column, delimiter) == text_field).ok_or_else(|| {
                 let columns: Vec<_> = header.iter().map(String::from_utf8_lossy).collect();
@@ -471,6 +474,14 @@ mod tests {
     fn a_header_without_the_text_column_is_refused_with_what_it_has() {
         let error = reader(b"id,body\n").err().unwrap().to_string();
         assert_eq!(error, "in.csv: no column \"text\" in the header (id, body): give --text-field");
+    }
+
+    #[test]
+    fn what_names_no_column_is_no_header() {
+        let errors = [reader(b"\n\r\n").err(), reader(b",,\na,b,c\n").err()];
+        for error in errors {
+            assert_eq!(error.unwrap().to_string(), "in.csv: no header: name the columns in the first line");
+        }
     }
 
     #[test]

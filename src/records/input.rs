@@ -39,8 +39,7 @@ impl Packing {
 
     /// By the ending of the name.
     pub fn of(path: &Path) -> Option<Self> {
-        let ending = path.extension()?.to_str()?.to_ascii_lowercase();
-        match ending.as_str() {
+        match ending(path).as_str() {
             "gz" => Some(Self::Gzip),
             "zst" => Some(Self::Zstd),
             _ => None,
@@ -49,10 +48,13 @@ impl Packing {
 
     /// By the first bytes.
     fn by_content(start: &[u8]) -> Option<Self> {
-        Self::ALL.into_iter().find(|packing| start.starts_with(packing.magic()))
+        // What a reader of Zstandard is to skip may stand before the first frame.
+        let is_skipped = matches!(start, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]);
+        let begins = |packing: &Self| start.starts_with(packing.magic()) || is_skipped && *packing == Self::Zstd;
+        Self::ALL.into_iter().find(begins)
     }
 
-    /// The bytes that every archive begins with; no text does.
+    /// The bytes that archives begin with; no text does.
     const fn magic(self) -> &'static [u8] {
         match self {
             Self::Gzip => &[0x1f, 0x8b],
@@ -104,9 +106,20 @@ fn begins_as_bzip2(start: &[u8]) -> bool {
     matches!(start, [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', b'&', b'S', b'Y', ..])
 }
 
+/// What spreadsheets are saved as: a zip of XML.
+const SPREADSHEETS: [&str; 3] = ["xlsx", "xlsm", "ods"];
+
+/// What the name of a file ends in, in small letters.
+fn ending(path: &Path) -> String {
+    path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase()
+}
+
 /// Refuses what is packed in a way that is not known here, where it begins so.
 fn refuse_foreign(name: &Path, start: &[u8]) -> Result<()> {
     match FOREIGN.iter().find(|foreign| (foreign.begins)(start)) {
+        Some(Foreign { name: "zip", .. }) if SPREADSHEETS.contains(&&*ending(name)) => {
+            Err(Error::Usage(format!("{}: is a spreadsheet: save it as CSV in UTF-8", name.display())))
+        }
         Some(Foreign { name: packing, tool, .. }) => {
             let name = name.display();
             Err(Error::Usage(format!("{name}: is compressed with {packing}: decompress it first with `{tool}`")))
@@ -120,7 +133,7 @@ fn refuse_foreign(name: &Path, start: &[u8]) -> Result<()> {
 /// # Errors
 /// It ends so.
 pub(super) fn refuse_foreign_ending(path: &Path) -> Result<()> {
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let ending = ending(path);
     match FOREIGN.iter().find(|foreign| foreign.ending == ending) {
         Some(Foreign { name: packing, .. }) => {
             let name = path.display();
@@ -178,8 +191,14 @@ impl Input {
         }
         let start = reader.fill_buf().map_err(failed)?;
         refuse_foreign(path, start)?;
+        let packing = Packing::by_content(start);
         // Nothing at all is no archive; others leave such files where they had nothing to pack.
-        let packing = Packing::of(path).filter(|_| !start.is_empty()).or_else(|| Packing::by_content(start));
+        if let Some(named) = Packing::of(path).filter(|_| packing.is_none() && !start.is_empty()) {
+            let (path, named) = (path.display(), named.name());
+            return Err(Error::Usage(format!(
+                "{path}: is named like an archive of {named}, and is none: rename it, or fetch it again"
+            )));
+        }
         let stream = match packing {
             Some(packing) => unpack(packing, Box::new(reader)).map_err(failed)?,
             None => Stream::File(reader),
@@ -474,6 +493,33 @@ mod tests {
             std::fs::write(&path, bytes).unwrap();
             assert_eq!(content(Input::open(Some(&path)).unwrap()).unwrap(), b"text\n");
         }
+    }
+
+    #[test]
+    fn what_only_has_the_name_of_an_archive_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, packing) in [("in.jsonl.gz", "gzip"), ("in.jsonl.zst", "Zstandard")] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, "text\n").unwrap();
+            let error = Input::open(Some(&path)).err().unwrap().to_string();
+            assert!(error.contains(&format!("named like an archive of {packing}, and is none: rename it")), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_skipped_may_stand_before_an_archive() {
+        let skipped = b"\x50\x2a\x4d\x18\x03\0\0\0abc";
+        let bytes = [&skipped[..], &zstd::bulk::compress(b"text\n", 3).unwrap()].concat();
+        assert_eq!(content(stream(bytes).unwrap()).unwrap(), b"text\n");
+    }
+
+    #[test]
+    fn a_spreadsheet_is_refused_with_what_to_save_it_as() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("in.XLSX");
+        std::fs::write(&path, "PK\x03\x04").unwrap();
+        let error = Input::open(Some(&path)).err().unwrap().to_string();
+        assert!(error.ends_with("in.XLSX: is a spreadsheet: save it as CSV in UTF-8"), "{error}");
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Folder {
     /// # Errors
     /// It cannot be made.
     pub fn create(path: &Path, base: Option<&Path>, label_model: Option<PathBuf>) -> Result<Self> {
-        fs::create_dir_all(path).map_err(|error| Error::io(path, error))?;
+        files::make_folder(path)?;
         OWN_FILES.iter().chain(&TOKENIZER_FILES).for_each(|name| files::sweep(&path.join(name)));
         Ok(Self { path: path.to_owned(), base: base.map(Path::to_owned), label_model })
     }
@@ -155,7 +155,7 @@ impl Folder {
 
 /// Copies the tokenizer of a label encoder.
 fn copy_label_model(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to).map_err(|error| Error::io(to, error))?;
+    files::make_folder(to)?;
     copy_all(from, to)?;
     ["tokenizer.json", "config.json"].into_iter().try_for_each(|name| copy(from, to, name))
 }

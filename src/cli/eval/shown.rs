@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::gather::Gathered;
 use crate::error::{Error, Result};
-use crate::files::Reserved;
+use crate::files::{self, Reserved};
 use crate::metrics::Findings;
 use crate::metrics::findings::LabelErrors;
 use crate::metrics::page::{self, Subject};
@@ -23,11 +23,7 @@ impl Shown {
     /// Makes the folder and the file.
     pub fn create(folder: Option<&Path>, page: Option<&Path>) -> Result<Self> {
         if let Some(folder) = folder {
-            if folder.exists() && !folder.is_dir() {
-                let name = folder.display();
-                return Err(Error::Usage(format!("{name}: is a file, and --plots names a folder: give another name")));
-            }
-            std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
+            files::make_folder(folder)?;
         }
         Ok(Self { folder: folder.map(Path::to_owned), page: page.map(Reserved::open).transpose()? })
     }

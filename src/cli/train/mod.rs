@@ -19,7 +19,7 @@ use super::terminal;
 use crate::checkpoint::config::Architecture;
 use crate::digest::hex;
 use crate::error::Error;
-use crate::files::{Lock, file_name};
+use crate::files::{self, Lock, file_name};
 use crate::model;
 use crate::model::{Learner, Options, Source, fresh};
 use crate::records::labelled::distinct;
@@ -224,11 +224,10 @@ impl Args {
 
     /// Keeps other trainings from the folder until this one ends.
     fn lock(&self) -> anyhow::Result<Lock> {
-        let failed = |error| Error::io(&self.output, error);
         if let Some(parent) = self.output.parent() {
-            std::fs::create_dir_all(parent).map_err(failed)?;
+            files::make_folder(parent)?;
         }
-        let lock = Lock::of(&self.output).map_err(failed)?;
+        let lock = Lock::of(&self.output).map_err(|error| Error::io(&self.output, error))?;
         lock.with_context(|| format!("{}: another run is writing to it", self.output.display()))
     }
 
