@@ -86,8 +86,11 @@ impl<'a> Columns<'a> {
             }
             _ => None,
         };
-        let fields: Map<String, Value> =
-            self.header.iter().map(str::to_owned).zip(row.iter().map(Value::from)).collect();
+        let mut fields = Map::new();
+        for (name, cell) in self.header.iter().zip(row) {
+            // Of two columns of one name the first is the one that is read.
+            fields.entry(name).or_insert_with(|| cell.into());
+        }
         let truth = Truth {
             field: self.truth.words(self.header),
             labels: self.truth.read(spot, row, self.header, layout)?,

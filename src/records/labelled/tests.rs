@@ -644,6 +644,14 @@ fn data_without_records_or_names_is_refused() {
 }
 
 #[test]
+fn of_two_columns_of_one_name_the_first_is_read_and_kept() {
+    let data = read_str("d.csv", "text,label,text,label\none,a,two,b\n").unwrap();
+    let record = &data.records[0];
+    assert_eq!((&*record.text, &record.truth[..]), ("one", &["a".to_owned()][..]));
+    assert_eq!(record.source, r#"{"text":"one","label":"a"}"#);
+}
+
+#[test]
 fn another_separator_is_told_by_the_header_before_the_rows() {
     for (name, text, remedy) in [
         ("d.csv", "text;label\na, b;c\n", "separate its columns by commas, not by semicolons"),
