@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use candle_core::Tensor;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::layers::{Activation, Attention, Dropout, Embedding, LayerNorm, Linear, PositionTable};
 use super::{EncoderDecoder, Packed, Sequences, Source};
@@ -41,6 +41,20 @@ struct Config {
     activation_dropout: f32,
     #[serde(default = "yes")]
     tie_word_embeddings: bool,
+}
+
+/// Sizes where a config names none.
+fn defaults() -> Value {
+    json!({
+        "d_model": 1024,
+        "encoder_layers": 12,
+        "encoder_ffn_dim": 4096,
+        "encoder_attention_heads": 16,
+        "decoder_layers": 12,
+        "decoder_ffn_dim": 4096,
+        "decoder_attention_heads": 16,
+        "max_position_embeddings": 1024,
+    })
 }
 
 fn gelu() -> String {
@@ -206,7 +220,7 @@ impl Bart {
     /// # Errors
     /// Unsupported settings, missing or mismatched tensors.
     pub fn load(config: &Value, causal: bool, weights: &Weights) -> Result<Self> {
-        let config: Config = super::parse(config, weights)?;
+        let config: Config = super::parse(config, defaults(), weights)?;
         let (hidden, positions) = (config.d_model, config.max_position_embeddings);
         let activation = Activation::parse(&config.activation_function).map_err(|e| weights.setting_error(e))?;
         let encoder = Shape {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::layers::{
     self, Activation, Attention, Bias, Dropout, Embedding, LayerNorm, Linear, PositionTable, RelativeBias,
@@ -62,6 +62,24 @@ fn renamed(config: &Value) -> Value {
         }
     }
     config
+}
+
+/// Sizes where a config names none, by the names of DistilBERT's kin.
+fn defaults(kind: &str) -> Value {
+    let [embedding, hidden, layers, heads, inner] = match kind {
+        "electra" => [128, 256, 12, 4, 1024],
+        "albert" => [128, 4096, 12, 64, 16384],
+        "distilbert" => [768, 768, 6, 12, 3072],
+        _ => [768, 768, 12, 12, 3072],
+    };
+    json!({
+        "embedding_size": embedding,
+        "hidden_size": hidden,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "intermediate_size": inner,
+        "max_position_embeddings": 512,
+    })
 }
 
 fn one() -> usize {
@@ -169,8 +187,8 @@ impl Bert {
     /// Unsupported settings, missing or mismatched tensors.
     pub fn load(kind: &str, config: &Value, weights: &Weights) -> Result<Self> {
         let mut config: Config = match kind {
-            "distilbert" => super::parse(&renamed(config), weights)?,
-            _ => super::parse(config, weights)?,
+            "distilbert" => super::parse(&renamed(config), defaults(kind), weights)?,
+            _ => super::parse(config, defaults(kind), weights)?,
         };
         if kind == "distilbert" {
             // Fixed there, whatever the config says.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::layers::{
     self, Activation, Attention, Bias, Convolution, Disentangled, DistanceVectors, Dropout, Embedding, LayerNorm,
@@ -72,6 +72,17 @@ impl PositionTerms {
             Self::Joined(joined) => joined.split('|').any(|term| term.trim().eq_ignore_ascii_case(name)),
         }
     }
+}
+
+/// Sizes where a config names none.
+fn defaults() -> Value {
+    json!({
+        "hidden_size": 1536,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 24,
+        "intermediate_size": 6144,
+        "max_position_embeddings": 512,
+    })
 }
 
 fn gelu() -> String {
@@ -198,7 +209,7 @@ impl DebertaV2 {
     /// # Errors
     /// Unsupported settings, missing or mismatched tensors.
     pub fn load(config: &Value, weights: &Weights) -> Result<Self> {
-        let config: Config = super::parse(config, weights)?;
+        let config: Config = super::parse(config, defaults(), weights)?;
         let (hidden, eps) = (config.hidden_size, config.layer_norm_eps);
         let width = config.embedding_size.unwrap_or(hidden);
         let embeddings = weights.at("embeddings");
@@ -230,7 +241,7 @@ impl Encoder {
     /// # Errors
     /// Unsupported settings, missing or mismatched tensors.
     pub fn load(config: &Value, weights: &Weights) -> Result<Self> {
-        Self::new(&super::parse(config, weights)?, weights)
+        Self::new(&super::parse(config, defaults(), weights)?, weights)
     }
 
     fn new(config: &Config, weights: &Weights) -> Result<Self> {

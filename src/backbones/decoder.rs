@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 
 use candle_core::Tensor;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::layers::{self, Activation, Attention, Dropout, Embedding, GatedLinear, Linear, RmsNorm, Rotary, Rotations};
 use super::rope::Rope;
@@ -45,6 +45,24 @@ struct Config {
     is_causal: Option<bool>,
     /// Gemma's.
     use_bidirectional_attention: Option<bool>,
+}
+
+/// Sizes where a config names none. Llama has as many keys as queries then.
+fn defaults(kind: &str) -> Value {
+    let (hidden, layers, heads, key_heads, inner, positions) = match kind {
+        "qwen2" | "qwen3" => (4096, 32, 32, Some(32), 22016, 32768),
+        "mistral" => (4096, 32, 32, Some(8), 14336, 131_072),
+        "gemma" => (3072, 28, 16, Some(16), 24576, 8192),
+        _ => (4096, 32, 32, None, 11008, 2048),
+    };
+    json!({
+        "hidden_size": hidden,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "num_key_value_heads": key_heads,
+        "intermediate_size": inner,
+        "max_position_embeddings": positions,
+    })
 }
 
 fn rms_norm_eps() -> f32 {
@@ -159,7 +177,7 @@ impl Decoder {
     /// # Errors
     /// Unsupported settings, missing or mismatched tensors.
     pub fn load(kind: &str, config: &Value, llm2vec: bool, weights: &Weights) -> Result<Self> {
-        let config: Config = super::parse(config, weights)?;
+        let config: Config = super::parse(config, defaults(kind), weights)?;
         let mut family = Family::of(kind, llm2vec);
         family.causal = config.is_causal(&family).map_err(|e| weights.setting_error(e))?;
         let family = &family;
@@ -370,7 +388,7 @@ fn scaled(x: Tensor, scale: f64) -> Result<Tensor> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Config, Family};
+    use super::{Config, Family, defaults};
 
     fn config(settings: &[(&str, bool)]) -> Config {
         let mut config = json!({
@@ -380,6 +398,17 @@ mod tests {
         let settings = settings.iter().map(|(name, value)| ((*name).into(), Value::Bool(*value)));
         config.as_object_mut().unwrap().extend(settings);
         serde_json::from_value(config).unwrap()
+    }
+
+    #[test]
+    fn keys_that_a_config_does_not_count_are_as_many_as_its_family_has() {
+        let key_heads = |kind: &str, config: &Value| -> usize {
+            let config = crate::backbones::completed(config, defaults(kind));
+            serde_json::from_value::<Config>(config).unwrap().key_heads().unwrap()
+        };
+        let half = json!({"num_attention_heads": 16});
+        assert_eq!(["llama", "mistral", "gemma"].map(|kind| key_heads(kind, &half)), [16, 8, 16]);
+        assert_eq!(key_heads("mistral", &json!({"num_key_value_heads": null})), 32);
     }
 
     #[test]

@@ -297,9 +297,21 @@ pub fn load_encoder_decoder(config: &Value, causal: bool, weights: &Weights) -> 
     })
 }
 
-/// Reads a backbone's own config.
-fn parse<T: serde::de::DeserializeOwned>(config: &Value, weights: &Weights) -> Result<T> {
-    serde_path_to_error::deserialize(config).map_err(|e| weights.setting_error(format!("encoder_config: {e}")))
+/// Reads a backbone's own config. What it leaves out is in `defaults`, where transformers has a value for it.
+fn parse<T: serde::de::DeserializeOwned>(config: &Value, defaults: Value, weights: &Weights) -> Result<T> {
+    let config = completed(config, defaults);
+    serde_path_to_error::deserialize(&config).map_err(|e| weights.setting_error(format!("encoder_config: {e}")))
+}
+
+/// The config, and those of the `defaults` that it does not name: null is a value, too.
+fn completed(config: &Value, mut defaults: Value) -> Value {
+    match (config.as_object(), defaults.as_object_mut()) {
+        (Some(named), Some(settings)) => {
+            settings.extend(named.clone());
+            defaults
+        }
+        _ => config.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -311,6 +323,46 @@ mod tests {
 
     /// A file without tensors: settings are looked at before any is missed.
     const NO_TENSORS: &[u8] = b"\x02\0\0\0\0\0\0\0{}";
+
+    #[test]
+    fn a_config_may_leave_out_whatever_transformers_has_a_default_for() {
+        let weights = Weights::from_static("model.safetensors", NO_TENSORS).unwrap();
+        for kind in [
+            "bert",
+            "roberta",
+            "xlm-roberta",
+            "camembert",
+            "electra",
+            "distilbert",
+            "mpnet",
+            "albert",
+            "deberta-v2",
+            "qwen2",
+            "qwen3",
+            "llama",
+            "mistral",
+            "gemma",
+            "modernbert",
+            "t5",
+            "mt5",
+            "umt5",
+            "bart",
+        ] {
+            let config = json!({"model_type": kind});
+            let error = match kind {
+                "bart" => load_encoder_decoder(&config, true, &weights).err(),
+                _ => load(&config, false, &weights).err(),
+            };
+            let error = error.unwrap().to_string();
+            assert!(error.contains("is missing: the weights do not fit"), "{kind}: {error}");
+        }
+    }
+
+    #[test]
+    fn null_is_no_setting_left_out() {
+        let completed = completed(&json!({"a": null, "b": 1}), json!({"a": 2, "b": 2, "c": 2}));
+        assert_eq!(completed, json!({"a": null, "b": 1, "c": 2}));
+    }
 
     #[test]
     fn settings_that_would_make_an_encoder_causal_are_refused_by_name() {

@@ -4,7 +4,7 @@
 
 use candle_core::Tensor;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::layers::{
     self, Activation, Attention, Dropout, Embedding, GatedLinear, LayerNorm, Linear, Rotary, Rotations,
@@ -57,6 +57,17 @@ struct RopeParameters {
     sliding_attention: Option<rope::Parameters>,
     /// YaRN's: the reference looks for it here, not among the settings of a kind.
     truncate: Option<bool>,
+}
+
+/// Sizes where a config names none.
+fn defaults() -> Value {
+    json!({
+        "hidden_size": 768,
+        "num_hidden_layers": 22,
+        "num_attention_heads": 12,
+        "intermediate_size": 1152,
+        "max_position_embeddings": 8192,
+    })
 }
 
 fn gelu() -> String {
@@ -155,7 +166,7 @@ impl ModernBert {
     /// # Errors
     /// Unsupported settings, missing or mismatched tensors.
     pub fn load(config: &Value, weights: &Weights) -> Result<Self> {
-        let config: Config = super::parse(config, weights)?;
+        let config: Config = super::parse(config, defaults(), weights)?;
         let hidden = config.hidden_size;
         let embeddings = weights.at("embeddings");
         let layers = weights.at("layers");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::layers::{
     self, Activation, Attention, Bias, Dropout, Embedding, GatedLinear, Linear, RelativeBias, RmsNorm,
@@ -36,6 +36,12 @@ struct Config {
     dropout_rate: f32,
     feed_forward_proj: Option<String>,
     dense_act_fn: Option<String>,
+}
+
+/// Sizes where a config names none.
+fn defaults(kind: &str) -> Value {
+    let (inner, layers, heads) = if kind == "t5" { (2048, 6, 8) } else { (1024, 8, 6) };
+    json!({"d_model": 512, "d_kv": 64, "d_ff": inner, "num_layers": layers, "num_heads": heads})
 }
 
 fn buckets() -> usize {
@@ -269,7 +275,7 @@ impl Encoder {
     /// # Errors
     /// Unsupported settings, missing or mismatched tensors.
     pub fn load(kind: &str, config: &Value, weights: &Weights) -> Result<Self> {
-        let config: Config = super::parse(config, weights)?;
+        let config: Config = super::parse(config, defaults(kind), weights)?;
         Ok(Self {
             words: load_words(&config, weights)?,
             stack: Stack::load(kind, &config, Role::Encoder, &weights.at("encoder"))?,
@@ -319,7 +325,7 @@ impl T5 {
     /// # Errors
     /// Unsupported settings, missing or mismatched tensors.
     pub fn load(kind: &str, config: &Value, causal: bool, weights: &Weights) -> Result<Self> {
-        let config: Config = super::parse(config, weights)?;
+        let config: Config = super::parse(config, defaults(kind), weights)?;
         Ok(Self {
             words: load_words(&config, weights)?,
             encoder: Stack::load(kind, &config, Role::Encoder, &weights.at("encoder"))?,
