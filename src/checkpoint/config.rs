@@ -61,10 +61,11 @@ pub enum Pooling {
 }
 
 /// How a label's token rows become one row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClassTokenPooling {
     /// The row at `<<LABEL>>`, or the one after it.
+    #[default]
     First,
     /// Mean over the label's span.
     Average,
@@ -126,6 +127,13 @@ impl<'de> Deserialize<'de> for LabelSlots {
     }
 }
 
+/// A setting for which null, which Python takes for false, is the simplest choice, whatever it is where it is left out.
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> std::result::Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
 /// Slots that scorers which look across labels may have: a record takes memory for all of them.
 const MAX_LABEL_SLOTS: usize = 1 << 16;
 
@@ -148,44 +156,44 @@ pub struct Config {
     pub hidden_size: Option<usize>,
     /// Rows of the word embedding.
     pub vocab_size: Option<usize>,
-    /// Token id of `<<LABEL>>`.
+    /// Token id of `<<LABEL>>`; null where nothing looks for that token.
     #[serde(default = "defaults::index")]
-    pub class_token_index: i64,
-    /// Token id of `<<SEP>>`.
+    pub class_token_index: Option<i64>,
+    /// Token id of `<<SEP>>`, or null.
     #[serde(default = "defaults::index")]
-    pub text_token_index: i64,
-    /// Token id of `<<EXAMPLE>>`.
+    pub text_token_index: Option<i64>,
+    /// Token id of `<<EXAMPLE>>`, or null.
     #[serde(default = "defaults::index")]
-    pub example_token_index: i64,
+    pub example_token_index: Option<i64>,
     /// Labels before the text.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub prompt_first: bool,
     /// Text pooling.
     #[serde(default = "defaults::pooling")]
     pub pooling_strategy: Pooling,
     /// Label pooling.
-    #[serde(default = "defaults::class_token_pooling")]
+    #[serde(default, deserialize_with = "or_default")]
     pub class_token_pooling: ClassTokenPooling,
     /// Whether the `<<LABEL>>` row itself counts.
-    #[serde(default = "defaults::yes")]
+    #[serde(default = "defaults::yes", deserialize_with = "or_default")]
     pub embed_class_token: bool,
     /// Pool only the rows from `<<SEP>>` on.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub extract_text_features: bool,
     /// Unit rows before the scorer, and `logit_scale` after it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub normalize_features: bool,
     /// A bidirectional LSTM over the text rows.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub use_lstm: bool,
     /// Attention over all layers of the backbone.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub squeeze_layers: bool,
     /// Which hidden state is read: -1 the last, else Python's index into all of them.
     #[serde(default = "defaults::layer")]
     pub encoder_layer_id: i64,
     /// Segment embeddings added to the word embeddings.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub use_segment_embeddings: bool,
     /// The scorer.
     #[serde(default = "defaults::scorer")]
@@ -219,7 +227,7 @@ pub struct Config {
     #[serde(default = "defaults::one")]
     pub recurrent_steps: usize,
     /// Whether the passes after the first are made at all.
-    #[serde(default = "defaults::yes")]
+    #[serde(default = "defaults::yes", deserialize_with = "or_default")]
     pub recurrent_inference: bool,
     /// The number of passes instead of `recurrent_steps`.
     pub recurrent_inference_max_steps: Option<usize>,
@@ -227,13 +235,13 @@ pub struct Config {
     #[serde(default = "defaults::halt_threshold")]
     pub recurrent_halt_threshold: Option<f32>,
     /// Whether the passes after the first also look at the text.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub recurrent_read_text: bool,
     /// Whether logits go through a calibrator.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub use_calibrator: bool,
     /// Whether it gives a bias beside the factor.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub calibrator_use_bias: bool,
     /// The greatest factor it gives.
     #[serde(default = "defaults::calibrator_beta_max")]
@@ -241,16 +249,13 @@ pub struct Config {
 }
 
 mod defaults {
-    use super::{Architecture, ClassTokenPooling, LabelSlots, Pooling, ProblemType, ScorerType};
+    use super::{Architecture, LabelSlots, Pooling, ProblemType, ScorerType};
 
     pub(super) fn architecture() -> Architecture {
         Architecture::UniEncoder
     }
     pub(super) fn pooling() -> Pooling {
         Pooling::First
-    }
-    pub(super) fn class_token_pooling() -> ClassTokenPooling {
-        ClassTokenPooling::First
     }
     pub(super) fn scorer() -> ScorerType {
         ScorerType::Simple
@@ -264,8 +269,9 @@ mod defaults {
     pub(super) fn yes() -> bool {
         true
     }
-    pub(super) fn index() -> i64 {
-        -1
+    #[allow(clippy::unnecessary_wraps)] // the type of the field
+    pub(super) fn index() -> Option<i64> {
+        Some(-1)
     }
     pub(super) fn layer() -> i64 {
         -1
@@ -363,7 +369,23 @@ impl Config {
         if let Some(name) = self.label_model() {
             label_folder(name)?;
         }
-        Ok(())
+        self.check_markers()
+    }
+
+    fn check_markers(&self) -> std::result::Result<(), String> {
+        let marks = self.architecture_type != Architecture::BiEncoder;
+        let segments = marks && self.use_segment_embeddings;
+        let sought = [
+            ("class_token_index", self.class_token_index, marks),
+            ("text_token_index", self.text_token_index, segments || marks && self.extract_text_features),
+            ("example_token_index", self.example_token_index, segments),
+        ];
+        match sought.iter().find(|(_, id, is_sought)| *is_sought && id.is_none()) {
+            Some((name, ..)) => {
+                Err(format!("{name} is null: a model with these settings looks for that token by its id"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Where the tokenizer of a label encoder is; nowhere where labels have none.
@@ -372,11 +394,13 @@ impl Config {
         self.architecture_type.has_label_encoder().then(named)
     }
 
-    /// Token ids of `<<LABEL>>`, `<<SEP>>` and `<<EXAMPLE>>`; absent ones stand behind the vocabulary, as in the reference.
+    /// Token ids of `<<LABEL>>`, `<<SEP>>` and `<<EXAMPLE>>`; absent ones stand behind the vocabulary, as in the reference,
+    /// and of those that are null there is no token.
     pub fn marker_ids(&self, vocab_size: usize) -> [u32; 3] {
         let after = self.vocab_size.unwrap_or(vocab_size) as i64;
         let ids = [self.class_token_index, self.text_token_index, self.example_token_index];
-        std::array::from_fn(|i| u32::try_from(if ids[i] == -1 { after + i as i64 } else { ids[i] }).unwrap_or(u32::MAX))
+        let id = |i: usize| if ids[i]? == -1 { Some(after + i as i64) } else { ids[i] };
+        std::array::from_fn(|i| id(i).and_then(|id| id.try_into().ok()).unwrap_or(u32::MAX))
     }
 
     /// Label slots for a record of `labels` labels. Encoder-decoders have `max_num_classes` of them, whatever
@@ -399,7 +423,7 @@ impl Config {
 mod tests {
     use std::path::Path;
 
-    use super::Config;
+    use super::{ClassTokenPooling, Config};
 
     #[test]
     fn label_slots_are_counted_as_the_reference_does_it() {
@@ -425,6 +449,36 @@ mod tests {
             let error = slots(settings).unwrap_err().to_string();
             assert!(error.contains(what), "{error}");
         }
+    }
+
+    #[test]
+    fn null_is_the_id_of_a_marker_that_nothing_looks_for() {
+        let parse = |settings: &str| {
+            let text = format!(r#"{{"encoder_config": {{}}, {settings}}}"#);
+            Config::parse(&text, Path::new("config.json")).map(|config| config.marker_ids(10))
+        };
+        let unread = r#""text_token_index": null, "example_token_index": null"#;
+        assert_eq!(parse(unread).unwrap(), [10, u32::MAX, u32::MAX]);
+        assert_eq!(parse(r#""example_token_index": 3"#).unwrap(), [10, 11, 3]);
+        let apart = r#""architecture_type": "bi-encoder", "label_model_config": {}, "class_token_index": null"#;
+        assert_eq!(parse(apart).unwrap(), [u32::MAX, 11, 12]);
+        for (settings, what) in [
+            (r#""class_token_index": null"#, "class_token_index is null"),
+            (r#""text_token_index": null, "extract_text_features": true"#, "text_token_index is null"),
+            (r#""example_token_index": null, "use_segment_embeddings": true"#, "example_token_index is null"),
+        ] {
+            let error = parse(settings).unwrap_err().to_string();
+            assert!(error.contains(what), "{error}");
+        }
+    }
+
+    #[test]
+    fn null_is_no_as_in_python() {
+        let settings = r#""embed_class_token": null, "prompt_first": null, "class_token_pooling": null"#;
+        let config = Config::parse(&format!(r#"{{"encoder_config": {{}}, {settings}}}"#), Path::new("config.json"));
+        let config = config.unwrap();
+        assert!(!config.embed_class_token && !config.prompt_first);
+        assert_eq!(config.class_token_pooling, ClassTokenPooling::First);
     }
 
     #[test]
