@@ -1,5 +1,5 @@
 //! BERT and its kin: RoBERTa, XLM-RoBERTa, CamemBERT, ELECTRA, DistilBERT, MPNet, ALBERT. Absolute positions, norm after
-//! each block.
+//! each block. transformers 5 does not read `position_embedding_type`: all of them are absolute.
 //!
 //! Source: `modeling_{bert,roberta,electra,distilbert,mpnet,albert}.py` of transformers.
 
@@ -31,7 +31,6 @@ struct Config {
     hidden_dropout_prob: Option<f32>,
     attention_probs_dropout_prob: Option<f32>,
     pad_token_id: Option<u32>,
-    position_embedding_type: Option<String>,
     /// Sets of weights that ALBERT's layers share, one after another.
     #[serde(default = "one")]
     num_hidden_groups: usize,
@@ -193,11 +192,6 @@ impl Bert {
         if kind == "distilbert" {
             // Fixed there, whatever the config says.
             config.layer_norm_eps = layer_norm_eps();
-        }
-        if let Some(kind) = config.position_embedding_type.as_deref().filter(|kind| *kind != "absolute") {
-            return Err(
-                weights.setting_error(format!("position_embedding_type {kind:?} is not supported: only absolute is"))
-            );
         }
         let names = match kind {
             "distilbert" => &DISTILBERT,

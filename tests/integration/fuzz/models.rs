@@ -111,14 +111,29 @@ fn load(folder: &TempDir) -> gliclass::Result<Model> {
     Model::load(&Source::Folder(folder.path().to_owned()), &Options::default())
 }
 
+/// The logits of a text by the model in this folder.
+fn logits(folder: &TempDir) -> Vec<f32> {
+    let model = load(folder).unwrap();
+    let encoded = model.encode(&defaults().record("One day I will see the world".into()).unwrap()).unwrap();
+    model.logits(&[encoded], 1).unwrap().remove(0)
+}
+
+#[test]
+fn a_kind_of_positions_that_transformers_no_longer_knows_changes_nothing() {
+    let with = |kind: &str| {
+        logits(&with_settings("uni-electra", |config| {
+            config["encoder_config"]["position_embedding_type"] = kind.into()
+        }))
+    };
+    assert_eq!(with("relative_key_query"), with("absolute"));
+}
+
 #[test]
 fn memory_is_not_taken_for_distances_that_no_text_has() {
     let folder = with_settings("uni-modernbert-avg-mlp-tanh", |config| {
         config["encoder_config"]["max_position_embeddings"] = (1_u64 << 40).into();
     });
-    let model = load(&folder).unwrap();
-    let encoded = model.encode(&defaults().record("One day I will see the world".into()).unwrap()).unwrap();
-    assert!(model.logits(&[encoded], 1).unwrap()[0][0].is_finite());
+    assert!(logits(&folder)[0].is_finite());
     let folder = with_settings("uni-umt5-layers-mlp", |config| {
         config["encoder_config"]["relative_attention_max_distance"] = 10_000_000_000_000_u64.into();
     });
