@@ -1,8 +1,9 @@
-//! Tensors by name: memory-mapped safetensors (one file or shards), `pytorch_model.bin`, or bytes
+//! Tensors by name: memory-mapped safetensors or PyTorch's `.bin`, in one file or in shards, or bytes
 //! inside the program. Nothing is converted before it is asked for.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -18,8 +19,13 @@ use super::{file, lock};
 use crate::error::{Error, Result};
 use crate::{files, panics};
 
-/// The file that says which shards the weights are in, where they are in several.
-pub const INDEX: &str = "model.safetensors.index.json";
+/// The forms of weights, the first one first that is taken: the file, and the index that says which shards they are in
+/// where they are in several.
+pub const FORMS: [[&str; 2]; 2] =
+    [["model.safetensors", "model.safetensors.index.json"], ["pytorch_model.bin", "pytorch_model.bin.index.json"]];
+
+/// What a file of PyTorch's begins with that was written before it had archives.
+const BEFORE_ARCHIVES: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 
 /// Ending of the scales' name beside an 8-bit tensor.
 const SCALE_SUFFIX: &str = ".scale";
@@ -68,28 +74,25 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Opens the weights in `folder`: `model.safetensors`, else its shards by the index, else `pytorch_model.bin`.
+    /// Opens the weights in `folder`, in the first of the [`FORMS`] that it has.
     ///
     /// # Errors
     /// None of these files, or one of them damaged or cut short.
     pub fn open(folder: &Path) -> Result<Self> {
-        let single = folder.join("model.safetensors");
-        if single.exists() {
-            return Self::from_safetensors(&single, std::slice::from_ref(&single));
+        for (form, add) in FORMS.iter().zip([add_safetensors, add_pickle]) {
+            let [whole, index] = form.map(|name| folder.join(name));
+            let (named, files) = if whole.exists() {
+                (&whole, vec![whole.clone()])
+            } else if index.exists() {
+                (&index, shards(&index)?.iter().map(|name| folder.join(name)).collect())
+            } else {
+                continue;
+            };
+            let mut tensors = BTreeMap::new();
+            files.iter().try_for_each(|file| add(file, &mut tensors))?;
+            return Self::new(named, tensors);
         }
-        let index = folder.join(INDEX);
-        if index.exists() {
-            let shards: Vec<PathBuf> = shards(&index)?.iter().map(|name| folder.join(name)).collect();
-            return Self::from_safetensors(&index, &shards);
-        }
-        let pickle = folder.join("pytorch_model.bin");
-        if pickle.exists() {
-            return Self::from_pickle(&pickle);
-        }
-        Err(Error::model(
-            folder,
-            "no weights: expected model.safetensors, model.safetensors.index.json or pytorch_model.bin",
-        ))
+        Err(Error::model(folder, format!("no weights: expected {}", forms())))
     }
 
     /// Weights whose safetensors bytes are part of the program.
@@ -100,34 +103,6 @@ impl Weights {
         let mut tensors = BTreeMap::new();
         index_tensors(Path::new(name), Bytes::Static(bytes), &mut tensors)?;
         Self::new(Path::new(name), tensors)
-    }
-
-    fn from_safetensors(named: &Path, files: &[PathBuf]) -> Result<Self> {
-        let mut tensors = BTreeMap::new();
-        for path in files {
-            let file = file::open(path)?;
-            // SAFETY: the map is read only. A file that another process cuts short while it is mapped
-            // would fault; checkpoints are written once, and the Hub's cache replaces whole files.
-            let map = unsafe { Mmap::map(&file) }.map_err(|e| Error::io(path, e))?;
-            index_tensors(path, Bytes::Mapped(Arc::new(map)), &mut tensors)?;
-        }
-        Self::new(named, tensors)
-    }
-
-    fn from_pickle(path: &Path) -> Result<Self> {
-        let damaged = |e: candle_core::Error| Error::model(path, format!("not a readable PyTorch file: {e}"));
-        // The library opens it by itself.
-        file::open(path)?;
-        let mut tensors = BTreeMap::new();
-        // The library's reader panics over some files that are no pickles.
-        let read = panics::caught(|| candle_core::pickle::read_all(path));
-        let read = read.map_err(|_| Error::model(path, "not a readable PyTorch file: fetch it again"))?;
-        for (name, tensor) in read.map_err(damaged)? {
-            let shape = tensor.dims().to_vec();
-            let values = tensor.to_dtype(candle_core::DType::F32).and_then(|t| t.flatten_all()?.to_vec1::<f32>());
-            tensors.insert(name, Stored::from_values(shape, &values.map_err(damaged)?));
-        }
-        Self::new(path, tensors)
     }
 
     /// These tensors; `file` is only named in errors.
@@ -420,6 +395,12 @@ fn variable(learner: &Learner, name: String, begin: impl FnOnce() -> Result<Tens
     }
 }
 
+/// The names of all [`FORMS`], for a message.
+pub fn forms() -> String {
+    let [[whole, index], [old, old_index]] = FORMS;
+    format!("{whole}, {index}, {old} or {old_index}")
+}
+
 /// The files that an index of weights names, by their paths from its folder.
 ///
 /// # Errors
@@ -438,6 +419,37 @@ pub fn shards(index: &Path) -> Result<BTreeSet<String>> {
         }
         None => Ok(names),
     }
+}
+
+fn add_safetensors(path: &Path, tensors: &mut BTreeMap<String, Stored>) -> Result<()> {
+    let file = file::open(path)?;
+    // SAFETY: the map is read only. A file that another process cuts short while it is mapped
+    // would fault; checkpoints are written once, and the Hub's cache replaces whole files.
+    let map = unsafe { Mmap::map(&file) }.map_err(|e| Error::io(path, e))?;
+    index_tensors(path, Bytes::Mapped(Arc::new(map)), tensors)
+}
+
+fn add_pickle(path: &Path, tensors: &mut BTreeMap<String, Stored>) -> Result<()> {
+    let damaged = |e: candle_core::Error| Error::model(path, format!("not a readable PyTorch file: {e}"));
+    let mut start = Vec::new();
+    let file = file::open(path)?;
+    file.take(BEFORE_ARCHIVES.len() as u64).read_to_end(&mut start).map_err(|e| Error::io(path, e))?;
+    if start == BEFORE_ARCHIVES {
+        return Err(Error::model(
+            path,
+            "in the form of PyTorch before 1.6, which is not read here: write it anew, in Python by \
+             torch.save(torch.load(FILE, weights_only=True), FILE)",
+        ));
+    }
+    // The library's reader, which opens the file by itself, panics over some that are no pickles.
+    let read = panics::caught(|| candle_core::pickle::read_all(path));
+    let read = read.map_err(|_| Error::model(path, "not a readable PyTorch file: fetch it again"))?;
+    for (name, tensor) in read.map_err(damaged)? {
+        let shape = tensor.dims().to_vec();
+        let values = tensor.to_dtype(candle_core::DType::F32).and_then(|t| t.flatten_all()?.to_vec1::<f32>());
+        tensors.insert(name, Stored::from_values(shape, &values.map_err(damaged)?));
+    }
+    Ok(())
 }
 
 fn index_tensors(path: &Path, bytes: Bytes, tensors: &mut BTreeMap<String, Stored>) -> Result<()> {

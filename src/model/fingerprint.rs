@@ -47,8 +47,8 @@ fn of_folder(folder: &Path) -> Result<String> {
     let mut files = Vec::new();
     list(folder, Path::new(""), &mut files).map_err(|error| Error::io(folder, error))?;
     // Shards may lie deeper. What is wrong with an index is said where the weights are read.
-    let shards = weights::shards(&folder.join(weights::INDEX)).unwrap_or_default();
-    files.extend(shards.into_iter().map(PathBuf::from).filter(|shard| folder.join(shard).is_file()));
+    let shards = weights::FORMS.iter().filter_map(|[_, index]| weights::shards(&folder.join(index)).ok()).flatten();
+    files.extend(shards.map(PathBuf::from).filter(|shard| folder.join(shard).is_file()));
     files.sort();
     files.dedup();
     for file in files {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::loss::Problem;
 use super::tensors::{self, Numbers};
 use super::trainer::Recipe;
-use crate::checkpoint::weights::INDEX;
+use crate::checkpoint::weights::FORMS;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::model::Learner;
@@ -45,9 +45,6 @@ const MODEL: &str = "model.safetensors";
 
 /// What is written whatever the model is.
 const OWN_FILES: [&str; 5] = ["config.json", "tokenizer.json", MODEL, "README.md", TRAINING];
-
-/// The weights of a model, in every form that a folder may have them.
-const WEIGHTS: [&str; 3] = [MODEL, INDEX, "pytorch_model.bin"];
 
 /// Where a trained model is written.
 #[derive(Debug)]
@@ -94,7 +91,7 @@ impl Folder {
     /// # Errors
     /// A file cannot be removed.
     pub fn clear(&self) -> Result<()> {
-        std::iter::once(TRAINING).chain(WEIGHTS).try_for_each(|name| {
+        std::iter::once(TRAINING).chain(FORMS.into_iter().flatten()).try_for_each(|name| {
             let path = self.path.join(name);
             files::remove(&path).map_err(|error| Error::io(path, error))
         })

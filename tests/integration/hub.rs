@@ -312,6 +312,17 @@ fn old_weights_are_fetched_where_there_are_no_others() {
 }
 
 #[test]
+fn shards_of_old_weights_are_fetched_by_their_index() {
+    let index = br#"{"weight_map": {"a": "pytorch_model-1.bin", "b": "pytorch_model-2.bin"}}"#;
+    let shards = [("pytorch_model-1.bin", &b"1"[..]), ("pytorch_model-2.bin", b"2")];
+    let hub = FakeHub::with(&[CONFIG, TOKENIZER, ("pytorch_model.bin.index.json", index), shards[0], shards[1]]);
+    let sandbox = Sandbox::new();
+    let folder = download(&sandbox, &hub, &["org/model"]).run().ends_with(0).last_path();
+    assert_eq!(fs::read(folder.join("pytorch_model-2.bin")).unwrap(), b"2");
+    download(&sandbox, &hub, &["org/model", "--offline"]).run().ends_with(0);
+}
+
+#[test]
 fn a_label_model_in_a_folder_of_the_repository_comes_with_its_tokenizer() {
     let config = ("config.json", &br#"{"label_model_name": "label model"}"#[..]);
     let labels = [("label%20model/config.json", &b"{}"[..]), ("label%20model/tokenizer.json", b"{\"b\": 2}")];

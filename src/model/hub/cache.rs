@@ -8,7 +8,7 @@ use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 use serde_json::Value;
 
 use super::{Progress, names};
-use crate::checkpoint::weights::{INDEX, shards};
+use crate::checkpoint::weights::{FORMS, shards};
 use crate::checkpoint::{self, config};
 use crate::error::{Error, Result};
 use crate::files;
@@ -119,14 +119,13 @@ impl LocalRepo {
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const TOKENIZER: &str = "tokenizer.json";
 pub(super) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
-pub(super) const WEIGHTS: &str = "model.safetensors";
-pub(super) const OLD_WEIGHTS: &str = "pytorch_model.bin";
 
 /// Whether a commit's folder holds all that a model needs. Weights are fetched last, so with them all is there.
 pub(super) fn is_complete(snapshot: &Path) -> bool {
     let has = |file: &str| snapshot.join(file).is_file();
-    let has_shards = || shards(&snapshot.join(INDEX)).is_ok_and(|files| files.iter().all(|file| has(file)));
-    has(CONFIG) && has(TOKENIZER) && (has(WEIGHTS) || has_shards() || has(OLD_WEIGHTS))
+    let has_shards = |index: &str| shards(&snapshot.join(index)).is_ok_and(|files| files.iter().all(|file| has(file)));
+    let has_weights = || FORMS.iter().any(|[whole, index]| has(whole) || has_shards(index));
+    has(CONFIG) && has(TOKENIZER) && has_weights()
 }
 
 /// Whether a commit's folder holds a tokenizer, which is fetched after what belongs to it.
@@ -172,7 +171,7 @@ mod tests {
     fn what_is_copied_in_the_place_of_a_link_is_whole_or_not_there() {
         let cache = tempfile::tempdir().unwrap();
         let local = LocalRepo::new(cache.path(), "owner/name", "main");
-        let pointer = local.snapshot("commit").join(WEIGHTS);
+        let pointer = local.snapshot("commit").join("model.safetensors");
         create_parent(&local.blob("etag")).unwrap();
         create_parent(&pointer).unwrap();
         assert!(local.copy("etag", &pointer).is_err());

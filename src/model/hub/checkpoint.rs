@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::cache::{self, CONFIG, LocalRepo, OLD_WEIGHTS, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS};
+use super::cache::{self, CONFIG, LocalRepo, TOKENIZER, TOKENIZER_CONFIG};
 use super::remote::{Answer, Failure, Hub, Remote};
 use super::settings::Settings;
 use super::transfer::{self, ATTEMPTS, Transfer};
 use super::{Progress, Request, names};
-use crate::checkpoint::weights::{INDEX, shards};
+use crate::checkpoint::weights::{FORMS, forms, shards};
 use crate::error::{Error, Result};
 
 /// How much of a repository is wanted.
@@ -155,17 +155,16 @@ impl Files<'_> {
 
     /// The weights in the first form that the repository has, and only in that.
     fn fetch_weights(&self) -> Answer<()> {
-        if self.get(WEIGHTS)? {
-            return Ok(());
+        for [whole, index] in FORMS {
+            if self.get(whole)? {
+                return Ok(());
+            }
+            if self.get(index)? {
+                let shards = shards(&self.folder.join(index))?;
+                return shards.iter().try_for_each(|shard| self.require(shard));
+            }
         }
-        if self.get(INDEX)? {
-            let shards = shards(&self.folder.join(INDEX))?;
-            return shards.iter().try_for_each(|shard| self.require(shard));
-        }
-        if self.get(OLD_WEIGHTS)? {
-            return Ok(());
-        }
-        Err(self.checkpoint.lacks(&format!("{WEIGHTS}, {INDEX} or {OLD_WEIGHTS}")).into())
+        Err(self.checkpoint.lacks(&forms()).into())
     }
 
     fn require(&self, file: &str) -> Answer<()> {

@@ -207,6 +207,21 @@ fn shards_may_lie_in_a_folder_below_their_index() {
 }
 
 #[test]
+fn weights_of_pytorch_may_be_in_shards() {
+    let folder = copy(&fixtures().join("uni-format-pickle"), Path::new(""), |bytes| bytes);
+    let whole = logits(&folder);
+    let path = |name: &str| folder.path().join(name);
+    fs::copy(path(PICKLE), path("first.bin")).unwrap();
+    fs::rename(path(PICKLE), path("second.bin")).unwrap();
+    let index = r#"{"weight_map": {"a": "first.bin", "b": "second.bin"}}"#;
+    fs::write(path("pytorch_model.bin.index.json"), index).unwrap();
+    assert_eq!(logits(&folder), whole);
+    fs::write(path("first.bin"), b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.").unwrap();
+    let error = load(&folder).err().unwrap().to_string();
+    assert!(error.contains("first.bin: in the form of PyTorch before 1.6"), "{error}");
+}
+
+#[test]
 fn a_pointer_of_git_lfs_is_told_in_the_place_of_any_file() {
     for (name, file) in [
         ("uni-electra", "config.json"),
