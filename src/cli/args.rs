@@ -669,7 +669,7 @@ pub struct ShapeArgs {
     pub logits: bool,
     /// Write predictions in the shape of the labels, every leaf a score
     ///
-    /// No label is left out, whatever its score.
+    /// No label is left out, whatever the threshold is.
     #[arg(long)]
     pub hierarchical: bool,
 }
@@ -680,11 +680,7 @@ impl ShapeArgs {
     /// # Errors
     /// `decision` says that some are.
     pub fn check(self, decision: &DecisionArgs) -> anyhow::Result<()> {
-        let options = [
-            ("--threshold", decision.threshold.is_some()),
-            ("--top-k", decision.top_k.is_some()),
-            ("--abstain-below", decision.abstain_below.is_some()),
-        ];
+        let options = [("--top-k", decision.top_k.is_some()), ("--abstain-below", decision.abstain_below.is_some())];
         if let Some((option, _)) = options.iter().find(|(_, is_given)| self.hierarchical && *is_given) {
             bail!("{option} with --hierarchical: there every label has its score: leave one of the two out");
         }

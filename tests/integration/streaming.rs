@@ -240,11 +240,12 @@ fn a_byte_order_mark_stays_before_the_header() {
 fn scores_take_the_shape_of_the_labels() {
     let sandbox = Sandbox::new();
     sandbox.write("labels.json", r#"{"x": ["y", "z"], "w": "v"}"#);
-    let arguments = ["classify", "--model", MODEL, "--labels-file", "labels.json", "--hierarchical", "One"];
+    let arguments =
+        ["classify", "--model", MODEL, "--labels-file", "labels.json", "--hierarchical", "--threshold", "1", "One"];
     let outcome = sandbox.gliclass(arguments).run().ends_with(0);
     let answer: Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert!(answer["predictions"]["x"]["z"].is_number() && answer["predictions"]["w"]["v"].is_number(), "{answer}");
-    for (option, value) in [("--threshold", "0.9"), ("--top-k", "1"), ("--abstain-below", "0.9")] {
+    for (option, value) in [("--top-k", "1"), ("--abstain-below", "0.9")] {
         let shaped = ["--labels-file", "labels.json", "--hierarchical", option, value];
         for command in ["classify", "batch"] {
             let outcome = sandbox.gliclass([command].iter().chain(&shaped)).run().ends_with(2);
