@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use serde_json::{Value, json};
 use tokenizers::{
-    AddedToken, Encoding, Model, NormalizerWrapper, OffsetType, PreTokenizer, PreTokenizerWrapper, Tokenizer,
+    AddedToken, Encoding, Model, NormalizedString, Normalizer, NormalizerWrapper, OffsetType, PreTokenizer,
+    PreTokenizerWrapper, Tokenizer,
 };
 
 use super::prompt::MARKERS;
@@ -81,7 +82,7 @@ impl Reader {
     /// The tokenizer failed.
     pub fn ids(&self, part: &str, sides: [Edge; 2]) -> Result<Vec<u32>> {
         let encoding = ask(|| match self.context(sides) {
-            Some(context) => context.encode(&self.tokenizer, part, OffsetType::None),
+            Some(context) => self.encode(part, sides, context, OffsetType::None),
             None => self.tokenizer.encode_fast(part, false),
         })?;
         Ok(encoding.get_ids().to_vec())
@@ -93,7 +94,7 @@ impl Reader {
     /// The tokenizer failed.
     pub fn offsets(&self, part: &str, sides: [Edge; 2]) -> Result<Vec<(usize, usize)>> {
         let encoding = ask(|| match self.context(sides) {
-            Some(context) => context.encode(&self.tokenizer, part, OffsetType::Byte),
+            Some(context) => self.encode(part, sides, context, OffsetType::Byte),
             None => self.tokenizer.encode(part, false),
         })?;
         Ok(encoding.get_offsets().to_vec())
@@ -102,24 +103,50 @@ impl Reader {
     fn context(&self, sides: [Edge; 2]) -> Option<&Context> {
         self.contexts.iter().find(|(between, _)| *between == sides).map(|(_, context)| context)
     }
+
+    /// What the library's own `encode` does, in another context.
+    fn encode(
+        &self,
+        part: &str,
+        sides: [Edge; 2],
+        context: &Context,
+        offsets: OffsetType,
+    ) -> tokenizers::Result<Encoding> {
+        let segments = Segments { reader: self, sides, length: part.len() };
+        let mut words = self.tokenizer.get_added_vocabulary().extract_and_normalize(Some(&segments), part);
+        if let Some(pre_tokenizer) = &context.pre_tokenizer {
+            pre_tokenizer.pre_tokenize(&mut words)?;
+        }
+        words.tokenize(|word| self.tokenizer.get_model().tokenize(word.get()))?;
+        self.tokenizer.post_process(words.into_encoding(None, 0, offsets)?, None, false)
+    }
+}
+
+/// The normalizer of a part with these sides: tokens that the library finds in it before it normalizes cut it into
+/// segments, as the markers of that kind do.
+struct Segments<'a> {
+    reader: &'a Reader,
+    sides: [Edge; 2],
+    length: usize,
+}
+
+impl Normalizer for Segments<'_> {
+    fn normalize(&self, segment: &mut NormalizedString) -> tokenizers::Result<()> {
+        let (start, end) = segment.offsets_original();
+        let [before, behind] = self.sides;
+        let sides = [if start == 0 { before } else { Edge::Cut }, if end == self.length { behind } else { Edge::Cut }];
+        let normalizer = match self.reader.context(sides) {
+            Some(context) => context.normalizer.as_ref(),
+            None => self.reader.tokenizer.get_normalizer(),
+        };
+        normalizer.map_or(Ok(()), |normalizer| normalizer.normalize(segment))
+    }
 }
 
 /// What takes the place of a tokenizer's own where a part is read otherwise than a whole input.
 struct Context {
     normalizer: Option<NormalizerWrapper>,
     pre_tokenizer: Option<PreTokenizerWrapper>,
-}
-
-impl Context {
-    /// What the library's own `encode` does, with the rest of `tokenizer`.
-    fn encode(&self, tokenizer: &Tokenizer, part: &str, offsets: OffsetType) -> tokenizers::Result<Encoding> {
-        let mut words = tokenizer.get_added_vocabulary().extract_and_normalize(self.normalizer.as_ref(), part);
-        if let Some(pre_tokenizer) = &self.pre_tokenizer {
-            pre_tokenizer.pre_tokenize(&mut words)?;
-        }
-        words.tokenize(|word| tokenizer.get_model().tokenize(word.get()))?;
-        tokenizer.post_process(words.into_encoding(None, 0, offsets)?, None, false)
-    }
 }
 
 /// All contexts in which a part is read otherwise than a whole input.

@@ -500,6 +500,27 @@ mod tests {
     }
 
     #[test]
+    fn blanks_beside_a_token_that_is_no_marker_are_stripped_where_the_library_strips_them() {
+        let strip = json!({"type": "Strip", "strip_left": true, "strip_right": true});
+        for normalized in [true, false] {
+            let mut json: Value = serde_json::from_str(&characters(true, &json!({}), &strip)).unwrap();
+            json["added_tokens"].as_array_mut().unwrap().push(json!({"id": 6, "content": "<a>", "special": false,
+                "single_word": false, "lstrip": false, "rstrip": false, "normalized": normalized}));
+            let library = Tokenizer::from_str(&json.to_string()).unwrap();
+            let whole = library.encode(" a <a> a <<LABEL>> <a> a <<SEP>> a <a> ", false).unwrap();
+            let encoder = Encoder::parse(&json.to_string(), 40, Path::new("tokenizer.json")).unwrap();
+            let tokens = encoder.encode(&Prompt(vec![
+                Piece::Body(" a <a> a "),
+                Piece::Marker(LABEL),
+                Piece::Label(" <a> a "),
+                Piece::Marker(SEP),
+                Piece::Text(" a <a> ".into()),
+            ]));
+            assert_eq!(tokens.unwrap().ids, whole.get_ids(), "{normalized}");
+        }
+    }
+
+    #[test]
     fn markers_that_are_found_only_in_some_places_are_refused_where_they_are_written() {
         let prepend = json!({"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "▁"}]});
         let (plain, none) = (json!({}), Value::Null);
