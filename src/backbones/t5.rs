@@ -36,6 +36,7 @@ struct Config {
     dropout_rate: f32,
     feed_forward_proj: Option<String>,
     dense_act_fn: Option<String>,
+    is_gated_act: Option<bool>,
 }
 
 /// Sizes where a config names none.
@@ -70,6 +71,7 @@ impl Config {
             Some(name) => (true, name),
             None => (false, form),
         };
+        let gated = self.is_gated_act.unwrap_or(gated);
         Ok((gated, Activation::parse(self.dense_act_fn.as_deref().unwrap_or(name))?))
     }
 
@@ -355,5 +357,25 @@ impl EncoderDecoder for T5 {
         let source = Source { hidden: &encoded, rows: &rows };
         let decoded = self.decoder.last(self.words.forward(&written.ids)?, &written.sequences, Some(&source))?;
         Ok([encoded, decoded])
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Config, defaults};
+    use crate::backbones::completed;
+
+    #[test]
+    fn a_feed_forward_layer_is_gated_where_its_form_or_the_setting_of_that_name_says_so() {
+        let is_gated = |kind: &str, config: &Value| {
+            let config: Config = serde_json::from_value(completed(config, defaults(kind))).unwrap();
+            config.feed_forward(kind).unwrap().0
+        };
+        assert!(!is_gated("t5", &json!({})) && is_gated("mt5", &json!({})));
+        assert!(is_gated("t5", &json!({"feed_forward_proj": "gated-gelu"})));
+        assert!(is_gated("t5", &json!({"is_gated_act": true, "dense_act_fn": "gelu_new"})));
     }
 }
