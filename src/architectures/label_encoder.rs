@@ -63,7 +63,8 @@ impl LabelEncoder {
         let LabelTokenizer { encoder, padding, pads_before } = tokenizer;
         if pads_before && !backbone.is_causal() {
             return Err(weights.setting_error(
-                "the tokenizer of the labels has padding_side \"left\": this is supported for causal encoders only",
+                "the tokenizer of the labels has padding_side \"left\", which is supported for causal encoders only: if the \
+                 model was not trained that way, write \"right\" into its tokenizer_config.json",
             ));
         }
         let encoder = encoder.at_most(backbone.max_positions().unwrap_or(usize::MAX));
