@@ -12,6 +12,7 @@ use gliclass::checkpoint::{Config, Learning, Weights};
 use gliclass::classifier::Encoded;
 use gliclass::encode::Encoder;
 use gliclass::training::optimizer::{AdamW, Rates};
+use serde_json::Value;
 
 use crate::parity::{cases, encoded, folders, load, share_of_tolerance};
 
@@ -35,10 +36,10 @@ fn trainable(folder: &Path, learning: Learning) -> (Box<dyn Network>, Weights) {
 fn label_tokenizer(config: &Config, folder: &Path) -> LabelTokenizer {
     let path = folder.join(config.label_model_name.as_deref().unwrap()).join("tokenizer.json");
     let encoder = Encoder::parse_any(&std::fs::read_to_string(&path).unwrap(), 512, &path).unwrap();
-    let padding = config.label_model_config.as_ref().unwrap()["pad_token_id"].as_u64().unwrap_or(0);
-    let settings = std::fs::read_to_string(path.with_file_name("tokenizer_config.json")).unwrap_or_default();
-    let pads_before = settings.contains(r#""padding_side": "left""#);
-    LabelTokenizer { encoder, padding: padding as u32, pads_before }
+    let settings = std::fs::read_to_string(path.with_file_name("tokenizer_config.json")).unwrap();
+    let settings: Value = serde_json::from_str(&settings).unwrap();
+    let padding = encoder.id(settings["pad_token"].as_str().unwrap()).unwrap();
+    LabelTokenizer { encoder, padding, pads_before: settings["padding_side"] == "left" }
 }
 
 fn records(folder: &Path) -> Vec<Encoded> {
