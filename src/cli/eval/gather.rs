@@ -11,7 +11,7 @@ use crate::cli::terminal::Progress;
 use crate::error::{Error, Result};
 use crate::metrics::{Candidate, Judged};
 use crate::records::input::Input;
-use crate::records::labelled::{Dataset, Labelled, Place, Ready, ReadyRecord, Spot};
+use crate::records::labelled::{Dataset, Labelled, Listed, Place, Ready, ReadyRecord, Spot};
 use crate::records::{Defaults, Entry};
 use crate::runner::{Classified, Runner};
 use crate::scores::{Decision, decide};
@@ -151,21 +151,25 @@ pub fn read(input: &mut Input) -> Result<(String, Vec<u8>)> {
     Ok((input.name.display().to_string(), bytes))
 }
 
-/// Decides about predictions that were read. Where every label has a score, by `decision`; else what is
+/// Decides about predictions that were read. Where every label that was asked has a score, by `decision`; else what is
 /// listed is what was said. A temperature is that of the logits, where they are there: a score may have one already.
 pub fn judge(ready: Ready, files: Vec<String>, decision: &Decision) -> Gathered {
     let thresholds: Vec<f32> = ready.names.iter().map(|name| decision.threshold_of(name)).collect();
     let temperature = decision.fitted.as_ref().map_or(1.0, |fitted| f64::from(fitted.temperature));
     let mut judged = Judged::new(ready.names.clone(), decision.single_label);
-    let all: Vec<u32> = (0..ready.names.len() as u32).collect();
     let (mut texts, mut places) = (Vec::with_capacity(ready.records.len()), Vec::with_capacity(ready.records.len()));
     let holding = Decision { all_scores: false, ..decision.clone() };
     let mut row = Row::new(ready.names.len());
     let from_logits = temperature != 1.0 && ready.has_logits();
     for record in ready.records {
         row.read(&record, from_logits);
-        let mut candidates = if ready.complete {
-            let mut candidates = row.candidates(record.candidates.as_deref().unwrap_or(&all));
+        let mut candidates = if ready.listed == Listed::Said {
+            row.listed(&record)
+        } else {
+            let mut candidates = match &record.candidates {
+                Some(own) => row.candidates(own),
+                None => row.candidates(&record.listed()),
+            };
             if decision.single_label {
                 leave_out(&mut candidates, &record.ignored, from_logits);
             }
@@ -177,9 +181,8 @@ pub fn judge(ready: Ready, files: Vec<String>, decision: &Decision) -> Gathered 
                 crate::metrics::temperature::cool(&mut candidates, decision.single_label, temperature);
             }
             decide_ready(&mut candidates, &holding, &thresholds);
+            candidates.extend(row.candidates(&row.unlisted(&record)));
             candidates
-        } else {
-            row.listed(&record)
         };
         candidates.retain(|one| !record.ignored.contains(&one.label));
         judged.push(candidates);
@@ -187,7 +190,7 @@ pub fn judge(ready: Ready, files: Vec<String>, decision: &Decision) -> Gathered 
         texts.push(record.text);
         places.push(record.place);
     }
-    let judged = if ready.complete { judged } else { judged.without_scores() };
+    let judged = if ready.listed == Listed::All { judged } else { judged.without_scores() };
     Gathered { judged, texts, places, files, failed: ready.failed }
 }
 
@@ -249,12 +252,20 @@ impl Row {
         labels.iter().map(candidate).collect()
     }
 
-    /// What is listed, and what is true and is not.
-    fn listed(&self, record: &ReadyRecord) -> Vec<Candidate> {
-        let mut labels: Vec<u32> = record.scores.iter().map(|(label, _)| *label).collect();
-        labels.extend(record.truth.iter().filter(|&&label| self.scores[label as usize].is_nan()));
+    /// What is true and not listed.
+    fn unlisted(&self, record: &ReadyRecord) -> Vec<u32> {
+        let is_unlisted = |label: &u32| self.scores[*label as usize].is_nan();
+        let mut labels: Vec<u32> = record.truth.iter().copied().filter(is_unlisted).collect();
         labels.sort_unstable();
         labels.dedup();
+        labels
+    }
+
+    /// What is listed, and what is true and is not.
+    fn listed(&self, record: &ReadyRecord) -> Vec<Candidate> {
+        let mut labels = record.listed();
+        labels.extend(self.unlisted(record));
+        labels.sort_unstable();
         let said = |one: Candidate| Candidate { predicted: !one.score.is_nan(), ..one };
         self.candidates(&labels).into_iter().map(said).collect()
     }
@@ -411,12 +422,29 @@ mod tests {
     }
 
     #[test]
+    fn all_scores_are_decided_about_though_a_true_label_was_not_asked() {
+        let lines = r#"{"text": "x", "label": "a", "predictions": [{"label": "a", "score": 0.9}, {"label": "b", "score": 0.1}]}
+{"text": "y", "label": ["a", "c"], "predictions": [{"label": "b", "score": 0.6}, {"label": "a", "score": 0.4}]}
+"#;
+        let table = "text,label,score:a,score:b\nx,a,0.9,0.1\ny,a|c,0.4,0.6\n";
+        for (name, text) in [("p.jsonl", lines), ("p.csv", table)] {
+            let ready = Ready::read(vec![(name.into(), text.into())], &layout(), "predictions").unwrap();
+            assert_eq!(ready.listed, Listed::Asked, "{name}");
+            let place = |label: &str| ready.names.iter().position(|name| name == label).unwrap() as u32;
+            let [a, b, c] = ["a", "b", "c"].map(place);
+            let judged = judge(ready, vec![name.into()], &Decision::default()).judged;
+            let missed = if a < c { vec![a, c] } else { vec![c, a] };
+            assert_eq!(sets(&judged), [(vec![a], vec![a]), (missed, vec![b])], "{name}");
+        }
+    }
+
+    #[test]
     fn predictions_without_all_scores_are_judged_as_they_are_listed() {
         let lines = r#"{"text": "x", "label": "a", "predictions": [{"label": "b", "score": 0.2}]}
 {"text": "y", "label": ["a", "c"], "predictions": [{"label": "a", "score": 0.9}]}
 "#;
         let ready = Ready::read(vec![("p.jsonl".into(), lines.into())], &layout(), "predictions").unwrap();
-        assert_eq!((ready.complete, ready.names.join(" ")), (false, "a c b".into()));
+        assert_eq!((ready.listed, ready.names.join(" ")), (Listed::Said, "a c b".into()));
         let gathered = judge(ready, vec!["p.jsonl".into()], &Decision::default());
         assert_eq!(sets(&gathered.judged), [(vec![0], vec![2]), (vec![0, 1], vec![0])]);
         assert!(!gathered.judged.is_scored());

@@ -29,7 +29,7 @@ use crate::metrics::page::Subject;
 use crate::metrics::{self, Findings, Judged, Report, Resampling};
 use crate::records::Defaults;
 use crate::records::input::Input;
-use crate::records::labelled::{self, Ready, align};
+use crate::records::labelled::{self, Listed, Ready, align};
 use crate::records::output::{Existing, Output};
 use crate::runner::{Limits, Runner};
 use crate::scores::Decision;
@@ -403,7 +403,11 @@ impl Args {
         let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
         let ready = Ready::read(files, &self.fields.layout(defaults), &self.ready.output_field)?;
         let (records, labels) = (ready.records.len(), ready.names.len());
-        let scores = if ready.complete { "all scores" } else { "the labels that were said" };
+        let scores = match ready.listed {
+            Listed::All => "all scores",
+            Listed::Asked => "the scores of those that were asked (other true labels count as missed)",
+            Listed::Said => "the labels that were said",
+        };
         self.model.base.say(&format!("read {records} records as {} with {scores}; {labels} labels", ready.form));
         if ready.failed > 0 {
             let (count, names) = (ready.failed, names.join(", "));
@@ -420,7 +424,7 @@ impl Args {
     }
 
     fn judge(&self, (ready, files): (Ready, Vec<String>), decision: &Decision) -> anyhow::Result<Gathered> {
-        if !ready.complete {
+        if ready.listed == Listed::Said {
             let typed = [
                 ("--threshold", self.decision.threshold.is_some()),
                 ("--thresholds", self.decision.thresholds.is_some()),

@@ -20,7 +20,7 @@ use crate::records::labels::EMPTY_LABEL;
 use crate::records::{Defaults, Example, LabelSet, NO_PARQUET, RacExample, Record, begins_as_parquet};
 
 pub use form::Form;
-pub use ready::{Place, Ready, ReadyRecord, align};
+pub use ready::{Listed, Place, Ready, ReadyRecord, align};
 
 /// What the reader is told about the data.
 #[derive(Debug, Clone)]

@@ -61,6 +61,17 @@ pub struct ReadyRecord {
     pub logits: Vec<f32>,
 }
 
+/// What is listed of each record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listed {
+    /// The score of every label, or of every candidate of the record.
+    All,
+    /// As [`Listed::All`], but of those labels alone that were asked: some that are true are not among them.
+    Asked,
+    /// The labels that were said.
+    Said,
+}
+
 /// Labelled records with predictions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ready {
@@ -68,12 +79,21 @@ pub struct Ready {
     pub names: Vec<String>,
     /// The records, never none.
     pub records: Vec<ReadyRecord>,
-    /// Whether every candidate of every record has a score.
-    pub complete: bool,
+    /// What is listed of all records.
+    pub listed: Listed,
     /// Records with an error instead of predictions, which are left out.
     pub failed: usize,
     /// The form of the first file.
     pub form: Form,
+}
+
+impl ReadyRecord {
+    /// The labels that are listed, rising.
+    pub fn listed(&self) -> Vec<u32> {
+        let mut labels: Vec<u32> = self.scores.iter().map(|(label, _)| *label).collect();
+        labels.sort_unstable();
+        labels
+    }
 }
 
 impl Ready {
@@ -330,11 +350,15 @@ impl Said {
         let scores = header.iter().enumerate();
         let scores = scores.filter_map(|(column, name)| Some((column, names.number(name.strip_prefix(SCORE)?))));
         let scores: Vec<(usize, u32)> = scores.collect();
-        if !scores.is_empty() {
-            return Ok(Self::Scores(scores));
-        }
         let position = |name: &str| header.iter().position(|column| column == name);
         match (position(PREDICTED_LABELS), position(PREDICTED_SCORES)) {
+            (Some(_), _) if !scores.is_empty() => {
+                let message = format!(
+                    "both {PREDICTED_LABELS} and {SCORE}LABEL, which are of two runs: leave the columns of one of them out"
+                );
+                Err(flaw(HEADER, None, &message))
+            }
+            _ if !scores.is_empty() => Ok(Self::Scores(scores)),
             (Some(labels), Some(scores)) => Ok(Self::Lists { labels, scores }),
             _ => {
                 let message =
@@ -490,8 +514,8 @@ impl Merge {
             is_complete(record, &self.names.names).map_err(|(field, message)| self.of_record(record, field, &message))
         });
         let complete: Vec<bool> = complete.collect::<Result<_>>()?;
-        let complete = complete.into_iter().all(|one| one);
-        Ok(Ready { names: self.names.names, records, complete, failed, form })
+        let listed = listed(&records, &complete);
+        Ok(Ready { names: self.names.names, records, listed, failed, form })
     }
 
     /// Gives numbers to the labels that `labels` finds in each record.
@@ -560,11 +584,26 @@ fn renumber(chunk: &mut Chunk, map: &[Option<u32>]) {
     }
 }
 
+/// What is listed, by which records are `complete`. A run that is asked for all scores lists the same labels of every
+/// record that has no candidates of its own. So may one that is not, if one label was said again and again.
+fn listed(records: &[ReadyRecord], complete: &[bool]) -> Listed {
+    if complete.iter().all(|one| *one) {
+        return Listed::All;
+    }
+    let mut own = records.iter().zip(complete).filter(|(record, _)| record.candidates.is_some());
+    let mut shared = records.iter().filter(|record| record.candidates.is_none()).map(ReadyRecord::listed);
+    let first = shared.next().unwrap_or_default();
+    if first.len() > 1 && shared.all(|labels| labels == first) && own.all(|(_, complete)| *complete) {
+        Listed::Asked
+    } else {
+        Listed::Said
+    }
+}
+
 /// Whether every candidate has a score; else what is wrong with the record, and with which field.
 fn is_complete(record: &ReadyRecord, names: &[String]) -> std::result::Result<bool, (Option<&'static str>, String)> {
     let predictions = Some("predictions");
-    let mut labels: Vec<u32> = record.scores.iter().map(|(label, _)| *label).collect();
-    labels.sort_unstable();
+    let labels = record.listed();
     if labels.windows(2).any(|pair| pair[0] == pair[1]) {
         return Err((predictions, "a label is given twice".into()));
     }

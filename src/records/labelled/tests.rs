@@ -283,7 +283,7 @@ fn ready_predictions_are_read_of_tables_with_a_column_of_0_and_1_for_each_label(
     let read = |text: &str| Ready::read(vec![("p.csv".into(), text.into())], &layout(), "predictions").unwrap();
     // What was not asked for is not judged.
     let scores = read("text,red,green,blue,score:blue,score:red\nx,1,1,0,0.1,0.9\ny,0,0,1,0.2,0.3\n");
-    assert_eq!((scores.names.join(" "), scores.complete), ("blue red".into(), true));
+    assert_eq!((scores.names.join(" "), scores.listed), ("blue red".into(), Listed::All));
     assert_eq!(scores.records.iter().map(|record| record.truth.clone()).collect::<Vec<_>>(), [vec![1], vec![0]]);
     let header = "text,red,blue,error,predicted_labels,predicted_scores";
     let listed = read(&format!("{header}\nx,1,1,,blue,1\ny,0,1,,,\nz,1,0,too long,,\n"));
@@ -356,7 +356,7 @@ fn ready_predictions_of_several_files_are_one_set() {
     };
     let files = vec![("0.jsonl".into(), line("x", "a", 0.5).into()), ("1.jsonl".into(), line("y", "b", 0.25).into())];
     let ready = Ready::read(files, &layout(), "predictions").unwrap();
-    assert_eq!((&ready.names[..], ready.complete), (&["a".to_owned(), "b".to_owned()][..], true));
+    assert_eq!((&ready.names[..], ready.listed), (&["a".to_owned(), "b".to_owned()][..], Listed::All));
     let second = &ready.records[1];
     assert_eq!((second.place, &second.truth[..]), (Place { file: 1, spot: Spot::Line(1) }, &[1][..]));
     assert_eq!(second.scores, [(1, 0.25), (0, 0.1)]);
@@ -368,10 +368,13 @@ fn ready_predictions_are_read_from_tables_and_from_hierarchies() {
     let read =
         |name: &str, text: &str| Ready::read(vec![(name.into(), text.into())], &layout(), "predictions").unwrap();
     let scores = read("p.csv", table);
-    assert_eq!((scores.records.len(), scores.failed, scores.complete), (1, 1, true));
+    assert_eq!((scores.records.len(), scores.failed, scores.listed), (1, 1, Listed::All));
     assert_eq!(scores.records[0].scores, [(0, 0.9), (1, 0.1)]);
+    let both = "text,label,score:a,predicted_labels,predicted_scores\nx,a,0.9,a,0.9\n";
+    let both = Ready::read(vec![("p.csv".into(), both.into())], &layout(), "predictions").unwrap_err().to_string();
+    assert!(both.contains("which are of two runs"), "{both}");
     let listed = read("p.tsv", "text\tlabel\tpredicted_labels\tpredicted_scores\nx\ta\tb|a\t0.9|0.6\ny\tb\t\t\n");
-    assert_eq!((listed.complete, listed.records[1].scores.len()), (false, 0));
+    assert_eq!((listed.listed, listed.records[1].scores.len()), (Listed::Said, 0));
     assert_eq!(listed.records[0].scores, [(1, 0.9), (0, 0.6)]);
     let shaped = read("p.jsonl", r#"{"text":"x","label":"a.b","predictions":{"a":{"b":0.75,"c":0.25}}}"#);
     assert_eq!(
@@ -494,7 +497,7 @@ fn the_field_that_is_named_comes_before_true_labels_unless_both_say_the_same() {
 fn numbers_of_ready_predictions_are_names_of_the_command() {
     let text = r#"{"text":"x","label":1,"predictions":[{"label":"a","score":1},{"label":"b","score":0}]}"#;
     let ready = ready(text, &with_labels(&["a", "b"])).unwrap();
-    assert_eq!((ready.records[0].truth.clone(), ready.complete), (vec![1], true));
+    assert_eq!((ready.records[0].truth.clone(), ready.listed), (vec![1], Listed::All));
 }
 
 #[test]
