@@ -146,10 +146,10 @@ impl Fit {
     }
 
     /// The thresholds that serve better where they were not fitted: few records of a label say little about
-    /// where its threshold should be.
+    /// where its threshold should be. Of equal ones the one for all is the simpler.
     pub fn better(&self) -> Scheme {
         let value = |scheme| self.expected(scheme).map_or(f64::NEG_INFINITY, |worth| worth.value);
-        if value(Scheme::Labels) >= value(Scheme::All) { Scheme::Labels } else { Scheme::All }
+        if value(Scheme::Labels) > value(Scheme::All) { Scheme::Labels } else { Scheme::All }
     }
 }
 
@@ -369,6 +369,15 @@ mod tests {
         let worth = |unseen| fit.worth.iter().find(|one| one.scheme == Scheme::Labels && one.unseen == unseen).unwrap();
         assert!(worth(true).micro_f1 < worth(false).micro_f1, "{:?}", fit.worth);
         assert_eq!(fit, Fit::new(&judged(&scored), Goal::F(1.0), 3));
+    }
+
+    #[test]
+    fn one_threshold_for_all_labels_is_better_where_those_of_each_serve_no_better() {
+        let scored: Vec<(f32, bool)> = (0..40).map(|i| (i as f32 / 40.0, i >= 20)).collect();
+        let fit = Fit::new(&judged(&scored), Goal::F(1.0), 0);
+        let value = |scheme| fit.expected(scheme).map(|worth| worth.value);
+        assert_eq!(value(Scheme::Labels), value(Scheme::All));
+        assert_eq!(fit.better(), Scheme::All);
     }
 
     #[test]
