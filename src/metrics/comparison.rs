@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Task;
 use super::bootstrap::{Bounds, Resampling, bounds, sorted};
 use super::digest::{Digest, Main};
-use super::judged::Judged;
+use super::judged::{Candidate, Judged};
 
 /// In how many records each of two was exactly right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -68,7 +68,8 @@ pub struct Comparison {
 
 impl Comparison {
     /// Compares two judgements of the same records in the same order, over the same labels. Figures are of the same
-    /// kind on either side: of one task, and, where only one of them has scores, over the same decisions.
+    /// kind on either side: of one task, and, where not both have scores of the same candidates, over the same
+    /// decisions, without figures of scores.
     ///
     /// # Panics
     /// They are not.
@@ -77,7 +78,8 @@ impl Comparison {
         if this.task() != other.task() {
             return Self::new(&this.as_multi_label(), &other.as_multi_label(), resampling);
         }
-        if this.is_scored() != other.is_scored() {
+        let are_scored = this.is_scored() && other.is_scored();
+        if this.is_scored() != other.is_scored() || are_scored && !have_same_candidates(this, other) {
             return Self::new(&this.clone().without_scores(), &other.clone().without_scores(), resampling);
         }
         let exactly_right = agreement(this, other);
@@ -92,10 +94,20 @@ impl Comparison {
     }
 }
 
+/// Whether both were asked the same labels of each record, in whatever order.
+fn have_same_candidates(this: &Judged, other: &Judged) -> bool {
+    let labels = |record: &[Candidate]| {
+        let mut labels: Vec<u32> = record.iter().map(|one| one.label).collect();
+        labels.sort_unstable();
+        labels
+    };
+    this.iter().zip(other.iter()).all(|(this, other)| labels(this) == labels(other))
+}
+
 fn agreement(this: &Judged, other: &Judged) -> Agreement {
     let mut agreement = Agreement::default();
     for (this, other) in this.iter().zip(other.iter()) {
-        let is_right = |record: &[super::Candidate]| record.iter().all(|one| one.truth == one.predicted);
+        let is_right = |record: &[Candidate]| record.iter().all(|one| one.truth == one.predicted);
         *match (is_right(this), is_right(other)) {
             (true, true) => &mut agreement.both,
             (true, false) => &mut agreement.only_this,
@@ -144,7 +156,7 @@ fn differences(this: &Digest, other: &Digest, resampling: Resampling) -> Vec<Dif
 
 #[cfg(test)]
 mod tests {
-    use super::super::judged::{Candidate, fixtures};
+    use super::super::judged::fixtures;
     use super::*;
 
     #[test]
@@ -207,6 +219,29 @@ mod tests {
         }
         let (this, other) = kappa(&Comparison::new(&scored, &pooled, resampling)).unwrap_or_default();
         assert!(scored.is_scored() && this == other && this > 0.0, "{this} {other}");
+    }
+
+    #[test]
+    fn figures_of_scores_are_left_out_where_other_labels_were_asked() {
+        let scored = |labels: &[u32]| {
+            let mut judged = Judged::new(["a", "b", "c"].map(String::from).to_vec(), false);
+            for record in 0..6_u32 {
+                let candidate = |&label: &u32| {
+                    let is_true = label == record % 2;
+                    Candidate { label, score: if is_true { 0.9 } else { 0.2 }, truth: is_true, predicted: is_true }
+                };
+                judged.push(labels.iter().map(candidate));
+            }
+            judged
+        };
+        let figures = |other: &[u32]| {
+            let comparison = Comparison::new(&scored(&[0, 1]), &scored(other), Resampling { rounds: 0, seed: 0 });
+            comparison.differences.iter().map(|one| (one.figure, one.difference)).collect::<Vec<_>>()
+        };
+        let has_losses = |other: &[u32]| figures(other).iter().any(|(figure, _)| figure.is_loss());
+        assert!(has_losses(&[0, 1]) && has_losses(&[1, 0]) && !has_losses(&[0, 1, 2]));
+        // The same decisions, the label that was not asked being one that is not said.
+        assert!(figures(&[0, 1, 2]).iter().all(|(_, difference)| *difference == 0.0), "{:?}", figures(&[0, 1, 2]));
     }
 
     #[test]

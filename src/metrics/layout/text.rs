@@ -293,11 +293,15 @@ fn comparison(report: &Report, comparison: &Comparison) -> String {
 pub(crate) fn compared_as(report: &Report, comparison: &Comparison) -> Option<String> {
     let above = |figure| report.intervals.iter().find(|one| one.figure == figure);
     let differs = |one: &Difference| above(one.figure).is_some_and(|above| (above.value - one.this).abs() > 1e-9);
+    let is_compared = |figure| comparison.differences.iter().any(|one| one.figure == figure);
+    let lacks_scores = report.intervals.iter().any(|one| !is_compared(one.figure));
     let how = || {
         let (labels, any) = (comparison.labels, comparison.task.words());
-        format!("compared over the {labels} labels of both, with {any}: so this has other figures than above")
+        let without =
+            if lacks_scores { ", without figures of scores, which not both have of the same labels" } else { "" };
+        format!("compared over the {labels} labels of both, with {any}{without}: so this has other figures than above")
     };
-    comparison.differences.iter().any(differs).then(how)
+    (lacks_scores || comparison.differences.iter().any(differs)).then(how)
 }
 
 /// How many records each was right about, and whether that may be chance.
