@@ -373,7 +373,8 @@ mod tests {
 
     #[test]
     fn one_threshold_for_all_labels_is_better_where_those_of_each_serve_no_better() {
-        let scored: Vec<(f32, bool)> = (0..40).map(|i| (i as f32 / 40.0, i >= 20)).collect();
+        let score = |i: u8, truth: bool| (f32::from(i) / 100.0 + if truth { 0.8 } else { 0.01 }, truth);
+        let scored: Vec<(f32, bool)> = (0..19).flat_map(|i| [score(i, true), score(i, false)]).collect();
         let fit = Fit::new(&judged(&scored), Goal::F(1.0), 0);
         let value = |scheme| fit.expected(scheme).map(|worth| worth.value);
         assert_eq!(value(Scheme::Labels), value(Scheme::All));
