@@ -44,7 +44,9 @@ pub fn check_truth(mut counts: impl Iterator<Item = usize>, single_label: bool) 
 pub fn fit(gathered: &Gathered, goal: Goal, seed: u64) -> anyhow::Result<Fit> {
     let judged = &gathered.judged;
     if !judged.is_scored() {
-        bail!("--fit needs the scores of all labels: write the predictions with --all-scores");
+        bail!(
+            "--fit needs the scores of all labels: write the predictions with --all-scores, true labels among --labels"
+        );
     }
     let true_labels = judged.iter().map(|record| record.iter().filter(|one| one.truth).count());
     check_truth(true_labels, judged.single_label())?;

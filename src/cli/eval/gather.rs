@@ -28,6 +28,8 @@ pub struct Gathered {
     pub files: Vec<String>,
     /// Records that hold an error instead of predictions, and are left out.
     pub failed: usize,
+    /// Whether it was decided here what holds: else that is what was said.
+    pub is_decided: bool,
 }
 
 impl Gathered {
@@ -92,7 +94,7 @@ impl Asking {
         self.progress.finish();
         let finished = self.predictions.map_or(Ok(()), Predictions::finish);
         result.and(finished)?;
-        Ok(Gathered { judged, texts, places: read_at, files: vec![data.name], failed: 0 })
+        Ok(Gathered { judged, texts, places: read_at, files: vec![data.name], failed: 0, is_decided: true })
     }
 
     fn note(&mut self, labelled: &Labelled, classified: &Classified) -> Result<()> {
@@ -191,7 +193,7 @@ pub fn judge(ready: Ready, files: Vec<String>, decision: &Decision) -> Gathered 
         places.push(record.place);
     }
     let judged = if ready.listed == Listed::All { judged } else { judged.without_scores() };
-    Gathered { judged, texts, places, files, failed: ready.failed }
+    Gathered { judged, texts, places, files, failed: ready.failed, is_decided: ready.listed != Listed::Said }
 }
 
 /// Leaves ignored labels out before one is chosen; the scores of the others, unless they are logits yet, add up to 1

@@ -109,8 +109,10 @@ struct ReadyArgs {
     ///
     /// Several files are one set of records, such as the shards of a run. The true labels are in the records,
     /// as in DATA. With all scores in them (--all-scores), they are decided again by the options of this command;
-    /// otherwise the listed labels are the decision. The temperature of --thresholds is applied to the logits where
-    /// they are in them (--logits), otherwise to the scores.
+    /// otherwise the listed labels are the decision. All scores are there where every record lists the same labels,
+    /// or all candidates of its own: if a run at a low --threshold came to that, give it here also. A true label
+    /// that was not asked counts as missed, and figures of scores are left out. The temperature of --thresholds is
+    /// applied to the logits where they are in them (--logits), otherwise to the scores.
     #[arg(long, value_name = "FILE", num_args = 1..)]
     predictions_from: Vec<PathBuf>,
     /// Compare with these predictions of the same records
@@ -264,8 +266,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 impl Args {
     /// What the page is about.
     fn subject(&self, gathered: &Gathered, decision: &Decision) -> Subject {
-        let judged = gathered.judged.is_scored();
-        let decided = match (&self.decision.thresholds, decision.single_label, judged) {
+        let decided = match (&self.decision.thresholds, decision.single_label, gathered.is_decided) {
             (_, _, false) => "labels as they were said".to_owned(),
             (Some(path), false, _) => format!("thresholds of {}", file_name(path)),
             (None, false, _) => format!("threshold {}", decision.threshold),

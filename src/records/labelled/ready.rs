@@ -30,6 +30,8 @@ const CHUNK: usize = 4096;
 pub(super) const PREDICTED_LABELS: &str = "predicted_labels";
 pub(super) const PREDICTED_SCORES: &str = "predicted_scores";
 const SCORE: &str = "score:";
+/// The threshold of a run that names none.
+const USUAL_THRESHOLD: f32 = 0.5;
 /// The field or column with what is wrong with a record.
 const ERROR: &str = "error";
 
@@ -59,6 +61,8 @@ pub struct ReadyRecord {
     pub scores: Vec<(u32, f32)>,
     /// What the model said before it became a score, of each of these; nothing where that is not there of all.
     pub logits: Vec<f32>,
+    /// Whether these are all scores by their form: a hierarchy, or a column for each label.
+    pub is_whole: bool,
 }
 
 /// What is listed of each record.
@@ -249,7 +253,8 @@ impl<'a> JsonReader<'a> {
         let (scores, logits) = self.scores(predictions).map_err(|message| at(self.output_field, &message))?;
         let truth = self.chunk.names.numbers(&truth);
         let ignored = self.chunk.names.numbers(&ignored);
-        self.chunk.records.push(ReadyRecord { place, text, truth, ignored, candidates, scores, logits });
+        let is_whole = is_hierarchy(predictions);
+        self.chunk.records.push(ReadyRecord { place, text, truth, ignored, candidates, scores, logits, is_whole });
         Ok(())
     }
 
@@ -286,7 +291,7 @@ impl<'a> JsonReader<'a> {
     }
 
     fn scores(&mut self, predictions: &'a RawValue) -> std::result::Result<Scored, String> {
-        if predictions.get().starts_with('{') {
+        if is_hierarchy(predictions) {
             let mut scores = Vec::new();
             flatten(&parsed(predictions)?, "", &self.layout.label_separator, &mut scores)?;
             let numbered = scores.into_iter().map(|(name, score)| (self.chunk.names.number(&name), score));
@@ -299,6 +304,10 @@ impl<'a> JsonReader<'a> {
         let scores = list.iter().map(|one| (self.chunk.names.number(&one.label), one.score)).collect();
         Ok((scores, logits.unwrap_or_default()))
     }
+}
+
+fn is_hierarchy(predictions: &RawValue) -> bool {
+    predictions.get().starts_with('{')
 }
 
 fn parsed(value: &RawValue) -> std::result::Result<Value, String> {
@@ -444,7 +453,8 @@ impl<'a> TableReader<'a> {
         let truth: Vec<String> = truth.map(meant).collect();
         let truth = self.chunk.names.numbers(&truth);
         let (text, ignored, logits) = (row[self.text].to_owned(), Vec::new(), Vec::new());
-        self.chunk.records.push(ReadyRecord { place, text, truth, ignored, candidates, scores, logits });
+        let is_whole = matches!(self.said, Said::Scores(_));
+        self.chunk.records.push(ReadyRecord { place, text, truth, ignored, candidates, scores, logits, is_whole });
         Ok(())
     }
 
@@ -585,19 +595,19 @@ fn renumber(chunk: &mut Chunk, map: &[Option<u32>]) {
 }
 
 /// What is listed, by which records are `complete`. A run that is asked for all scores lists the same labels of every
-/// record that has no candidates of its own. So may one that is not, if one label was said again and again.
+/// record that has no candidates of its own. So may one that is not, if one label was said again and again: of one
+/// label all scores are there if it was listed though it hardly holds.
 fn listed(records: &[ReadyRecord], complete: &[bool]) -> Listed {
     if complete.iter().all(|one| *one) {
         return Listed::All;
     }
     let mut own = records.iter().zip(complete).filter(|(record, _)| record.candidates.is_some());
-    let mut shared = records.iter().filter(|record| record.candidates.is_none()).map(ReadyRecord::listed);
-    let first = shared.next().unwrap_or_default();
-    if first.len() > 1 && shared.all(|labels| labels == first) && own.all(|(_, complete)| *complete) {
-        Listed::Asked
-    } else {
-        Listed::Said
-    }
+    let shared = || records.iter().filter(|record| record.candidates.is_none() && !record.is_whole);
+    let is_low = |record: &ReadyRecord| record.scores.iter().any(|(_, score)| *score < USUAL_THRESHOLD);
+    let are_asked = shared().next().map(ReadyRecord::listed).is_none_or(|first| {
+        shared().all(|record| record.listed() == first) && (first.len() > 1 || shared().any(is_low))
+    });
+    if are_asked && own.all(|(_, complete)| *complete) { Listed::Asked } else { Listed::Said }
 }
 
 /// Whether every candidate has a score; else what is wrong with the record, and with which field.

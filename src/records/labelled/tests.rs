@@ -384,6 +384,34 @@ fn ready_predictions_are_read_from_tables_and_from_hierarchies() {
 }
 
 #[test]
+fn all_scores_are_told_from_labels_that_were_said() {
+    let line = |label: &str, predictions: &str| {
+        format!("{{\"text\": \"x\", \"label\": \"{label}\", \"predictions\": {predictions}}}\n")
+    };
+    let spam = |score: f32| format!(r#"[{{"label": "spam", "score": {score}}}]"#);
+    let both = |score: f32| format!(r#"[{{"label": "spam", "score": {score}}}, {{"label": "ad", "score": 0.2}}]"#);
+    let spam_and_ham = |predictions: &dyn Fn(f32) -> String, low: f32| {
+        line("spam", &predictions(0.9)) + &line("ham", &predictions(low))
+    };
+    let table = "text,label,score:spam\nx,spam,0.9\ny,ham,0.8\n".to_owned();
+    let shaped = line("a.b", r#"{"a": {"b": 0.75}}"#) + &line("c.e", r#"{"c": {"d": 0.9}}"#);
+    for (name, text, expected) in [
+        // Of one label that not all have, a score that is listed though it hardly holds tells.
+        ("p.jsonl", spam_and_ham(&spam, 0.003), Listed::Asked),
+        ("p.jsonl", spam_and_ham(&spam, 0.8), Listed::Said),
+        ("p.jsonl", spam_and_ham(&both, 0.003), Listed::Asked),
+        ("p.jsonl", line("spam", &both(0.9)) + &line("ad", &spam(0.8)), Listed::Said),
+        ("p.jsonl", line("spam", &both(0.9)) + &line("ad", &both(0.1)), Listed::All),
+        // By their form, whatever the scores.
+        ("p.csv", table, Listed::Asked),
+        ("p.jsonl", shaped, Listed::Asked),
+    ] {
+        let found = Ready::read(vec![(name.into(), text.clone().into())], &layout(), "predictions").unwrap();
+        assert_eq!(found.listed, expected, "{text}");
+    }
+}
+
+#[test]
 fn a_row_of_ready_predictions_with_an_error_of_the_users_own_is_judged() {
     for table in [
         "text,label,error,score:a,score:b\nx,a,E42,0.9,0.1\ny,b,too long,,\n",
