@@ -205,44 +205,69 @@ fn columns_of(header: &StringRecord, labels: &[String]) -> Result<Vec<usize>> {
     labels.iter().zip(found).map(column).collect()
 }
 
+/// What is in a column that may be of 0 and 1.
+#[derive(Clone, Default)]
+struct Cells {
+    flags: usize,
+    others: usize,
+    first_other: Option<(Spot, String)>,
+    first_empty: Option<Spot>,
+}
+
+impl Cells {
+    fn add(&mut self, spot: Spot, cell: &str) {
+        match is_one(cell) {
+            Some(_) => self.flags += 1,
+            None if cell.trim().is_empty() => self.first_empty = self.first_empty.or(Some(spot)),
+            None => {
+                self.others += 1;
+                self.first_other.get_or_insert_with(|| (spot, cell.to_owned()));
+            }
+        }
+    }
+
+    /// Whether they say of what a label is true: they are 0 or 1, but for few, which are mistakes. Of rows that are
+    /// numbered no more than two are.
+    fn are_flags(&self) -> bool {
+        let are_few = self.others == 1 || self.others * 10 <= self.flags;
+        if self.others == 0 { self.flags > 0 } else { self.flags > 2 && are_few }
+    }
+
+    /// What is wrong with them, and where.
+    fn flaw(&self) -> Option<(Spot, String)> {
+        let remedy = "or name the labels with --labels";
+        let other = self.first_other.as_ref().map(|(spot, cell)| {
+            (*spot, format!("{cell:?}, where nearly all cells of the column are 0 or 1: write one of them, {remedy}"))
+        });
+        let empty = || {
+            let message = format!("empty, where all other cells of the column are 0 or 1: write one of them, {remedy}");
+            self.first_empty.map(|spot| (spot, message))
+        };
+        other.or_else(empty)
+    }
+}
+
 /// The columns, but for those that `is_other` knows, that hold nothing but 0 and 1, where there are at least two.
 ///
 /// # Errors
-/// Cells of such a column are empty: whether its label is true of them is not known.
+/// Cells of such a column are empty or something else: whether its label is true of them is not known.
 pub(super) fn flags<R: Borrow<StringRecord>>(
     header: &StringRecord,
     rows: impl Iterator<Item = Result<(Spot, R)>>,
     is_other: impl Fn(usize) -> bool,
 ) -> Result<Vec<usize>> {
-    #[derive(Clone, Default)]
-    struct Cells {
-        have_flags: bool,
-        have_others: bool,
-        first_empty: Option<Spot>,
-    }
     let mut columns = vec![Cells::default(); header.len()];
     for row in rows {
         let (spot, row) = row?;
-        for (cells, cell) in columns.iter_mut().zip(row.borrow()) {
-            match is_one(cell) {
-                Some(_) => cells.have_flags = true,
-                None if cell.trim().is_empty() => cells.first_empty = cells.first_empty.or(Some(spot)),
-                None => cells.have_others = true,
-            }
-        }
+        columns.iter_mut().zip(row.borrow()).for_each(|(cells, cell)| cells.add(spot, cell));
     }
-    let is_flag = |column: &usize| columns[*column].have_flags && !columns[*column].have_others;
-    let found: Vec<usize> = (0..header.len()).filter(|&column| !is_other(column)).filter(is_flag).collect();
+    let are_flags = |column: &usize| !is_other(*column) && columns[*column].are_flags();
+    let found: Vec<usize> = (0..header.len()).filter(are_flags).collect();
     if found.len() < 2 {
         return Ok(Vec::new());
     }
-    let empty = found.iter().find_map(|&column| Some((column, columns[column].first_empty?)));
-    let unclear = |(column, spot)| {
-        let message = "empty, where all other cells of the column are 0 or 1: write one of them, or name the labels \
-                       with --labels";
-        flaw(spot, Some(&header[column]), message)
-    };
-    empty.map(unclear).map_or(Ok(found), Err)
+    let unclear = found.iter().find_map(|&column| Some((column, columns[column].flaw()?)));
+    unclear.map_or(Ok(found), |(column, (spot, message))| Err(flaw(spot, Some(&header[column]), &message)))
 }
 
 fn is_one(cell: &str) -> Option<bool> {

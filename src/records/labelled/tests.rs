@@ -242,7 +242,9 @@ fn a_table_may_have_a_column_of_0_and_1_for_each_label() {
     // As spreadsheets and data frames write them.
     let words = "id,text,red,blue\n7,x,TRUE,FALSE\n8,y,True,1.0\n9,z,false,0\n";
     assert_read("d.csv", words, &layout(), Form::Csv, &expected);
-    // A column of other numbers is none, and --labels may name some, or one.
+    // A column of other numbers is none, also where they begin with 0 and 1, and --labels may name some, or one.
+    let counted = "id,text,red,blue\n0,x,1,0\n1,y,1,1\n2,z,0,0\n";
+    assert_eq!(read_str("d.csv", counted).unwrap().truth, "2 columns of 0 and 1");
     let expected = [r#"2: x = ["blue", "id"] of ["blue", "id"]"#];
     assert_read("d.csv", "id,text,red,blue\n1,x,1,1\n", &with_labels(&["blue", "id"]), Form::Csv, &expected);
     assert_read(
@@ -266,6 +268,13 @@ fn a_label_without_a_column_of_0_and_1_is_refused_where_others_have_one() {
     let empty = "line 3, field \"blue\": empty, where all other cells of the column are 0 or 1: write one of them, or \
                  name the labels with --labels";
     assert_refused("d.csv", text.as_bytes(), &layout(), empty);
+    let odd = "line 5, field \"blue\": \"x\", where nearly all cells of the column are 0 or 1: write one of them, or \
+               name the labels with --labels";
+    let table = "text,red,blue\nx,1,0\ny,1,1\nz,0,1\nw,0,x\n";
+    assert_refused("d.csv", table.as_bytes(), &layout(), odd);
+    let said = table.replace('\n', ",,\n").replacen(",,\n", ",predicted_labels,predicted_scores\n", 1);
+    let error = Ready::read(vec![("p.csv".into(), said.into())], &layout(), "predictions").unwrap_err();
+    assert_eq!(error.to_string(), format!("p.csv: {odd}"));
     let none = "line 1, field \"label\": no such column; there are [\"text\", \"red\", \"blue\"]: name one with \
                 --label-field";
     assert_refused("d.csv", text.as_bytes(), &with_labels(&["green"]), none);
