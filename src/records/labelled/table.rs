@@ -6,7 +6,7 @@ use csv::StringRecord;
 use serde_json::{Map, Value};
 
 use super::json::{candidates_field, label_field};
-use super::{Found, Layout, Own, Spot, Truth, Written, flaw, nothing_in_it};
+use super::{Found, Layout, Own, Spot, TRUE_LABELS, Truth, Written, flaw, nothing_in_it};
 use crate::error::{Error, Result};
 use crate::records::csv::{Row, remedy, unquoted_row};
 use crate::records::rows::Rows;
@@ -51,9 +51,22 @@ pub(super) fn read(text: &str, delimiter: u8, layout: &Layout) -> Result<Vec<Fou
     let (header, rows) = rows(text, delimiter)?;
     // Before the rows: a header with another separator says what is wrong with their lengths.
     let text = text_column(&header, layout)?;
+    check_written_back(&header, layout)?;
     let rows: Vec<(Spot, StringRecord)> = rows.collect::<Result<_>>()?;
     let columns = Columns::find(&header, text, &rows, layout)?;
     rows.iter().map(|(spot, row)| columns.read(*spot, row, layout)).collect()
+}
+
+/// Checks that a row can be written back with its true labels by name beside it.
+fn check_written_back(header: &StringRecord, layout: &Layout) -> Result<()> {
+    let is_there = position(header, TRUE_LABELS).is_some();
+    match layout.label_field.as_ref().filter(|field| layout.whole && is_there && *field != TRUE_LABELS) {
+        Some(field) => {
+            let message = format!("--predictions writes the labels of {field:?} under this name: rename this column");
+            Err(flaw(HEADER, Some(TRUE_LABELS), &message))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Where in a row things are.

@@ -347,6 +347,17 @@ fn true_labels_are_restated_where_the_record_does_not_say_them_by_name() {
 }
 
 #[test]
+fn a_column_that_true_labels_would_replace_is_refused_where_rows_are_written_back() {
+    let topic = Layout { label_field: Some("topic".into()), ..layout() };
+    let text = "text,topic,true_labels\nx,a,mine\n";
+    let message = "line 1, field \"true_labels\": --predictions writes the labels of \"topic\" under this name: rename this column";
+    assert_refused("d.csv", text.as_bytes(), &Layout { whole: true, ..topic.clone() }, message);
+    assert!(read("d.csv", text.into(), &Layout { whole: false, ..topic }).is_ok());
+    let own = Layout { label_field: Some("true_labels".into()), whole: true, ..layout() };
+    assert!(read("d.csv", text.into(), &own).is_ok());
+}
+
+#[test]
 fn the_cells_of_a_row_are_kept_as_they_are() {
     let data = read_str("d.csv", "text,all_labels,label\nx,a| b,a|b\n").unwrap();
     assert_eq!(data.records[0].source, r#"{"text":"x","all_labels":"a| b","label":"a|b"}"#);
