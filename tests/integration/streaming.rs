@@ -334,26 +334,6 @@ fn what_an_earlier_run_said_does_not_stand_beside_an_error() {
 }
 
 #[test]
-fn predictions_of_an_earlier_run_in_columns_of_the_other_form_are_refused() {
-    let sandbox = Sandbox::new();
-    sandbox.write("in.csv", "text\nOne\n");
-    let (listed, scored) = (&["-o", "listed.csv"][..], &["--all-scores", "-o", "scored.csv"][..]);
-    for form in [listed, scored] {
-        batch(&sandbox, &[&["in.csv"][..], form].concat()).run().ends_with(0);
-    }
-    for (input, form, column) in
-        [("scored.csv", listed, "column \"score:a\""), ("listed.csv", scored, "column \"predicted_labels\"")]
-    {
-        let again = batch(&sandbox, &[&[input, "--force"][..], &form[..form.len() - 1], &["again.csv"]].concat());
-        again.run().ends_with(2).says(&[column, "of an earlier run", "leave such columns out"]);
-        assert!(!sandbox.path("again.csv").exists());
-    }
-    // Those of the same form are replaced.
-    let again = batch(&sandbox, &["scored.csv", "--all-scores"]).run().ends_with(0);
-    assert!(again.stdout.starts_with("text,score:a,score:b,error\n"), "{}", again.stdout);
-}
-
-#[test]
 fn what_the_user_calls_an_error_stays() {
     let sandbox = Sandbox::new();
     let run = batch(&sandbox, &["-q"]).input("{\"text\": \"x\", \"error\": \"E42\"}\n").run().ends_with(0);

@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 use super::options::{Args, OnError};
 use crate::cli::args::ShapeArgs;
@@ -118,17 +118,7 @@ impl Csv {
         };
         let predicted = added.len();
         let has_error = source.names().any(|name| name == "error");
-        let is_listed = source.names().any(|name| name == "predicted_labels");
-        let scored = source.names().find(|name| name.starts_with("score:"));
-        let is_earlier_output = is_listed || scored.is_some();
-        let of_other_form =
-            if decision.all_scores { is_listed.then_some("predicted_labels") } else { scored.as_deref() };
-        if let Some(column) = of_other_form {
-            bail!(
-                "column {column:?}: predictions of an earlier run, which would stand beside those of this one: leave \
-                 such columns out of the input, or rename them if they are your own"
-            );
-        }
+        let is_earlier_output = source.names().any(|name| name == "predicted_labels" || name.starts_with("score:"));
         // What an earlier run said of a record does not outlive what it said of its labels.
         let has_errors = args.on_error == OnError::Keep || has_error && is_earlier_output;
         if has_errors {
