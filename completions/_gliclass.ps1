@@ -308,6 +308,7 @@ Register-ArgumentCompleter -Native -CommandName 'gliclass' -ScriptBlock {
             [CompletionResult]::new('--texts', '--texts', [CompletionResultType]::ParameterName, 'Number of texts; if there are fewer, they are repeated')
             [CompletionResult]::new('--labels-count', '--labels-count', [CompletionResultType]::ParameterName, 'Number of labels of each text')
             [CompletionResult]::new('--input', '--input', [CompletionResultType]::ParameterName, 'Take the texts from a JSONL file [default: built-in texts]')
+            [CompletionResult]::new('--text-field', '--text-field', [CompletionResultType]::ParameterName, 'The field with the text')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'The format of the figures')
             [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'The model: `builtin`, a folder, or a repository of the Hub')
             [CompletionResult]::new('--model', '--model', [CompletionResultType]::ParameterName, 'The model: `builtin`, a folder, or a repository of the Hub')

@@ -237,7 +237,7 @@ _gliclass() {
             return 0
             ;;
         gliclass__subcmd__bench)
-            opts="-n -m -j -q -v -h -V --texts --labels-count --input --format --model --revision --offline --device --threads --max-length --quiet --verbose --dtype --on-overflow --chunk-overlap --labels-chunk-size --help --version"
+            opts="-n -m -j -q -v -h -V --texts --labels-count --input --text-field --format --model --revision --offline --device --threads --max-length --quiet --verbose --dtype --on-overflow --chunk-overlap --labels-chunk-size --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -256,6 +256,10 @@ _gliclass() {
                     return 0
                     ;;
                 --input)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --text-field)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -299,6 +299,7 @@ set edit:completion:arg-completer[gliclass] = {|@words|
             cand --texts 'Number of texts; if there are fewer, they are repeated'
             cand --labels-count 'Number of labels of each text'
             cand --input 'Take the texts from a JSONL file [default: built-in texts]'
+            cand --text-field 'The field with the text'
             cand --format 'The format of the figures'
             cand -m 'The model: `builtin`, a folder, or a repository of the Hub'
             cand --model 'The model: `builtin`, a folder, or a repository of the Hub'

@@ -283,6 +283,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand embed" -s V -l version
 complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -s n -l texts -d 'Number of texts; if there are fewer, they are repeated' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l labels-count -d 'Number of labels of each text' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l input -d 'Take the texts from a JSONL file [default: built-in texts]' -r -F
+complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l text-field -d 'The field with the text' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -l format -d 'The format of the figures' -r -f -a "text\t'A table'
 json\t'A JSON object; times in seconds'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand bench" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hub' -r
