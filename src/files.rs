@@ -52,11 +52,12 @@ pub fn is_below(path: &str) -> bool {
 /// # Errors
 /// What has its name, or that of one that it lies in, is no folder; or it cannot be made.
 pub fn make_folder(path: &Path) -> Result<()> {
-    let there = path.ancestors().find(|above| above.exists());
+    // A link that leads nowhere is there, too.
+    let there = path.ancestors().find(|above| above.symlink_metadata().is_ok());
     match there.filter(|there| !there.is_dir()) {
         Some(file) => {
             let file = file.display();
-            Err(Error::Usage(format!("{file}: is a file, where a folder is needed: choose another name")))
+            Err(Error::Usage(format!("{file}: is no folder, where one is needed: choose another name")))
         }
         None => fs::create_dir_all(path).map_err(|error| Error::io(path, error)),
     }
@@ -393,7 +394,7 @@ mod tests {
         fs::write(&file, "").unwrap();
         for path in [file.clone(), file.join("below/it")] {
             let error = make_folder(&path).unwrap_err().to_string();
-            assert!(error.ends_with("/file: is a file, where a folder is needed: choose another name"), "{error}");
+            assert!(error.ends_with("/file: is no folder, where one is needed: choose another name"), "{error}");
         }
         let deep = folder.path().join("a/b");
         make_folder(&deep).and_then(|()| make_folder(&deep)).unwrap();

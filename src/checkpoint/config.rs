@@ -127,7 +127,7 @@ impl<'de> Deserialize<'de> for LabelSlots {
     }
 }
 
-/// A setting for which null, which Python takes for false, is the simplest choice, whatever it is where it is left out.
+/// A setting for which null means false, or the first choice, as in Python; what is left out has a default of its own.
 fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     deserializer: D,
 ) -> std::result::Result<T, D::Error> {

@@ -106,8 +106,8 @@ fn begins_as_bzip2(start: &[u8]) -> bool {
     matches!(start, [b'B', b'Z', b'h', b'1'..=b'9', b'1', b'A', b'Y', b'&', b'S', b'Y', ..])
 }
 
-/// What spreadsheets are saved as: a zip of XML.
-const SPREADSHEETS: [&str; 3] = ["xlsx", "xlsm", "ods"];
+/// What the names of spreadsheets that are zip archives end in.
+const SPREADSHEETS: [&str; 4] = ["xlsx", "xlsm", "xlsb", "ods"];
 
 /// What the name of a file ends in, in small letters.
 fn ending(path: &Path) -> String {

@@ -30,8 +30,6 @@ const CHUNK: usize = 4096;
 pub(super) const PREDICTED_LABELS: &str = "predicted_labels";
 pub(super) const PREDICTED_SCORES: &str = "predicted_scores";
 const SCORE: &str = "score:";
-/// The threshold of a run that names none.
-const USUAL_THRESHOLD: f32 = 0.5;
 /// The field or column with what is wrong with a record.
 const ERROR: &str = "error";
 
@@ -361,7 +359,7 @@ impl Said {
         let scores: Vec<(usize, u32)> = scores.collect();
         let position = |name: &str| header.iter().position(|column| column == name);
         match (position(PREDICTED_LABELS), position(PREDICTED_SCORES)) {
-            (Some(_), _) if !scores.is_empty() => {
+            (Some(_), Some(_)) if !scores.is_empty() => {
                 let message = format!(
                     "both {PREDICTED_LABELS} and {SCORE}LABEL, which are of two runs: leave the columns of one of them out"
                 );
@@ -595,18 +593,15 @@ fn renumber(chunk: &mut Chunk, map: &[Option<u32>]) {
 }
 
 /// What is listed, by which records are `complete`. A run that is asked for all scores lists the same labels of every
-/// record that has no candidates of its own. So may one that is not, if one label was said again and again: of one
-/// label all scores are there if it was listed though it hardly holds.
+/// record that has no candidates of its own; one label alone may be what was said of each.
 fn listed(records: &[ReadyRecord], complete: &[bool]) -> Listed {
     if complete.iter().all(|one| *one) {
         return Listed::All;
     }
     let mut own = records.iter().zip(complete).filter(|(record, _)| record.candidates.is_some());
     let shared = || records.iter().filter(|record| record.candidates.is_none() && !record.is_whole);
-    let is_low = |record: &ReadyRecord| record.scores.iter().any(|(_, score)| *score < USUAL_THRESHOLD);
-    let are_asked = shared().next().map(ReadyRecord::listed).is_none_or(|first| {
-        shared().all(|record| record.listed() == first) && (first.len() > 1 || shared().any(is_low))
-    });
+    let first = shared().next().map(ReadyRecord::listed);
+    let are_asked = first.is_none_or(|first| first.len() > 1 && shared().all(|record| record.listed() == first));
     if are_asked && own.all(|(_, complete)| *complete) { Listed::Asked } else { Listed::Said }
 }
 

@@ -222,6 +222,8 @@ fn columns_of(header: &StringRecord, labels: &[String]) -> Result<Vec<usize>> {
 #[derive(Clone, Default)]
 struct Cells {
     flags: usize,
+    /// Whether there is another number: then it counts something.
+    counts: bool,
     others: usize,
     first_other: Option<(Spot, String)>,
     first_empty: Option<Spot>,
@@ -232,6 +234,7 @@ impl Cells {
         match is_one(cell) {
             Some(_) => self.flags += 1,
             None if cell.trim().is_empty() => self.first_empty = self.first_empty.or(Some(spot)),
+            None if cell.trim().parse::<f64>().is_ok() => self.counts = true,
             None => {
                 self.others += 1;
                 self.first_other.get_or_insert_with(|| (spot, cell.to_owned()));
@@ -239,28 +242,27 @@ impl Cells {
         }
     }
 
-    /// Whether they say of what a label is true: they are 0 or 1, but for few, which are mistakes. Of rows that are
-    /// numbered no more than two are.
+    /// Whether they say of what a label is true: they are 0 or 1, but for few, which are mistakes.
     fn are_flags(&self) -> bool {
         let are_few = self.others == 1 || self.others * 10 <= self.flags;
-        if self.others == 0 { self.flags > 0 } else { self.flags > 2 && are_few }
+        !self.counts && if self.others == 0 { self.flags > 0 } else { self.flags > 2 && are_few }
     }
 
     /// What is wrong with them, and where.
     fn flaw(&self) -> Option<(Spot, String)> {
-        let remedy = "or name the labels with --labels";
+        let remedy = "write one of them, or name the labels with --labels";
         let other = self.first_other.as_ref().map(|(spot, cell)| {
-            (*spot, format!("{cell:?}, where nearly all cells of the column are 0 or 1: write one of them, {remedy}"))
+            (*spot, format!("{cell:?}, where nearly all cells of the column are 0 or 1: {remedy}"))
         });
         let empty = || {
-            let message = format!("empty, where all other cells of the column are 0 or 1: write one of them, {remedy}");
+            let message = format!("empty, where all other cells of the column are 0 or 1: {remedy}");
             self.first_empty.map(|spot| (spot, message))
         };
         other.or_else(empty)
     }
 }
 
-/// The columns, but for those that `is_other` knows, that hold nothing but 0 and 1, where there are at least two.
+/// The columns, but for those that `is_other` knows, that hold 0 and 1, where at least two hold nothing else.
 ///
 /// # Errors
 /// Cells of such a column are empty or something else: whether its label is true of them is not known.
@@ -276,7 +278,7 @@ pub(super) fn flags<R: Borrow<StringRecord>>(
     }
     let are_flags = |column: &usize| !is_other(*column) && columns[*column].are_flags();
     let found: Vec<usize> = (0..header.len()).filter(are_flags).collect();
-    if found.len() < 2 {
+    if found.iter().filter(|&&column| columns[column].others == 0).count() < 2 {
         return Ok(Vec::new());
     }
     let unclear = found.iter().find_map(|&column| Some((column, columns[column].flaw()?)));

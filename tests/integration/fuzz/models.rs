@@ -216,6 +216,10 @@ fn weights_of_pytorch_may_be_in_shards() {
     let index = r#"{"weight_map": {"a": "first.bin", "b": "second.bin"}}"#;
     fs::write(path("pytorch_model.bin.index.json"), index).unwrap();
     assert_eq!(logits(&folder), whole);
+    fs::rename(path("second.bin"), path("elsewhere.bin")).unwrap();
+    let error = load(&folder).err().unwrap().to_string();
+    assert!(error.contains("second.bin"), "{error}");
+    fs::rename(path("elsewhere.bin"), path("second.bin")).unwrap();
     fs::write(path("first.bin"), b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.").unwrap();
     let error = load(&folder).err().unwrap().to_string();
     assert!(error.contains("first.bin: in the form of PyTorch before 1.6"), "{error}");
