@@ -348,3 +348,23 @@ fn what_the_user_calls_an_error_stays() {
     let run = batch(&sandbox, &["again.csv"]).run().ends_with(0);
     assert!(!run.stdout.contains("old"), "{}", run.stdout);
 }
+
+#[test]
+fn the_format_has_the_name_it_has_elsewhere_too() {
+    let run = batch(&Sandbox::new(), &["--format", "csv"]).input("text\nOne\n").run().ends_with(0);
+    assert!(run.stdout.starts_with("text,predicted_labels"), "{}", run.stdout);
+}
+
+#[test]
+fn columns_of_an_earlier_run_in_another_form_are_told_of() {
+    let sandbox = Sandbox::new();
+    let input = "text,predicted_labels,predicted_scores,score:x\nOne,a,0.5,0.5\n";
+    sandbox.write("in.csv", input);
+    let run = batch(&sandbox, &["in.csv"]).run().ends_with(0);
+    run.says(&["columns of an earlier run stay beside the new ones (\"score:x\" and 0 more)"]);
+    let run = batch(&sandbox, &["in.csv", "--all-scores"]).run().ends_with(0);
+    run.says(&["(\"predicted_labels\" and 2 more)"]);
+    sandbox.write("in.csv", input.replace(",score:x", ",more"));
+    let run = batch(&sandbox, &["in.csv"]).run().ends_with(0);
+    assert!(!run.stderr.contains("earlier run"), "{}", run.stderr);
+}

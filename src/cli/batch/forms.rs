@@ -118,7 +118,15 @@ impl Csv {
         };
         let predicted = added.len();
         let has_error = source.names().any(|name| name == "error");
-        let is_earlier_output = source.names().any(|name| name == "predicted_labels" || name.starts_with("score:"));
+        let is_earlier_output = source.names().any(|name| is_prediction(&name));
+        let mut stale = source.names().filter(|name| is_prediction(name) && added.iter().all(|new| new != name));
+        if let Some(column) = stale.next() {
+            let more = stale.count();
+            args.model.base.say(&format!(
+                "warning: columns of an earlier run stay beside the new ones ({column:?} and {more} more): leave them \
+                 out before `gliclass eval` reads the output"
+            ));
+        }
         // What an earlier run said of a record does not outlive what it said of its labels.
         let has_errors = args.on_error == OnError::Keep || has_error && is_earlier_output;
         if has_errors {
@@ -138,6 +146,11 @@ impl Csv {
         }
         self.columns.write(row, &values, out);
     }
+}
+
+/// Whether a column is one of those that hold predictions.
+fn is_prediction(column: &str) -> bool {
+    ["predicted_labels", "predicted_scores"].contains(&column) || column.starts_with("score:")
 }
 
 impl Form for Csv {

@@ -53,7 +53,7 @@ pub struct Args {
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
     /// The format of input and output [default: by the input's ending, else jsonl]
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, alias = "format", value_name = "FORMAT")]
     pub(super) input_format: Option<Format>,
     /// The field or column with the text
     #[arg(long, value_name = "NAME", default_value = "text")]
