@@ -46,6 +46,8 @@ const LOGIT_SCALE: f32 = 2.6592;
 const SCORER_COLUMNS: [usize; 2] = [256, 1024];
 /// What the first words of tensors' names are in the checkpoints of whole models, which hold more than the encoder.
 const BASES: [&str; 8] = ["bert", "roberta", "electra", "distilbert", "mpnet", "albert", "deberta", "model"];
+/// Beginnings of the names of what an encoder-decoder (T5 and its kin) has beside its encoder.
+const NO_ENCODER: [&str; 2] = ["decoder.", "lm_head."];
 /// Ends of the names of word embeddings.
 const WORDS: [&str; 4] =
     ["embeddings.word_embeddings.weight", "embeddings.tok_embeddings.weight", "embed_tokens.weight", "shared.weight"];
@@ -122,6 +124,9 @@ impl Plain {
         let whole = weights.all().keys().any(|name| based(name).is_some());
         let tensors = weights.all().iter().filter_map(|(name, stored)| {
             let name = if whole { based(name)? } else { name.clone() };
+            if NO_ENCODER.iter().any(|start| name.starts_with(start)) {
+                return None;
+            }
             // Names of old checkpoints.
             let name = name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias");
             Some((name, stored.clone()))
@@ -134,8 +139,8 @@ impl Plain {
         size.map(|size| size as usize).ok_or_else(|| Error::model(self.folder.join("config.json"), "no hidden_size"))
     }
 
-    /// Adds the markers to the tokenizer, whose text is given back, and rows for them to the word embeddings: the mean
-    /// of the rows there were, with a breath of their deviation, as transformers does it.
+    /// Adds the markers to the tokenizer, whose text is given back, and rows for them to the word embeddings, which
+    /// PyTorch's files may hold twice.
     fn add_markers(&mut self, seed: u64) -> Result<String> {
         let file = self.folder.join("tokenizer.json");
         let refused = |e: tokenizers::Error| Error::model(&file, e.to_string());
@@ -143,35 +148,41 @@ impl Plain {
         tokenizer
             .add_special_tokens(MARKERS[..3].iter().map(|marker| AddedToken::from(*marker, true)))
             .map_err(refused)?;
-        let named = |name: &String| WORDS.iter().any(|end| name.ends_with(end));
-        let Some(name) = self.tensors.keys().find(|name| named(name)).cloned() else {
+        let named = |name: &&String| WORDS.iter().any(|end| name.ends_with(end));
+        let names: Vec<String> = self.tensors.keys().filter(named).cloned().collect();
+        let Some(first) = names.first() else {
             return Err(Error::model(
                 &self.folder,
                 "no word embeddings: this is no encoder of a kind that is known here",
             ));
         };
-        let words = &self.tensors[&name];
-        let &[rows, width] = words.shape() else {
-            return Err(Error::model(&self.folder, format!("tensor {name:?} has the shape {:?}", words.shape())));
-        };
-        let wanted = tokenizer.get_vocab_size(true).max(rows);
-        let mut values = words.to_vec();
-        let mut normal = Normal(random(seed, &name));
-        let added: Vec<f32> = (0..width)
-            .flat_map(|column| {
-                let (mean, deviation) = moments(values[column..].iter().step_by(width));
-                (0..wanted - rows).map(|_| mean + normal.next() * deviation * BREATH).collect::<Vec<_>>()
-            })
-            .collect();
-        values.extend(
-            (0..wanted - rows)
-                .flat_map(|row| (0..width).map(move |column| (row, column)))
-                .map(|(row, column)| added[column * (wanted - rows) + row]),
-        );
-        self.tensors.insert(name, Stored::from_values(vec![wanted, width], &values));
+        let mut wanted = tokenizer.get_vocab_size(true);
+        for name in &names {
+            let words = &self.tensors[name];
+            let &[rows, width] = words.shape() else {
+                return Err(Error::model(&self.folder, format!("tensor {name:?} has the shape {:?}", words.shape())));
+            };
+            wanted = wanted.max(rows);
+            // Copies stay the same, so that the model is written with what one of them learned in place of each.
+            let values = with_rows(words.to_vec(), width, wanted - rows, Normal(random(seed, first)));
+            self.tensors.insert(name.clone(), Stored::from_values(vec![wanted, width], &values));
+        }
         self.config.insert("vocab_size".into(), json!(wanted));
         tokenizer.to_string(true).map_err(refused)
     }
+}
+
+/// A table of `width` columns with so many `more` rows: the mean of the rows there were, with a breath of their
+/// deviation, as transformers does it.
+fn with_rows(mut table: Vec<f32>, width: usize, more: usize, mut normal: Normal<impl Rng>) -> Vec<f32> {
+    let added: Vec<f32> = (0..width)
+        .flat_map(|column| {
+            let (mean, deviation) = moments(table[column..].iter().step_by(width));
+            (0..more).map(|_| mean + normal.next() * deviation * BREATH).collect::<Vec<_>>()
+        })
+        .collect();
+    table.extend((0..more * width).map(|at| added[at % width * more + at / width]));
+    table
 }
 
 /// The root of the share of the covariance that transformers gives new rows.
@@ -304,27 +315,71 @@ mod tests {
 
     const WORDS_BEFORE: usize = 900;
 
-    /// A whole model; the package has no other.
+    /// Whole models; the package has no others.
     const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference/bi-bert-bert-avg-norm-mlp");
+    const OF_T5: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference/uni-umt5-layers-mlp");
 
     /// The encoder of a checkpoint in a folder of its own, as one is published.
     fn plain(base: &str) -> tempfile::TempDir {
-        let fixture = Path::new(FIXTURE);
+        let named = |name: &str| vec![format!("{base}{name}")];
+        folder_of(FIXTURE, "label_model/tokenizer.json", named, "cls.bias")
+    }
+
+    /// The same of a T5, whose table of words stands there three times.
+    fn t5() -> tempfile::TempDir {
+        let named = |name: &str| match name {
+            "shared.weight" => {
+                [name, "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"].map(str::to_owned).to_vec()
+            }
+            _ => vec![name.to_owned()],
+        };
+        // Its tokenizer has the markers already.
+        folder_of(OF_T5, "tokenizer.json", named, "lm_head.weight")
+    }
+
+    /// The encoder of a `fixture` without rows for the markers, each tensor under the names that it is to have, and one
+    /// more that is none of the encoder's.
+    fn folder_of(
+        fixture: &str,
+        tokenizer: &str,
+        named: impl Fn(&str) -> Vec<String>,
+        other: &str,
+    ) -> tempfile::TempDir {
+        let fixture = Path::new(fixture);
         let folder = tempfile::tempdir().unwrap();
         let Files { config, .. } = Files::read(fixture).unwrap();
         let config: Value = serde_json::from_str(&config).unwrap();
         std::fs::write(folder.path().join("config.json"), config["encoder_config"].to_string()).unwrap();
-        std::fs::copy(fixture.join("label_model/tokenizer.json"), folder.path().join("tokenizer.json")).unwrap();
+        std::fs::copy(fixture.join(tokenizer), folder.path().join("tokenizer.json")).unwrap();
         let tensors = Weights::open(fixture).unwrap().checkpoint().unwrap().into_iter().filter_map(|(name, tensor)| {
             let name = name.strip_prefix("model.encoder_model.")?;
-            let has_markers = name.ends_with("word_embeddings.weight");
+            let has_markers = WORDS.iter().any(|end| name.ends_with(end));
             let tensor = if has_markers { tensor.narrow(0, 0, WORDS_BEFORE).unwrap() } else { tensor };
-            Some((format!("{base}{name}"), tensor.contiguous().unwrap()))
+            let tensor = tensor.contiguous().unwrap();
+            Some(named(name).into_iter().map(move |name| (name, tensor.clone())))
         });
-        let tensors =
-            tensors.chain([("cls.bias".into(), candle_core::Tensor::new(1f32, &candle_core::Device::Cpu).unwrap())]);
+        let other = (other.to_owned(), candle_core::Tensor::new(1f32, &candle_core::Device::Cpu).unwrap());
+        let tensors = tensors.flatten().chain([other]);
         candle_core::safetensors::save(&tensors.collect(), folder.path().join("model.safetensors")).unwrap();
         folder
+    }
+
+    /// Loads it, asks it about a text with two labels, and checks that it answers.
+    fn ask(files: &Files) {
+        let config = Config::parse(&files.config, &files.folder).unwrap();
+        let encoder = Encoder::parse(&files.tokenizer, 100, &files.folder).unwrap();
+        let network = architectures::load(config, None, &files.weights).unwrap();
+        let labels = crate::records::LabelSet::from_json(&json!(["sport", "travel"]), ".").unwrap();
+        let record = Record {
+            text: "a long way".into(),
+            labels: labels.into(),
+            prompt: None,
+            examples: Default::default(),
+            rac_examples: Default::default(),
+        };
+        let encoded = network.encode(&record, &encoder).unwrap();
+        let logits = network.forward(&[encoded], 1).unwrap().by_record().unwrap().remove(0);
+        assert!(logits.len() == 2 && logits.iter().all(|logit| logit.is_finite()), "{logits:?}: {}", files.config);
     }
 
     #[test]
@@ -338,24 +393,29 @@ mod tests {
         ] {
             let folder = plain("bert.");
             let files = files(folder.path(), None, &Design { scorer, pooling, ..DESIGN }).unwrap();
-            let config = Config::parse(&files.config, &files.folder).unwrap();
-            let encoder = Encoder::parse(&files.tokenizer, 100, &files.folder).unwrap();
             // Sixteen heads of the scorer divide the sixteen columns.
-            let network = architectures::load(config, None, &files.weights).unwrap();
-            let labels = crate::records::LabelSet::from_json(&json!(["sport", "travel"]), ".").unwrap();
-            let record = Record {
-                text: "a long way".into(),
-                labels: labels.into(),
-                prompt: None,
-                examples: Default::default(),
-                rac_examples: Default::default(),
-            };
-            let encoded = network.encode(&record, &encoder).unwrap();
-            let logits = network.forward(&[encoded], 1).unwrap().by_record().unwrap().remove(0);
-            assert!(logits.len() == 2 && logits.iter().all(|logit| logit.is_finite()), "{scorer:?}: {logits:?}");
+            ask(&files);
             let unused = files.weights.unused();
             assert!(unused.iter().all(|name| name.contains("pooler") || name.contains("logit_scale")), "{unused:?}");
         }
+    }
+
+    #[test]
+    fn each_copy_of_the_words_has_rows_for_the_markers_and_a_decoder_is_left_behind() {
+        let folder = t5();
+        let files = files(folder.path(), None, &DESIGN).unwrap();
+        ask(&files);
+        let tensors = files.weights.all();
+        let [shared, copy] =
+            ["shared", "encoder.embed_tokens"].map(|name| &tensors[&format!("model.encoder_model.{name}.weight")]);
+        assert_eq!(shared.shape(), [WORDS_BEFORE + 3, 16]);
+        assert!(shared.to_vec() == copy.to_vec());
+        let unused = files.weights.unused();
+        assert!(
+            unused.iter().all(|name| name.ends_with("embed_tokens.weight") || name.contains("logit_scale")),
+            "{unused:?}"
+        );
+        assert!(!tensors.keys().any(|name| name.contains("decoder.") || name.contains("lm_head")));
     }
 
     #[test]
