@@ -403,6 +403,11 @@ fn a_plain_encoder_becomes_a_model() {
     for kind in ["uni-encoder", "bi-encoder"] {
         let more = ["--epochs", "2", "--eval-share", "0", "--backbone", &backbone, "--architecture", kind];
         sandbox.gliclass(arguments(&sandbox, "uni-electra", kind, &more)).run().ends_with(0);
+        let card = fs::read_to_string(sandbox.path(kind).join("README.md")).unwrap();
+        for row in [&format!("`--architecture` | `\"{kind}\"`"), "`--pooling` | `\"avg\"`", "`--text-first` | `false`"]
+        {
+            assert!(card.contains(row), "{row}: {card}");
+        }
         let classify = ["classify", "--model", &format!("./{kind}"), "--labels", "red,blue", "the red one"];
         sandbox.gliclass(classify).run().ends_with(0);
     }

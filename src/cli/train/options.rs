@@ -239,7 +239,12 @@ impl BackboneArgs {
         vec![
             ("--backbone", json!(backbone)),
             ("--label-backbone", json!(self.label_backbone)),
-            ("design", json!(format!("{:?}", self.design(0)))),
+            ("--architecture", json!(self.architecture)),
+            ("--pooling", json!(self.pooling)),
+            ("--label-pooling", json!(self.label_pooling)),
+            ("--scorer", json!(self.scorer)),
+            ("--normalize-features", json!(self.normalize_features)),
+            ("--text-first", json!(self.text_first)),
         ]
     }
 }
