@@ -1,6 +1,7 @@
 //! Options that several commands share. What was typed is here; what it means is built once, before any work.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::error::Error as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,6 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use clap::builder::FalseyValueParser;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
@@ -115,7 +115,9 @@ pub struct BaseArgs {
     #[arg(long, value_name = "REV")]
     pub revision: Option<String>,
     /// Do not use the network: what is not in the cache is an error
-    #[arg(long, env = "HF_HUB_OFFLINE", value_parser = FalseyValueParser::new())]
+    ///
+    /// The variable says so by 1, on, yes or true, as in Python.
+    #[arg(long, env = "HF_HUB_OFFLINE", value_parser = is_true)]
     pub offline: bool,
     /// Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`
     ///
@@ -721,6 +723,14 @@ pub fn check_text_field(text_field: &str, written: &[impl AsRef<str>]) -> anyhow
 /// A value of an option as it is typed.
 pub fn name_of(value: &impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+/// What a variable of the Hub says, as Python's `huggingface_hub` reads it.
+///
+/// # Errors
+/// None: what is not yes is no.
+pub fn is_true(text: &str) -> Result<bool, Infallible> {
+    Ok(["1", "ON", "YES", "TRUE"].iter().any(|word| text.eq_ignore_ascii_case(word)))
 }
 
 /// A number from 0 to 1.

@@ -3,9 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use clap::builder::FalseyValueParser;
 
-use super::args::{BUILTIN, Verbosity};
+use super::args::{BUILTIN, Verbosity, is_true};
 use super::terminal;
 use super::transfer::Transfer;
 use crate::model::hub::{self, Request};
@@ -25,7 +24,9 @@ pub struct Args {
     #[arg(long, value_name = "REV")]
     pub revision: Option<String>,
     /// Do not use the network: what is not in the cache is an error
-    #[arg(long, env = "HF_HUB_OFFLINE", value_parser = FalseyValueParser::new())]
+    ///
+    /// The variable says so by 1, on, yes or true, as in Python.
+    #[arg(long, env = "HF_HUB_OFFLINE", value_parser = is_true)]
     pub offline: bool,
     #[command(flatten)]
     #[allow(missing_docs)]

@@ -76,6 +76,17 @@ fn what_is_cached_costs_one_request_for_a_branch_and_none_for_a_commit() {
 }
 
 #[test]
+fn the_variable_is_read_as_in_python() {
+    let (sandbox, hub) = (Sandbox::new(), hub());
+    download(&sandbox, &hub, &["org/model"]).run().ends_with(0);
+    hub.asked();
+    for (value, is_offline) in [("yes", true), ("True", true), ("ON", true), ("enabled", false), ("0", false)] {
+        download(&sandbox, &hub, &["org/model"]).env("HF_HUB_OFFLINE", value).run().ends_with(0);
+        assert_eq!(hub.asked().is_empty(), is_offline, "{value}");
+    }
+}
+
+#[test]
 fn the_folder_of_the_cache_can_be_chosen() {
     let (sandbox, hub) = (Sandbox::new(), hub());
     let cache = sandbox.path("elsewhere");

@@ -39,7 +39,7 @@ impl<'a> Checkpoint<'a> {
             repo,
             revision,
             wanted,
-            offline: request.offline || settings.offline,
+            offline: request.offline,
             local: LocalRepo::new(&settings.cache, repo, revision),
             hub: Hub::new(&settings, repo),
         })

@@ -16,8 +16,6 @@ pub(super) struct Settings {
     pub(super) user: Option<String>,
     /// `HF_TOKEN`, or what `hf auth login` has saved.
     pub(super) token: Option<String>,
-    /// `HF_HUB_OFFLINE`.
-    pub(super) offline: bool,
 }
 
 impl Settings {
@@ -32,7 +30,6 @@ impl Settings {
             endpoint,
             user,
             token: token.or_else(|| clean(fs::read_to_string(token_file).ok()?)),
-            offline: text("HF_HUB_OFFLINE").is_some_and(|value| is_true(&value)),
         })
     }
 }
@@ -100,10 +97,6 @@ fn text(name: &str) -> Option<String> {
 fn clean(text: String) -> Option<String> {
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
-}
-
-fn is_true(value: &str) -> bool {
-    ["1", "ON", "YES", "TRUE"].iter().any(|word| value.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]
