@@ -13,6 +13,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::args::{ModelArgs, available_threads, up_to};
+use super::format::check_jsonl;
 use super::terminal;
 use crate::classifier::{Classifier, Encoded};
 use crate::error::{Error, Result};
@@ -113,6 +114,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// The first texts of a file, at most so many.
 fn read(path: &Path, text_field: &str, count: usize) -> anyhow::Result<Vec<String>> {
+    check_jsonl("--input", path)?;
     let mut input = Input::open(Some(path))?;
     jsonl::refuse_other(&mut input)?;
     let defaults = Defaults { labels: Some(labels(1)?), ..Defaults::default() };

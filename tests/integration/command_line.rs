@@ -297,6 +297,7 @@ fn what_would_be_misread_or_ignored_is_refused_with_the_way_out() {
         (&["eval", "in.csv", "--plots", "in.tsv"], &["in.tsv: is no folder, where one is needed"]),
         (&["train", "in.csv", "-o", "in.tsv/x"], &["in.tsv: is no folder, where one is needed"]),
         (&["classify", "x", "-l", "a", "-m", "./in.csv"], &["\"./in.csv\": is a file"]),
+        (&["bench", "--input", "in.csv"], &["--input in.csv: ends like CSV, but must be JSONL"]),
         (&["embed", "in.csv", "-l", "a"], &["the input in.csv: ends like CSV, but must be JSONL"]),
         (&["batch", "in.csv", "-l", "a", "--output-field", "b"], &["--output-field is for JSONL", "predicted_labels"]),
         (&["batch", "in.csv", "-l", "a|b,c"], &["\"a|b\"", "another --list-separator"]),
