@@ -14,7 +14,7 @@ fn help_and_version_go_to_standard_output() {
 }
 
 #[test]
-fn lines_of_help_fit_its_width() {
+fn exit_statuses_are_not_wrapped_twice() {
     let sandbox = Sandbox::new();
     for command in ["classify", "batch", "eval", "train", "embed", "bench", "download", "completions"] {
         let help = sandbox.gliclass([command, "--help"]).run().ends_with(0).stdout;
