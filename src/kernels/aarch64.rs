@@ -2,17 +2,10 @@
 
 use std::arch::aarch64::*;
 
-use super::simd::{Kernel, Simd};
+use super::simd::{Kernel, Simd, lanewise};
 
 #[derive(Clone, Copy)]
 pub(super) struct Neon;
-
-/// SAFETY: the instruction belongs to the base of the architecture and works on registers only.
-macro_rules! instruction {
-    ($call:expr) => {
-        unsafe { $call }
-    };
-}
 
 impl Simd for Neon {
     type V = float32x4_t;
@@ -26,7 +19,8 @@ impl Simd for Neon {
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::V {
-        instruction!(vdupq_n_f32(x))
+        // SAFETY: NEON is there, and it works on registers only.
+        unsafe { vdupq_n_f32(x) }
     }
 
     #[inline(always)]
@@ -43,29 +37,14 @@ impl Simd for Neon {
         unsafe { vst1q_f32(to.as_mut_ptr(), x) }
     }
 
-    #[inline(always)]
-    fn add(self, a: Self::V, b: Self::V) -> Self::V {
-        instruction!(vaddq_f32(a, b))
-    }
-
-    #[inline(always)]
-    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
-        instruction!(vsubq_f32(a, b))
-    }
-
-    #[inline(always)]
-    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
-        instruction!(vmulq_f32(a, b))
-    }
-
-    #[inline(always)]
-    fn div(self, a: Self::V, b: Self::V) -> Self::V {
-        instruction!(vdivq_f32(a, b))
-    }
-
-    #[inline(always)]
-    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-        instruction!(vfmaq_f32(c, a, b))
+    lanewise! {
+        add(a, b) = vaddq_f32(a, b);
+        sub(a, b) = vsubq_f32(a, b);
+        mul(a, b) = vmulq_f32(a, b);
+        div(a, b) = vdivq_f32(a, b);
+        mul_add(a, b, c) = vfmaq_f32(c, a, b);
+        less(a, b, then, otherwise) = vbslq_f32(vcltq_f32(a, b), then, otherwise);
+        exponent(bits) = vreinterpretq_f32_u32(vshlq_n_u32::<23>(vreinterpretq_u32_f32(bits)));
     }
 
     #[inline(always)]
@@ -76,15 +55,5 @@ impl Simd for Neon {
     #[inline(always)]
     fn min(self, a: Self::V, b: Self::V) -> Self::V {
         self.less(a, b, a, b)
-    }
-
-    #[inline(always)]
-    fn less(self, a: Self::V, b: Self::V, then: Self::V, otherwise: Self::V) -> Self::V {
-        instruction!(vbslq_f32(vcltq_f32(a, b), then, otherwise))
-    }
-
-    #[inline(always)]
-    fn exponent(self, bits: Self::V) -> Self::V {
-        instruction!(vreinterpretq_f32_u32(vshlq_n_u32::<23>(vreinterpretq_u32_f32(bits))))
     }
 }

@@ -95,6 +95,18 @@ pub(super) trait Simd: Copy {
     }
 }
 
+/// Defines operations of a [`Simd`], each by what is done with vectors in registers alone.
+macro_rules! lanewise {
+    ($($name:ident($($of:ident),+) = $result:expr;)+) => {$(
+        #[inline(always)]
+        fn $name(self, $($of: Self::V),+) -> Self::V {
+            // SAFETY: `self` proves that this machine has the instructions; they touch no memory.
+            unsafe { $result }
+        }
+    )+};
+}
+pub(super) use lanewise;
+
 /// More lanes no vector has.
 pub(super) const MAX_LANES: usize = 16;
 

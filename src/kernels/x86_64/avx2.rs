@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use crate::kernels::simd::{Kernel, Simd};
+use crate::kernels::simd::{Kernel, Simd, lanewise};
 
 /// Proof that this machine has AVX2 and FMA: only [`Avx2::detect`] makes one.
 #[derive(Clone, Copy, Debug)]
@@ -12,13 +12,6 @@ impl Avx2 {
     pub(in crate::kernels) fn detect() -> Option<Self> {
         (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Self(()))
     }
-}
-
-/// SAFETY: `self` proves that the instruction exists; it works on registers only.
-macro_rules! instruction {
-    ($call:expr) => {
-        unsafe { $call }
-    };
 }
 
 impl Simd for Avx2 {
@@ -38,7 +31,8 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::V {
-        instruction!(_mm256_set1_ps(x))
+        // SAFETY: `self` proves that the instruction exists; it works on registers only.
+        unsafe { _mm256_set1_ps(x) }
     }
 
     #[inline(always)]
@@ -55,49 +49,16 @@ impl Simd for Avx2 {
         unsafe { _mm256_storeu_ps(to.as_mut_ptr(), x) }
     }
 
-    #[inline(always)]
-    fn add(self, a: Self::V, b: Self::V) -> Self::V {
-        instruction!(_mm256_add_ps(a, b))
-    }
-
-    #[inline(always)]
-    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
-        instruction!(_mm256_sub_ps(a, b))
-    }
-
-    #[inline(always)]
-    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
-        instruction!(_mm256_mul_ps(a, b))
-    }
-
-    #[inline(always)]
-    fn div(self, a: Self::V, b: Self::V) -> Self::V {
-        instruction!(_mm256_div_ps(a, b))
-    }
-
-    #[inline(always)]
-    fn max(self, a: Self::V, b: Self::V) -> Self::V {
-        instruction!(_mm256_max_ps(a, b))
-    }
-
-    #[inline(always)]
-    fn min(self, a: Self::V, b: Self::V) -> Self::V {
-        instruction!(_mm256_min_ps(a, b))
-    }
-
-    #[inline(always)]
-    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-        instruction!(_mm256_fmadd_ps(a, b, c))
-    }
-
-    #[inline(always)]
-    fn less(self, a: Self::V, b: Self::V, then: Self::V, otherwise: Self::V) -> Self::V {
-        instruction!(_mm256_blendv_ps(otherwise, then, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b)))
-    }
-
-    #[inline(always)]
-    fn exponent(self, bits: Self::V) -> Self::V {
-        instruction!(_mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(bits))))
+    lanewise! {
+        add(a, b) = _mm256_add_ps(a, b);
+        sub(a, b) = _mm256_sub_ps(a, b);
+        mul(a, b) = _mm256_mul_ps(a, b);
+        div(a, b) = _mm256_div_ps(a, b);
+        max(a, b) = _mm256_max_ps(a, b);
+        min(a, b) = _mm256_min_ps(a, b);
+        mul_add(a, b, c) = _mm256_fmadd_ps(a, b, c);
+        less(a, b, then, otherwise) = _mm256_blendv_ps(otherwise, then, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b));
+        exponent(bits) = _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(bits)));
     }
 
     #[inline(always)]

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use crate::kernels::simd::{Kernel, Simd};
+use crate::kernels::simd::{Kernel, Simd, lanewise};
 
 /// Proof that this machine has AVX-512F: only [`Avx512::detect`] makes one.
 #[derive(Clone, Copy, Debug)]
@@ -13,13 +13,6 @@ impl Avx512 {
         (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"))
             .then_some(Self(()))
     }
-}
-
-/// SAFETY: `self` proves that the instruction exists; it works on registers only.
-macro_rules! instruction {
-    ($call:expr) => {
-        unsafe { $call }
-    };
 }
 
 impl Simd for Avx512 {
@@ -39,7 +32,8 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::V {
-        instruction!(_mm512_set1_ps(x))
+        // SAFETY: `self` proves that the instruction exists; it works on registers only.
+        unsafe { _mm512_set1_ps(x) }
     }
 
     #[inline(always)]
@@ -56,49 +50,16 @@ impl Simd for Avx512 {
         unsafe { _mm512_storeu_ps(to.as_mut_ptr(), x) }
     }
 
-    #[inline(always)]
-    fn add(self, a: Self::V, b: Self::V) -> Self::V {
-        instruction!(_mm512_add_ps(a, b))
-    }
-
-    #[inline(always)]
-    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
-        instruction!(_mm512_sub_ps(a, b))
-    }
-
-    #[inline(always)]
-    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
-        instruction!(_mm512_mul_ps(a, b))
-    }
-
-    #[inline(always)]
-    fn div(self, a: Self::V, b: Self::V) -> Self::V {
-        instruction!(_mm512_div_ps(a, b))
-    }
-
-    #[inline(always)]
-    fn max(self, a: Self::V, b: Self::V) -> Self::V {
-        instruction!(_mm512_max_ps(a, b))
-    }
-
-    #[inline(always)]
-    fn min(self, a: Self::V, b: Self::V) -> Self::V {
-        instruction!(_mm512_min_ps(a, b))
-    }
-
-    #[inline(always)]
-    fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-        instruction!(_mm512_fmadd_ps(a, b, c))
-    }
-
-    #[inline(always)]
-    fn less(self, a: Self::V, b: Self::V, then: Self::V, otherwise: Self::V) -> Self::V {
-        instruction!(_mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), otherwise, then))
-    }
-
-    #[inline(always)]
-    fn exponent(self, bits: Self::V) -> Self::V {
-        instruction!(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(bits))))
+    lanewise! {
+        add(a, b) = _mm512_add_ps(a, b);
+        sub(a, b) = _mm512_sub_ps(a, b);
+        mul(a, b) = _mm512_mul_ps(a, b);
+        div(a, b) = _mm512_div_ps(a, b);
+        max(a, b) = _mm512_max_ps(a, b);
+        min(a, b) = _mm512_min_ps(a, b);
+        mul_add(a, b, c) = _mm512_fmadd_ps(a, b, c);
+        less(a, b, then, otherwise) = _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), otherwise, then);
+        exponent(bits) = _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(bits)));
     }
 
     #[inline(always)]
@@ -130,17 +91,19 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn maximum(self, x: Self::V) -> f32 {
-        instruction!(_mm512_reduce_max_ps(x))
+        // SAFETY: `self` proves that the instruction exists; it works on registers only.
+        unsafe { _mm512_reduce_max_ps(x) }
     }
 
     #[inline(always)]
     fn sum(self, x: Self::V) -> f32 {
-        instruction!({
+        // SAFETY: `self` proves that the instructions exist; they work on registers only.
+        unsafe {
             let half = _mm256_add_ps(_mm512_castps512_ps256(x), upper_half(x));
             let quarter = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps::<1>(half));
             let pair = _mm_add_ps(quarter, _mm_movehl_ps(quarter, quarter));
             _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)))
-        })
+        }
     }
 }
 
