@@ -8,37 +8,20 @@ use super::{Activation, meter, parallel};
 
 /// Normalises each row of `x (rows, width)` to mean 0 and variance 1 (biased), then scales by
 /// `weight (width)` and shifts by `bias (width)`, into `out (rows, width)`.
-pub fn layer_norm(
-    x: &[f32],
-    width: usize,
-    weight: Option<&[f32]>,
-    bias: Option<&[f32]>,
-    eps: f32,
-    out: &mut [f32],
-    threads: usize,
-) {
+pub fn layer_norm(x: &[f32], weight: &[f32], bias: Option<&[f32]>, eps: f32, out: &mut [f32], threads: usize) {
     assert_eq!(x.len(), out.len(), "output of a norm");
     let _timer = meter::start(meter::Part::Rows);
-    let share = share(x.len(), width, threads);
+    let share = share(x.len(), weight.len(), threads);
     parallel(x.chunks(share).zip(out.chunks_mut(share)), |(x, out)| {
-        layer_norm_on(current(), x, width, weight, bias, eps, out);
+        layer_norm_on(current(), x, weight, bias, eps, out);
     });
 }
 
-pub(super) fn layer_norm_on(
-    isa: Isa,
-    x: &[f32],
-    width: usize,
-    weight: Option<&[f32]>,
-    bias: Option<&[f32]>,
-    eps: f32,
-    out: &mut [f32],
-) {
+pub(super) fn layer_norm_on(isa: Isa, x: &[f32], weight: &[f32], bias: Option<&[f32]>, eps: f32, out: &mut [f32]) {
     assert_eq!(x.len(), out.len(), "output of a norm");
-    assert!(weight.is_none_or(|w| w.len() == width), "weight of a norm");
-    assert!(bias.is_none_or(|b| b.len() == width), "bias of a norm");
-    if width > 0 {
-        isa.run(LayerNorm { x, width, weight, bias, eps, out });
+    assert!(bias.is_none_or(|bias| bias.len() == weight.len()), "bias of a norm");
+    if !weight.is_empty() {
+        isa.run(LayerNorm { x, weight, bias, eps, out });
     }
 }
 
@@ -147,8 +130,7 @@ fn share(numbers: usize, width: usize, threads: usize) -> usize {
 
 struct LayerNorm<'a> {
     x: &'a [f32],
-    width: usize,
-    weight: Option<&'a [f32]>,
+    weight: &'a [f32],
     bias: Option<&'a [f32]>,
     eps: f32,
     out: &'a mut [f32],
@@ -157,17 +139,16 @@ struct LayerNorm<'a> {
 impl Kernel for LayerNorm<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let width = self.width as f32;
-        for (x, out) in self.x.chunks_exact(self.width).zip(self.out.chunks_exact_mut(self.width)) {
+        let width = self.weight.len();
+        for (x, out) in self.x.chunks_exact(width).zip(self.out.chunks_exact_mut(width)) {
+            let width = width as f32;
             let mean = total::<S, false>(s, x, 0.0) / width;
             let squares = total::<S, true>(s, x, mean);
             let mean = s.splat(mean);
             let inverse = s.splat(1.0 / (squares / width + self.eps).sqrt());
             for (at, (x, out)) in (0..).step_by(S::LANES).zip(x.chunks(S::LANES).zip(out.chunks_mut(S::LANES))) {
                 let mut y = s.mul(s.sub(s.load_some(x), mean), inverse);
-                if let Some(weight) = self.weight {
-                    y = s.mul(y, s.load_some(&weight[at..][..out.len()]));
-                }
+                y = s.mul(y, s.load_some(&self.weight[at..][..out.len()]));
                 if let Some(bias) = self.bias {
                     y = s.add(y, s.load_some(&bias[at..][..out.len()]));
                 }

@@ -61,7 +61,7 @@ impl LayerNorm {
             Way::Tensors { weight, bias } => return normalize(x, weight, bias, self.eps),
         };
         let mut out = vec![0.0; x.elem_count()];
-        with_values(x, |x| kernels::layer_norm(x, self.width, Some(weight), bias, self.eps, &mut out, threads))?;
+        with_values(x, |x| kernels::layer_norm(x, weight, bias, self.eps, &mut out, threads))?;
         matrix(out, self.width)
     }
 }

@@ -35,7 +35,7 @@ impl CustomOp3 for LayerNorm {
     ) -> Result<(CpuStorage, Shape)> {
         let (x, weight, bias) = (slice(x, x_layout)?, slice(weight, weight_layout)?, slice(bias, bias_layout)?);
         let mut out = vec![0.0; x.len()];
-        kernels::layer_norm(x, weight.len(), Some(weight), Some(bias), self.eps, &mut out, threads());
+        kernels::layer_norm(x, weight, Some(bias), self.eps, &mut out, threads());
         Ok((CpuStorage::F32(out), x_layout.shape().clone()))
     }
 
