@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 
 use csv::{ByteRecord, QuoteStyle, StringRecord, Terminator, WriterBuilder};
 
-use super::input::Stream;
-use super::jsonl::BYTE_ORDER_MARK;
+use super::input::{BYTE_ORDER_MARK, Stream};
 use super::rows::{Quotes, Rows};
 use super::{Defaults, Entry, Place, Record, Source};
 use crate::error::{Error, Result};

@@ -11,7 +11,6 @@ use same_file::Handle;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::jsonl::BYTE_ORDER_MARK;
 use crate::digest;
 use crate::error::{Error, Result};
 
@@ -23,6 +22,9 @@ const SAMPLE: u64 = 1 << 16;
 
 /// The longest window that an archive of Zstandard may ask for, as a power of 2: all that the format's own tool writes.
 const LONGEST_WINDOW: u32 = if cfg!(target_pointer_width = "64") { 31 } else { 30 };
+
+/// What editors on Windows write before the first character of UTF-8.
+pub(super) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// How a file is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,12 +16,9 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::distinct::Distinct;
-use super::input::{Input, Stream};
+use super::input::{BYTE_ORDER_MARK, Input, Stream};
 use super::{Defaults, Entry, LONGEST, LabelSet, Place, Raw, Record, Source, begins_as_parquet};
 use crate::error::{Error, Result};
-
-/// What editors on Windows write before the first character of UTF-8.
-pub(super) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// What Python's `json` writes, and JSON does not know.
 const NO_NUMBERS: [&str; 2] = ["NaN", "Infinity"];
