@@ -125,37 +125,77 @@ impl TileUnit for Amx {
     }
 }
 
-/// The sums of one row of tiles: those that are there, or 0.
-macro_rules! start_one_row {
-    () => {
-        "test {go_on:e}, {go_on:e}
-        jz 2f
-        tileloadd tmm0, [{sums} + {line}*1]
-        tileloadd tmm1, [{sums} + {line}*1 + 64]
-        jmp 3f
-        2:
-        tilezero tmm0
-        tilezero tmm1
-        3:"
+/// All steps of one row of tiles by two, from the sums that are there or from 0. `$step` are the lines of one step: they
+/// add to `tmm0` and `tmm1`, and move the factors on.
+macro_rules! steps_of_one_row {
+    ($a:ident, $b:ident, $sums:ident, $go_on:ident: $($step:literal)+) => {
+        asm!(
+            "test {go_on:e}, {go_on:e}
+            jz 2f
+            tileloadd tmm0, [{sums} + {line}*1]
+            tileloadd tmm1, [{sums} + {line}*1 + 64]
+            jmp 3f
+            2:
+            tilezero tmm0
+            tilezero tmm1
+            3:",
+            $($step,)+
+            "dec {steps}
+            jnz 3b
+            tilestored [{sums} + {line}*1], tmm0
+            tilestored [{sums} + {line}*1 + 64], tmm1",
+            a0 = inout(reg) $a.row(0).as_ptr() => _,
+            b0 = inout(reg) $b.row(0).as_ptr() => _,
+            b1 = inout(reg) $b.row(1).as_ptr() => _,
+            steps = inout(reg) $a.steps => _,
+            go_on = in(reg) u32::from($go_on),
+            row = in(reg) ROW_BYTES,
+            sums = in(reg) $sums.as_mut_ptr(),
+            line = in(reg) BLOCK * size_of::<f32>(),
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        )
     };
 }
 
-/// The sums of two rows of tiles: those that are there, or 0.
-macro_rules! start_two_rows {
-    () => {
-        "test {go_on:e}, {go_on:e}
-        jz 2f
-        tileloadd tmm0, [{sums} + {line}*1]
-        tileloadd tmm1, [{sums} + {line}*1 + 64]
-        tileloadd tmm2, [{sums} + {line}*1 + 2048]
-        tileloadd tmm3, [{sums} + {line}*1 + 2112]
-        jmp 3f
-        2:
-        tilezero tmm0
-        tilezero tmm1
-        tilezero tmm2
-        tilezero tmm3
-        3:"
+/// [`steps_of_one_row`] of two rows of tiles by two, whose sums are `tmm0` to `tmm3`.
+macro_rules! steps_of_two_rows {
+    ($a:ident, $b:ident, $sums:ident, $go_on:ident: $($step:literal)+) => {
+        asm!(
+            "test {go_on:e}, {go_on:e}
+            jz 2f
+            tileloadd tmm0, [{sums} + {line}*1]
+            tileloadd tmm1, [{sums} + {line}*1 + 64]
+            tileloadd tmm2, [{sums} + {line}*1 + 2048]
+            tileloadd tmm3, [{sums} + {line}*1 + 2112]
+            jmp 3f
+            2:
+            tilezero tmm0
+            tilezero tmm1
+            tilezero tmm2
+            tilezero tmm3
+            3:",
+            $($step,)+
+            "dec {steps}
+            jnz 3b
+            tilestored [{sums} + {line}*1], tmm0
+            tilestored [{sums} + {line}*1 + 64], tmm1
+            tilestored [{sums} + {line}*1 + 2048], tmm2
+            tilestored [{sums} + {line}*1 + 2112], tmm3",
+            a0 = inout(reg) $a.row(0).as_ptr() => _,
+            a1 = inout(reg) $a.row(1).as_ptr() => _,
+            b0 = inout(reg) $b.row(0).as_ptr() => _,
+            b1 = inout(reg) $b.row(1).as_ptr() => _,
+            steps = inout(reg) $a.steps => _,
+            go_on = in(reg) u32::from($go_on),
+            row = in(reg) ROW_BYTES,
+            sums = in(reg) $sums.as_mut_ptr(),
+            line = in(reg) BLOCK * size_of::<f32>(),
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        )
     };
 }
 
@@ -164,39 +204,20 @@ fn two_rows(a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
     // SAFETY: called with the proof of the instructions, after `begin`. Each of the four rows of tiles
     // is read for `steps` tiles of 1024 bytes, and has as many; `sums` holds 32 rows of 128 bytes.
     unsafe {
-        asm!(
-            start_two_rows!(),
-            "tileloadd tmm6, [{b0} + {row}*1]",
-            "tileloadd tmm4, [{a0} + {row}*1]",
-            "tileloadd tmm7, [{b1} + {row}*1]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tileloadd tmm5, [{a1} + {row}*1]",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "add {a0}, 1024",
-            "add {a1}, 1024",
-            "add {b0}, 1024",
-            "add {b1}, 1024",
-            "tdpbf16ps tmm2, tmm5, tmm6",
-            "tdpbf16ps tmm3, tmm5, tmm7",
-            "dec {steps}",
-            "jnz 3b",
-            "tilestored [{sums} + {line}*1], tmm0",
-            "tilestored [{sums} + {line}*1 + 64], tmm1",
-            "tilestored [{sums} + {line}*1 + 2048], tmm2",
-            "tilestored [{sums} + {line}*1 + 2112], tmm3",
-            a0 = inout(reg) a.row(0).as_ptr() => _,
-            a1 = inout(reg) a.row(1).as_ptr() => _,
-            b0 = inout(reg) b.row(0).as_ptr() => _,
-            b1 = inout(reg) b.row(1).as_ptr() => _,
-            steps = inout(reg) a.steps => _,
-            go_on = in(reg) u32::from(go_on),
-            row = in(reg) ROW_BYTES,
-            sums = in(reg) sums.as_mut_ptr(),
-            line = in(reg) BLOCK * size_of::<f32>(),
-            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-            options(nostack),
-        );
+        steps_of_two_rows!(a, b, sums, go_on:
+            "tileloadd tmm6, [{b0} + {row}*1]"
+            "tileloadd tmm4, [{a0} + {row}*1]"
+            "tileloadd tmm7, [{b1} + {row}*1]"
+            "tdpbf16ps tmm0, tmm4, tmm6"
+            "tileloadd tmm5, [{a1} + {row}*1]"
+            "tdpbf16ps tmm1, tmm4, tmm7"
+            "add {a0}, 1024"
+            "add {a1}, 1024"
+            "add {b0}, 1024"
+            "add {b1}, 1024"
+            "tdpbf16ps tmm2, tmm5, tmm6"
+            "tdpbf16ps tmm3, tmm5, tmm7"
+        )
     }
 }
 
@@ -204,53 +225,34 @@ fn two_rows(a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
 fn two_rows_in_halves(a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
     // SAFETY: as in `two_rows`, with steps of 2048 bytes.
     unsafe {
-        asm!(
-            start_two_rows!(),
-            "tileloadd tmm6, [{b0} + {row}*1]",
-            "tileloadd tmm4, [{a0} + {row}*1]",
-            "tileloadd tmm7, [{b1} + {row}*1]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tileloadd tmm5, [{a1} + {row}*1]",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "tileloadd tmm4, [{a0} + {row}*1 + 1024]",
-            "tdpbf16ps tmm2, tmm5, tmm6",
-            "tdpbf16ps tmm3, tmm5, tmm7",
-            "tileloadd tmm5, [{a1} + {row}*1 + 1024]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "tileloadd tmm4, [{a0} + {row}*1]",
-            "tdpbf16ps tmm2, tmm5, tmm6",
-            "tileloadd tmm6, [{b0} + {row}*1 + 1024]",
-            "tdpbf16ps tmm3, tmm5, tmm7",
-            "tileloadd tmm7, [{b1} + {row}*1 + 1024]",
-            "tileloadd tmm5, [{a1} + {row}*1]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "add {a0}, 2048",
-            "add {a1}, 2048",
-            "add {b0}, 2048",
-            "add {b1}, 2048",
-            "tdpbf16ps tmm2, tmm5, tmm6",
-            "tdpbf16ps tmm3, tmm5, tmm7",
-            "dec {steps}",
-            "jnz 3b",
-            "tilestored [{sums} + {line}*1], tmm0",
-            "tilestored [{sums} + {line}*1 + 64], tmm1",
-            "tilestored [{sums} + {line}*1 + 2048], tmm2",
-            "tilestored [{sums} + {line}*1 + 2112], tmm3",
-            a0 = inout(reg) a.row(0).as_ptr() => _,
-            a1 = inout(reg) a.row(1).as_ptr() => _,
-            b0 = inout(reg) b.row(0).as_ptr() => _,
-            b1 = inout(reg) b.row(1).as_ptr() => _,
-            steps = inout(reg) a.steps => _,
-            go_on = in(reg) u32::from(go_on),
-            row = in(reg) ROW_BYTES,
-            sums = in(reg) sums.as_mut_ptr(),
-            line = in(reg) BLOCK * size_of::<f32>(),
-            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-            options(nostack),
-        );
+        steps_of_two_rows!(a, b, sums, go_on:
+            "tileloadd tmm6, [{b0} + {row}*1]"
+            "tileloadd tmm4, [{a0} + {row}*1]"
+            "tileloadd tmm7, [{b1} + {row}*1]"
+            "tdpbf16ps tmm0, tmm4, tmm6"
+            "tileloadd tmm5, [{a1} + {row}*1]"
+            "tdpbf16ps tmm1, tmm4, tmm7"
+            "tileloadd tmm4, [{a0} + {row}*1 + 1024]"
+            "tdpbf16ps tmm2, tmm5, tmm6"
+            "tdpbf16ps tmm3, tmm5, tmm7"
+            "tileloadd tmm5, [{a1} + {row}*1 + 1024]"
+            "tdpbf16ps tmm0, tmm4, tmm6"
+            "tdpbf16ps tmm1, tmm4, tmm7"
+            "tileloadd tmm4, [{a0} + {row}*1]"
+            "tdpbf16ps tmm2, tmm5, tmm6"
+            "tileloadd tmm6, [{b0} + {row}*1 + 1024]"
+            "tdpbf16ps tmm3, tmm5, tmm7"
+            "tileloadd tmm7, [{b1} + {row}*1 + 1024]"
+            "tileloadd tmm5, [{a1} + {row}*1]"
+            "tdpbf16ps tmm0, tmm4, tmm6"
+            "tdpbf16ps tmm1, tmm4, tmm7"
+            "add {a0}, 2048"
+            "add {a1}, 2048"
+            "add {b0}, 2048"
+            "add {b1}, 2048"
+            "tdpbf16ps tmm2, tmm5, tmm6"
+            "tdpbf16ps tmm3, tmm5, tmm7"
+        )
     }
 }
 
@@ -258,32 +260,16 @@ fn two_rows_in_halves(a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: boo
 fn one_row(a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
     // SAFETY: as in `two_rows`; 16 rows of `sums` are written.
     unsafe {
-        asm!(
-            start_one_row!(),
-            "tileloadd tmm4, [{a0} + {row}*1]",
-            "tileloadd tmm6, [{b0} + {row}*1]",
-            "tileloadd tmm7, [{b1} + {row}*1]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "add {a0}, 1024",
-            "add {b0}, 1024",
-            "add {b1}, 1024",
-            "dec {steps}",
-            "jnz 3b",
-            "tilestored [{sums} + {line}*1], tmm0",
-            "tilestored [{sums} + {line}*1 + 64], tmm1",
-            a0 = inout(reg) a.row(0).as_ptr() => _,
-            b0 = inout(reg) b.row(0).as_ptr() => _,
-            b1 = inout(reg) b.row(1).as_ptr() => _,
-            steps = inout(reg) a.steps => _,
-            go_on = in(reg) u32::from(go_on),
-            row = in(reg) ROW_BYTES,
-            sums = in(reg) sums.as_mut_ptr(),
-            line = in(reg) BLOCK * size_of::<f32>(),
-            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-            options(nostack),
-        );
+        steps_of_one_row!(a, b, sums, go_on:
+            "tileloadd tmm4, [{a0} + {row}*1]"
+            "tileloadd tmm6, [{b0} + {row}*1]"
+            "tileloadd tmm7, [{b1} + {row}*1]"
+            "tdpbf16ps tmm0, tmm4, tmm6"
+            "tdpbf16ps tmm1, tmm4, tmm7"
+            "add {a0}, 1024"
+            "add {b0}, 1024"
+            "add {b1}, 1024"
+        )
     }
 }
 
@@ -292,38 +278,22 @@ fn one_row(a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
 fn one_row_in_halves(a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
     // SAFETY: as in `one_row`, with steps of 2048 bytes.
     unsafe {
-        asm!(
-            start_one_row!(),
-            "tileloadd tmm4, [{a0} + {row}*1]",
-            "tileloadd tmm6, [{b0} + {row}*1]",
-            "tileloadd tmm7, [{b1} + {row}*1]",
-            "tileloadd tmm5, [{a0} + {row}*1 + 1024]",
-            "tileloadd tmm2, [{b0} + {row}*1 + 1024]",
-            "tileloadd tmm3, [{b1} + {row}*1 + 1024]",
-            "tdpbf16ps tmm0, tmm4, tmm6",
-            "tdpbf16ps tmm1, tmm4, tmm7",
-            "tdpbf16ps tmm0, tmm5, tmm6",
-            "tdpbf16ps tmm1, tmm5, tmm7",
-            "tdpbf16ps tmm0, tmm4, tmm2",
-            "tdpbf16ps tmm1, tmm4, tmm3",
-            "add {a0}, 2048",
-            "add {b0}, 2048",
-            "add {b1}, 2048",
-            "dec {steps}",
-            "jnz 3b",
-            "tilestored [{sums} + {line}*1], tmm0",
-            "tilestored [{sums} + {line}*1 + 64], tmm1",
-            a0 = inout(reg) a.row(0).as_ptr() => _,
-            b0 = inout(reg) b.row(0).as_ptr() => _,
-            b1 = inout(reg) b.row(1).as_ptr() => _,
-            steps = inout(reg) a.steps => _,
-            go_on = in(reg) u32::from(go_on),
-            row = in(reg) ROW_BYTES,
-            sums = in(reg) sums.as_mut_ptr(),
-            line = in(reg) BLOCK * size_of::<f32>(),
-            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-            options(nostack),
-        );
+        steps_of_one_row!(a, b, sums, go_on:
+            "tileloadd tmm4, [{a0} + {row}*1]"
+            "tileloadd tmm6, [{b0} + {row}*1]"
+            "tileloadd tmm7, [{b1} + {row}*1]"
+            "tileloadd tmm5, [{a0} + {row}*1 + 1024]"
+            "tileloadd tmm2, [{b0} + {row}*1 + 1024]"
+            "tileloadd tmm3, [{b1} + {row}*1 + 1024]"
+            "tdpbf16ps tmm0, tmm4, tmm6"
+            "tdpbf16ps tmm1, tmm4, tmm7"
+            "tdpbf16ps tmm0, tmm5, tmm6"
+            "tdpbf16ps tmm1, tmm5, tmm7"
+            "tdpbf16ps tmm0, tmm4, tmm2"
+            "tdpbf16ps tmm1, tmm4, tmm3"
+            "add {a0}, 2048"
+            "add {b0}, 2048"
+            "add {b1}, 2048"
+        )
     }
 }
