@@ -21,7 +21,7 @@ use crate::kernels::meter::{self, Counts, Part};
 use crate::kernels::{self, Activation, PackedMatrix};
 use crate::model::{self, Model};
 use crate::records::input::Input;
-use crate::records::{Defaults, Entry, LabelSet, Record, jsonl};
+use crate::records::{Defaults, Entry, LabelSet, Reading, Record, jsonl};
 use crate::runner::{Classified, Limits, Runner};
 
 /// Runs behind the latency.
@@ -118,7 +118,7 @@ fn read(path: &Path, text_field: &str, count: usize) -> anyhow::Result<Vec<Strin
     let mut input = Input::open(Some(path))?;
     jsonl::refuse_other(&mut input)?;
     let defaults = Defaults { labels: Some(labels(1)?), ..Defaults::default() };
-    let reading = jsonl::Reading { text_field: text_field.to_owned(), defaults };
+    let reading = Reading { text_field: text_field.to_owned(), defaults };
     let mut texts = Vec::new();
     for (entry, line) in jsonl::Reader::new(input.stream, &input.name, reading).zip(1..) {
         let entry = entry?;

@@ -17,7 +17,7 @@ use crate::model::Embedder;
 use crate::records::input::Input;
 use crate::records::jsonl::{self, Line, json_string};
 use crate::records::output::{Existing, Output, Sheet};
-use crate::records::{LabelSet, Raw};
+use crate::records::{LabelSet, Raw, Reading};
 use crate::runner::{Classified, Limits, Runner, Sink};
 
 /// Write the vectors of texts and labels that the model compares, as JSONL
@@ -99,10 +99,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         check_jsonl("--output", output)?;
         check_free("--output", output, args.labels.files())?;
     }
-    let reading = jsonl::Reading {
-        text_field: args.text_field.clone(),
-        defaults: args.labels.defaults(args.model.base.verbosity)?,
-    };
+    let reading =
+        Reading { text_field: args.text_field.clone(), defaults: args.labels.defaults(args.model.base.verbosity)? };
     let mut input = Input::open(args.input.as_deref())?;
     let existing = if args.force { Existing::Replace } else { Existing::Refuse("--force overwrites it") };
     let output = Output::open(args.output.as_deref(), existing, &input)?;

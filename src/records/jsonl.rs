@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::distinct::Distinct;
 use super::input::{BYTE_ORDER_MARK, Input, Stream};
-use super::{Defaults, Entry, LONGEST, LabelSet, Place, Raw, Record, Source, begins_as_parquet};
+use super::{Entry, LONGEST, LabelSet, Place, Raw, Reading, Record, Source, begins_as_parquet};
 use crate::error::{Error, Result};
 
 /// What Python's `json` writes, and JSON does not know.
@@ -227,15 +227,6 @@ fn begins_array(start: &[u8]) -> bool {
     first.starts_with(b"{") || rest[..rest.len() - first.len()].contains(&b'\n')
 }
 
-/// Which fields of a record say what.
-#[derive(Debug, Clone)]
-pub struct Reading {
-    /// The field that holds the text.
-    pub text_field: String,
-    /// What holds where a record says nothing.
-    pub defaults: Defaults,
-}
-
 /// Reads records from JSONL.
 pub struct Reader<B> {
     input: B,
@@ -429,6 +420,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::records::Defaults;
 
     fn read(input: &[u8]) -> Vec<Entry<Line>> {
         let labels = Some(Arc::new(LabelSet::flat(vec!["a".into(), "b".into()]).unwrap()));

@@ -150,6 +150,15 @@ impl Defaults {
     }
 }
 
+/// Which fields or columns of a record say what.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// The one that holds the text.
+    pub text_field: String,
+    /// What holds where a record says nothing.
+    pub defaults: Defaults,
+}
+
 fn no_labels() -> Error {
     Error::Record("no labels: give --labels, or the record a field \"labels\"".into())
 }

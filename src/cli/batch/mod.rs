@@ -27,7 +27,7 @@ use crate::records::output::{Output, Sheet};
 #[cfg(feature = "parquet")]
 use crate::records::parquet;
 use crate::records::shard::{Shard, Until};
-use crate::records::{Defaults, Source, csv, jsonl};
+use crate::records::{Defaults, Reading, Source, csv, jsonl};
 use crate::runner::{Limits, Runner};
 use crate::scores::Thresholds;
 
@@ -118,7 +118,7 @@ pub fn run_with<C: Candidate>(
     let fitted = decision.fitted.clone();
     #[cfg(feature = "parquet")]
     if format == Format::Parquet {
-        let reading = parquet::Reading { text_field: args.text_field.clone(), defaults };
+        let reading = Reading { text_field: args.text_field.clone(), defaults };
         let path = input.plain_file().with_context(|| {
             let name = input.name.display();
             format!("{name}: Parquet needs a file, which can be read from any place")
@@ -135,7 +135,7 @@ pub fn run_with<C: Candidate>(
     match format {
         // Nothing has no header.
         format if format == Format::Jsonl || is_nothing => {
-            let reading = jsonl::Reading { text_field: args.text_field.clone(), defaults };
+            let reading = Reading { text_field: args.text_field.clone(), defaults };
             let source = jsonl::Reader::new(input.stream, &input.name, reading);
             args.stream(Jsonl::new(&args, decision), source, stage)
         }

@@ -21,7 +21,7 @@ mod reader;
 mod tests;
 mod writer;
 
-pub use reader::{Reader, Reading};
+pub use reader::Reader;
 pub use writer::{Found, RowGroups};
 
 /// A row of input.

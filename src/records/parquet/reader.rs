@@ -16,22 +16,13 @@ use serde_json::Value;
 use super::column::{self, Cell, Column};
 use super::{Row, check, damaged, library, place};
 use crate::error::{Error, Result};
-use crate::records::{Defaults, Entry, LabelSet, NO_PARQUET, Place, Record, Source, begins_as_parquet};
+use crate::records::{Defaults, Entry, LabelSet, NO_PARQUET, Place, Reading, Record, Source, begins_as_parquet};
 
 /// Records that are unpacked at once.
 const HANDFUL: usize = 64;
 
 /// The column of a record's own candidate labels.
 const LABELS: &str = "labels";
-
-/// Which columns of a record say what.
-#[derive(Debug, Clone)]
-pub struct Reading {
-    /// The column that holds the text.
-    pub text_field: String,
-    /// What holds where a record says nothing.
-    pub defaults: Defaults,
-}
 
 /// What a row says.
 struct Cells {

@@ -10,7 +10,7 @@ use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::SchemaDescriptor;
 
 use super::*;
-use crate::records::{Defaults, Entry, LabelSet, Source};
+use crate::records::{Defaults, Entry, LabelSet, Reading, Source};
 
 const PYARROW: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/pyarrow.parquet");
 

@@ -12,7 +12,7 @@ use gliclass::classifier::{Classifier, Encoded};
 use gliclass::cli::batch::{self, Candidate};
 use gliclass::records::input::Input;
 use gliclass::records::labelled::{self, Layout, Ready};
-use gliclass::records::{Defaults, Example, RacExample, Record, csv, jsonl, labels};
+use gliclass::records::{Defaults, Example, RacExample, Reading, Record, csv, jsonl, labels};
 use gliclass::scores::{self, Decision, Thresholds};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -123,7 +123,7 @@ proptest! {
     #[test]
     fn jsonl_is_read_and_written_back(damages in damages()) {
         let bytes = damaged(RECORDS, usize::MAX, &damages);
-        let reading = jsonl::Reading { text_field: "text".into(), defaults: defaults() };
+        let reading = Reading { text_field: "text".into(), defaults: defaults() };
         let mut out = Vec::new();
         for entry in jsonl::Reader::new(&bytes[..], "in.jsonl", reading) {
             entry.unwrap().raw.write(&[("predictions", "[]".into()), ("truncated", "true".into())], &["predictions", "error"], &mut out);
@@ -265,7 +265,7 @@ fn footers() -> [Vec<u8>; 2] {
 
 #[cfg(feature = "parquet")]
 fn row_groups() -> gliclass::records::parquet::RowGroups {
-    use gliclass::records::parquet::{Reader, Reading, RowGroups};
+    use gliclass::records::parquet::{Reader, RowGroups};
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/pyarrow.parquet");
     let reading = Reading { text_field: "text".into(), defaults: defaults() };
     RowGroups::new(&Reader::open(path.as_ref(), reading).unwrap(), true).unwrap()
