@@ -248,6 +248,8 @@ impl Patterns {
             pattern.clear();
             let decided = |one: &Candidate| Decided { label: one.label, truth: one.truth, predicted: one.predicted };
             pattern.extend(record.iter().filter(|one| one.truth || one.predicted).map(decided));
+            // Candidates stand by score, which here does not matter.
+            pattern.sort_unstable_by_key(|one| one.label);
             let place = places.get(&pattern).copied().unwrap_or_else(|| {
                 all.push(pattern.clone());
                 let place = all.len() as u32 - 1;

@@ -34,14 +34,18 @@ impl Judged {
         Self { names, single_label, scored: true, starts: vec![0], candidates: Vec::new() }
     }
 
-    /// Adds a record. A label that is neither true nor said may be left out where it has no score.
+    /// Adds a record. Its candidates are put by falling score, those without one last; equal ones stay as they come:
+    /// in the order of the run, which took the first. A label that is neither true nor said may be left out where it
+    /// has no score.
     ///
     /// # Panics
     /// A candidate has a label that is not among the names.
     pub fn push(&mut self, candidates: impl IntoIterator<Item = Candidate>) {
         let start = self.candidates.len();
         self.candidates.extend(candidates);
-        let new = &self.candidates[start..];
+        let new = &mut self.candidates[start..];
+        // The maximum of NaN and a number is the number.
+        new.sort_by(|a, b| b.score.max(-1.0).total_cmp(&a.score.max(-1.0)));
         assert!(new.iter().all(|one| (one.label as usize) < self.names.len()), "a label without a name: this is a bug");
         self.scored &= !new.is_empty() && new.iter().all(|one| !one.score.is_nan());
         self.starts.push(self.candidates.len());
@@ -73,7 +77,7 @@ impl Judged {
         self.starts.len() - 1
     }
 
-    /// The candidates of a record.
+    /// The candidates of a record, in the order of [`Judged::push`].
     pub fn record(&self, index: usize) -> &[Candidate] {
         &self.candidates[self.starts[index]..self.starts[index + 1]]
     }
@@ -129,18 +133,32 @@ impl Judged {
         selected
     }
 
-    /// The same records, their labels numbered by `names`, which has them all.
+    /// The same records, their labels numbered by `names`, which has them all; candidates stay in their order.
     ///
     /// # Panics
     /// It does not.
     pub fn over(&self, names: &[String]) -> Self {
         let places: HashMap<&String, u32> = names.iter().zip(0..).collect();
         let numbers: Vec<u32> = self.names.iter().map(|name| places[name]).collect();
-        let renumber = |record: &mut [Candidate]| {
-            record.iter_mut().for_each(|one| one.label = numbers[one.label as usize]);
-            record.sort_by_key(|one| one.label);
-        };
+        let renumber =
+            |record: &mut [Candidate]| record.iter_mut().for_each(|one| one.label = numbers[one.label as usize]);
         Self { names: names.to_vec(), ..self.changed(renumber) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn candidates_stand_by_falling_score_and_equal_ones_as_they_came_whatever_their_numbers() {
+        let mut judged = Judged::new(["a", "b", "c", "d"].map(String::from).to_vec(), true);
+        let candidate = |(label, score)| Candidate { label, score, truth: label == 0, predicted: label == 2 };
+        judged.push([(3, f32::NAN), (1, 0.1), (2, 0.4), (0, 0.4)].map(candidate));
+        let names = ["a", "d", "c", "b"].map(String::from);
+        for (judged, expected) in [(judged.over(&names), [2, 0, 3, 1]), (judged, [2, 0, 1, 3])] {
+            assert_eq!(judged.record(0).iter().map(|one| one.label).collect::<Vec<u32>>(), expected);
+        }
     }
 }
 

@@ -114,7 +114,7 @@ fn precision_of_record(candidates: &[Candidate]) -> f64 {
     candidates.iter().filter(|one| one.truth).map(precision).sum::<f64>() / truths as f64
 }
 
-/// The share of records with a true label among the `k` best; of equal scores the label that stands first is better.
+/// The share of records with a true label among the `k` best; of equal scores the one that stands first is better.
 pub fn top_k_accuracy(judged: &Judged, k: usize) -> f64 {
     let among = |candidates: &&[Candidate]| {
         let place = |truth: usize| {

@@ -9,6 +9,7 @@ use crate::classifier::Classifier;
 use crate::cli::args::ShapeArgs;
 use crate::cli::terminal::Progress;
 use crate::error::{Error, Result};
+use crate::metrics::temperature::cool;
 use crate::metrics::{Candidate, Judged};
 use crate::records::input::Input;
 use crate::records::labelled::{Dataset, Labelled, Listed, Place, Ready, ReadyRecord, Spot};
@@ -154,38 +155,35 @@ pub fn read(input: &mut Input) -> Result<(String, Vec<u8>)> {
 }
 
 /// Decides about predictions that were read. Where every label that was asked has a score, by `decision`; else what is
-/// listed is what was said. A temperature is that of the logits, where they are there: a score may have one already.
+/// listed is what was said. Of equal scores the one that is listed first comes first, as in the run that wrote them. A
+/// temperature is that of the logits, where they are there: a score may have one already.
 pub fn judge(ready: Ready, files: Vec<String>, decision: &Decision) -> Gathered {
     let thresholds: Vec<f32> = ready.names.iter().map(|name| decision.threshold_of(name)).collect();
     let temperature = decision.fitted.as_ref().map_or(1.0, |fitted| f64::from(fitted.temperature));
     let mut judged = Judged::new(ready.names.clone(), decision.single_label);
     let (mut texts, mut places) = (Vec::with_capacity(ready.records.len()), Vec::with_capacity(ready.records.len()));
-    let holding = Decision { all_scores: false, ..decision.clone() };
+    let is_decided = ready.listed != Listed::Said;
+    let holding = Decision { all_scores: !is_decided, ..decision.clone() };
     let mut row = Row::new(ready.names.len());
-    let from_logits = temperature != 1.0 && ready.has_logits();
+    let from_logits = is_decided && temperature != 1.0 && ready.has_logits();
     for record in ready.records {
         row.read(&record, from_logits);
-        let mut candidates = if ready.listed == Listed::Said {
-            row.listed(&record)
-        } else {
-            let mut candidates = match &record.candidates {
-                Some(own) => row.candidates(own),
-                None => row.candidates(&record.listed()),
-            };
-            if decision.single_label {
-                leave_out(&mut candidates, &record.ignored, from_logits);
-            }
-            if from_logits {
-                let logits: Vec<f32> = candidates.iter().map(|one| one.score).collect();
-                let scores = decision.scores(&logits);
-                candidates.iter_mut().zip(scores).for_each(|(one, score)| one.score = score);
-            } else {
-                crate::metrics::temperature::cool(&mut candidates, decision.single_label, temperature);
-            }
-            decide_ready(&mut candidates, &holding, &thresholds);
-            candidates.extend(row.candidates(&row.unlisted(&record)));
-            candidates
+        // In the order in which a model is asked: a sum depends on it.
+        let mut candidates = match &record.candidates {
+            Some(own) if is_decided => row.candidates(own),
+            _ => row.candidates(&record.listed()),
         };
+        if is_decided && decision.single_label {
+            leave_out(&mut candidates, &record.ignored, from_logits);
+        }
+        if from_logits {
+            let logits: Vec<f32> = candidates.iter().map(|one| one.score).collect();
+            candidates.iter_mut().zip(decision.scores(&logits)).for_each(|(one, score)| one.score = score);
+        } else if is_decided {
+            cool(&mut candidates, decision.single_label, temperature);
+        }
+        row.decide(&mut candidates, &holding, &thresholds);
+        candidates.extend(row.candidates(&row.unlisted(&record)));
         candidates.retain(|one| !record.ignored.contains(&one.label));
         judged.push(candidates);
         row.forget(&record);
@@ -193,7 +191,7 @@ pub fn judge(ready: Ready, files: Vec<String>, decision: &Decision) -> Gathered 
         places.push(record.place);
     }
     let judged = if ready.listed == Listed::All { judged } else { judged.without_scores() };
-    Gathered { judged, texts, places, files, failed: ready.failed, is_decided: ready.listed != Listed::Said }
+    Gathered { judged, texts, places, files, failed: ready.failed, is_decided }
 }
 
 /// Leaves ignored labels out before one is chosen; the scores of the others, unless they are logits yet, add up to 1
@@ -209,30 +207,25 @@ fn leave_out(candidates: &mut Vec<Candidate>, ignored: &[u32], are_logits: bool)
     }
 }
 
-fn decide_ready(candidates: &mut [Candidate], decision: &Decision, thresholds: &[f32]) {
-    let mut found: Vec<usize> = (0..candidates.len()).collect();
-    found.sort_by(|&a, &b| candidates[b].score.total_cmp(&candidates[a].score));
-    let (score, threshold) =
-        (|&one: &usize| candidates[one].score, |&one: &usize| thresholds[candidates[one].label as usize]);
-    decision.keep(&mut found, score, threshold);
-    found.into_iter().for_each(|one| candidates[one].predicted = true);
-}
-
 /// The scores and truths of one record by label, reused for the next.
 struct Row {
     scores: Vec<f32>,
+    /// The places in the list; of labels that are not listed, of an earlier record.
+    places: Vec<u32>,
     truths: Vec<bool>,
 }
 
 impl Row {
     fn new(labels: usize) -> Self {
-        Self { scores: vec![f32::NAN; labels], truths: vec![false; labels] }
+        Self { scores: vec![f32::NAN; labels], places: vec![0; labels], truths: vec![false; labels] }
     }
 
     /// With the logits, if they are wanted, in the place of the scores.
     fn read(&mut self, record: &ReadyRecord, with_logits: bool) {
         record.truth.iter().for_each(|&label| self.truths[label as usize] = true);
-        record.scores.iter().for_each(|&(label, score)| self.scores[label as usize] = score);
+        for (place, &(label, score)) in (0..).zip(&record.scores) {
+            (self.scores[label as usize], self.places[label as usize]) = (score, place);
+        }
         if with_logits {
             let logits = record.scores.iter().zip(&record.logits);
             logits.for_each(|(&(label, _), &logit)| self.scores[label as usize] = logit);
@@ -263,13 +256,13 @@ impl Row {
         labels
     }
 
-    /// What is listed, and what is true and is not.
-    fn listed(&self, record: &ReadyRecord) -> Vec<Candidate> {
-        let mut labels = record.listed();
-        labels.extend(self.unlisted(record));
-        labels.sort_unstable();
-        let said = |one: Candidate| Candidate { predicted: !one.score.is_nan(), ..one };
-        self.candidates(&labels).into_iter().map(said).collect()
+    /// Puts listed candidates by falling score and says which of them hold.
+    fn decide(&self, listed: &mut [Candidate], decision: &Decision, thresholds: &[f32]) {
+        let place = |one: &Candidate| self.places[one.label as usize];
+        listed.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| place(a).cmp(&place(b))));
+        let mut found: Vec<&mut Candidate> = listed.iter_mut().collect();
+        decision.keep(&mut found, |one| one.score, |one| thresholds[one.label as usize]);
+        found.into_iter().for_each(|one| one.predicted = true);
     }
 }
 
@@ -278,6 +271,7 @@ impl Row {
 mod tests {
     use super::*;
     use crate::classifier::Encoded;
+    use crate::metrics::ranking::top_k_accuracy;
     use crate::records::output::{Existing, Output};
     use crate::records::{Record, labelled};
     use crate::runner::Limits;
@@ -450,6 +444,75 @@ mod tests {
         let gathered = judge(ready, vec!["p.jsonl".into()], &Decision::default());
         assert_eq!(sets(&gathered.judged), [(vec![0], vec![2]), (vec![0, 1], vec![0])]);
         assert!(!gathered.judged.is_scored());
+    }
+
+    /// Of each record, the candidates by name in their order: score, truth, and whether they were said.
+    fn named(judged: &Judged) -> Vec<Vec<(&str, f32, bool, bool)>> {
+        let named = |one: &Candidate| (&*judged.names()[one.label as usize], one.score, one.truth, one.predicted);
+        judged.iter().map(|record| record.iter().map(named).collect()).collect()
+    }
+
+    #[test]
+    fn of_equal_scores_the_one_that_was_listed_first_was_said() {
+        let line = |own: &str, predictions: &str| {
+            format!(r#"{{"text": "x", "label": "b"{own}, "predictions": {predictions}}}"#) + "\n"
+        };
+        let list = r#"[{"label": "c", "score": 0.5}, {"label": "b", "score": 0.5}, {"label": "a", "score": 0}]"#;
+        for (name, text) in [
+            ("p.jsonl", line("", list)),
+            ("p.jsonl", line(r#", "all_labels": ["a", "b", "c"]"#, list)),
+            ("p.jsonl", line("", r#"{"c": 0.5, "b": 0.5, "a": 0}"#)),
+            ("p.csv", "text,label,score:c,score:b,score:a\nx,b,0.5,0.5,0\n".into()),
+            ("p.csv", "text,c,b,a,score:a,score:c,score:b\nx,0,1,0,0,0.5,0.5\n".into()),
+            ("p.csv", "text,label,predicted_labels,predicted_scores\nx,b,c|b|a,0.5|0.5|0\n".into()),
+        ] {
+            let judged = |decision: &Decision| {
+                let ready = Ready::read(vec![(name.into(), text.clone().into())], &layout(), "predictions").unwrap();
+                judge(ready, vec![name.into()], decision).judged
+            };
+            let expected = [("c", 0.5, false, true), ("b", 0.5, true, false), ("a", 0.0, false, false)];
+            let single = Decision { single_label: true, ..Decision::default() };
+            assert_eq!(named(&judged(&single)), [expected], "{text}");
+            assert_eq!([1, 2].map(|k| top_k_accuracy(&judged(&single), k)), [0.0, 1.0], "{text}");
+            assert_eq!(named(&judged(&Decision { top_k: Some(1), ..Decision::default() })), [expected], "{text}");
+        }
+    }
+
+    #[test]
+    fn of_labels_that_were_said_no_more_are_judged_than_are_asked_for() {
+        let text = r#"{"text": "x", "label": "b", "predictions": [{"label": "c", "score": 0.9}, {"label": "b", "score": 0.9}]}
+{"text": "y", "label": "a", "predictions": []}
+"#;
+        for (top_k, expected) in [(None, true), (Some(2), true), (Some(1), false)] {
+            let ready = Ready::read(vec![("p.jsonl".into(), text.into())], &layout(), "predictions").unwrap();
+            assert_eq!(ready.listed, Listed::Said);
+            let judged = judge(ready, vec!["p.jsonl".into()], &Decision { top_k, ..Decision::default() }).judged;
+            assert_eq!(named(&judged)[0], [("c", 0.9, false, true), ("b", 0.9, true, expected)], "{top_k:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_run_with_labels_in_another_order_said_is_read_back_the_same() {
+        let names = crate::records::LabelSet::flat(["c", "a", "b"].map(str::to_owned).to_vec()).unwrap();
+        let asked_so = labelled::Layout { labels: Some(names.into()), ..layout() };
+        // Of every record at least two labels have the same score.
+        let text = "text,label\nx,b\nb and a,b\ny,a\nc,c\nboth b and c,b|c\n";
+        let folder = tempfile::tempdir().unwrap();
+        let (data, path) = (folder.path().join("d.csv"), folder.path().join("p.jsonl"));
+        std::fs::write(&data, text).unwrap();
+        for single_label in [true, false] {
+            let all = Decision { single_label, all_scores: true, ..Decision::default() };
+            let output = Output::open(Some(&path), Existing::Replace, &Input::open(Some(&data)).unwrap()).unwrap();
+            asked_of("d.csv", text, &asked_so, &all, Some(Predictions::begin(output).unwrap())).unwrap();
+            for top_k in [None, Some(1), Some(2)] {
+                let decision = Decision { single_label, top_k, ..Decision::default() };
+                let live = asked_of("d.csv", text, &asked_so, &decision, None).unwrap().judged;
+                let ready = Ready::read(vec![read_file(&path).unwrap()], &layout(), "predictions").unwrap();
+                assert_eq!(ready.names, ["b", "a", "c"]);
+                let back = judge(ready, vec!["p.jsonl".into()], &decision).judged;
+                assert_eq!(named(&back), named(&live), "{decision:?}");
+            }
+        }
     }
 
     #[test]

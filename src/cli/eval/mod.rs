@@ -522,14 +522,29 @@ fn true_labels<'a>(gathered: &'a Gathered, judged: &Judged) -> Vec<(&'a str, Vec
     (0..).zip(&gathered.texts).map(|(record, text)| (text.as_str(), truths(judged, record))).collect()
 }
 
+/// The numbers of the labels that are true of a record, rising.
 fn truths(judged: &Judged, record: usize) -> Vec<u32> {
-    judged.record(record).iter().filter(|one| one.truth).map(|one| one.label).collect()
+    let truths = judged.record(record).iter().filter(|one| one.truth).map(|one| one.label);
+    let mut truths: Vec<u32> = truths.collect();
+    truths.sort_unstable();
+    truths
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::{Arg, Args as _, Command};
+
     use super::*;
     use crate::metrics::Candidate;
+
+    #[test]
+    fn each_option_of_a_model_or_of_labels_has_an_effect_without_a_model_or_is_refused() {
+        let heeded = ["threads", "offline", "quiet", "verbose", "labels", "labels-file", "label-separator", "wordings"];
+        let options = LabelArgs::augment_args(ModelArgs::augment_args(Command::new("eval")));
+        for option in options.get_arguments().filter_map(Arg::get_long) {
+            assert!(heeded.contains(&option) != OPTIONS_OF_A_MODEL.contains(&option), "--{option}");
+        }
+    }
 
     #[test]
     fn each_figure_below_its_minimum_is_named_with_both_numbers() {

@@ -41,13 +41,13 @@ pub struct Trials {
 impl Trials {
     /// Nothing has been tried yet; `judged` is what was found in the order given.
     pub fn new(judged: &Judged) -> Self {
-        let (first, ever_changed) = (judged.over(judged.names()), vec![false; judged.records()]);
+        let (first, ever_changed) = (by_label(judged), vec![false; judged.records()]);
         Self { first, changed: Vec::new(), ever_changed, score_change: 0.0, scores: 0 }
     }
 
     /// Counts what was found in another order.
     pub fn count(&mut self, found: &Judged) {
-        let found = found.over(self.first.names());
+        let found = by_label(&found.over(self.first.names()));
         let mut changed = 0;
         for ((before, after), ever) in self.first.iter().zip(found.iter()).zip(&mut self.ever_changed) {
             let pairs = || before.iter().zip(after);
@@ -68,5 +68,30 @@ impl Trials {
             ever_changed: self.ever_changed.iter().filter(|&&ever| ever).count(),
             mean_score_change: self.score_change / self.scores.max(1) as f64,
         }
+    }
+}
+
+/// The same with the candidates of each record by their number: by score they stand elsewhere in another order.
+fn by_label(judged: &Judged) -> Judged {
+    judged.changed(|record| record.sort_unstable_by_key(|one| one.label))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_compared_with_themselves_whatever_their_scores() {
+        let judged = |names: [&str; 2], scores: [f32; 2]| {
+            let mut judged = Judged::new(names.map(String::from).to_vec(), false);
+            let candidate = |(label, score)| Candidate { label, score, truth: false, predicted: score >= 0.5 };
+            judged.push((0..).zip(scores).map(candidate));
+            judged
+        };
+        let mut trials = Trials::new(&judged(["a", "b"], [0.75, 0.5]));
+        trials.count(&judged(["b", "a"], [0.75, 0.5]));
+        trials.count(&judged(["b", "a"], [0.5, 0.25]));
+        let found = trials.finish();
+        assert_eq!((&found.changed[..], found.ever_changed, found.mean_score_change), (&[0, 1][..], 1, 0.25));
     }
 }
