@@ -22,7 +22,7 @@ use crate::kernels::{self, Activation, PackedMatrix};
 use crate::model::{self, Model};
 use crate::records::input::Input;
 use crate::records::{Defaults, Entry, LabelSet, Reading, Record, jsonl};
-use crate::runner::{Classified, Limits, Runner};
+use crate::runner::{Classified, Runner};
 
 /// Runs behind the latency.
 const LATENCY_RUNS: usize = 20;
@@ -236,7 +236,7 @@ impl Bench<'_> {
         let entry = |text: &String| Entry { raw: (), bytes: text.len(), record: defaults.record(text.clone()) };
         let entries: Vec<_> = texts.iter().map(|text| Ok(entry(text))).collect();
         // Nothing is lost when a measurement is ended: Ctrl-C does it at once.
-        let runner = Runner { threads: self.threads, limits: Limits::default(), interrupted: None };
+        let runner = Runner::new(self.threads, None);
         let mut tokens = 0;
         let start = Instant::now();
         runner.run(classifier, entries.into_iter(), &mut |(), outcome: Result<Classified>| {

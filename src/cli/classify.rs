@@ -19,7 +19,7 @@ use crate::records::csv::{Dialect, write_row};
 use crate::records::input::Input;
 use crate::records::jsonl::json_string;
 use crate::records::{Defaults, Entry, LONGEST};
-use crate::runner::{Classified, Limits, Runner, Sink};
+use crate::runner::{Classified, Runner, Sink};
 use crate::scores::{Decision, decide};
 
 /// Joins several labels in a CSV or TSV column, as `batch` does.
@@ -100,8 +100,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let out = if style.format.is_none() { Box::new(std::io::stdout().lock()) } else { display::stdout() };
     let mut answers = Answers { style, out: BufWriter::new(out), verbosity, count: 0, errors: 0 };
     let source = texts(args.texts, verbosity).map(move |text| text.map(|text| entry(text, &defaults)));
-    let runner =
-        Runner { threads: args.model.base.threads(), limits: Limits::default(), interrupted: Some(interrupted) };
+    let runner = Runner::new(args.model.base.threads(), Some(interrupted));
     answers.begin()?;
     let result = runner.run(&model, source, &mut answers);
     // What failed is the first error to tell; what came before it is whole JSON all the same.

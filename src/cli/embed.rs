@@ -18,7 +18,7 @@ use crate::records::input::Input;
 use crate::records::jsonl::{self, Line, json_string};
 use crate::records::output::{Existing, Output, Sheet};
 use crate::records::{LabelSet, Raw, Reading};
-use crate::runner::{Classified, Limits, Runner, Sink};
+use crate::runner::{Classified, Runner, Sink};
 
 /// Write the vectors of texts and labels that the model compares, as JSONL
 ///
@@ -115,8 +115,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let progress = Progress::new(size, args.model.base.verbosity.quiet).beside(&output);
     let mut writer = Writer { output: output.begin(0)?, progress, input_name: input.name.clone() };
     let interrupted = terminal::listen_for_interrupt()?;
-    let runner =
-        Runner { threads: args.model.base.threads(), limits: Limits::default(), interrupted: Some(interrupted) };
+    let runner = Runner::new(args.model.base.threads(), Some(interrupted));
     let result = runner.run(&model, jsonl::Reader::new(input.stream, &input.name, reading), &mut writer);
     writer.progress.finish();
     let finished = writer.output.finish();

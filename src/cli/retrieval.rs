@@ -13,7 +13,7 @@ use crate::model::kept::Origin;
 use crate::model::neighbours::{bare, candidates, unit};
 use crate::model::{Embedder, KeptVectors, Model, Neighbours, Source};
 use crate::records::{Defaults, Entry, LabelSet, RacExample};
-use crate::runner::{Classified, Limits, Runner};
+use crate::runner::{Classified, Runner};
 
 /// What `--rac-retrieve` asks for.
 pub struct Retrieval {
@@ -109,7 +109,7 @@ impl Retrieval {
             Ok(())
         };
         // Nothing is lost with them yet: Ctrl-C ends the program at once.
-        let runner = Runner { threads, limits: Limits::default(), interrupted: None };
+        let runner = Runner::new(threads, None);
         runner.run(&Embedder::from(model), entries, &mut add)?;
         Ok(rows)
     }

@@ -70,17 +70,17 @@ impl<R, F: FnMut(R, Result<Classified>) -> Result<()>> Sink<R> for F {
 
 /// How much is held, and how it is cut.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+struct Limits {
     /// Records that are cut into batches together.
-    pub window: usize,
+    window: usize,
     /// Records that are held: read, and not yet written.
-    pub records: usize,
+    records: usize,
     /// Bytes that are held; a single larger record passes alone.
-    pub bytes: usize,
+    bytes: usize,
     /// Tokens of a batch, padding included; a single longer record is a batch.
-    pub batch_tokens: usize,
+    batch_tokens: usize,
     /// Whether short records are filled up to the longest of their batch, so that a batch is better of like length.
-    pub padded: bool,
+    padded: bool,
 }
 
 impl Limits {
@@ -109,14 +109,19 @@ impl Default for Limits {
 #[derive(Debug, Clone, Copy)]
 pub struct Runner<'a> {
     /// Threads that compute.
-    pub threads: usize,
+    threads: usize,
     /// How much is held, and how it is cut.
-    pub limits: Limits,
+    limits: Limits,
     /// Set from outside to stop, where anybody may: nothing more is read, what was begun is finished and written.
-    pub interrupted: Option<&'a AtomicBool>,
+    interrupted: Option<&'a AtomicBool>,
 }
 
-impl Runner<'_> {
+impl<'a> Runner<'a> {
+    /// With so many threads, until all is done or `interrupted` is set.
+    pub fn new(threads: usize, interrupted: Option<&'a AtomicBool>) -> Self {
+        Self { threads, limits: Limits::default(), interrupted }
+    }
+
     /// Classifies every record of `source` and hands the results to `sink`, in order.
     ///
     /// A record that cannot be read or encoded is an outcome like any other; the run goes on.

@@ -11,7 +11,7 @@ use crate::classifier::Classifier;
 use crate::error::Result;
 use crate::metrics::{Candidate, Judged, Report, Resampling};
 use crate::records::Entry;
-use crate::runner::{Classified, Limits, Runner};
+use crate::runner::{Classified, Runner};
 use crate::scores::{Decision, decide};
 
 /// What an epoch came to.
@@ -89,7 +89,7 @@ pub fn judge(
     };
     // The thread that reads may outlive this function.
     let owned = examples.to_vec();
-    let runner = Runner { threads, limits: Limits::default(), interrupted: Some(interrupted) };
+    let runner = Runner::new(threads, Some(interrupted));
     runner.run(model, owned.into_iter().map(entry), &mut sink)?;
     if interrupted.load(Ordering::Relaxed) {
         return Ok(None);

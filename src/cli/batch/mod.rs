@@ -28,7 +28,7 @@ use crate::records::output::{Output, Sheet};
 use crate::records::parquet;
 use crate::records::shard::{Shard, Until};
 use crate::records::{Defaults, Reading, Source, csv, jsonl};
-use crate::runner::{Limits, Runner};
+use crate::runner::Runner;
 use crate::scores::Thresholds;
 
 mod forms;
@@ -249,8 +249,7 @@ impl Args {
         let output = self.begin(output, written)?;
         let mut writer = Writer { form, output, keeper, input_name, on_error: self.on_error, progress };
         writer.begin(has_header && written == 0)?;
-        let runner =
-            Runner { threads: self.model.base.threads(), limits: Limits::default(), interrupted: Some(interrupted) };
+        let runner = Runner::new(self.model.base.threads(), Some(interrupted));
         let result = runner.run(&model, Until::new(source, end), &mut writer);
         let was_interrupted = interrupted.load(Ordering::Relaxed);
         // Where the run failed, what can still be written is; the first error is the one to tell.

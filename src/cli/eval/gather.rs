@@ -274,7 +274,6 @@ mod tests {
     use crate::metrics::ranking::top_k_accuracy;
     use crate::records::output::{Existing, Output};
     use crate::records::{Record, labelled};
-    use crate::runner::Limits;
 
     /// Says of each label that it holds if the text, or the prompt, has it in it.
     struct Contains;
@@ -320,7 +319,7 @@ mod tests {
         predictions: Option<Predictions>,
     ) -> Result<Gathered> {
         let data = labelled::read(name, text.into(), layout)?;
-        let runner = Runner { threads: 2, limits: Limits::default(), interrupted: None };
+        let runner = Runner::new(2, None);
         let shape = ShapeArgs { logits: false, hierarchical: false };
         let progress = Progress::new(None, true);
         Asking { decision: decision.clone(), shape, defaults: Defaults::default(), predictions, progress }

@@ -31,7 +31,7 @@ use crate::records::Defaults;
 use crate::records::input::Input;
 use crate::records::labelled::{self, Listed, Ready, align};
 use crate::records::output::{Existing, Output};
-use crate::runner::{Limits, Runner};
+use crate::runner::Runner;
 use crate::scores::Decision;
 
 /// Judge labels on labelled records, and fit thresholds
@@ -372,8 +372,7 @@ impl Args {
         let beside = output.iter().fold(progress(), Progress::beside);
         let predictions = output.map(Predictions::begin).transpose()?;
         let interrupted = terminal::listen_for_interrupt()?;
-        let runner =
-            Runner { threads: self.model.base.threads(), limits: Limits::default(), interrupted: Some(interrupted) };
+        let runner = Runner::new(self.model.base.threads(), Some(interrupted));
         let again = (self.output.label_order_trials > 0).then(|| data.clone());
         let asking = |predictions, progress| Asking {
             decision: decision.clone(),
