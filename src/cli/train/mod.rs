@@ -30,7 +30,7 @@ use crate::training::examples::{self, Example, Reading};
 use crate::training::findings::Findings;
 use crate::training::folder::Folder;
 use crate::training::state::{Keeper, Kept};
-use crate::training::trainer::{End, Trainer};
+use crate::training::trainer::{End, Recipe, Trainer};
 
 /// Fine-tune a model on labelled records
 ///
@@ -157,11 +157,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         return args.print_output();
     }
     let kept = args.kept(&run)?;
-    let base = match &source {
-        Source::Folder(folder) => Some(folder.as_path()),
-        Source::Builtin => None,
-    };
-    let folder = Folder::create(&args.output, base, args.new_label_model(base)?)?;
+    let folder = args.folder(&source)?;
     let mut keeper = Keeper::new(&args.output, run);
     let threads = args.base.threads();
     let mut trainer =
@@ -171,28 +167,16 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     // A file that is mapped cannot be replaced everywhere, and is as large as three models.
     drop(kept);
+    let card = args.card(&data, recipe, &learner, &folder);
+    let Split { train, held_out } = card.split;
     args.base.say(&format!(
-        "training {} parameters of {} on {} records, {} held out: epochs {}, steps {}; {}",
+        "training {} parameters of {} on {train} records, {held_out} held out: epochs {}, steps {}; {}",
         trainer.parameters(),
-        args.start().model,
-        data.train.len(),
-        data.held_out.len(),
+        card.base,
         recipe.epochs,
         trainer.steps(),
         learner.describe(),
     ));
-    let card = Card {
-        base: args.start().model,
-        data: file_name(&args.data).into_owned(),
-        split: Split { train: data.train.len(), held_out: data.held_out.len() },
-        held_out: args.held_out.eval.as_deref().map(|path| file_name(path).into_owned()),
-        labels: distinct(data.train.iter().flat_map(|example| example.record.labels.names())),
-        recipe,
-        prompt: args.labels.prompt.clone(),
-        options: args.options(),
-        label_model: folder.label_model(&learner).map(str::to_owned),
-        is_decoder: learner.config().architecture_type == Architecture::DecoderKv,
-    };
     let mut shown = Shown::new(args.base.verbosity.quiet, &folder, &card, trainer.steps(), trainer.position());
     let end = trainer.run(&mut keeper, &mut shown, interrupted);
     shown.finish();
@@ -298,16 +282,15 @@ impl Args {
         let learning = self.learning.learning(seed);
         let learner = match (&self.backbone.backbone, source) {
             (Some(_), Source::Builtin) => bail!("--backbone builtin: it already has a head: give it as --model"),
-            (Some(_), Source::Folder(folder)) => {
+            (Some(_), Source::Folder(backbone)) => {
                 let labels = self.label_backbone()?;
-                let label_model = self.new_label_model(Some(folder))?;
                 let options = Options {
                     device: start.device,
                     max_length: start.max_length.get(),
-                    label_model,
+                    label_model: self.new_label_model(Some(backbone))?,
                     ..Options::default()
                 };
-                fresh::files(folder, labels.as_deref(), &self.backbone.design(seed))
+                fresh::files(backbone, labels.as_deref(), &self.backbone.design(seed))
                     .and_then(|files| Learner::from_files(files, &options, learning))
             }
             (None, source) => Learner::load(source, &start.options(source)?, learning),
@@ -338,6 +321,31 @@ impl Args {
             return Ok(None);
         }
         Ok(self.label_backbone()?.or_else(|| backbone.map(Path::to_owned)))
+    }
+
+    /// The folder for a model that begins as `source`.
+    fn folder(&self, source: &Source) -> anyhow::Result<Folder> {
+        let base = match source {
+            Source::Folder(folder) => Some(folder.as_path()),
+            Source::Builtin => None,
+        };
+        Ok(Folder::create(&self.output, base, self.new_label_model(base)?)?)
+    }
+
+    /// What the model card says of a model in `folder`.
+    fn card(&self, data: &Data, recipe: Recipe, learner: &Learner, folder: &Folder) -> Card {
+        Card {
+            base: self.start().model,
+            data: file_name(&self.data).into_owned(),
+            split: Split { train: data.train.len(), held_out: data.held_out.len() },
+            held_out: self.held_out.eval.as_deref().map(|path| file_name(path).into_owned()),
+            labels: distinct(data.train.iter().flat_map(|example| example.record.labels.names())),
+            recipe,
+            prompt: self.labels.prompt.clone(),
+            options: self.options(),
+            label_model: folder.label_model(learner).map(str::to_owned),
+            is_decoder: learner.config().architecture_type == Architecture::DecoderKv,
+        }
     }
 
     /// Reads the data, says what is wrong with it, and holds a part out.
