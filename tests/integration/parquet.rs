@@ -308,4 +308,6 @@ fn labelled_rows_are_judged_like_json_lines() {
     batch(&sandbox, &[&["in.jsonl", "-o", "out.jsonl"], &labels[..]].concat()).run().ends_with(0);
     let ready = |file: &str| eval(&["--predictions-from", file, "--single-label"]);
     assert_eq!(ready("out.parquet"), ready("out.jsonl"));
+    let named = ["--predictions-from", "out.parquet", "--single-label", "--output-field", "said"];
+    assert_eq!(eval(&named), ready("out.parquet"));
 }

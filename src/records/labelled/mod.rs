@@ -180,7 +180,7 @@ pub fn read_usable(name: &str, bytes: Vec<u8>, layout: &Layout) -> Result<(Datas
 }
 
 fn read_unnamed(name: &str, bytes: Vec<u8>, layout: &Layout) -> Result<(Dataset, Vec<Unusable>)> {
-    let bytes = as_text(name, bytes, layout, &OWN_FIELDS)?;
+    let bytes = as_text(name, bytes, layout, None)?;
     let text = utf8(&bytes)?;
     let form = Form::detect(name, text)?;
     let found = match form {
@@ -207,9 +207,10 @@ fn read_unnamed(name: &str, bytes: Vec<u8>, layout: &Layout) -> Result<(Dataset,
     }
 }
 
-/// The file `name` as text; of Parquet its rows as JSON lines, with the texts, the labels and the `other` fields.
+/// The file `name` as text; of Parquet its rows as JSON lines, with the texts, the labels and the predictions of
+/// `output_field`, or without one what records say beside.
 #[cfg_attr(not(feature = "parquet"), allow(unused_variables))]
-fn as_text(name: &str, bytes: Vec<u8>, layout: &Layout, other: &[&str]) -> Result<Vec<u8>> {
+fn as_text(name: &str, bytes: Vec<u8>, layout: &Layout, output_field: Option<&str>) -> Result<Vec<u8>> {
     if !begins_as_parquet(&bytes) {
         return match Form::of_name(name.as_ref()) {
             Some(Form::Parquet) => Err(Error::Record(NO_PARQUET.into())),
@@ -217,7 +218,7 @@ fn as_text(name: &str, bytes: Vec<u8>, layout: &Layout, other: &[&str]) -> Resul
         };
     }
     #[cfg(feature = "parquet")]
-    return parquet::lines(bytes, layout, other).map(String::into_bytes);
+    return parquet::lines(bytes, layout, output_field).map(String::into_bytes);
     #[cfg(not(feature = "parquet"))]
     Err(Error::Record("this program was built without Parquet: build it with --features parquet".into()))
 }

@@ -5,32 +5,36 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use parquet::errors::Result as ParquetResult;
+use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::KeyValue;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::Type;
 use serde_json::{Map, Value};
 
 use super::json::{candidates_field, label_field};
-use super::ready::{PREDICTED_LABELS, PREDICTED_SCORES};
-use super::{CANDIDATES_FIELDS, LABEL_FIELDS, Layout};
+use super::ready::{ERROR, PREDICTED_LABELS, PREDICTED_SCORES, check_pairs};
+use super::{CANDIDATES_FIELDS, LABEL_FIELDS, Layout, OWN_FIELDS, Spot};
 use crate::error::{Error, Result};
 use crate::records::parquet::{guarded, words};
 
-/// The rows of a file as JSON lines: whole where that is wanted, else their texts, labels and `other` columns.
-pub(super) fn lines(bytes: Vec<u8>, layout: &Layout, other: &[&str]) -> Result<String> {
+/// The rows of a file as JSON lines: whole where that is wanted, else their texts, labels and predictions, which come
+/// into the `output_field`; without one what they say beside.
+pub(super) fn lines(bytes: Vec<u8>, layout: &Layout, output_field: Option<&str>) -> Result<String> {
     let read = || {
         let file = SerializedFileReader::new(Bytes::from(bytes))?;
         let schema = file.metadata().file_metadata().schema();
-        let columns = if layout.whole { None } else { projection(schema, |name| is_used(name, layout, other))? };
+        let columns = if layout.whole { None } else { projection(schema, |name| is_used(name, layout, output_field))? };
         let pairs = file.metadata().file_metadata().key_value_metadata();
         let names = class_names(pairs.map_or(&[], Vec::as_slice));
         let mut lines = String::new();
-        for row in file.get_row_iter(columns)? {
+        for (number, row) in (1..).zip(file.get_row_iter(columns)?) {
             if let Value::Object(mut fields) = row?.to_json_value() {
                 fields.retain(|_, value| !value.is_null());
                 name_labels(&mut fields, &names, layout);
-                pair_predictions(&mut fields);
+                if let Some(field) = output_field {
+                    let paired = pair_predictions(&mut fields, field, Spot::Line(number));
+                    paired.map_err(|error| ParquetError::General(error.to_string()))?;
+                }
                 lines += &Value::Object(fields).to_string();
                 lines.push('\n');
             }
@@ -49,10 +53,14 @@ fn projection(schema: &Type, is_used: impl Fn(&str) -> bool) -> ParquetResult<Op
     Type::group_type_builder(schema.name()).with_fields(used).build().map(Some)
 }
 
-/// Whether a column holds the text or labels, or is one of the `other`.
-fn is_used(column: &str, layout: &Layout, other: &[&str]) -> bool {
+/// Whether a column holds the text or labels, or predictions where those are wanted, else what a row says beside.
+fn is_used(column: &str, layout: &Layout, output_field: Option<&str>) -> bool {
+    let is_other = match output_field {
+        Some(field) => [field, PREDICTED_LABELS, PREDICTED_SCORES, ERROR].contains(&column),
+        None => OWN_FIELDS.contains(&column),
+    };
     let is_truth = layout.label_field.as_deref().map_or(LABEL_FIELDS.contains(&column), |field| field == column);
-    is_truth || column == layout.text_field || CANDIDATES_FIELDS.contains(&column) || other.contains(&column)
+    is_truth || column == layout.text_field || CANDIDATES_FIELDS.contains(&column) || is_other
 }
 
 /// The names of the labels that are numbers, by the field that holds them.
@@ -85,16 +93,18 @@ fn name_labels(fields: &mut Map<String, Value>, names: &HashMap<String, Vec<Valu
     }
 }
 
-/// The two lists that `batch` writes as the one that it writes in JSON.
-fn pair_predictions(fields: &mut Map<String, Value>) {
+/// Puts the two lists that `batch` writes into the `output_field`, as the one that it writes in JSON.
+fn pair_predictions(fields: &mut Map<String, Value>, output_field: &str, spot: Spot) -> Result<()> {
     let [Some(Value::Array(labels)), Some(Value::Array(scores))] =
         [PREDICTED_LABELS, PREDICTED_SCORES].map(|name| fields.get(name))
     else {
-        return;
+        return Ok(());
     };
+    check_pairs(spot, labels.len(), scores.len(), "write one for each")?;
     let pair = |(label, score)| serde_json::json!({ "label": label, "score": score });
     let pairs = labels.iter().zip(scores).map(pair).collect();
-    fields.entry("predictions").or_insert(pairs);
+    fields.entry(output_field).or_insert(pairs);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -142,13 +152,26 @@ mod tests {
             (Some("topic"), false, r#"{"text":"text","topic":"topic","prompt":"prompt"}"#),
             (None, true, r#"{"id":"id","text":"text","label":"label","topic":"topic","prompt":"prompt"}"#),
         ] {
-            let lines = lines(file(), &layout(label_field, whole), &["prompt", "examples"]).unwrap();
+            let lines = lines(file(), &layout(label_field, whole), None).unwrap();
             assert_eq!(lines, format!("{expected}\n"));
         }
     }
 
     #[test]
     fn where_no_column_is_used_there_is_still_a_row_to_speak_of() {
-        assert_eq!(lines(row_of(&["id"]), &layout(None, false), &[]).unwrap(), "{\"id\":\"id\"}\n");
+        assert_eq!(lines(row_of(&["id"]), &layout(None, false), None).unwrap(), "{\"id\":\"id\"}\n");
+    }
+
+    #[test]
+    fn two_lists_are_predictions_of_the_field_that_is_named_and_none_is_cut_short() {
+        let paired = |scores: Value| {
+            let lists = serde_json::json!({ PREDICTED_LABELS: ["x", "y"], PREDICTED_SCORES: scores });
+            let mut fields = lists.as_object().cloned().unwrap();
+            pair_predictions(&mut fields, "said", Spot::Line(7)).map(|()| fields.remove("said"))
+        };
+        let expected = serde_json::json!([{ "label": "x", "score": 0.75 }, { "label": "y", "score": 0.5 }]);
+        assert_eq!(paired(serde_json::json!([0.75, 0.5])).unwrap(), Some(expected));
+        let error = paired(serde_json::json!([0.75])).unwrap_err().to_string();
+        assert_eq!(error, "line 7, field \"predicted_scores\": 1 scores for 2 labels: write one for each");
     }
 }

@@ -31,7 +31,7 @@ pub(super) const PREDICTED_LABELS: &str = "predicted_labels";
 pub(super) const PREDICTED_SCORES: &str = "predicted_scores";
 const SCORE: &str = "score:";
 /// The field or column with what is wrong with a record.
-const ERROR: &str = "error";
+pub(super) const ERROR: &str = "error";
 
 /// Where a record was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,8 +114,7 @@ impl Ready {
         let mut forms = Vec::new();
         for (number, (name, bytes)) in files.into_iter().enumerate() {
             let named = |error| Error::Record(format!("{name}: {error}"));
-            let said = [output_field, PREDICTED_LABELS, PREDICTED_SCORES, ERROR];
-            let bytes = as_text(&name, bytes, layout, &said).map_err(named)?;
+            let bytes = as_text(&name, bytes, layout, Some(output_field)).map_err(named)?;
             let text = utf8(&bytes).map_err(named)?;
             let form = Form::detect(&name, text).map_err(named)?;
             chunks.extend(read_file(number, form, text, layout, output_field).map_err(named)?);
@@ -471,15 +470,20 @@ impl<'a> TableReader<'a> {
             }
             Said::Lists { labels, scores } => {
                 let (labels, cells) = (self.list(row, labels), self.list(row, scores));
-                if labels.len() != cells.len() {
-                    let message = format!("{} scores for {} labels: give --list-separator", cells.len(), labels.len());
-                    return Err(flaw(spot, Some(PREDICTED_SCORES), &message));
-                }
+                check_pairs(spot, labels.len(), cells.len(), "give --list-separator")?;
                 let found = cells.iter().map(|cell| score(scores, cell)).collect::<Result<Vec<f32>>>()?;
                 Ok(self.chunk.names.numbers(&labels).into_iter().zip(found).collect())
             }
         }
     }
+}
+
+/// Checks that there is a score for each label of two lists; else `remedy` says what to do.
+pub(super) fn check_pairs(spot: Spot, labels: usize, scores: usize, remedy: &str) -> Result<()> {
+    if labels == scores {
+        return Ok(());
+    }
+    Err(flaw(spot, Some(PREDICTED_SCORES), &format!("{scores} scores for {labels} labels: {remedy}")))
 }
 
 /// Brings chunks together under one list of names.
