@@ -25,7 +25,7 @@ pub struct Args {
     pub revision: Option<String>,
     /// Do not use the network: what is not in the cache is an error
     ///
-    /// The variable says so by 1, on, yes or true, as in Python.
+    /// HF_HUB_OFFLINE does the same where it is 1, on, yes or true, as in Python.
     #[arg(long, env = "HF_HUB_OFFLINE", value_parser = is_true)]
     pub offline: bool,
     #[command(flatten)]
