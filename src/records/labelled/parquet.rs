@@ -12,8 +12,8 @@ use parquet::schema::types::Type;
 use serde_json::{Map, Value};
 
 use super::json::{candidates_field, label_field};
-use super::ready::{ERROR, PREDICTED_LABELS, PREDICTED_SCORES, check_pairs};
-use super::{CANDIDATES_FIELDS, LABEL_FIELDS, Layout, OWN_FIELDS, Spot};
+use super::ready::{ERROR, PREDICTED_LABELS, PREDICTED_SCORES, check_pairs, probability};
+use super::{CANDIDATES_FIELDS, LABEL_FIELDS, Layout, OWN_FIELDS, Spot, flaw};
 use crate::error::{Error, Result};
 use crate::records::parquet::{guarded, words};
 
@@ -101,6 +101,10 @@ fn pair_predictions(fields: &mut Map<String, Value>, output_field: &str, spot: S
         return Ok(());
     };
     check_pairs(spot, labels.len(), scores.len(), "write one for each")?;
+    // Here, where the name of their column is known; of a cell without a number it is said that it must have one.
+    for score in scores.iter().filter_map(Value::as_f64) {
+        probability(score as f32).map_err(|message| flaw(spot, Some(PREDICTED_SCORES), &message))?;
+    }
     let pair = |(label, score)| serde_json::json!({ "label": label, "score": score });
     let pairs = labels.iter().zip(scores).map(pair).collect();
     fields.entry(output_field).or_insert(pairs);
@@ -171,7 +175,12 @@ mod tests {
         };
         let expected = serde_json::json!([{ "label": "x", "score": 0.75 }, { "label": "y", "score": 0.5 }]);
         assert_eq!(paired(serde_json::json!([0.75, 0.5])).unwrap(), Some(expected));
-        let error = paired(serde_json::json!([0.75])).unwrap_err().to_string();
-        assert_eq!(error, "line 7, field \"predicted_scores\": 1 scores for 2 labels: write one for each");
+        for (scores, expected) in [
+            (serde_json::json!([0.75]), "1 scores for 2 labels: write one for each"),
+            (serde_json::json!([0.75, 2]), "the score 2 is not from 0 to 1"),
+        ] {
+            let error = paired(scores).unwrap_err().to_string();
+            assert_eq!(error, format!("line 7, field \"predicted_scores\": {expected}"));
+        }
     }
 }

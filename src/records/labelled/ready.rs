@@ -298,8 +298,8 @@ impl<'a> JsonReader<'a> {
             format!("must be a list of {{\"label\", \"score\"}}: {}", not_json(predictions.get(), &error))
         })?;
         let logits: Option<Vec<f32>> = list.iter().map(|one| one.logit.filter(|logit| logit.is_finite())).collect();
-        let scores = list.iter().map(|one| (self.chunk.names.number(&one.label), one.score)).collect();
-        Ok((scores, logits.unwrap_or_default()))
+        let scores = list.iter().map(|one| Ok((self.chunk.names.number(&one.label), probability(one.score)?)));
+        Ok((scores.collect::<std::result::Result<_, String>>()?, logits.unwrap_or_default()))
     }
 }
 
@@ -309,6 +309,11 @@ fn is_hierarchy(predictions: &RawValue) -> bool {
 
 fn parsed(value: &RawValue) -> std::result::Result<Value, String> {
     serde_json::from_str(value.get()).map_err(|error| not_json(value.get(), &error))
+}
+
+/// The score, where it can be one.
+pub(super) fn probability(score: f32) -> std::result::Result<f32, String> {
+    if (0.0..=1.0).contains(&score) { Ok(score) } else { Err(format!("the score {score} is not from 0 to 1")) }
 }
 
 /// The leaves of `--hierarchical` predictions.
@@ -324,7 +329,7 @@ fn flatten(
     for (key, below) in levels {
         let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}{separator}{key}") };
         match below.as_f64() {
-            Some(score) => scores.push((name, score as f32)),
+            Some(score) => scores.push((name, probability(score as f32)?)),
             None => flatten(below, &name, separator, scores)?,
         }
     }
@@ -461,8 +466,8 @@ impl<'a> TableReader<'a> {
 
     fn scores(&mut self, spot: Spot, row: &StringRecord) -> Result<Vec<(u32, f32)>> {
         let score = |column: usize, cell: &str| {
-            let no_score = |_| flaw(spot, Some(&self.header[column]), &format!("{cell:?} is not a score"));
-            cell.parse::<f32>().map_err(no_score)
+            let score = cell.parse().map_err(|_| format!("{cell:?} is not a score")).and_then(probability);
+            score.map_err(|message| flaw(spot, Some(&self.header[column]), &message))
         };
         match self.said {
             Said::Scores(ref columns) => {
@@ -522,9 +527,9 @@ impl Merge {
         if records.is_empty() {
             return Err(self.of_all(&format!("no records with predictions (read as {form})")));
         }
-        let complete = records.par_iter().map(|record| {
-            is_complete(record, &self.names.names).map_err(|(field, message)| self.of_record(record, field, &message))
-        });
+        let complete = records
+            .par_iter()
+            .map(|record| is_complete(record, &self.names.names).map_err(|message| self.of_record(record, &message)));
         let complete: Vec<bool> = complete.collect::<Result<_>>()?;
         let listed = listed(&records, &complete);
         Ok(Ready { names: self.names.names, records, listed, failed, form })
@@ -542,7 +547,7 @@ impl Merge {
                 for local in labels(record) {
                     if map[local as usize].is_none() {
                         let name = &chunk.names.names[local as usize];
-                        let number = self.number_of(name).map_err(|message| self.of_record(record, None, &message))?;
+                        let number = self.number_of(name).map_err(|message| self.of_record(record, &message))?;
                         map[local as usize] = Some(number);
                     }
                 }
@@ -557,9 +562,9 @@ impl Merge {
     }
 
     /// What is wrong with a record of one of the files.
-    fn of_record(&self, record: &ReadyRecord, field: Option<&str>, message: &str) -> Error {
+    fn of_record(&self, record: &ReadyRecord, message: &str) -> Error {
         let Place { file, spot } = record.place;
-        Error::Record(format!("{}: {}", self.files[file], flaw(spot, field, message)))
+        Error::Record(format!("{}: {}", self.files[file], flaw(spot, None, message)))
     }
 
     fn number_of(&mut self, name: &str) -> std::result::Result<u32, String> {
@@ -609,15 +614,11 @@ fn listed(records: &[ReadyRecord], complete: &[bool]) -> Listed {
     if are_asked && own.all(|(_, complete)| *complete) { Listed::Asked } else { Listed::Said }
 }
 
-/// Whether every candidate has a score; else what is wrong with the record, and with which field.
-fn is_complete(record: &ReadyRecord, names: &[String]) -> std::result::Result<bool, (Option<&'static str>, String)> {
-    let predictions = Some("predictions");
+/// Whether every candidate has a score; else what is wrong with the record.
+fn is_complete(record: &ReadyRecord, names: &[String]) -> std::result::Result<bool, String> {
     let labels = record.listed();
-    if labels.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err((predictions, "a label is given twice".into()));
-    }
-    if let Some((_, score)) = record.scores.iter().find(|(_, score)| !(0.0..=1.0).contains(score)) {
-        return Err((predictions, format!("the score {score} is not from 0 to 1")));
+    if let Some(twice) = labels.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(format!("{:?} has two scores: leave one of them out", names[twice[0] as usize]));
     }
     let is_ignored = |label: u32| record.ignored.contains(&label);
     let are_ignored = match &record.candidates {
@@ -625,7 +626,7 @@ fn is_complete(record: &ReadyRecord, names: &[String]) -> std::result::Result<bo
         None => (0..names.len() as u32).all(is_ignored),
     };
     if are_ignored && !record.ignored.is_empty() {
-        return Err((None, ALL_IGNORED.into()));
+        return Err(ALL_IGNORED.into());
     }
     let Some(candidates) = &record.candidates else { return Ok(labels.len() == names.len()) };
     let mut known = candidates.to_vec();
@@ -635,12 +636,11 @@ fn is_complete(record: &ReadyRecord, names: &[String]) -> std::result::Result<bo
         None => Ok(labels.len() == candidates.len()),
         Some(&label) => {
             let label = &names[label as usize];
-            let message = format!(
+            Err(format!(
                 "{label:?} is true or predicted and not among the {} candidate labels of the record: name all with \
                  --labels, and what holds the true ones with --label-field",
                 candidates.len()
-            );
-            Err((None, message))
+            ))
         }
     }
 }

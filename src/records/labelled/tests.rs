@@ -479,7 +479,7 @@ fn bad_ready_predictions_are_refused_by_line_and_field() {
         ),
         (
             r#"{"text":"x","label":"a","predictions":[{"label":"a","score":1},{"label":"a","score":0}]}"#,
-            "line 1, field \"predictions\": a label is given twice",
+            "line 1: \"a\" has two scores: leave one of them out",
         ),
         (
             r#"{"text":"x","all_labels":["a"],"label":"a","predictions":[{"label":"b","score":1}]}"#,
@@ -497,6 +497,25 @@ fn bad_ready_predictions_are_refused_by_line_and_field() {
     let foreign = ready(r#"{"text":"x","label":"c","predictions":[]}"#, &with_labels(&["a", "b"]));
     let expected = "p.jsonl: line 1: label \"c\" is not among the 2 of --labels: correct it, or add it there";
     assert_eq!(foreign.unwrap_err().to_string(), expected);
+}
+
+#[test]
+fn a_score_that_is_none_is_told_by_the_field_or_column_that_holds_it() {
+    let list = |score: &str| format!(r#"{{"text":"x","label":"a","said":[{{"label":"a","score":{score}}}]}}"#);
+    for (name, text, field, score) in [
+        ("p.jsonl", list("2"), "said", "2"),
+        ("p.jsonl", r#"{"text":"x","label":"a","said":{"a":-0.5}}"#.into(), "said", "-0.5"),
+        ("p.csv", "text,label,score:b,score:a\nx,a,0.5,2\n".into(), "score:a", "2"),
+        ("p.csv", "text,label,predicted_labels,predicted_scores\nx,a,a,NaN\n".into(), "predicted_scores", "NaN"),
+    ] {
+        let error = Ready::read(vec![(name.into(), text.into())], &layout(), "said").unwrap_err().to_string();
+        let line = if name == "p.csv" { 2 } else { 1 };
+        let expected = format!("{name}: line {line}, field {field:?}: the score {score} is not from 0 to 1");
+        assert_eq!(error, expected);
+    }
+    let twice = "text,label,score:a,score:a\nx,a,0.5,0.5\n";
+    let error = Ready::read(vec![("p.csv".into(), twice.into())], &layout(), "said").unwrap_err().to_string();
+    assert_eq!(error, "p.csv: line 2: \"a\" has two scores: leave one of them out");
 }
 
 #[test]
