@@ -1,17 +1,17 @@
 //! The lines of fastText: `__label__a __label__b text`.
 
-use super::{Found, Own, Spot, Truth, Written, flaw};
+use super::{Found, Layout, Own, Spot, Truth, Written, flaw};
 use crate::error::Result;
 
 /// Begins every label.
 pub(super) const PREFIX: &str = "__label__";
 
-pub(super) fn read(text: &str) -> Result<Vec<Found>> {
+pub(super) fn read(text: &str, layout: &Layout) -> Result<Vec<Found>> {
     let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-    lines.map(|(number, line)| read_line(Spot::Line(number), line)).collect()
+    lines.map(|(number, line)| read_line(Spot::Line(number), line, layout)).collect()
 }
 
-fn read_line(spot: Spot, line: &str) -> Result<Found> {
+fn read_line(spot: Spot, line: &str, layout: &Layout) -> Result<Found> {
     let mut rest = line.trim();
     let mut labels = Vec::new();
     while let Some(labelled) = rest.strip_prefix(PREFIX) {
@@ -25,7 +25,7 @@ fn read_line(spot: Spot, line: &str) -> Result<Found> {
     if rest.is_empty() {
         return Err(flaw(spot, None, "no text after the labels"));
     }
-    let source = serde_json::json!({"text": rest}).to_string();
+    let source = layout.source(|| serde_json::json!({"text": rest}).to_string());
     let truth = Truth { field: PREFIX.to_owned(), labels, weights: Vec::new(), restate: true };
     Ok(Found { spot, text: rest.to_owned(), candidates: None, truth, own: Own::default(), source })
 }

@@ -70,7 +70,7 @@ fn read_record(spot: Spot, json: &str, layout: &Layout) -> Result<Found> {
         rac_examples: own::<Vec<_>>(&mut fields, rac_examples, spot)?.map(Arc::from),
     };
     // Between the parts of JSON a line break is a blank like any other; inside strings there is none.
-    let source = json.replace(['\n', '\r'], " ");
+    let source = layout.source(|| json.replace(['\n', '\r'], " "));
     Ok(Found { spot, text, candidates, truth: Truth { field, labels, weights, restate }, own, source })
 }
 

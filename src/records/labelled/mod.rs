@@ -35,8 +35,16 @@ pub struct Layout {
     pub label_separator: String,
     /// The candidate labels of all records. They come before a record's own.
     pub labels: Option<Arc<LabelSet>>,
-    /// Whether records are to be written back: else columns that say nothing here are not read.
+    /// Whether records are to be written back: else columns that say nothing here are not read, and no
+    /// [`Labelled::source`] is kept.
     pub whole: bool,
+}
+
+impl Layout {
+    /// The `source` of a record, where it is to be written back; else nothing.
+    fn source(&self, source: impl FnOnce() -> String) -> String {
+        if self.whole { source() } else { String::new() }
+    }
 }
 
 /// The weight of a label of which it is not known whether it is true: nothing is learned of it, and nothing judged.
@@ -102,7 +110,7 @@ pub struct Labelled {
     pub weights: Vec<(String, f32)>,
     /// What it says beside the text.
     pub own: Own,
-    /// The record as a JSON object on one line, as much of it as was read.
+    /// The record as a JSON object on one line; empty unless [`Layout::whole`] asks for it.
     pub source: String,
     /// Whether the true labels cannot be read from `source` as they are, and go into [`TRUE_LABELS`] beside it.
     pub restate: bool,
@@ -188,7 +196,7 @@ fn read_unnamed(name: &str, bytes: Vec<u8>, layout: &Layout) -> Result<(Dataset,
         Form::JsonArray => json::read_array(text, layout),
         Form::Csv => table::read(text, b',', layout),
         Form::Tsv => table::read(text, b'\t', layout),
-        Form::FastText => fasttext::read(text),
+        Form::FastText => fasttext::read(text, layout),
     }?;
     if found.is_empty() {
         return Err(Error::Record(format!("no records (read as {form})")));

@@ -99,19 +99,24 @@ impl<'a> Columns<'a> {
             }
             _ => None,
         };
-        let mut fields = Map::new();
-        for (name, cell) in self.header.iter().zip(row) {
-            // Of two columns of one name the first is the one that is read.
-            fields.entry(name).or_insert_with(|| cell.into());
-        }
         let truth = Truth {
             field: self.truth.words(self.header),
             labels: self.truth.read(spot, row, self.header, layout)?,
             weights: Vec::new(),
             restate: true,
         };
-        let source = Value::Object(fields).to_string();
+        let source = layout.source(|| self.json(row));
         Ok(Found { spot, text: row[self.text].to_owned(), candidates, truth, own: Own::default(), source })
+    }
+
+    /// A row as a JSON object.
+    fn json(&self, row: &StringRecord) -> String {
+        let mut fields = Map::new();
+        for (name, cell) in self.header.iter().zip(row) {
+            // Of two columns of one name the first is the one that is read.
+            fields.entry(name).or_insert_with(|| cell.into());
+        }
+        Value::Object(fields).to_string()
     }
 }
 

@@ -24,6 +24,11 @@ fn read_str(name: &str, text: &str) -> Result<Dataset> {
     read(name, text.into(), &layout())
 }
 
+/// As records are read that are to be written back.
+fn read_whole(name: &str, text: &str) -> Dataset {
+    read(name, text.into(), &Layout { whole: true, ..layout() }).unwrap()
+}
+
 #[test]
 fn a_quote_that_is_never_closed_is_said_with_its_line() {
     let text = "text,label\nfine,a\nbroken,\"b\nlost,a\nlost,b\n";
@@ -320,7 +325,7 @@ fn a_field_that_is_null_says_nothing() {
 #[test]
 fn a_record_is_kept_whole_on_one_line_and_says_what_it_says_itself() {
     let text = "[{\"id\": 1.50,\n \"text\": \"x\", \"label\": \"a\",\r\n \"prompt\": \"p\", \"examples\": null}]";
-    let data = read_str("d.json", text).unwrap();
+    let data = read_whole("d.json", text);
     let record = &data.records[0];
     assert_eq!(record.source, r#"{"id": 1.50,  "text": "x", "label": "a",   "prompt": "p", "examples": null}"#);
     assert_eq!((record.own.prompt.as_deref(), record.own.examples.is_none()), (Some("p"), true));
@@ -360,8 +365,23 @@ fn a_column_that_true_labels_would_replace_is_refused_where_rows_are_written_bac
 }
 
 #[test]
+fn records_are_kept_as_they_are_only_where_they_are_written_back() {
+    for (name, text) in [
+        ("d.jsonl", r#"{"id": 7, "text": "x", "label": "a"}"#),
+        ("d.json", r#"[{"id": 7, "text": "x", "label": "a"}]"#),
+        ("d.csv", "id,text,label\n7,x,a\n"),
+        ("d.tsv", "text\tlabel\nx\ta\n"),
+        ("d.txt", "__label__a x"),
+    ] {
+        let (whole, parts) = (read_whole(name, text), read_str(name, text).unwrap());
+        assert!(!whole.records[0].source.is_empty() && parts.records[0].source.is_empty(), "{name}");
+        assert_eq!(shown(&whole), shown(&parts));
+    }
+}
+
+#[test]
 fn the_cells_of_a_row_are_kept_as_they_are() {
-    let data = read_str("d.csv", "text,all_labels,label\nx,a| b,a|b\n").unwrap();
+    let data = read_whole("d.csv", "text,all_labels,label\nx,a| b,a|b\n");
     assert_eq!(data.records[0].source, r#"{"text":"x","all_labels":"a| b","label":"a|b"}"#);
 }
 
@@ -717,7 +737,7 @@ fn data_without_records_or_names_is_refused() {
 
 #[test]
 fn of_two_columns_of_one_name_the_first_is_read_and_kept() {
-    let data = read_str("d.csv", "text,label,text,label\none,a,two,b\n").unwrap();
+    let data = read_whole("d.csv", "text,label,text,label\none,a,two,b\n");
     let record = &data.records[0];
     assert_eq!((&*record.text, &record.truth[..]), ("one", &["a".to_owned()][..]));
     assert_eq!(record.source, r#"{"text":"one","label":"a"}"#);
