@@ -10,7 +10,6 @@ use crate::metrics::calibration::{self, Calibration};
 use crate::metrics::counts::Counts;
 use crate::metrics::judged::Judged;
 use crate::metrics::ranking::best;
-use crate::metrics::report::Report;
 
 const SIZE: (u32, u32) = (800, 660);
 /// Where the vertical axis is.
@@ -173,13 +172,9 @@ fn wilson(share: f64, count: u64) -> (f64, f64) {
 }
 
 /// How much is right of what is answered, where the least sure is not.
-pub fn coverage(judged: &Judged, report: &Report) -> Plot {
-    let curve = calibration::coverage(judged);
-    let line: Line = curve.iter().map(|point| (point.coverage, point.accuracy)).collect();
+pub fn coverage(judged: &Judged) -> Plot {
+    let line = covered(judged);
     let whole = line.last().copied().unwrap_or_default();
-    // The first few records say nothing yet.
-    let least = (report.records / 50).max(5).min(line.len().saturating_sub(1));
-    let line: Line = line[least..].to_vec();
     let lowest = line.iter().map(|(_, accuracy)| *accuracy).fold(1.0, f64::min);
     // Room for what is said below the last point, where there is any.
     let floor = ((10.0 * lowest - 2.0).floor() / 10.0).clamp(0.0, 0.8);
@@ -203,6 +198,15 @@ pub fn coverage(judged: &Judged, report: &Report) -> Plot {
         is_wide: false,
         panels: Vec::new(),
     }
+}
+
+/// Coverage and accuracy, from the first records on that say something.
+fn covered(judged: &Judged) -> Line {
+    let curve = calibration::coverage(judged);
+    let line: Line = curve.iter().map(|point| (point.coverage, point.accuracy)).collect();
+    let least = (judged.records() / 50).max(5) as f64 / judged.records() as f64;
+    let first = line.iter().position(|(coverage, _)| *coverage >= least);
+    line[first.unwrap_or(line.len().saturating_sub(1))..].to_vec()
 }
 
 /// F1 of one threshold for all labels.
@@ -303,4 +307,33 @@ fn steps(judged: &Judged) -> Vec<Vec<Counts>> {
     }
     steps.iter_mut().for_each(|step| step.iter_mut().zip(&support).for_each(|(one, &support)| one.support = support));
     steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Candidate;
+
+    /// Records of one label, true of every second one, with the scores that `score` gives them by number.
+    fn judged(records: u16, score: impl Fn(u16) -> f32) -> Judged {
+        let mut judged = Judged::new(vec!["a".into()], false);
+        for record in 0..records {
+            let candidate = Candidate { label: 0, score: score(record), truth: record % 2 == 0, predicted: true };
+            judged.push([candidate]);
+        }
+        judged
+    }
+
+    #[test]
+    fn coverage_leaves_out_the_first_records_not_the_first_scores() {
+        // A point for each of 1000 records, and one for 250 at a time.
+        assert_eq!(covered(&judged(1000, |record| f32::from(record) / 1000.0)).first(), Some(&(0.02, 0.5)));
+        let few = covered(&judged(1000, |record| f32::from(record / 250) / 4.0));
+        assert_eq!(few, [0.25, 0.5, 0.75, 1.0].map(|coverage| (coverage, 0.5)));
+        for records in [1, 4, 5] {
+            let line = covered(&judged(records, |record| f32::from(record) / 10.0));
+            assert_eq!((line.len(), line[0].0), (1, 1.0), "{records}");
+        }
+        assert!(covered(&judged(0, |_| 0.0)).is_empty());
+    }
 }

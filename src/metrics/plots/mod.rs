@@ -34,7 +34,7 @@ pub fn plots(judged: &Judged, report: &Report) -> Vec<Plot> {
     let mut plots = Vec::new();
     if let Some(scores) = &report.scores {
         plots.push(charts::reliability(&scores.calibration, report.task));
-        plots.push(charts::coverage(judged, report));
+        plots.push(charts::coverage(judged));
         plots.push(match report.task {
             Task::MultiLabel => charts::f1_by_threshold(judged),
             Task::SingleLabel => charts::f1_by_withholding(judged),
