@@ -4,6 +4,7 @@ use anyhow::bail;
 
 use crate::records::LabelSet;
 use crate::records::csv;
+use crate::records::names::{PREDICTED_LABELS, PREDICTED_SCORES, SCORE};
 use crate::runner::Classified;
 use crate::scores::{self, Decision};
 
@@ -37,7 +38,15 @@ fn hides(label: &str, separator: &str) -> bool {
     (1..behind).any(|place| joined.as_bytes()[place..].starts_with(separator.as_bytes()))
 }
 
-/// The values of the predictions' columns: every score, or the labels that hold and their scores.
+/// The columns of the predictions: one for each label, or two lists.
+pub fn csv_columns(labels: &LabelSet, decision: &Decision) -> Vec<String> {
+    if decision.all_scores {
+        return labels.names().iter().map(|label| format!("{SCORE}{label}")).collect();
+    }
+    [PREDICTED_LABELS, PREDICTED_SCORES].map(str::to_owned).into()
+}
+
+/// The values of [`csv_columns`]: every score, or the labels that hold and their scores.
 pub fn csv_values(found: &Classified, decision: &Decision, list_separator: &str) -> Vec<String> {
     if decision.all_scores {
         return decision.scores(&found.logits).iter().map(f32::to_string).collect();

@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use unicode_width::UnicodeWidthStr;
 
 use super::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs, Typed, Verbosity};
-use super::cells::{check_cells, csv_values};
+use super::cells::{check_cells, csv_columns, csv_values};
 use super::retrieval::Retrieval;
 use super::terminal;
 use crate::adapted::Adapted;
@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::records::csv::{Dialect, write_row};
 use crate::records::input::Input;
 use crate::records::jsonl::json_string;
+use crate::records::names::{ERROR, PREDICTIONS, TRUNCATED};
 use crate::records::{Defaults, Entry, LONGEST};
 use crate::runner::{Classified, Runner, Sink};
 use crate::scores::{Decision, decide};
@@ -129,9 +130,7 @@ impl Args {
             check_cells(labels, &decision, LIST_SEPARATOR, format == Some(Format::Tsv))
                 .context("take another --format")?;
         }
-        let scores = labels.names().iter().map(|label| format!("score:{label}")).collect();
-        let columns =
-            if decision.all_scores { scores } else { vec!["predicted_labels".into(), "predicted_scores".into()] };
+        let columns = csv_columns(labels, &decision);
         Ok(Style { format, decision, shape: self.shape, columns, colour: terminal::is_lively(&stdout) })
     }
 }
@@ -217,9 +216,9 @@ impl Style {
     }
 
     fn object(&self, text: &str, found: &Classified) -> String {
-        let truncated = if found.truncated { r#","truncated":true"# } else { "" };
+        let truncated = if found.truncated { format!(r#","{TRUNCATED}":true"#) } else { String::new() };
         let predictions = self.shape.json(&self.decision, found);
-        format!(r#"{{"text":{},"predictions":{predictions}{truncated}}}"#, json_string(text))
+        format!(r#"{{"text":{},"{PREDICTIONS}":{predictions}{truncated}}}"#, json_string(text))
     }
 
     fn plain(&self, found: &Classified) -> String {
@@ -235,7 +234,7 @@ impl Style {
             Some(Format::Text) => out.push(b'\n'),
             Some(format @ (Format::Json | Format::Jsonl)) => {
                 let error = json_string(&error.to_string());
-                out.extend(format!(r#"{{"text":{},"error":{error}}}"#, json_string(text)).bytes());
+                out.extend(format!(r#"{{"text":{},"{ERROR}":{error}}}"#, json_string(text)).bytes());
                 out.extend((format == Format::Jsonl).then_some(b'\n'));
             }
             Some(Format::Csv | Format::Tsv) => {

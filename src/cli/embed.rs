@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::model::Embedder;
 use crate::records::input::Input;
 use crate::records::jsonl::{self, Line, json_string};
+use crate::records::names::{ERROR, TRUNCATED};
 use crate::records::output::{Existing, Output, Sheet};
 use crate::records::{LabelSet, Raw, Reading};
 use crate::runner::{Classified, Runner, Sink};
@@ -71,11 +72,9 @@ fn without_refused(arg: Arg) -> Arg {
     }
 }
 
-/// The fields that are written.
+/// The fields with vectors.
 const TEXT: &str = "text_embedding";
 const LABELS: &str = "class_embeddings";
-const ERROR: &str = "error";
-const TRUNCATED: &str = "truncated";
 
 /// Runs the command.
 ///

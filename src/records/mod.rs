@@ -9,6 +9,7 @@ pub mod input;
 pub mod jsonl;
 pub mod labelled;
 pub mod labels;
+pub mod names;
 pub mod output;
 #[cfg(feature = "parquet")]
 pub mod parquet;

@@ -6,11 +6,12 @@ use anyhow::Context;
 
 use super::options::{Args, OnError};
 use crate::cli::args::ShapeArgs;
-use crate::cli::cells::{check_cells, csv_values};
+use crate::cli::cells::{check_cells, csv_columns, csv_values};
 use crate::cli::format::Format;
 use crate::error::Result;
 use crate::records::csv::{self, Columns, Row};
 use crate::records::jsonl::{Line, json_string};
+use crate::records::names::{ERROR, PREDICTED_LABELS, PREDICTED_SCORES, SCORE, TRUNCATED};
 #[cfg(feature = "parquet")]
 use crate::records::parquet::{self, RowGroups};
 use crate::records::{LabelSet, Raw};
@@ -72,13 +73,13 @@ impl Form for Jsonl {
     fn good(&mut self, raw: &Line, found: &Classified, out: &mut Vec<u8>) {
         let mut fields = vec![(self.output_field.as_str(), self.shape.json(&self.decision, found))];
         if found.truncated {
-            fields.push(("truncated", "true".into()));
+            fields.push((TRUNCATED, "true".into()));
         }
-        raw.write(&fields, &[&self.output_field, "error", "truncated"], out);
+        raw.write(&fields, &[&self.output_field, ERROR, TRUNCATED], out);
     }
 
     fn bad(&mut self, raw: &Line, message: &str, out: &mut Vec<u8>) {
-        raw.write(&[("error", json_string(message))], &[&self.output_field, "truncated"], out);
+        raw.write(&[(ERROR, json_string(message))], &[&self.output_field, TRUNCATED], out);
     }
 
     fn is_blank(&self, raw: &Line) -> bool {
@@ -111,13 +112,9 @@ impl Csv {
     ) -> anyhow::Result<Self> {
         check_cells(labels, &decision, &args.list_separator, args.format() == Format::Tsv)
             .context("give another --list-separator, or JSONL")?;
-        let mut added: Vec<String> = if decision.all_scores {
-            labels.names().iter().map(|label| format!("score:{label}")).collect()
-        } else {
-            vec!["predicted_labels".into(), "predicted_scores".into()]
-        };
+        let mut added = csv_columns(labels, &decision);
         let predicted = added.len();
-        let has_error = source.names().any(|name| name == "error");
+        let has_error = source.names().any(|name| name == ERROR);
         let is_earlier_output = source.names().any(|name| is_prediction(&name));
         let mut stale = source.names().filter(|name| is_prediction(name) && added.iter().all(|new| new != name));
         if let Some(column) = stale.next() {
@@ -130,7 +127,7 @@ impl Csv {
         // What an earlier run said of a record does not outlive what it said of its labels.
         let has_errors = args.on_error == OnError::Keep || has_error && is_earlier_output;
         if has_errors {
-            added.push("error".into());
+            added.push(ERROR.into());
         }
         args.check_text_field(&added)?;
         let columns = Columns::new(source.header(), &added, source.dialect());
@@ -150,7 +147,7 @@ impl Csv {
 
 /// Whether a column is one of those that hold predictions.
 fn is_prediction(column: &str) -> bool {
-    ["predicted_labels", "predicted_scores"].contains(&column) || column.starts_with("score:")
+    [PREDICTED_LABELS, PREDICTED_SCORES].contains(&column) || column.starts_with(SCORE)
 }
 
 impl Form for Csv {

@@ -19,6 +19,7 @@ use crate::kernels;
 use crate::model::Device;
 use crate::model::kept::KeptVectors;
 use crate::records::input::{Input, Packing};
+use crate::records::names::{ERROR, PREDICTED_LABELS, PREDICTED_SCORES, PREDICTIONS, TRUNCATED};
 use crate::records::output::Existing;
 use crate::records::shard::Shard;
 use crate::records::{Defaults, LabelSet};
@@ -103,9 +104,6 @@ pub(super) struct RunArgs {
     pub(super) shard: Option<shard::Choice>,
 }
 
-/// The field of a JSONL record that receives the predictions, where none is named.
-const PREDICTIONS: &str = "predictions";
-
 const EXAMPLES: &str = "\
 Examples:
   gliclass batch reviews.jsonl -o labelled.jsonl --labels praise,complaint,question
@@ -166,7 +164,7 @@ impl Args {
                 check_free("the state of --output", &files::state_of(output), read().chain(self.input.as_deref()))?;
             }
         }
-        let taken = [self.text_field.as_str(), "labels", "prompt", "examples", "rac_examples", "error", "truncated"];
+        let taken = [self.text_field.as_str(), "labels", "prompt", "examples", "rac_examples", ERROR, TRUNCATED];
         if taken.contains(&self.output_field.as_str()) {
             bail!("--output-field {:?} is taken by another field: give another name", self.output_field);
         }
@@ -174,9 +172,9 @@ impl Args {
             bail!("--output-field needs a name");
         }
         if format == Format::Jsonl {
-            self.check_text_field(&["error", "truncated"])?;
+            self.check_text_field(&[ERROR, TRUNCATED])?;
         } else if self.output_field != PREDICTIONS {
-            bail!("--output-field is for JSONL: {format} has the columns predicted_labels and predicted_scores");
+            bail!("--output-field is for JSONL: {format} has the columns {PREDICTED_LABELS} and {PREDICTED_SCORES}");
         }
         if format == Format::Parquet {
             self.check_parquet()?;

@@ -30,6 +30,7 @@ use crate::metrics::{self, Findings, Judged, Report, Resampling};
 use crate::records::Defaults;
 use crate::records::input::Input;
 use crate::records::labelled::{self, Listed, Ready, align};
+use crate::records::names::PREDICTIONS;
 use crate::records::output::{Existing, Output};
 use crate::runner::Runner;
 use crate::scores::Decision;
@@ -122,7 +123,7 @@ struct ReadyArgs {
     #[arg(long, value_name = "FILE", num_args = 1..)]
     compare: Vec<PathBuf>,
     /// The field with the predictions in these files
-    #[arg(long, value_name = "NAME", default_value = "predictions")]
+    #[arg(long, value_name = "NAME", default_value = PREDICTIONS)]
     output_field: String,
 }
 

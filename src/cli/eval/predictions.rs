@@ -6,6 +6,7 @@ use crate::cli::terminal::unless_closed;
 use crate::error::Result;
 use crate::records::jsonl::Line;
 use crate::records::labelled::{Labelled, TRUE_LABELS};
+use crate::records::names::{ERROR, PREDICTIONS, TRUNCATED};
 use crate::records::output::{Output, Sheet};
 
 /// The file of `--predictions`. Where it is standard output and nobody reads it any more, records are judged all the
@@ -25,12 +26,12 @@ impl Predictions {
         if labelled.restate {
             fields.push((TRUE_LABELS, Value::from(labelled.truth.as_slice()).to_string()));
         }
-        fields.push(("predictions", predictions));
+        fields.push((PREDICTIONS, predictions));
         if truncated {
-            fields.push(("truncated", "true".into()));
+            fields.push((TRUNCATED, "true".into()));
         }
         unless_closed(self.0.write(|out| {
-            Line::of_object(labelled.source.clone()).write(&fields, &["predictions", "error", "truncated"], out)
+            Line::of_object(labelled.source.clone()).write(&fields, &[PREDICTIONS, ERROR, TRUNCATED], out)
         }))
     }
 

@@ -8,6 +8,7 @@ mod json;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod ready;
+mod scores;
 mod table;
 
 use std::collections::HashSet;

@@ -12,9 +12,10 @@ use parquet::schema::types::Type;
 use serde_json::{Map, Value};
 
 use super::json::{candidates_field, label_field};
-use super::ready::{ERROR, PREDICTED_LABELS, PREDICTED_SCORES, check_pairs, probability};
+use super::scores::{check_pairs, probability};
 use super::{CANDIDATES_FIELDS, LABEL_FIELDS, Layout, OWN_FIELDS, Spot, flaw};
 use crate::error::{Error, Result};
+use crate::records::names::{ERROR, PREDICTED_LABELS, PREDICTED_SCORES};
 use crate::records::parquet::{guarded, words};
 
 /// The rows of a file as JSON lines: whole where that is wanted, else their texts, labels and predictions, which come

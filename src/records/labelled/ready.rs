@@ -17,21 +17,17 @@ use serde_json::value::RawValue;
 use super::json::{
     candidates_field, kind, label_field, missing, no_truth, not_json, parts_of_array, read_ignored, read_truth,
 };
+use super::scores::{check_pairs, probability};
 use super::table::{HEADER, TruthColumns, candidates_column, flags, rows, split, text_column};
 use super::{ALL_IGNORED, Form, Layout, Spot, TRUE_LABELS, Written, as_text, flaw, utf8};
 use crate::error::{Error, Result};
 use crate::records::LabelSet;
 use crate::records::jsonl::Object;
 use crate::records::labels::EMPTY_LABEL;
+use crate::records::names::{ERROR, PREDICTED_LABELS, PREDICTED_SCORES, SCORE};
 
 /// Lines that are read together.
 const CHUNK: usize = 4096;
-/// The columns of `batch`.
-pub(super) const PREDICTED_LABELS: &str = "predicted_labels";
-pub(super) const PREDICTED_SCORES: &str = "predicted_scores";
-const SCORE: &str = "score:";
-/// The field or column with what is wrong with a record.
-pub(super) const ERROR: &str = "error";
 
 /// Where a record was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -311,11 +307,6 @@ fn parsed(value: &RawValue) -> std::result::Result<Value, String> {
     serde_json::from_str(value.get()).map_err(|error| not_json(value.get(), &error))
 }
 
-/// The score, where it can be one.
-pub(super) fn probability(score: f32) -> std::result::Result<f32, String> {
-    if (0.0..=1.0).contains(&score) { Ok(score) } else { Err(format!("the score {score} is not from 0 to 1")) }
-}
-
 /// The leaves of `--hierarchical` predictions.
 fn flatten(
     value: &Value,
@@ -481,14 +472,6 @@ impl<'a> TableReader<'a> {
             }
         }
     }
-}
-
-/// Checks that there is a score for each label of two lists; else `remedy` says what to do.
-pub(super) fn check_pairs(spot: Spot, labels: usize, scores: usize, remedy: &str) -> Result<()> {
-    if labels == scores {
-        return Ok(());
-    }
-    Err(flaw(spot, Some(PREDICTED_SCORES), &format!("{scores} scores for {labels} labels: {remedy}")))
 }
 
 /// Brings chunks together under one list of names.

@@ -22,6 +22,7 @@ use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor, Type, TypePtr};
 use super::{MAGIC, Reader, guarded, library, words};
 use crate::error::{Error, Result};
 use crate::records::Source;
+use crate::records::names::{ERROR, PREDICTED_LABELS, PREDICTED_SCORES};
 
 /// Bytes at the end of a footer behind what it says: its length, and [`MAGIC`].
 const FOOTER_END: usize = 8;
@@ -35,13 +36,6 @@ const CREATED_BY: &str = concat!("gliclass version ", env!("CARGO_PKG_VERSION"))
 /// Descriptions of the columns as they were, by which other programs would not see the new ones.
 const DESCRIPTIONS: [&str; 4] =
     ["ARROW:schema", "org.apache.spark.sql.parquet.row.metadata", "parquet.avro.schema", "avro.schema"];
-
-/// The new columns; the last one is there where errors are kept.
-const ADDED: &str = "message added {
-    optional group predicted_labels (LIST) { repeated group list { required binary element (STRING); } }
-    optional group predicted_scores (LIST) { repeated group list { required float element; } }
-    optional binary error (STRING);
-}";
 
 /// What was found for one row: labels and their scores, or why there are none.
 pub type Found<'a> = std::result::Result<&'a [(&'a str, f32)], &'a str>;
@@ -90,15 +84,15 @@ impl RowGroups {
             fields.iter().any(|field| field.name() == column)
         };
         // Beside predictions it is what an earlier run said.
-        if keeps_errors && is_there("error") && !is_there("predicted_labels") {
+        if keeps_errors && is_there(ERROR) && !is_there(PREDICTED_LABELS) {
             let name = name.display();
             return Err(Error::Usage(format!(
-                "{name}: its column \"error\" would be replaced: rename it, or give --on-error fail"
+                "{name}: its column {ERROR:?} would be replaced: rename it, or give --on-error fail"
             )));
         }
         let input = File::open(name).map_err(|error| Error::io(name, error))?;
         let metadata = reader.metadata().clone();
-        let keeps_errors = keeps_errors || is_there("error") && is_there("predicted_labels");
+        let keeps_errors = keeps_errors || is_there(ERROR) && is_there(PREDICTED_LABELS);
         let added = added(keeps_errors);
         let before = metadata.file_metadata().schema_descr();
         let is_kept = |field: &Type| added.iter().all(|new| new.name() != field.name());
@@ -220,8 +214,16 @@ impl RowGroups {
     }
 }
 
+/// The new columns; the last one is there where errors are kept.
 fn added(keeps_errors: bool) -> Vec<TypePtr> {
-    let mut fields = match parse_message_type(ADDED) {
+    let message = format!(
+        "message added {{
+            optional group {PREDICTED_LABELS} (LIST) {{ repeated group list {{ required binary element (STRING); }} }}
+            optional group {PREDICTED_SCORES} (LIST) {{ repeated group list {{ required float element; }} }}
+            optional binary {ERROR} (STRING);
+        }}"
+    );
+    let mut fields = match parse_message_type(&message) {
         Ok(Type::GroupType { fields, .. }) => fields,
         _ => unreachable!("a message is a group"),
     };
