@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::judged::Judged;
 use super::{Task, ratio};
 
 /// Precision, recall and F1 of a label or of an average.
@@ -71,6 +72,23 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Counts every record once.
+    pub fn new(judged: &Judged) -> Self {
+        let mut tally = Self {
+            records: judged.records(),
+            decisions: judged.decisions(),
+            labels: vec![Counts::default(); judged.names().len()],
+            ..Self::default()
+        };
+        for record in judged.iter() {
+            tally.exact += usize::from(record.iter().all(|one| one.truth == one.predicted));
+            for one in record {
+                tally.labels[one.label as usize].add(one.truth, one.predicted, 1);
+            }
+        }
+        tally
+    }
+
     /// All labels together.
     pub fn total(&self) -> Counts {
         self.labels.iter().fold(Counts::default(), Counts::plus)

@@ -11,7 +11,6 @@ use super::counts::{Counts, Tally, mean};
 use super::goal::Goal;
 use super::judged::{Candidate, Judged};
 use super::losses::Losses;
-use super::report::tally;
 use super::weights::once;
 use super::{Task, ratio, temperature};
 
@@ -123,7 +122,7 @@ impl Fit {
             let unseen = decided(judged, |record| &settings[parts[record]], Scheme::AsSaid);
             honesty.push(Honesty::new(&unseen, Some(true)));
         }
-        let counts = tally(&decided(judged, |_| &setting, Scheme::Labels)).labels;
+        let counts = Tally::new(&decided(judged, |_| &setting, Scheme::Labels)).labels;
         let with = |condition: &dyn Fn(&Counts) -> bool| {
             let labels = counts.iter().enumerate().filter(|(_, counts)| condition(counts));
             labels.map(|(label, _)| label).collect::<Vec<usize>>()
@@ -277,7 +276,7 @@ fn surest(judged: &Judged, least: f64) -> f32 {
 
 impl Worth {
     fn new(judged: &Judged, goal: Goal, scheme: Scheme, unseen: bool) -> Self {
-        let tally: Tally = tally(judged);
+        let tally = Tally::new(judged);
         let total = tally.total().figures();
         let figures: Vec<_> = tally.labels.iter().map(Counts::figures).collect();
         let occurring: Vec<&Counts> = tally.labels.iter().filter(|counts| counts.support > 0).collect();

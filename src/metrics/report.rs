@@ -100,7 +100,7 @@ impl Report {
     /// Counts `judged`. No records at all make every figure 0.
     pub fn new(judged: &Judged, resampling: Resampling) -> Self {
         let task = judged.task();
-        let tally = tally(judged);
+        let tally = Tally::new(judged);
         let figures: Vec<Figures> = tally.labels.iter().map(Counts::figures).collect();
         let support = tally.total().support;
         let scores = Scores::new(judged);
@@ -156,23 +156,6 @@ impl ScoreFigures {
             calibration,
         }
     }
-}
-
-/// Counts every record once.
-pub fn tally(judged: &Judged) -> Tally {
-    let mut tally = Tally {
-        records: judged.records(),
-        decisions: judged.decisions(),
-        labels: vec![Counts::default(); judged.names().len()],
-        ..Tally::default()
-    };
-    for record in judged.iter() {
-        tally.exact += usize::from(record.iter().all(|one| one.truth == one.predicted));
-        for one in record {
-            tally.labels[one.label as usize].add(one.truth, one.predicted, 1);
-        }
-    }
-    tally
 }
 
 fn samples_average(judged: &Judged, support: usize) -> Figures {
