@@ -3,10 +3,10 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::style::{ACCENT, Drawn, FAINT, INK, LETTERS, MUTED, PAPER, SECOND, drawn, share, text};
+use super::style::{ACCENT, Drawn, FAINT, INK, LETTERS, MUTED, PAPER, SECOND, Sheet, drawn, share, text};
 use super::{Plot, ratio};
 use crate::metrics::Task;
-use crate::metrics::calibration::{self, Calibration};
+use crate::metrics::calibration::{self, Bin, Calibration};
 use crate::metrics::counts::Counts;
 use crate::metrics::judged::Judged;
 use crate::metrics::ranking::best;
@@ -57,7 +57,8 @@ struct Chart {
 }
 
 impl Chart {
-    fn svg(&self, decorate: impl FnOnce(&dyn Fn((f64, f64), (f64, f64)) -> Drawn) -> Drawn) -> String {
+    /// The chart, with `whiskers` from one place to another behind the marks.
+    fn svg(&self, whiskers: &[[(f64, f64); 2]]) -> String {
         drawn(SIZE, |sheet| {
             let mut chart = ChartBuilder::on(sheet)
                 .margin_top(84)
@@ -86,37 +87,41 @@ impl Chart {
             for curve in &self.curves {
                 chart.draw_series(LineSeries::new(thinned(&curve.line), curve.colour.stroke_width(4)))?;
             }
-            let whisker = |from, to| {
-                sheet.draw(&PathElement::new(
-                    vec![chart.backend_coord(&from), chart.backend_coord(&to)],
-                    MUTED.stroke_width(2),
-                ))
-            };
-            decorate(&whisker)?;
-            for Mark { place, label, side } in &self.marks {
-                let (x, y) = chart.backend_coord(place);
-                sheet.draw(&Circle::new((x, y), 9, PAPER.filled()))?;
-                sheet.draw(&Circle::new((x, y), 7, ACCENT.filled()))?;
-                let (across, below) = match side {
-                    Side::Above => (HPos::Center, -32),
-                    Side::AboveLeft => (HPos::Right, -36),
-                    Side::BelowLeft => (HPos::Right, 36),
-                };
-                let half = if matches!(side, Side::Above) { 7 * label.chars().count() as i32 } else { 0 };
-                let x = x.clamp(LEFT + half, SIZE.0 as i32 - half);
-                sheet.draw(&Text::new(label.clone(), (x, y + below), text(LETTERS, INK, across, VPos::Center)))?;
+            for ends in whiskers {
+                let ends = ends.map(|end| chart.backend_coord(&end));
+                sheet.draw(&PathElement::new(ends, MUTED.stroke_width(2)))?;
             }
-            if self.curves.len() > 1 {
-                let mut x = LEFT;
-                for curve in &self.curves {
-                    sheet.draw(&PathElement::new(vec![(x, 20), (x + 36, 20)], curve.colour.stroke_width(4)))?;
-                    let style = text(LETTERS, INK, HPos::Left, VPos::Center);
-                    sheet.draw(&Text::new(curve.name.clone(), (x + 46, 20), style))?;
-                    x += 46 + 16 * curve.name.chars().count() as i32 + 36;
-                }
-            }
-            Ok(())
+            self.marks.iter().try_for_each(|mark| mark.draw(sheet, chart.backend_coord(&mark.place)))?;
+            self.legend(sheet)
         })
+    }
+
+    /// The names of the curves above the chart, where there are several.
+    fn legend(&self, sheet: &Sheet) -> Drawn {
+        let mut x = LEFT;
+        for curve in self.curves.iter().filter(|_| self.curves.len() > 1) {
+            sheet.draw(&PathElement::new([(x, 20), (x + 36, 20)], curve.colour.stroke_width(4)))?;
+            let style = text(LETTERS, INK, HPos::Left, VPos::Center);
+            sheet.draw(&Text::new(curve.name.clone(), (x + 46, 20), style))?;
+            x += 46 + 16 * curve.name.chars().count() as i32 + 36;
+        }
+        Ok(())
+    }
+}
+
+impl Mark {
+    /// Draws it where its place is on the sheet.
+    fn draw(&self, sheet: &Sheet, (x, y): (i32, i32)) -> Drawn {
+        sheet.draw(&Circle::new((x, y), 9, PAPER.filled()))?;
+        sheet.draw(&Circle::new((x, y), 7, ACCENT.filled()))?;
+        let (across, below) = match self.side {
+            Side::Above => (HPos::Center, -32),
+            Side::AboveLeft => (HPos::Right, -36),
+            Side::BelowLeft => (HPos::Right, 36),
+        };
+        let half = if matches!(self.side, Side::Above) { 7 * self.label.chars().count() as i32 } else { 0 };
+        let x = x.clamp(LEFT + half, SIZE.0 as i32 - half);
+        sheet.draw(&Text::new(self.label.clone(), (x, y + below), text(LETTERS, INK, across, VPos::Center)))
     }
 }
 
@@ -142,33 +147,22 @@ pub fn reliability(calibration: &Calibration, task: Task) -> Plot {
         marks: line.into_iter().map(|place| Mark { place, label: String::new(), side: Side::Above }).collect(),
         floor: 0.0,
     };
-    let svg = chart.svg(|whisker| {
-        for bin in &calibration.points {
-            let (low, high) = wilson(bin.share_true, bin.count);
-            whisker((bin.score, low), (bin.score, high))?;
-        }
-        Ok(())
-    });
-    Plot {
-        name: "reliability",
-        title: "Are the scores honest?",
-        caption: format!(
-            "Reliability of {of}, in {} bins of equal mass; whiskers are 95 % intervals. On the dashed line a score is \
-             what it says; below it the model is too sure. Expected calibration error {:.3}.",
-            calibration.bins, calibration.expected_calibration_error
-        ),
-        svg,
-        is_wide: false,
-        panels: Vec::new(),
-    }
+    let whisker = |bin: &Bin| wilson(bin.share_true, bin.count).map(|end| (bin.score, end));
+    let caption = format!(
+        "Reliability of {of}, in {} bins of equal mass; whiskers are 95 % intervals. On the dashed line a score is \
+         what it says; below it the model is too sure. Expected calibration error {:.3}.",
+        calibration.bins, calibration.expected_calibration_error
+    );
+    let whiskers: Vec<_> = calibration.points.iter().map(whisker).collect();
+    Plot::narrow("reliability", "Are the scores honest?", &caption, chart.svg(&whiskers))
 }
 
 /// Wilson's 95 % interval of a share.
-fn wilson(share: f64, count: u64) -> (f64, f64) {
+fn wilson(share: f64, count: u64) -> [f64; 2] {
     let (z, n) = (1.96, count as f64);
     let centre = (share + z * z / (2.0 * n)) / (1.0 + z * z / n);
     let half = z / (1.0 + z * z / n) * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
-    ((centre - half).max(0.0), (centre + half).min(1.0))
+    [(centre - half).max(0.0), (centre + half).min(1.0)]
 }
 
 /// How much is right of what is answered, where the least sure is not.
@@ -187,17 +181,9 @@ pub fn coverage(judged: &Judged) -> Plot {
         marks: vec![Mark { place: whole, label: format!("all answered: {:.3}", whole.1), side }],
         floor,
     };
-    Plot {
-        name: "coverage",
-        title: "What does holding back bring?",
-        caption:
-            "The best label of each record, surest first: how often it is right among the records answered, if the \
-                  others are left to a person (--abstain-below)."
-                .into(),
-        svg: chart.svg(|_| Ok(())),
-        is_wide: false,
-        panels: Vec::new(),
-    }
+    let caption = "The best label of each record, surest first: how often it is right among the records answered, if \
+                   the others are left to a person (--abstain-below).";
+    Plot::narrow("coverage", "What does holding back bring?", caption, chart.svg(&[]))
 }
 
 /// Coverage and accuracy, from the first records on that say something.
@@ -212,12 +198,7 @@ fn covered(judged: &Judged) -> Line {
 /// F1 of one threshold for all labels.
 pub fn f1_by_threshold(judged: &Judged) -> Plot {
     let steps = steps(judged);
-    let line = |value: &dyn Fn(&[Counts]) -> f64| -> Line {
-        steps.iter().enumerate().map(|(step, counts)| (step as f64 / STEPS as f64, value(counts))).collect()
-    };
-    let micro = line(&|counts| counts.iter().fold(Counts::default(), Counts::plus).figures().f1);
-    let labels = judged.names().len() as f64;
-    let of_all = line(&|counts| ratio(counts.iter().map(|one| one.figures().f1).sum(), labels));
+    let micro = line_of(&steps, |counts| counts.iter().fold(Counts::default(), Counts::plus).figures().f1);
     let highest = micro.iter().copied().fold((0.0, 0.0), |best, one| if one.1 > best.1 { one } else { best });
     let chart = Chart {
         across: "threshold for all labels".into(),
@@ -225,22 +206,14 @@ pub fn f1_by_threshold(judged: &Judged) -> Plot {
         marks: vec![Mark { place: highest, label: format!("{:.3} at {:.2}", highest.1, highest.0), side: Side::Above }],
         curves: vec![
             Curve { name: "micro F1".into(), line: micro, colour: ACCENT },
-            Curve { name: "macro F1".into(), line: of_all, colour: SECOND },
+            Curve { name: "macro F1".into(), line: line_of(&steps, macro_f1), colour: SECOND },
         ],
         reference: Vec::new(),
         floor: 0.0,
     };
-    Plot {
-        name: "f1_by_threshold",
-        title: "Where should the threshold be?",
-        caption:
-            "F1 with one threshold for all labels. The best point is the best of these records: on others expect a \
-                  little less (eval --fit says how much)."
-                .into(),
-        svg: chart.svg(|_| Ok(())),
-        is_wide: false,
-        panels: Vec::new(),
-    }
+    let caption = "F1 with one threshold for all labels. The best point is the best of these records: on others expect \
+                   a little less (eval --fit says how much).";
+    Plot::narrow("f1_by_threshold", "Where should the threshold be?", caption, chart.svg(&[]))
 }
 
 /// F1 where answers below a score are withheld.
@@ -251,12 +224,7 @@ pub fn f1_by_withholding(judged: &Judged) -> Plot {
         record.iter_mut().filter(|one| Some(one.label) != said).for_each(|one| one.score = -1.0);
     });
     let steps = steps(&withheld);
-    let line = |value: &dyn Fn(&[Counts]) -> f64| -> Line {
-        steps.iter().enumerate().map(|(step, counts)| (step as f64 / STEPS as f64, value(counts))).collect()
-    };
-    let labels = judged.names().len() as f64;
-    let macro_f1 = line(&|counts| ratio(counts.iter().map(|one| one.figures().f1).sum(), labels));
-    let answered = line(&|counts| {
+    let answered = line_of(&steps, |counts| {
         let said: usize = counts.iter().map(|one| one.predicted).sum();
         ratio(said as f64, judged.records() as f64)
     });
@@ -265,23 +233,25 @@ pub fn f1_by_withholding(judged: &Judged) -> Plot {
         up: "share".into(),
         marks: Vec::new(),
         curves: vec![
-            Curve { name: "macro F1".into(), line: macro_f1, colour: ACCENT },
+            Curve { name: "macro F1".into(), line: line_of(&steps, macro_f1), colour: ACCENT },
             Curve { name: "answered".into(), line: answered, colour: SECOND },
         ],
         reference: Vec::new(),
         floor: 0.0,
     };
-    Plot {
-        name: "f1_by_threshold",
-        title: "What does a least score cost?",
-        caption:
-            "F1, where a withheld answer is a missed one, and the share of records that still has an answer, by the \
-                  score below which there is none (--abstain-below)."
-                .into(),
-        svg: chart.svg(|_| Ok(())),
-        is_wide: false,
-        panels: Vec::new(),
-    }
+    let caption = "F1, where a withheld answer is a missed one, and the share of records that still has an answer, by \
+                   the score below which there is none (--abstain-below).";
+    Plot::narrow("f1_by_threshold", "What does a least score cost?", caption, chart.svg(&[]))
+}
+
+/// A value of the counts of each step, by its score.
+fn line_of(steps: &[Vec<Counts>], value: impl Fn(&[Counts]) -> f64) -> Line {
+    steps.iter().enumerate().map(|(step, counts)| (step as f64 / STEPS as f64, value(counts))).collect()
+}
+
+/// The mean over labels of their F1.
+fn macro_f1(labels: &[Counts]) -> f64 {
+    ratio(labels.iter().map(|one| one.figures().f1).sum(), labels.len() as f64)
 }
 
 /// The counts of every label, if what scores at least each step is said.

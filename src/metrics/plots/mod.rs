@@ -29,6 +29,13 @@ pub struct Plot {
     pub panels: Vec<String>,
 }
 
+impl Plot {
+    /// A plot in one part that may be made smaller.
+    fn narrow(name: &'static str, title: &'static str, caption: &str, svg: String) -> Self {
+        Self { name, title, caption: caption.to_owned(), svg, is_wide: false, panels: Vec::new() }
+    }
+}
+
 /// All plots that can be made of these records.
 pub fn plots(judged: &Judged, report: &Report) -> Vec<Plot> {
     let mut plots = Vec::new();
