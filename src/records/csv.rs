@@ -200,6 +200,10 @@ impl Source for Reader<Stream> {
         self.row()
     }
 
+    fn is_at_end(&mut self) -> Result<bool> {
+        self.rows.is_at_end().map_err(|error| Error::io(&self.name, error))
+    }
+
     fn is_seekable(&self) -> bool {
         self.rows.input().is_seekable()
     }

@@ -351,6 +351,11 @@ impl Source for Reader<Stream> {
         self.line()
     }
 
+    fn is_at_end(&mut self) -> Result<bool> {
+        let next = self.input.fill_buf().map_err(|error| Error::io(&self.name, error))?;
+        Ok(next.is_empty())
+    }
+
     fn is_seekable(&self) -> bool {
         self.input.is_seekable()
     }

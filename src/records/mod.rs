@@ -104,6 +104,12 @@ pub trait Source: Iterator<Item = Result<Entry<Self::Raw>>> + Send + 'static {
     /// The input cannot be read.
     fn pass_over(&mut self) -> Result<Option<Self::Raw>>;
 
+    /// Whether nothing more comes. Waits for it.
+    ///
+    /// # Errors
+    /// The input cannot be read.
+    fn is_at_end(&mut self) -> Result<bool>;
+
     /// Whether [`Source::seek`] works.
     fn is_seekable(&self) -> bool;
 

@@ -132,6 +132,12 @@ impl<B: BufRead> Rows<B> {
         }
     }
 
+    /// Whether there is no row any more. Waits for the next one.
+    pub(super) fn is_at_end(&mut self) -> io::Result<bool> {
+        self.begin()?;
+        Ok(self.next_byte()?.is_none())
+    }
+
     /// Whether this row, which was read last, ends in CR LF. Waits for what follows a CR.
     pub(super) fn ended_in_crlf(&mut self, row: &Row) -> io::Result<bool> {
         Ok(row.ends_in_cr && (self.delimiter == TAB || self.next_byte()? == Some(b'\n')))

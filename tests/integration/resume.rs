@@ -341,6 +341,28 @@ fn a_stream_is_gone_on_with_if_it_brings_the_same_again() {
 }
 
 #[test]
+fn a_stream_that_was_cut_off_is_gone_on_with_when_it_comes_whole() {
+    let sandbox = Sandbox::new();
+    let run = |output: &str, input: &[u8]| {
+        let arguments = ["batch", "--model", MODEL, "--labels", "a,b", "--resume", "-o", output];
+        sandbox.gliclass(arguments).input(input).run().ends_with(0)
+    };
+    for (output, input) in [("out.jsonl", jsonl(60)), ("out.jsonl.gz", jsonl(60))] {
+        let unpacked = || {
+            let mut text = String::new();
+            Input::open(Some(&sandbox.path(output))).unwrap().stream.read_to_string(&mut text).unwrap();
+            text
+        };
+        let lines: Vec<&[u8]> = input.split_inclusive(|byte| *byte == b'\n').collect();
+        run(output, &lines[..20].concat());
+        run(output, &lines[..20].concat()).says(&["already finished"]);
+        run(output, &input).says(&["continuing after 20 records", "40 records"]);
+        assert!(unpacked() == batch(&sandbox, &[]).input(input.clone()).run().ends_with(0).stdout, "{output}");
+        run(output, &input).says(&["already finished"]);
+    }
+}
+
+#[test]
 fn a_run_that_is_done_does_nothing_and_says_again_how_it_ended() {
     let sandbox = Sandbox::new();
     sandbox.write("in.jsonl", "{\"text\":\"One\"}\nnot json\n");

@@ -225,7 +225,8 @@ impl Args {
         let size = range.as_ref().map_or(size, |range| Some(range.end - range.start));
         let (start, end) = range.map_or((0, None), |range| (range.start, Some(range.end)));
         source.seek_record(start)?;
-        let before = keeper.as_mut().map(|keeper| keeper.resume(&mut source, &mut form)).transpose()?.flatten();
+        let resumed = keeper.as_mut().map(|keeper| keeper.resume(&mut source, end.is_none(), &mut form));
+        let before = resumed.transpose()?.flatten();
         let errors_before = before.as_ref().map_or(0, |done| done.errors);
         if errors_before > 0 {
             terminal::say(&format!("error: {} before", terminal::failures(errors_before)));

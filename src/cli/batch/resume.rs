@@ -127,12 +127,21 @@ impl Keeper {
     }
 
     /// Brings `source`, which stands at the first record of the run, and `form` to where the run came; says how far
-    /// that is, where it is not the beginning.
+    /// that is, where it is not the beginning. A run over all of a stream is not complete where more comes: what wrote
+    /// the stream may have been cut off the last time.
     ///
     /// # Errors
     /// The input cannot be read, or is another; or the state is not of an output of this form.
-    pub(super) fn resume(&mut self, source: &mut impl Source, form: &mut impl Form) -> anyhow::Result<Option<Done>> {
+    pub(super) fn resume(
+        &mut self,
+        source: &mut impl Source,
+        is_whole: bool,
+        form: &mut impl Form,
+    ) -> anyhow::Result<Option<Done>> {
         self.take_up(source)?;
+        if self.state.done.complete && is_whole && !source.is_seekable() {
+            self.state.done.complete = source.is_at_end()?;
+        }
         let done = self.done().clone();
         if done.output > 0 && !done.complete {
             self.go_on(form)?;

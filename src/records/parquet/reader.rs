@@ -260,6 +260,10 @@ impl Source for Reader {
         Ok(self.next_row()?.map(|(row, _)| row))
     }
 
+    fn is_at_end(&mut self) -> Result<bool> {
+        Ok(self.bounds.last().is_none_or(|&rows| self.row >= rows))
+    }
+
     fn is_seekable(&self) -> bool {
         true
     }
