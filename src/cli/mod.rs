@@ -151,6 +151,7 @@ fn misused(error: &clap::Error) -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    terminal::end_on_interrupt()?;
     match cli.command {
         Command::Classify(args) => classify::run(args),
         Command::Batch(args) => batch::run(args),

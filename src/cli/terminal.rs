@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -72,6 +72,21 @@ pub fn is_awaited(input: Option<&Path>) -> bool {
     input.is_none_or(|path| path.as_os_str() == "-") && std::io::stdin().is_terminal()
 }
 
+/// Whether the first Ctrl-C ends the program: nobody listens yet.
+static IS_UNHEARD: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
+
+/// Ends the program at Ctrl-C and SIGTERM, with the status for that, until [`listen_for_interrupt`].
+///
+/// # Errors
+/// The system does not let us.
+pub fn end_on_interrupt() -> anyhow::Result<()> {
+    for signal in [SIGINT, SIGTERM] {
+        flag::register_conditional_shutdown(signal, INTERRUPT_STATUS.into(), Arc::clone(&IS_UNHEARD))
+            .context("cannot listen for Ctrl-C")?;
+    }
+    Ok(())
+}
+
 /// Listens for Ctrl-C and SIGTERM: the first sets the flag that is returned, the second ends the program.
 ///
 /// # Errors
@@ -87,6 +102,7 @@ pub fn listen_for_interrupt() -> anyhow::Result<&'static AtomicBool> {
             .and_then(|_| flag::register(signal, Arc::clone(&INTERRUPTED)))
             .context("cannot listen for Ctrl-C")?;
     }
+    IS_UNHEARD.store(false, Ordering::Relaxed);
     Ok(&INTERRUPTED)
 }
 

@@ -204,7 +204,7 @@ fn a_training_that_is_interrupted_while_it_waits_for_its_data_leaves_nothing() {
     // More than a pipe holds: once it is sent, the program reads.
     running.send(&records.repeat(200));
     running.signal("INT");
-    running.code(false);
+    assert_eq!(running.code(false), Some(130));
     let is_left = |name| sandbox.path(name).exists();
     assert!(!["mine", "mine.gliclass-lock", "mine.resume"].into_iter().any(is_left));
 }
