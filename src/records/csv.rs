@@ -82,14 +82,17 @@ pub struct Reader<B> {
 }
 
 /// What to do where a column is not in a header because that was read with another separator or line end than it was
-/// written with: a column with a line end or a lone one with a separator in it is several. How the form is given, `csv`
-/// or `tsv`, `give_form` says.
+/// written with, or is none: a column with a line end or a lone one with a separator in it is several. How the form is
+/// given, `csv`, `tsv` or `jsonl`, `give_form` says.
 pub(super) fn remedy<T: AsRef<str>>(columns: &[T], give_form: impl Fn(&str) -> String) -> Option<String> {
     let is_of_lines = |column: &T| column.as_ref().contains('\r') && !column.as_ref().contains('\n');
     if columns.iter().any(is_of_lines) {
         return Some("end its lines in LF, as `tr '\\r' '\\n'` does".into());
     }
     match columns {
+        [first, ..] if first.as_ref().starts_with('{') => Some(give_form("jsonl")),
+        // So spreadsheets are told the separator.
+        [first, ..] if first.as_ref().starts_with("sep=") => Some("remove the first line, which is no header".into()),
         [lone] if lone.as_ref().contains('\t') => Some(give_form("tsv")),
         [lone] if lone.as_ref().contains(',') => Some(give_form("csv")),
         [lone] if lone.as_ref().contains(';') => Some("separate its columns by commas, not by semicolons".into()),
@@ -496,10 +499,13 @@ mod tests {
     }
 
     #[test]
-    fn another_separator_is_told_by_the_header() {
+    fn another_separator_or_form_is_told_by_the_header() {
         for (header, remedy) in [
             (&b"text\tid\n"[..], "give --input-format tsv"),
             (b"text;id\n", "separate its columns by commas, not by semicolons"),
+            (b"{\"text\":\"We won\",\"label\":\"sport\"}\n", "give --input-format jsonl"),
+            (b"sep=,\ntext,id\n", "remove the first line, which is no header"),
+            (b"sep=;\ntext;id\n", "remove the first line, which is no header"),
             (b"body\n", "give --text-field"),
         ] {
             let error = reader(header).err().unwrap().to_string();

@@ -744,11 +744,13 @@ fn of_two_columns_of_one_name_the_first_is_read_and_kept() {
 }
 
 #[test]
-fn another_separator_is_told_by_the_header_before_the_rows() {
+fn another_separator_or_form_is_told_by_the_header_before_the_rows() {
     for (name, text, remedy) in [
         ("d.csv", "text;label\na, b;c\n", "separate its columns by commas, not by semicolons"),
         ("d.csv", "text\tlabel\na, b\tc\n", "end the name of the file in .tsv"),
         ("d.tsv", "text,label\na,b\n", "end the name of the file in .csv"),
+        ("d.csv", "{\"text\":\"a\",\"label\":\"b\"}\n", "end the name of the file in .jsonl"),
+        ("d.csv", "sep=,\ntext,label\na,b\n", "remove the first line, which is no header"),
         ("d.tsv", "label\ttext\ra\tb\r", "end its lines in LF, as `tr '\\r' '\\n'` does"),
     ] {
         let read = read_str(name, text).map(drop);
