@@ -13,7 +13,7 @@ use csv::{ByteRecord, QuoteStyle, StringRecord, Terminator, WriterBuilder};
 
 use super::input::{BYTE_ORDER_MARK, Stream};
 use super::rows::{Quotes, Rows};
-use super::{Defaults, Entry, Place, Record, Source};
+use super::{Defaults, Entry, Place, Record, Source, not_utf8};
 use crate::error::{Error, Result};
 
 pub use super::rows::Row;
@@ -166,7 +166,7 @@ impl<B: BufRead> Reader<B> {
         }
         let text = std::str::from_utf8(&fields[self.text_column]).map_err(|error| {
             let column = name_of(&self.header[self.text_column], self.dialect.delimiter);
-            Error::Record(format!("column {column:?}: invalid UTF-8 at byte {}", error.valid_up_to() + 1))
+            Error::Record(format!("column {column:?}: {}", not_utf8(error)))
         })?;
         self.defaults.record(unquoted(text, self.dialect.delimiter).into_owned())
     }
@@ -473,7 +473,8 @@ mod tests {
     #[test]
     fn invalid_utf8_is_a_bad_record() {
         let record = reader(b"text\n\xff\n").unwrap().next().unwrap().unwrap().record;
-        assert_eq!(record.unwrap_err().to_string(), "column \"text\": invalid UTF-8 at byte 1");
+        let error = record.unwrap_err().to_string();
+        assert_eq!(error, "column \"text\": invalid UTF-8 at byte 1: convert the file to UTF-8");
     }
 
     #[test]

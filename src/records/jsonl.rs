@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::distinct::Distinct;
 use super::input::{BYTE_ORDER_MARK, Input, Stream};
-use super::{Entry, LONGEST, LabelSet, Place, Raw, Reading, Record, Source, begins_as_parquet};
+use super::{Entry, LONGEST, LabelSet, Place, Raw, Reading, Record, Source, begins_as_parquet, not_utf8};
 use crate::error::{Error, Result};
 
 /// What Python's `json` writes, and JSON does not know.
@@ -263,8 +263,7 @@ impl<B: BufRead> Reader<B> {
 
     fn record(&mut self, line: &Line) -> Result<Record> {
         let (_, content, _) = line.parts();
-        let text = std::str::from_utf8(content)
-            .map_err(|error| Error::Record(format!("invalid UTF-8 at byte {}", error.valid_up_to() + 1)))?;
+        let text = std::str::from_utf8(content).map_err(|error| Error::Record(not_utf8(error)))?;
         let object = Object::parse(text).map_err(|error| {
             let column = error.column();
             let rest = text.get(column.saturating_sub(1)..).unwrap_or_default();
@@ -550,6 +549,12 @@ mod tests {
         for start in ["", "[", "[ ", "[ERROR] {\n", "[1, {}]\n", "{\"a\": [\n", "[]\n{}\n", "x\n[{"] {
             assert!(!begins_array(start.as_bytes()), "{start:?}");
         }
+    }
+
+    #[test]
+    fn a_line_that_is_not_utf8_says_what_to_do() {
+        let error = read(b"{\"text\":\"\xe9\"}\n")[0].record.as_ref().unwrap_err().to_string();
+        assert_eq!(error, "invalid UTF-8 at byte 10: convert the file to UTF-8");
     }
 
     #[test]

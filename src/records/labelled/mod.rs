@@ -18,7 +18,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::records::input::{UTF16, begins_as_utf16};
 use crate::records::labels::EMPTY_LABEL;
-use crate::records::{Defaults, Example, LabelSet, NO_PARQUET, RacExample, Record, begins_as_parquet};
+use crate::records::{Defaults, Example, LabelSet, NO_PARQUET, RacExample, Record, TO_UTF8, begins_as_parquet};
 
 pub use form::Form;
 pub use ready::{Listed, Place, Ready, ReadyRecord, align};
@@ -239,7 +239,7 @@ pub(super) fn utf8(bytes: &[u8]) -> Result<&str> {
             return Error::Record(UTF16.into());
         }
         let line = line_at(bytes, error.valid_up_to());
-        flaw(Spot::Line(line), None, "not UTF-8: convert the file to UTF-8")
+        flaw(Spot::Line(line), None, &format!("not UTF-8: {TO_UTF8}"))
     })?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }

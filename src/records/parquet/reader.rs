@@ -232,7 +232,7 @@ fn bounds(metadata: &ParquetMetaData) -> Vec<u64> {
 
 fn text_of(bytes: &ByteArray) -> Result<&str> {
     std::str::from_utf8(bytes.data())
-        .map_err(|error| Error::Record(format!("invalid UTF-8 at byte {}", error.valid_up_to() + 1)))
+        .map_err(|error| Error::Record(format!("invalid UTF-8 at byte {}: give UTF-8", error.valid_up_to() + 1)))
 }
 
 impl Iterator for Reader {
