@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use clap::builder::NonEmptyStringValueParser;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
@@ -471,7 +472,7 @@ pub struct CandidateArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "labels")]
     pub labels_file: Option<PathBuf>,
     /// Separates the levels of a hierarchy of labels
-    #[arg(long, value_name = "S", default_value = ".")]
+    #[arg(long, value_name = "S", default_value = ".", value_parser = NonEmptyStringValueParser::new())]
     pub label_separator: String,
 }
 
@@ -571,17 +572,17 @@ impl LabelArgs {
 #[command(next_help_heading = "Data")]
 pub struct FieldArgs {
     /// The field or column with the text
-    #[arg(long, value_name = "NAME", default_value = "text")]
+    #[arg(long, value_name = "NAME", default_value = "text", value_parser = NonEmptyStringValueParser::new())]
     pub text_field: String,
     /// The field or column with the true labels [default: true_labels, or label]
     ///
     /// In JSON it holds a label, a list of labels, or {label: weight}, where a label is true from 0.5 up.
     /// A label may be a number: the position of its name in --labels, from 0, unless a label has that number as its
     /// name. A table without such a column may have a column of 0 and 1 for each label.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub label_field: Option<String>,
     /// Separates several labels in a CSV or TSV cell
-    #[arg(long, value_name = "S", default_value = "|")]
+    #[arg(long, value_name = "S", default_value = "|", value_parser = NonEmptyStringValueParser::new())]
     pub list_separator: String,
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
+use clap::builder::NonEmptyStringValueParser;
 use serde::Serialize;
 
 use super::args::{ModelArgs, available_threads, up_to};
@@ -62,6 +63,7 @@ pub struct Args {
     input: Option<PathBuf>,
     /// The field with the text
     #[arg(long, value_name = "NAME", default_value = "text", requires = "input")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     text_field: String,
     /// The format of the figures
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]

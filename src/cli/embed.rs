@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
 use anyhow::bail;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ValueEnum};
 
 use super::args::{LabelArgs, ModelArgs, OnOverflow, check_free, check_text_field};
@@ -42,7 +42,7 @@ pub struct Args {
     #[arg(long)]
     force: bool,
     /// The field with the text
-    #[arg(long, value_name = "NAME", default_value = "text")]
+    #[arg(long, value_name = "NAME", default_value = "text", value_parser = NonEmptyStringValueParser::new())]
     text_field: String,
     #[command(flatten)]
     labels: LabelArgs,

@@ -303,7 +303,6 @@ fn what_would_be_misread_or_ignored_is_refused_with_the_way_out() {
         (&["batch", "in.csv", "-l", "a|b,c"], &["\"a|b\"", "another --list-separator"]),
         (&["batch", "in.csv", "-l", "a", "--list-separator", "."], &["another --list-separator", "inside scores"]),
         (&["batch", "in.tsv", "-l", "a", "--list-separator", "\t"], &["another --list-separator", "no cell of TSV"]),
-        (&["batch", "in.csv", "-l", "a", "--list-separator", ""], &["--list-separator", "a value is required"]),
         (&["classify", "x", "-l", "a", "--chunk-overlap", "3"], &["--chunk-overlap", "add --on-overflow chunk"]),
         (&["classify", "x", "-l", "a", "--examples", "none.json"], &["none.json: holds no example"]),
         (&["classify", "x", "-l", "a", "--rac-examples", "none.json"], &["none.json: holds no example"]),
@@ -337,6 +336,23 @@ fn what_would_be_misread_or_ignored_is_refused_with_the_way_out() {
         (&["train", "in.csv", "-o", "out", "--seed", "-1"], &["--seed", "give a whole number from 0"]),
     ] {
         sandbox.gliclass(arguments).run().ends_with(2).says(words);
+    }
+}
+
+#[test]
+fn a_name_or_a_separator_of_nothing_is_refused() {
+    let sandbox = Sandbox::new();
+    for (command, options) in [
+        ("classify", &["--label-separator"][..]),
+        ("batch", &["--text-field", "--output-field", "--list-separator", "--label-separator"]),
+        ("embed", &["--text-field", "--label-separator"]),
+        ("bench", &["--text-field"]),
+        ("eval", &["--text-field", "--label-field", "--list-separator", "--label-separator", "--output-field"]),
+        ("train", &["--text-field", "--label-field", "--list-separator", "--label-separator"]),
+    ] {
+        for option in options {
+            sandbox.gliclass([command, option, ""]).run().ends_with(2).says(&["a value is required for", option]);
+        }
     }
 }
 

@@ -57,10 +57,10 @@ pub struct Args {
     #[arg(long, alias = "format", value_name = "FORMAT")]
     pub(super) input_format: Option<Format>,
     /// The field or column with the text
-    #[arg(long, value_name = "NAME", default_value = "text")]
+    #[arg(long, value_name = "NAME", default_value = "text", value_parser = NonEmptyStringValueParser::new())]
     pub(super) text_field: String,
     /// The field that receives the predictions (JSONL only)
-    #[arg(long, value_name = "NAME", default_value = PREDICTIONS)]
+    #[arg(long, value_name = "NAME", default_value = PREDICTIONS, value_parser = NonEmptyStringValueParser::new())]
     pub(super) output_field: String,
     /// Separates several labels or scores in a CSV or TSV cell
     #[arg(long, value_name = "S", default_value = "|", value_parser = NonEmptyStringValueParser::new())]
@@ -167,9 +167,6 @@ impl Args {
         let taken = [self.text_field.as_str(), "labels", "prompt", "examples", "rac_examples", ERROR, TRUNCATED];
         if taken.contains(&self.output_field.as_str()) {
             bail!("--output-field {:?} is taken by another field: give another name", self.output_field);
-        }
-        if self.output_field.is_empty() {
-            bail!("--output-field needs a name");
         }
         if format == Format::Jsonl {
             self.check_text_field(&[ERROR, TRUNCATED])?;

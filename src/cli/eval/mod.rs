@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, bail};
+use clap::builder::NonEmptyStringValueParser;
 
 pub(super) use self::gather::read_file;
 use self::gather::{Asking, Gathered};
@@ -123,7 +124,7 @@ struct ReadyArgs {
     #[arg(long, value_name = "FILE", num_args = 1..)]
     compare: Vec<PathBuf>,
     /// The field with the predictions in these files
-    #[arg(long, value_name = "NAME", default_value = PREDICTIONS)]
+    #[arg(long, value_name = "NAME", default_value = PREDICTIONS, value_parser = NonEmptyStringValueParser::new())]
     output_field: String,
 }
 
