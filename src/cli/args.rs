@@ -478,7 +478,7 @@ pub struct CandidateArgs {
 
 impl CandidateArgs {
     /// The candidate labels, if any were given; with `wordings`, lists in the file are wordings. A label that may be
-    /// meant as a file is told.
+    /// meant as a file, and one that may be meant as a list, are told.
     ///
     /// # Errors
     /// The file cannot be read, or a label is empty or given twice.
@@ -491,11 +491,22 @@ impl CandidateArgs {
             ));
         }
         let labels = match &self.labels_file {
-            Some(path) => labels::from_file(path, &self.label_separator, wordings).context("--labels-file")?,
+            Some(path) => self.read_file(path, wordings, verbosity)?,
             None if self.labels.is_empty() => return Ok(None),
             None => labels::from_options(&self.labels).context("--labels")?,
         };
         Ok(Some(Arc::new(labels)))
+    }
+
+    fn read_file(&self, path: &Path, wordings: bool, verbosity: Verbosity) -> anyhow::Result<LabelSet> {
+        let labels = labels::from_file(path, &self.label_separator, wordings).context("--labels-file")?;
+        if matches!(labels.names(), [name] if name.contains(',')) {
+            verbosity.say(&format!(
+                "warning: --labels-file {}: one label, with commas in it: if these are several, write one per line",
+                path.display()
+            ));
+        }
+        Ok(labels)
     }
 }
 

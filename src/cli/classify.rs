@@ -1,6 +1,7 @@
 //! `gliclass classify`: a few texts, for people and for pipes.
 
 use std::io::{BufRead, BufWriter, IsTerminal, Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
@@ -88,6 +89,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let verbosity = args.model.base.verbosity;
     let defaults = args.labels.defaults(verbosity)?;
     let style = args.style(&defaults)?;
+    tell_of_file(&args.texts, verbosity);
     args.model.base.share_threads()?;
     if args.model.base.is_builtin() && !args.typed.has("model") && std::io::stderr().is_terminal() {
         verbosity
@@ -132,6 +134,19 @@ impl Args {
         }
         let columns = csv_columns(labels, &decision);
         Ok(Style { format, decision, shape: self.shape, columns, colour: terminal::is_lively(&stdout) })
+    }
+}
+
+/// Says so where the only text may be meant as a file.
+fn tell_of_file(texts: &[String], verbosity: Verbosity) {
+    if let [name] = texts
+        && name != "-"
+        && !name.contains(char::is_whitespace)
+        && Path::new(name).is_file()
+    {
+        verbosity.say(&format!(
+            "note: {name}: one text, though there is a file of this name: `gliclass classify ... < {name}` reads it"
+        ));
     }
 }
 

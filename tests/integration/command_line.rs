@@ -210,6 +210,32 @@ fn a_model_that_is_not_there_is_told_by_what_its_name_could_mean() {
 }
 
 #[test]
+#[cfg(feature = "builtin")]
+fn a_name_that_may_be_meant_as_a_file_and_a_line_that_may_be_meant_as_a_list_are_told() {
+    let sandbox = Sandbox::new();
+    sandbox.write("notes.txt", "One\nTwo\n");
+    sandbox.write("list.txt", "a,b,c\n");
+    let label = "note: --labels list.txt: one label, though there is a file of this name";
+    let text = "note: notes.txt: one text, though there is a file of this name: `gliclass classify ... < notes.txt`";
+    let list =
+        "warning: --labels-file list.txt: one label, with commas in it: if these are several, write one per line";
+    for (arguments, said) in [
+        (&["One", "-l", "list.txt"][..], label),
+        (&["notes.txt", "-l", "a,b"], text),
+        (&["One", "--labels-file", "list.txt"], list),
+    ] {
+        let run = |option| sandbox.gliclass(["classify", option].iter().chain(arguments)).run().ends_with(0);
+        let outcome = run("--all-scores");
+        assert_eq!(outcome.says(&[said]).stdout.lines().count(), 1);
+        assert_eq!(run("-q").stderr, "");
+    }
+    for arguments in [&["One", "-l", "a,b"][..], &["notes.txt", "list.txt", "-l", "a,b"], &["-", "-l", "\"a,b\""]] {
+        let outcome = sandbox.gliclass(["classify"].iter().chain(arguments)).input("notes.txt\n").run().ends_with(0);
+        assert_eq!(outcome.stderr, "");
+    }
+}
+
+#[test]
 fn a_revision_of_what_is_no_repository_is_refused() {
     let sandbox = Sandbox::new();
     sandbox.write("folder/config.json", "{}");
