@@ -288,9 +288,10 @@ impl BaseArgs {
     pub fn source(&self) -> anyhow::Result<Source> {
         if !self.is_local() && !has_owner(&self.model) {
             bail!(
-                "{}: there is no such folder, and a repository of the Hub is called OWNER/NAME, such as \
-                 knowledgator/gliclass-base-v3.0; `builtin` is the model inside the program",
-                self.named()
+                "{}: there is no such folder; for a repository of the Hub give {}; `builtin` is the model inside the \
+                 program",
+                self.named(),
+                hub::right_name(&self.model)
             );
         }
         self.backbone()

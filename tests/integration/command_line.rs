@@ -198,6 +198,7 @@ fn a_model_that_is_not_there_is_told_by_what_its_name_could_mean() {
         ("typo", &["\"typo\": there is no such folder", "OWNER/NAME", "`builtin`"][..]),
         ("a/b/c", &["there is no such folder", "OWNER/NAME"]),
         ("", &["there is no such folder", "OWNER/NAME"]),
+        ("https://huggingface.co/a/b/tree/main", &["for a repository of the Hub give a/b;"]),
         ("./missing", &["model \"./missing\": there is no such folder"]),
         ("folder/config.json", &["\"folder/config.json\": is a file"]),
         ("a b/c", &["is not the name of a repository of the Hub"]),

@@ -50,6 +50,20 @@ pub struct Request {
     pub offline: bool,
 }
 
+/// What to give in the place of a name that no repository of the Hub has: for the address of a page, as a browser shows
+/// it, the repository that the page is about.
+pub fn right_name(given: &str) -> &str {
+    repo_of_page(given).unwrap_or("OWNER/NAME, such as knowledgator/gliclass-base-v3.0")
+}
+
+fn repo_of_page(address: &str) -> Option<&str> {
+    let path = address.strip_prefix("https://").unwrap_or(address).strip_prefix("huggingface.co/")?;
+    let mut ends = path.match_indices(['/', '?', '#']).map(|(place, _)| place);
+    let owner_end = ends.next().filter(|&place| path[place..].starts_with('/'))?;
+    let repo = &path[..ends.next().unwrap_or(path.len())];
+    (owner_end > 0 && repo.len() > owner_end + 1).then_some(repo)
+}
+
 /// Who watches a download. Calls come from one thread, in the order: `begin`, `at`..., `finish`.
 pub trait Progress {
     /// A file begins: its name in the repository and its size in bytes where the Hub gives it.

@@ -1,5 +1,6 @@
 //! Names that become paths and addresses: only harmless ones pass.
 
+use super::right_name;
 use crate::error::{Error, Result};
 use crate::files;
 
@@ -13,8 +14,8 @@ pub(super) fn repo(id: &str) -> Result<&str> {
         return Ok(id);
     }
     Err(Error::Usage(format!(
-        "{id:?} is not the name of a repository of the Hub: give OWNER/NAME, such as \
-         knowledgator/gliclass-base-v3.0 (a folder needs no download)"
+        "{id:?} is not the name of a repository of the Hub: give {} (a folder needs no download)",
+        right_name(id)
     )))
 }
 
@@ -66,6 +67,7 @@ pub(super) fn escape(text: &str, keep: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -80,6 +82,20 @@ mod tests {
     fn names_that_lead_elsewhere_are_refused() {
         for id in ["", "/", "a/b/c", "../x", "a/..", "a--b/c", "a/b c", "a\\b", "https://x", "-a/b", "a/b\n"] {
             assert!(repo(id).is_err(), "{id:?}");
+        }
+    }
+
+    #[test]
+    fn of_a_page_the_repository_is_told() {
+        for page in ["", "/", "/tree/main", "?library=gliclass", "#usage", "/resolve/main/config.json"] {
+            for host in ["https://huggingface.co", "huggingface.co"] {
+                let error = repo(&format!("{host}/owner/name-v1.0{page}")).unwrap_err().to_string();
+                assert!(error.contains(": give owner/name-v1.0 (a folder"), "{error}");
+            }
+        }
+        for other in ["", "/owner", "/owner/", "//name", "/models?search=a/b", "/docs#a/b"] {
+            let error = repo(&format!("https://huggingface.co{other}")).unwrap_err().to_string();
+            assert!(error.contains(": give OWNER/NAME, such as"), "{error}");
         }
     }
 
