@@ -1,10 +1,12 @@
 //! Files that the program keeps beside those of the user.
 
 use std::borrow::Cow;
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::fs::{self, File, Permissions, TryLockError};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use same_file::Handle;
 
 use crate::error::{Error, Result};
 
@@ -39,6 +41,17 @@ pub fn is_same(one: &Path, other: &Path) -> bool {
         Ok(metadata) => metadata.is_file() && same_file::is_same_file(one, other).unwrap_or(false),
         Err(_) => std::path::absolute(one).is_ok_and(|one| std::path::absolute(other).is_ok_and(|other| one == other)),
     }
+}
+
+/// Standard output, where it is a file: what is written there stays, and can be read again.
+pub fn standard_output() -> Option<Handle> {
+    Handle::stdout().ok().filter(|handle| handle.as_file().metadata().is_ok_and(|metadata| metadata.is_file()))
+}
+
+/// Whether this is the file that standard output goes to.
+pub fn is_standard_output(path: &Path) -> bool {
+    let is_file = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    is_file && standard_output().is_some_and(|output| Handle::from_path(path).is_ok_and(|file| file == output))
 }
 
 /// Whether a path leads from a folder to what is below it, on every system.
@@ -87,13 +100,31 @@ pub fn open_file(path: &Path) -> Result<(File, bool)> {
     })
 }
 
-/// A file that is written at the end of a run, and opened before any work so that none is lost. One that was not there
-/// before is taken away again where nothing came to be written.
+/// A file that is made, and taken away again unless it is kept.
+#[derive(Debug)]
+struct Made(Option<PathBuf>);
+
+impl Made {
+    fn keep(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            drop(fs::remove_file(path));
+        }
+    }
+}
+
+/// A file that is opened before any work, so that none is lost, and still as it was. One that was not there before is
+/// taken away again where nothing came to be written.
 #[derive(Debug)]
 pub struct Reserved {
     path: PathBuf,
     file: File,
-    is_new: bool,
+    made: Made,
 }
 
 impl Reserved {
@@ -103,47 +134,141 @@ impl Reserved {
     /// It cannot be opened for writing.
     pub fn open(path: &Path) -> Result<Self> {
         let (file, is_new) = open_file(path)?;
-        Ok(Self { path: path.to_owned(), file, is_new })
+        Ok(Self::of(path, file, is_new))
     }
 
-    /// Writes the whole of its content; a file that was there is replaced in one step where its folder lets it, so that
-    /// a full disk leaves it as it was.
+    /// A file that [`open_file`] opened.
+    pub fn of(path: &Path, file: File, is_new: bool) -> Self {
+        Self { path: path.to_owned(), file, made: Made(is_new.then(|| path.to_owned())) }
+    }
+
+    /// The file.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The file, which stays from now on.
+    pub fn keep(mut self) -> File {
+        self.made.keep();
+        self.file
+    }
+
+    /// Writes the whole of its content, as a [`Successor`] does.
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn write(mut self, content: &[u8]) -> Result<()> {
-        self.put(content).map_err(|error| Error::io(&self.path, error))?;
-        self.is_new = false;
+    pub fn write(self, content: &[u8]) -> Result<()> {
+        let path = self.path.clone();
+        let put = || {
+            let new = self.replace()?;
+            new.file().write_all(content)?;
+            new.finish()
+        };
+        put().map_err(|error| Error::io(path, error))
+    }
+
+    /// Begins the file that is to take its place.
+    ///
+    /// # Errors
+    /// That cannot be made.
+    pub fn replace(self) -> io::Result<Successor> {
+        let metadata = self.file.metadata()?;
+        // A device or a pipe is no file that could be replaced.
+        let new = if metadata.is_file() { Beside::begin(&self.path, metadata.permissions())? } else { None };
+        if metadata.is_file() && new.is_none() {
+            self.file.set_len(0)?;
+        }
+        Ok(Successor { old: self, new, is_whole: false })
+    }
+}
+
+/// A file that is written beside the one whose place it takes, in one step once it is whole: a full disk, or a run that
+/// ends before, leaves that one as it was. Where the folder lets no file be made, it is written where it is, and
+/// emptied if it does not become whole: a part would be taken for it.
+#[derive(Debug)]
+pub struct Successor {
+    old: Reserved,
+    new: Option<Beside>,
+    is_whole: bool,
+}
+
+impl Successor {
+    /// What is to be written to.
+    pub fn file(&self) -> &File {
+        self.new.as_ref().map_or(&self.old.file, |new| &new.file)
+    }
+
+    /// Ends it: it is whole, and takes its place.
+    ///
+    /// # Errors
+    /// It cannot be brought to the disk.
+    pub fn finish(mut self) -> io::Result<()> {
+        match self.new.as_mut().map_or(Ok(()), Beside::take_place) {
+            Err(error) if is_denied(&error) => self.write_over()?,
+            placed => placed?,
+        }
+        self.is_whole = true;
+        self.old.made.keep();
         Ok(())
     }
 
-    fn put(&mut self, content: &[u8]) -> io::Result<()> {
-        let metadata = self.file.metadata()?;
-        // A device or a pipe is no file that could be replaced.
-        if !metadata.is_file() {
-            return self.file.write_all(content);
-        }
-        // A link stays one, and whoever may read the file still may.
-        let path = fs::canonicalize(&self.path)?;
-        let write =
-            |new: &Path| fs::write(new, content).and_then(|()| fs::set_permissions(new, metadata.permissions()));
-        match replace_with(&path, write) {
-            // The folder lets no file be made, or this one not be replaced: then it is written where it is.
-            Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ResourceBusy) => {
-                self.file.set_len(0)?;
-                self.file.write_all(content)
-            }
-            replaced => replaced,
+    /// Writes what stands beside the old file into it.
+    fn write_over(&mut self) -> io::Result<()> {
+        let Some(mut new) = self.new.take() else { return Ok(()) };
+        new.file.rewind()?;
+        self.old.file.set_len(0)?;
+        io::copy(&mut new.file, &mut self.old.file).map(drop)
+    }
+}
+
+impl Drop for Successor {
+    fn drop(&mut self) {
+        if self.new.is_none() && !self.is_whole {
+            // What cannot be cut is none that somebody comes back to.
+            drop(self.old.file.set_len(0));
         }
     }
 }
 
-impl Drop for Reserved {
-    fn drop(&mut self) {
-        if self.is_new {
-            drop(fs::remove_file(&self.path));
+/// What is written beside a file.
+#[derive(Debug)]
+struct Beside {
+    /// The place of the file: a link to it stays one.
+    place: PathBuf,
+    path: PathBuf,
+    file: File,
+    made: Made,
+}
+
+impl Beside {
+    /// Makes it, with the permissions of the file at `path`: whoever may read that may read this, and nobody else. None
+    /// where the folder does not let it.
+    fn begin(path: &Path, permissions: Permissions) -> io::Result<Option<Self>> {
+        let place = fs::canonicalize(path)?;
+        let begin = || {
+            let (path, file) = create_new(&place)?;
+            let made = Made(Some(path.clone()));
+            file.set_permissions(permissions)?;
+            Ok((path, file, made))
+        };
+        match begin() {
+            Err(error) if is_denied(&error) => Ok(None),
+            begun => begun.map(|(path, file, made)| Some(Self { place, path, file, made })),
         }
     }
+
+    fn take_place(&mut self) -> io::Result<()> {
+        rename(&self.path, &self.place)?;
+        self.made.keep();
+        Ok(())
+    }
+}
+
+/// Whether a folder lets no file be made, or one not be replaced that can be written where it is.
+fn is_denied(error: &io::Error) -> bool {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, ResourceBusy};
+
+    matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem | ResourceBusy)
 }
 
 /// Keeps other runs from an output as long as it lives, by a file beside it.
@@ -168,8 +293,8 @@ impl Lock {
                 return Ok(None);
             }
             // The run before may have taken the file away after it was opened here; then it keeps nobody out.
-            let mine = same_file::Handle::from_file(file.try_clone()?)?;
-            if same_file::Handle::from_path(&path).is_ok_and(|there| there == mine) {
+            let mine = Handle::from_file(file.try_clone()?)?;
+            if Handle::from_path(&path).is_ok_and(|there| there == mine) {
                 return Ok(Some(Self { path, _file: file }));
             }
         }
@@ -195,7 +320,7 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 /// # Errors
 /// It cannot be written; the old file is still there.
 pub fn replace_with(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
-    let new = &create_new(path)?;
+    let (new, _) = &create_new(path)?;
     write(new).and_then(|()| rename(new, path)).inspect_err(|_| drop(fs::remove_file(new)))
 }
 
@@ -214,14 +339,14 @@ pub fn rename(new: &Path, path: &Path) -> io::Result<()> {
 
 /// Makes the file in which `path` is written anew: none that is there, be it of the user or of another process, on this
 /// machine or another, that replaces the same file at the same time.
-fn create_new(path: &Path) -> io::Result<PathBuf> {
+fn create_new(path: &Path) -> io::Result<(PathBuf, File)> {
     loop {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let new = beside(path, &format!(".{}-{now}{NEW}", std::process::id()));
         match File::create_new(&new) {
             // Some clocks are slower than two threads.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => return made.map(|_| new),
+            made => return made.map(|file| (new, file)),
         }
     }
 }
@@ -343,6 +468,39 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_does_not_become_whole_takes_no_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let [old, new] = ["old", "new"].map(|name| folder.path().join(name));
+        fs::write(&old, "old").unwrap();
+        for path in [&old, &new] {
+            let part = Reserved::open(path).unwrap().replace().unwrap();
+            part.file().write_all(b"pa").unwrap();
+            assert_eq!(fs::read_dir(&folder).unwrap().count(), if path == &old { 2 } else { 3 });
+            drop(part);
+        }
+        assert_eq!(fs::read(&old).unwrap(), b"old");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn where_no_file_can_take_its_place_the_old_one_is_written_over_and_a_part_is_not_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("old");
+        fs::write(&path, "a longer one").unwrap();
+        let mut whole = Reserved::open(&path).unwrap().replace().unwrap();
+        whole.file().write_all(b"new").unwrap();
+        whole.write_over().unwrap();
+        whole.finish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        let mut part = Reserved::open(&path).unwrap().replace().unwrap();
+        part.file().write_all(b"pa").unwrap();
+        part.write_over().unwrap();
+        drop(part);
+        assert_eq!(fs::read(&path).unwrap(), b"");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    }
+
+    #[test]
     fn what_lies_beside_a_file_stays_when_that_is_replaced_and_the_old_one_where_it_cannot_be() {
         let folder = tempfile::tempdir().unwrap();
         let [path, other] = ["t.json", "t.json.new"].map(|name| folder.path().join(name));
@@ -358,7 +516,7 @@ mod tests {
     fn what_a_killed_run_left_is_swept_away_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mine.resume");
-        let left = create_new(&path).unwrap();
+        let (left, _) = create_new(&path).unwrap();
         let others = ["", ".new", ".1.new", ".1-.new", ".1-b.new", ".1-2", ".1-2.news", "2.1-2.new"]
             .map(|ending| beside(&path, ending));
         others.iter().for_each(|other| fs::write(other, "mine").unwrap());

@@ -14,7 +14,7 @@ use same_file::Handle;
 use super::input::{Input, Packing, refuse_foreign_ending};
 use crate::display;
 use crate::error::{Error, Result, STANDARD_OUTPUT};
-use crate::files::open_file;
+use crate::files::{Reserved, Successor, open_file, standard_output, sweep};
 
 /// Bytes of whole records that are written, or packed, at once. More would pack a little better, but it is
 /// also what is computed again where a run with a packed output is resumed.
@@ -34,10 +34,9 @@ pub enum Existing {
 /// An output that is open and locked, and still as it was. A file that was made for it is taken away again where
 /// nothing is begun.
 pub struct Output {
-    file: Option<File>,
+    file: Option<Reserved>,
     name: PathBuf,
     packing: Option<Packing>,
-    is_new: bool,
 }
 
 impl Output {
@@ -54,13 +53,8 @@ impl Output {
     }
 
     fn open_standard(input: &Input) -> Result<Self> {
-        let name = Path::new(STANDARD_OUTPUT);
-        // What is appended to its own input, the run would read for ever.
-        let is_file = |handle: &Handle| handle.as_file().metadata().is_ok_and(|metadata| metadata.is_file());
-        if Handle::stdout().is_ok_and(|handle| is_file(&handle) && input.is(&handle)) {
-            return Err(is_input(name));
-        }
-        Ok(Self { file: None, name: name.to_owned(), packing: None, is_new: false })
+        refuse_input(|file| input.is(file))?;
+        Ok(Self { file: None, name: STANDARD_OUTPUT.into(), packing: None })
     }
 
     fn open_file(path: &Path, existing: Existing, input: &Input) -> Result<Self> {
@@ -69,7 +63,7 @@ impl Output {
         if metadata.is_file() {
             let handle = file.try_clone().and_then(Handle::from_file).map_err(|error| Error::io(path, error))?;
             if input.is(&handle) {
-                return Err(is_input(path));
+                return Err(also_input(path));
             }
             // Where the file system knows no locks, there is nobody to ask.
             if let Err(TryLockError::WouldBlock) = file.try_lock() {
@@ -84,13 +78,14 @@ impl Output {
                 return Err(refused(path, &format!("already exists: {way_out}")));
             }
         }
-        Ok(Self { file: Some(file), name: path.to_owned(), packing: Packing::of(path), is_new })
+        let file = Some(Reserved::of(path, file, is_new));
+        Ok(Self { file, name: path.to_owned(), packing: Packing::of(path) })
     }
 
     /// The file, where it is one that can be cut.
     pub fn file(&self) -> Option<&Path> {
-        let is_file = self.file.as_ref().is_some_and(|file| file.metadata().is_ok_and(|metadata| metadata.is_file()));
-        is_file.then_some(&self.name)
+        let is_file = |file: &Reserved| file.file().metadata().is_ok_and(|metadata| metadata.is_file());
+        self.file.as_ref().is_some_and(is_file).then_some(&self.name)
     }
 
     /// Whether it is shown to somebody as it is written.
@@ -104,7 +99,7 @@ impl Output {
     /// It cannot be looked at.
     pub fn size(&self) -> Result<Option<u64>> {
         let Some(file) = &self.file else { return Ok(None) };
-        let metadata = file.metadata().map_err(|error| Error::io(&self.name, error))?;
+        let metadata = file.file().metadata().map_err(|error| Error::io(&self.name, error))?;
         Ok(metadata.is_file().then_some(metadata.len()))
     }
 
@@ -112,32 +107,52 @@ impl Output {
     ///
     /// # Errors
     /// The file cannot be cut.
-    pub fn begin(mut self, size: u64) -> Result<Sheet> {
-        let (name, packing) = (self.name.clone(), self.packing);
+    pub fn begin(self, size: u64) -> Result<Sheet> {
         let is_file = self.size()?.is_some();
-        let target = match self.file.take() {
+        let Self { file, name, packing } = self;
+        let target = match file {
             None => Target::Standard(display::stdout()),
-            Some(file) if !is_file => Target::Device(file),
+            Some(file) if !is_file => Target::Device(file.keep()),
             Some(file) => {
-                cut(&file, size).map_err(|error| Error::io(&name, error))?;
-                Target::File(file)
+                cut(file.file(), size).map_err(|error| Error::io(&name, error))?;
+                Target::File(file.keep())
             }
         };
-        self.keep();
-        Ok(Sheet { target, name, packing, pending: Vec::new(), written: size, failed: false })
+        Ok(Sheet::new(target, name, packing, size))
+    }
+
+    /// Begins a file that takes the place of the one that is there with [`Sheet::take_place`], and never where that is
+    /// not called. What is no file is begun as ever.
+    ///
+    /// # Errors
+    /// The new file cannot be made.
+    pub fn begin_anew(self) -> Result<Sheet> {
+        match (self.size()?, self) {
+            (Some(_), Self { file: Some(file), name, packing }) => {
+                // It is locked: nobody else writes beside it.
+                fs::canonicalize(&name).iter().for_each(|place| sweep(place));
+                let new = file.replace().map_err(|error| Error::io(&name, error))?;
+                Ok(Sheet::new(Target::New(new), name, packing, 0))
+            }
+            (_, output) => output.begin(0),
+        }
     }
 
     /// Leaves the file as it is, also where it was made: nothing is all that belongs in it.
-    pub fn keep(mut self) {
-        self.is_new = false;
+    pub fn keep(self) {
+        drop(self.file.map(Reserved::keep));
     }
 }
 
-impl Drop for Output {
-    fn drop(&mut self) {
-        if self.is_new {
-            drop(fs::remove_file(&self.name));
-        }
+/// Refuses standard output where it is the file that is read, as `is_input` says: what is appended to its own input, a
+/// run would read for ever.
+///
+/// # Errors
+/// It is.
+pub fn refuse_input(is_input: impl Fn(&Handle) -> bool) -> Result<()> {
+    match standard_output() {
+        Some(file) if is_input(&file) => Err(also_input(Path::new(STANDARD_OUTPUT))),
+        _ => Ok(()),
     }
 }
 
@@ -145,7 +160,7 @@ fn refused(name: &Path, what: &str) -> Error {
     Error::Usage(format!("{}: {what}", name.display()))
 }
 
-fn is_input(name: &Path) -> Error {
+fn also_input(name: &Path) -> Error {
     refused(name, "is also the input: write to another file")
 }
 
@@ -164,6 +179,7 @@ fn cut(mut file: &File, size: u64) -> io::Result<()> {
 
 enum Target {
     File(File),
+    New(Successor),
     /// A device or a pipe that has a name.
     Device(File),
     Standard(Box<dyn Write>),
@@ -173,7 +189,17 @@ impl Target {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::File(file) | Self::Device(file) => file.write_all(bytes),
+            Self::New(new) => new.file().write_all(bytes),
             Self::Standard(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
+        }
+    }
+
+    /// The file, where it is one that can be cut.
+    fn file(&self) -> Option<&File> {
+        match self {
+            Self::File(file) => Some(file),
+            Self::New(new) => Some(new.file()),
+            Self::Device(_) | Self::Standard(_) => None,
         }
     }
 
@@ -181,7 +207,7 @@ impl Target {
     fn error(&self, name: &Path, source: io::Error) -> Error {
         match self {
             Self::Standard(_) => Error::output(source),
-            Self::File(_) | Self::Device(_) => Error::io(name, source),
+            Self::File(_) | Self::New(_) | Self::Device(_) => Error::io(name, source),
         }
     }
 }
@@ -200,6 +226,11 @@ pub struct Sheet {
 }
 
 impl Sheet {
+    /// Nothing is written yet behind the first `written` bytes.
+    fn new(target: Target, name: PathBuf, packing: Option<Packing>, written: u64) -> Self {
+        Self { target, name, packing, pending: Vec::new(), written, failed: false }
+    }
+
     /// Writes one record: what `fill` appends.
     ///
     /// # Errors
@@ -225,6 +256,17 @@ impl Sheet {
         if self.packing.is_some() && self.written == 0 && !self.failed { self.put_block() } else { self.put() }
     }
 
+    /// Gives what was begun anew, and is finished, the place of the file that is there.
+    ///
+    /// # Errors
+    /// It cannot be brought to the disk.
+    pub fn take_place(self) -> Result<()> {
+        match self.target {
+            Target::New(new) => new.finish().map_err(|error| Error::io(&self.name, error)),
+            Target::File(_) | Target::Device(_) | Target::Standard(_) => Ok(()),
+        }
+    }
+
     /// Flushes, and says how large the file is if it holds every record now: not in the middle of a packed
     /// block, and never again after an error.
     ///
@@ -245,7 +287,7 @@ impl Sheet {
     /// # Errors
     /// The disk failed.
     pub fn sync(&self) -> Result<()> {
-        let Target::File(file) = &self.target else { return Ok(()) };
+        let Some(file) = self.target.file() else { return Ok(()) };
         file.sync_data().map_err(|error| Error::io(&self.name, error))
     }
 
@@ -266,7 +308,7 @@ impl Sheet {
             Err(error) => {
                 self.failed = true;
                 // A full disk takes a part of a record: none is left behind. The first error is the one to tell.
-                if let Target::File(file) = &self.target {
+                if let Some(file) = self.target.file() {
                     drop(cut(file, self.written));
                 }
                 return Err(self.target.error(&self.name, error));
@@ -355,6 +397,32 @@ mod tests {
         drop(folder.open("begun", Existing::Continue).unwrap().begin(0).unwrap());
         folder.open("kept", Existing::Continue).unwrap().keep();
         assert!(folder.path("begun").exists() && folder.path("kept").exists());
+    }
+
+    #[test]
+    fn a_file_that_is_begun_anew_takes_the_place_of_the_old_one_once_it_is_whole() {
+        let folder = Folder::new();
+        for name in ["out", "out.gz"] {
+            std::fs::write(folder.path(name), "precious").unwrap();
+            let written = |name: &str| {
+                let mut sheet = folder.open(name, Existing::Replace).unwrap().begin_anew().unwrap();
+                sheet.write(|out| out.extend(std::iter::repeat_n(b'x', 2 * BLOCK))).unwrap();
+                sheet.finish().unwrap();
+                sheet
+            };
+            let sheet = written(name);
+            assert!(folder.open(name, Existing::Replace).is_err(), "two runs write to one file");
+            drop(sheet);
+            assert_eq!(std::fs::read(folder.path(name)).unwrap(), b"precious");
+            written(name).take_place().unwrap();
+            let mut content = Vec::new();
+            let mut input = Input::open(Some(&folder.path(name))).unwrap();
+            io::Read::read_to_end(&mut input.stream, &mut content).unwrap();
+            assert_eq!(content, vec![b'x'; 2 * BLOCK], "{name}");
+        }
+        drop(folder.open("new", Existing::Replace).unwrap().begin_anew().unwrap());
+        // The input and both outputs.
+        assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 3);
     }
 
     #[test]

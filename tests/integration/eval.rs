@@ -93,6 +93,19 @@ fn predictions_replace_nothing_before_there_is_a_model_and_never_the_data() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_is_written_over_the_file_that_the_figures_go_to() {
+    let sandbox = Sandbox::new();
+    sandbox.write("d.csv", "text,label\nx,a\n");
+    sandbox.write("all.txt", "precious\n");
+    for (option, name) in [("--predictions", "/dev/stdout"), ("--html", "./all.txt"), ("--fit", "/dev/fd/1")] {
+        let outcome = sandbox.gliclass(["eval", "d.csv", option, name]).under("exec >> all.txt").run().ends_with(2);
+        outcome.says(&[&format!("{option} {name}: is standard output, where the figures go: name another file")]);
+        assert_eq!(std::fs::read_to_string(sandbox.path("all.txt")).unwrap(), "precious\n");
+    }
+}
+
 #[cfg(feature = "builtin")]
 const TOPICS: &str = "text,label\nThe striker scored twice in the final.,sport\nHeavy rain and wind all day.,weather\n";
 

@@ -80,7 +80,7 @@ impl Asking {
         let mut judged = Judged::new(data.labels.clone(), self.decision.single_label);
         let places: HashMap<&str, u32> = data.labels.iter().map(String::as_str).zip(0..).collect();
         let (mut texts, mut read_at) = (Vec::new(), Vec::new());
-        let defaults = self.defaults.clone();
+        let (defaults, count) = (self.defaults.clone(), data.records.len());
         let source = data.records.into_iter().map(move |labelled| Ok(entry(labelled, &defaults)));
         let mut sink = |labelled: Labelled, classified: Result<Classified>| {
             let at = |error| Error::Record(format!("{}: {}: {error}", data.name, labelled.spot));
@@ -93,8 +93,9 @@ impl Asking {
         };
         let result = runner.run(classifier, source, &mut sink);
         self.progress.finish();
-        let finished = self.predictions.map_or(Ok(()), Predictions::finish);
-        result.and(finished)?;
+        let is_whole = judged.records() == count;
+        let ended = self.predictions.map_or(Ok(()), |file| file.end(is_whole));
+        result.and(ended)?;
         Ok(Gathered { judged, texts, places: read_at, files: vec![data.name], failed: 0, is_decided: true })
     }
 
@@ -269,6 +270,8 @@ impl Row {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+
     use super::*;
     use crate::classifier::Encoded;
     use crate::metrics::ranking::top_k_accuracy;
@@ -319,11 +322,19 @@ mod tests {
         predictions: Option<Predictions>,
     ) -> Result<Gathered> {
         let data = labelled::read(name, text.into(), layout)?;
-        let runner = Runner::new(2, None);
+        asked_by(&Runner::new(2, None), data, decision, predictions)
+    }
+
+    fn asked_by(
+        runner: &Runner,
+        data: Dataset,
+        decision: &Decision,
+        predictions: Option<Predictions>,
+    ) -> Result<Gathered> {
         let shape = ShapeArgs { logits: false, hierarchical: false };
         let progress = Progress::new(None, true);
         Asking { decision: decision.clone(), shape, defaults: Defaults::default(), predictions, progress }
-            .run(&runner, &Contains, data)
+            .run(runner, &Contains, data)
     }
 
     /// Of each record, the labels that are true and those that were said.
@@ -378,6 +389,32 @@ mod tests {
         let ready = Ready::read(vec![(name.clone(), bytes)], &layout(), "predictions").unwrap();
         let back = judge(ready, vec![name], &Decision::default());
         assert_eq!((back.judged, back.texts), (gathered.judged, gathered.texts));
+    }
+
+    #[test]
+    fn a_part_of_the_predictions_takes_the_place_of_nothing() {
+        static INTERRUPTED: AtomicBool = AtomicBool::new(true);
+        let folder = tempfile::tempdir().unwrap();
+        let [data, path] = ["d.csv", "p.jsonl"].map(|name| folder.path().join(name));
+        std::fs::write(&data, "").unwrap();
+        let predictions = || {
+            let output = Output::open(Some(&path), Existing::Replace, &Input::open(Some(&data)).unwrap()).unwrap();
+            Some(Predictions::begin(output).unwrap())
+        };
+        let read = |text: &str| labelled::read("d.csv", text.into(), &layout()).unwrap();
+        let fails = read("text,label\nred,red\ntoo long,blue\n");
+        let (runner, interrupted) = (Runner::new(2, None), Runner::new(2, Some(&INTERRUPTED)));
+        for before in [None, Some("precious\n")] {
+            before.iter().for_each(|content| std::fs::write(&path, content).unwrap());
+            assert!(asked_by(&runner, fails.clone(), &Decision::default(), predictions()).is_err());
+            let cut_short = read(&("text,label\n".to_owned() + &"red,red\n".repeat(100_000)));
+            let gathered = asked_by(&interrupted, cut_short, &Decision::default(), predictions()).unwrap();
+            assert!(gathered.judged.records() < 100_000);
+            assert_eq!(std::fs::read_to_string(&path).ok().as_deref(), before);
+            assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1 + before.iter().count());
+        }
+        asked_by(&runner, read("text,label\nred,red\n"), &Decision::default(), predictions()).unwrap();
+        assert!(std::fs::read_to_string(&path).unwrap().starts_with("{\"text\":\"red\""));
     }
 
     #[test]

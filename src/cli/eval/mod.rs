@@ -22,7 +22,7 @@ use super::format::check_jsonl;
 use super::retrieval::Retrieval;
 use super::terminal::{self, Progress};
 use crate::adapted::Adapted;
-use crate::files::{Reserved, file_name};
+use crate::files::{Reserved, file_name, is_standard_output};
 use crate::metrics::comparison::Comparison;
 use crate::metrics::findings::LabelErrors;
 use crate::metrics::goal::Goal;
@@ -137,7 +137,8 @@ struct OutputArgs {
     report: metrics::Layout,
     /// Write every record with its predictions to a file, as JSON lines
     ///
-    /// Replaces an existing file. With `-` they go to standard output, and the figures to standard error.
+    /// An existing file is replaced once all records are done. With `-` they go to standard output, and the figures
+    /// to standard error.
     #[arg(long, value_name = "FILE", conflicts_with = "predictions_from")]
     predictions: Option<PathBuf>,
     /// Show the N most confident errors per label
@@ -319,6 +320,9 @@ impl Args {
                 }
             }
             check_free(option, path, taken.iter().copied())?;
+            if is_standard_output(path) {
+                bail!("{option} {}: is standard output, where the figures go: name another file", path.display());
+            }
             taken.push(path);
         }
         self.output.predictions.as_deref().map_or(Ok(()), |path| check_jsonl("--predictions", path))
@@ -372,8 +376,8 @@ impl Args {
         let bytes = data.records.iter().map(|record| record.text.len() as u64).sum();
         let progress = || Progress::new(Some(bytes), self.model.base.verbosity.quiet);
         let beside = output.iter().fold(progress(), Progress::beside);
-        let predictions = output.map(Predictions::begin).transpose()?;
         let interrupted = terminal::listen_for_interrupt()?;
+        let predictions = output.map(Predictions::begin).transpose()?;
         let runner = Runner::new(self.model.base.threads(), Some(interrupted));
         let again = (self.output.label_order_trials > 0).then(|| data.clone());
         let asking = |predictions, progress| Asking {

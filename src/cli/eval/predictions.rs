@@ -9,14 +9,14 @@ use crate::records::labelled::{Labelled, TRUE_LABELS};
 use crate::records::names::{ERROR, PREDICTIONS, TRUNCATED};
 use crate::records::output::{Output, Sheet};
 
-/// The file of `--predictions`. Where it is standard output and nobody reads it any more, records are judged all the
-/// same: a figure may be below its minimum.
+/// The file of `--predictions`. Where it is a stream that nobody reads any more, records are judged all the same: a
+/// figure may be below its minimum.
 pub struct Predictions(Sheet);
 
 impl Predictions {
-    /// Begins the file.
+    /// Begins the file; one that is there stays until this one is whole, as a part would be taken for all records.
     pub fn begin(output: Output) -> Result<Self> {
-        output.begin(0).map(Self)
+        output.begin_anew().map(Self)
     }
 
     /// Writes a record with its `predictions`, which are JSON; with its true labels by name where they cannot
@@ -35,8 +35,9 @@ impl Predictions {
         }))
     }
 
-    /// Ends the file.
-    pub fn finish(mut self) -> Result<()> {
-        unless_closed(self.0.finish())
+    /// Ends the file, of which nothing stays unless it `is_whole`. A stream has what came so far.
+    pub fn end(mut self, is_whole: bool) -> Result<()> {
+        unless_closed(self.0.finish())?;
+        if is_whole { self.0.take_place() } else { Ok(()) }
     }
 }
