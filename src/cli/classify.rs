@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
+use same_file::Handle;
 use unicode_width::UnicodeWidthStr;
 
 use super::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs, Typed, Verbosity};
@@ -20,6 +21,7 @@ use crate::records::csv::{Dialect, write_row};
 use crate::records::input::Input;
 use crate::records::jsonl::json_string;
 use crate::records::names::{ERROR, PREDICTIONS, TRUNCATED};
+use crate::records::output::refuse_input;
 use crate::records::{Defaults, Entry, LONGEST};
 use crate::runner::{Classified, Runner, Sink};
 use crate::scores::{Decision, decide};
@@ -90,6 +92,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let defaults = args.labels.defaults(verbosity)?;
     let style = args.style(&defaults)?;
     tell_of_file(&args.texts, verbosity);
+    if args.texts.is_empty() || args.texts.iter().any(|text| text == "-") {
+        refuse_input(|file| Handle::stdin().is_ok_and(|input| input == *file))?;
+    }
     args.model.base.share_threads()?;
     if args.model.base.is_builtin() && !args.typed.has("model") && std::io::stderr().is_terminal() {
         verbosity

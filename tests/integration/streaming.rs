@@ -267,6 +267,22 @@ fn classify_writes_one_answer_for_each_text() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn answers_are_not_appended_to_the_texts() {
+    let sandbox = Sandbox::new();
+    sandbox.write("texts.txt", "One\nTwo\n");
+    let same = "exec < texts.txt >> texts.txt";
+    for arguments in [&["--format", "csv"][..], &["--format", "json", "One", "-"]] {
+        let outcome = classify(&sandbox, arguments).under(same).run().ends_with(2);
+        outcome.says(&["standard output: is also the input: write to another file"]);
+        assert_eq!(std::fs::read_to_string(sandbox.path("texts.txt")).unwrap(), "One\nTwo\n");
+    }
+    // What is not read may be added to.
+    classify(&sandbox, &["Three"]).under(same).run().ends_with(0);
+    assert_eq!(std::fs::read_to_string(sandbox.path("texts.txt")).unwrap().lines().count(), 3);
+}
+
+#[test]
 fn a_text_that_fails_is_named_and_keeps_its_place() {
     let sandbox = Sandbox::new();
     let long = "word ".repeat(3000);
