@@ -1,5 +1,6 @@
 //! Candidate labels: a flat list, or a hierarchy that is flattened with a separator.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -73,7 +74,7 @@ impl LabelSet {
     /// # Errors
     /// No label at all, an empty one, or one given twice.
     pub fn flat(names: Vec<String>) -> Result<Self> {
-        check(&names)?;
+        check(&names, |_, _| String::new())?;
         Ok(Self::checked(names, None, None))
     }
 
@@ -89,7 +90,7 @@ impl LabelSet {
     pub fn from_json(value: &Value, separator: &str) -> Result<Self> {
         let mut names = Vec::new();
         flatten(value, "", separator, &mut names)?;
-        check(&names)?;
+        check(&names, |_, _| String::new())?;
         let tree = value.is_object().then(|| value.clone());
         Ok(Self::checked(names, tree, None))
     }
@@ -245,10 +246,17 @@ pub fn from_file(path: &Path, separator: &str, wordings: bool) -> Result<LabelSe
             false => LabelSet::from_json(&value, separator),
         })
     } else {
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        LabelSet::flat(lines.map(str::to_owned).collect())
+        from_lines(&text)
     };
     labels.map_err(|error| Error::Usage(format!("{}: {error}", path.display())))
+}
+
+/// One label a line. Empty lines are passed over.
+fn from_lines(text: &str) -> Result<LabelSet> {
+    let lines = text.lines().map(str::trim).zip(1..).filter(|(line, _)| !line.is_empty());
+    let (names, numbers): (Vec<String>, Vec<usize>) = lines.map(|(line, number)| (line.to_owned(), number)).unzip();
+    check(&names, |first, second| format!("lines {} and {}: ", numbers[first], numbers[second]))?;
+    Ok(LabelSet::checked(names, None, None))
 }
 
 /// The examples of a file, a JSON array or JSONL; none without a file.
@@ -285,17 +293,18 @@ pub fn read_text(path: &Path) -> Result<String> {
     Ok(text.to_owned())
 }
 
-fn check(names: &[String]) -> Result<()> {
+/// Checks that there are labels, none empty and none twice; `places` says where two of these places are.
+fn check(names: &[String], places: impl Fn(usize, usize) -> String) -> Result<()> {
     if names.is_empty() {
         return Err(Error::Usage("no labels: give at least one".into()));
     }
-    let mut seen = std::collections::HashSet::new();
-    for name in names {
+    let mut seen = HashMap::new();
+    for (place, name) in names.iter().enumerate() {
         if name.trim().is_empty() {
             return Err(Error::Usage(EMPTY_LABEL.into()));
         }
-        if !seen.insert(name) {
-            return Err(Error::Usage(format!("label {name:?} is given twice: remove one")));
+        if let Some(first) = seen.insert(name, place) {
+            return Err(Error::Usage(format!("{}label {name:?} is given twice: remove one", places(first, place))));
         }
     }
     Ok(())
@@ -377,6 +386,13 @@ mod tests {
         let labels = from_options(&["a\r\nb, c\n\"d\n,e\"\n".to_owned(), "f".to_owned()]).unwrap();
         assert_eq!(labels.names(), ["a", "b", "c", "d\n,e", "f"]);
         assert!(from_options(&["a,\n".to_owned()]).unwrap_err().to_string().contains("a label is empty"));
+    }
+
+    #[test]
+    fn a_label_that_is_twice_in_a_file_is_told_by_its_lines() {
+        assert_eq!(from_lines("a\n\n b \r\n").unwrap().names(), ["a", "b"]);
+        let error = from_lines("a\n\nb\r\n a\nb\n").unwrap_err().to_string();
+        assert_eq!(error, "lines 1 and 4: label \"a\" is given twice: remove one");
     }
 
     #[test]
