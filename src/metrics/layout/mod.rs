@@ -13,14 +13,14 @@ use super::report::Report;
 /// How a report is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Layout {
-    /// A table as scikit-learn prints it
+    /// A table as scikit-learn prints it, and what else was found
     #[default]
     Text,
     /// One JSON object, with all digits
     Json,
     /// Markdown tables
     Markdown,
-    /// One row per label and average, with all digits; nothing else
+    /// One table: a row per label, average and main figure, with all digits
     Csv,
 }
 
