@@ -652,6 +652,28 @@ fn records_that_failed_are_told_and_end_with_one() {
 }
 
 #[test]
+fn a_file_of_predictions_is_counted_once() {
+    let sandbox = Sandbox::new();
+    sandbox.write("p.jsonl", ready(9));
+    // Of the same size, and another file.
+    sandbox.write("q.jsonl", ready(9));
+    std::fs::hard_link(sandbox.path("p.jsonl"), sandbox.path("again.jsonl")).unwrap();
+    let judge = |more: &[&str]| {
+        let arguments = ["eval", "--single-label", "--bootstrap", "0", "--predictions-from", "p.jsonl", "q.jsonl"];
+        sandbox.gliclass(arguments.iter().chain(more)).run()
+    };
+    for name in ["p.jsonl", "./p.jsonl", "again.jsonl"] {
+        let said = format!(
+            "--predictions-from {name}: is also given as p.jsonl, and its records would count twice: give it once"
+        );
+        judge(&[name]).ends_with(2).says(&[&said]);
+    }
+    judge(&["--compare", "q.jsonl", "q.jsonl"]).ends_with(2).says(&["--compare q.jsonl: is also given as q.jsonl"]);
+    let outcome = judge(&["--compare", "p.jsonl", "q.jsonl"]).ends_with(0);
+    assert!(outcome.stdout.contains("records: 20"), "{}", outcome.stdout);
+}
+
+#[test]
 fn without_rounds_there_are_no_intervals() {
     let sandbox = Sandbox::new();
     sandbox.write("better.jsonl", ready(9));

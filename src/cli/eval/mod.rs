@@ -6,7 +6,7 @@ mod order;
 mod predictions;
 mod shown;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -22,7 +22,7 @@ use super::format::check_jsonl;
 use super::retrieval::Retrieval;
 use super::terminal::{self, Progress};
 use crate::adapted::Adapted;
-use crate::files::{Reserved, file_name, is_standard_output};
+use crate::files::{Reserved, file_name, is_same, is_standard_output};
 use crate::metrics::comparison::Comparison;
 use crate::metrics::findings::LabelErrors;
 use crate::metrics::goal::Goal;
@@ -298,8 +298,10 @@ impl Args {
         }
     }
 
-    /// Checks that nothing is written over what is read, or over what else is written.
+    /// Checks that no record is read twice, and that nothing is written over what is read or what else is written.
     fn check_files(&self) -> anyhow::Result<()> {
+        check_once("--predictions-from", &self.ready.predictions_from)?;
+        check_once("--compare", &self.ready.compare)?;
         let mut taken: Vec<&Path> = self
             .data
             .iter()
@@ -495,6 +497,21 @@ impl Args {
         });
         Ok(metrics::findings::FitSummary::new(&fit, gathered.judged.names()))
     }
+}
+
+/// Checks that no file is given twice, by whatever name.
+fn check_once(option: &str, paths: &[PathBuf]) -> anyhow::Result<()> {
+    // Only files of one size can be the same: a run may have thousands of shards, and each pair takes a while.
+    let mut known: HashMap<Option<u64>, Vec<&Path>> = HashMap::new();
+    for path in paths {
+        let alike = known.entry(path.metadata().ok().map(|metadata| metadata.len())).or_default();
+        if let Some(before) = alike.iter().find(|before| is_same(before, path)) {
+            let (path, before) = (path.display(), before.display());
+            bail!("{option} {path}: is also given as {before}, and its records would count twice: give it once");
+        }
+        alike.push(path);
+    }
+    Ok(())
 }
 
 /// A number of bootstrap samples: more would take hours.
