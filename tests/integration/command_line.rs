@@ -358,7 +358,8 @@ fn what_would_be_misread_or_ignored_is_refused_with_the_way_out() {
         (&["embed", "-l", "a", "--text-field", "text_embedding"], &["--text-field", "would replace it"]),
         (&["classify", "x", "-l", "a", "--chunk-overlap", "x"], &["--chunk-overlap", "give a whole number from 0"]),
         (&["eval", "in.csv", "--errors", "-1"], &["--errors", "give a whole number from 0"]),
-        (&["eval", "in.csv", "--bootstrap", "x"], &["--bootstrap", "give a whole number from 0 to 1000000"]),
+        (&["eval", "in.csv", "--bootstrap", "99"], &["--bootstrap", "give 0, or a whole number from 100 to 1000000"]),
+        (&["eval", "in.csv", "--bootstrap", "x"], &["--bootstrap", "give 0, or a whole number from 100 to 1000000"]),
         (&["eval", "in.csv", "--label-order-trials", "x"], &["--label-order-trials", "give a whole number from 0"]),
         (&["train", "in.csv", "-o", "out", "--seed", "-1"], &["--seed", "give a whole number from 0"]),
     ] {

@@ -91,7 +91,7 @@ fn the_page_fits_a_screen_and_a_telephone_and_no_labels_overlap() {
     for labels in [3, 77] {
         let sandbox = Sandbox::new();
         sandbox.write("ready.jsonl", predictions(labels, 240));
-        let arguments = ["eval", "--predictions-from", "ready.jsonl", "--html", "report.html", "--bootstrap", "20"];
+        let arguments = ["eval", "--predictions-from", "ready.jsonl", "--html", "report.html", "--bootstrap", "100"];
         sandbox.gliclass(arguments).run().ends_with(0);
         for width in [1280, 400] {
             let seen = look(&browser, &sandbox, width);

@@ -514,9 +514,10 @@ fn check_once(option: &str, paths: &[PathBuf]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A number of bootstrap samples: more would take hours.
+/// A number of bootstrap samples: of fewer the ends of an interval are mere chance, and more would take hours.
 fn rounds(text: &str) -> Result<u32, &'static str> {
-    text.parse().ok().filter(|rounds| *rounds <= 1_000_000).ok_or("give a whole number from 0 to 1000000")
+    let is_useful = |rounds: &u32| matches!(rounds, 0 | 100..=1_000_000);
+    text.parse().ok().filter(is_useful).ok_or("give 0, or a whole number from 100 to 1000000")
 }
 
 /// Sets other predictions of the same records beside these.
