@@ -317,10 +317,12 @@ pub fn label_folder(name: &str) -> std::result::Result<&str, String> {
 }
 
 impl Config {
-    /// Whether the heads turn the last bits of the encoder into more than a thousandth of a logit: the `hopfield`
-    /// scorer does, whose softmax over unscaled products is sharp.
+    /// Whether the last bits of factors can become more than a thousandth of a logit: where a softmax over unscaled
+    /// products is sharp, as in the `hopfield` scorer and in T5, and in what a decoder-kv has behind its decoder.
     pub fn magnifies_rounding(&self) -> bool {
-        self.scorer_type == ScorerType::Hopfield
+        let is_t5 = self.encoder_config["model_type"].as_str().is_some_and(|kind| kind.ends_with("t5"));
+        let is_decoder_kv = self.architecture_type == Architecture::DecoderKv;
+        self.scorer_type == ScorerType::Hopfield || is_t5 || is_decoder_kv
     }
 
     /// Reads the text of `config.json`; `file` is only named in errors.
@@ -424,6 +426,23 @@ mod tests {
     use std::path::Path;
 
     use super::{ClassTokenPooling, Config};
+
+    #[test]
+    fn a_sharp_softmax_magnifies_rounding() {
+        let magnifies = |kind: &str, settings: &str| {
+            let text = format!(r#"{{"encoder_config": {{"model_type": "{kind}"}} {settings}}}"#);
+            Config::parse(&text, Path::new("config.json")).unwrap().magnifies_rounding()
+        };
+        for (kind, settings, expected) in [
+            ("bert", "", false),
+            ("bert", r#", "scorer_type": "hopfield""#, true),
+            ("mt5", "", true),
+            ("qwen3", "", false),
+            ("qwen3", r#", "architecture_type": "decoder-kv""#, true),
+        ] {
+            assert_eq!(magnifies(kind, settings), expected, "{kind}{settings}");
+        }
+    }
 
     #[test]
     fn label_slots_are_counted_as_the_reference_does_it() {

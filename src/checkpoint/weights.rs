@@ -147,9 +147,9 @@ impl Weights {
         Self { placement: Arc::new(Placement { device, dtype, products: Products::Fast, learner: None }), ..self }
     }
 
-    /// The same weights for a model whose heads magnify the encoder's rounding.
+    /// The same weights for a model that magnifies rounding, but where it is to multiply bytes.
     pub fn exact_throughout(self) -> Self {
-        self.multiplied(Products::Exact)
+        if self.placement.products == Products::Bytes { self } else { self.multiplied(Products::Exact) }
     }
 
     /// The same weights for a model whose encoder multiplies bytes where the processor is fastest that way.

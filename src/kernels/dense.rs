@@ -121,7 +121,7 @@ pub fn arithmetic(precision: Precision) -> &'static str {
         #[cfg(target_arch = "x86_64")]
         Layout::Pairs(_) => "bf16",
         #[cfg(target_arch = "x86_64")]
-        Layout::Tiles(_) if precision == Precision::Split => "high and low halves of f32 in bf16",
+        Layout::Tiles(_) if precision == Precision::Split => "f32, in wide layers by high and low halves in bf16",
         #[cfg(target_arch = "x86_64")]
         Layout::Tiles(_) => "bf16",
     }

@@ -6,7 +6,7 @@ pub enum Precision {
     /// Factors in f32.
     F32,
     /// Factors of 16 bits, as a high and a low bfloat16, where there is a unit that multiplies tiles; else
-    /// [`Precision::F32`]. Errors are about 2^-17 of a product.
+    /// [`Precision::F32`]. Errors are about 2^-17 of a product: where rounding is magnified, that shows.
     #[default]
     Split,
     /// Factors of 16 bits where the processor is faster that way: bfloat16, which has 8 bits for its digits, or whole numbers

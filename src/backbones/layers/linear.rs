@@ -123,10 +123,14 @@ impl Linear {
             }
         }
         let (outputs, weight) = match form {
-            Form::Plain => (joined, PackedMatrix::new(&weight, joined, inputs, precision(weights))),
+            Form::Plain => {
+                let precision = precision_of(weights, inputs, joined);
+                (joined, PackedMatrix::new(&weight, joined, inputs, precision))
+            }
             Form::Gated => {
                 bias = PackedMatrix::bias_of_gated(&bias);
-                (joined / 2, PackedMatrix::gated(&weight, joined / 2, inputs, precision(weights)))
+                let precision = precision_of(weights, inputs, joined / 2);
+                (joined / 2, PackedMatrix::gated(&weight, joined / 2, inputs, precision))
             }
         };
         let way = Way::Kernels { weight, bias: with_bias.then_some(bias) };
@@ -167,7 +171,7 @@ impl Linear {
 
     /// From values, for the kernels: `weight` `(outputs, inputs)` row by row, `bias` `(outputs)`.
     pub(super) fn new(weight: &[f32], bias: Vec<f32>, inputs: usize, outputs: usize, weights: &Weights) -> Self {
-        let weight = PackedMatrix::new(weight, outputs, inputs, precision(weights));
+        let weight = PackedMatrix::new(weight, outputs, inputs, precision_of(weights, inputs, outputs));
         Self { inputs, outputs, dropout: Dropout::default(), way: Way::Kernels { weight, bias: Some(bias) } }
     }
 
@@ -241,6 +245,19 @@ impl Linear {
     }
 }
 
+/// Layers with fewer inputs or outputs are multiplied in f32. All of a model that takes long are wider, and models of
+/// narrow layers magnify rounding: of 400 random ones with up to 150 columns 81 had a logit that was further from the
+/// reference's than a thousandth and a ten-thousandth of it, with f32 5.
+const NARROW: usize = 256;
+
+/// How exactly the kernels multiply in a dense layer of this shape.
+fn precision_of(weights: &Weights, inputs: usize, outputs: usize) -> kernels::Precision {
+    match precision(weights) {
+        kernels::Precision::Split if inputs.min(outputs) < NARROW => kernels::Precision::F32,
+        precision => precision,
+    }
+}
+
 /// How exactly the kernels multiply.
 pub(super) fn precision(weights: &Weights) -> kernels::Precision {
     match (weights.dtype(), weights.products()) {
@@ -304,5 +321,28 @@ impl Tensors {
             Ok((narrow.matmul(&adapter.up.t()?)? * adapter.scale)?)
         });
         Ok(Tensor::cat(&parts.collect::<Result<Vec<_>>>()?, 1)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use candle_core::Device;
+
+    use super::*;
+
+    #[test]
+    fn narrow_layers_are_multiplied_in_f32_unless_less_is_asked_for() {
+        let weights = Weights::of(Path::new("made up"), BTreeMap::new());
+        let of = |dtype, inputs, outputs| {
+            let weights = weights.clone().on(Device::Cpu, dtype).for_encoder();
+            precision_of(&weights, inputs, outputs)
+        };
+        assert_eq!(of(DType::F32, NARROW, NARROW), kernels::Precision::Split);
+        assert_eq!(of(DType::F32, NARROW - 1, 1024), kernels::Precision::F32);
+        assert_eq!(of(DType::F32, 1024, NARROW - 1), kernels::Precision::F32);
+        assert_eq!(of(DType::BF16, 8, 8), kernels::Precision::Bf16);
     }
 }
