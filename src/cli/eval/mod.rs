@@ -155,7 +155,7 @@ struct OutputArgs {
     /// The errors are the most confident ones. Replaces an existing file.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Bootstrap samples for the 95 % intervals; 0 for none
+    /// Bootstrap samples for the 95 % intervals, at least 100; 0 for none
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = rounds)]
     bootstrap: u32,
     /// Seed of random numbers: the same one gives the same figures
