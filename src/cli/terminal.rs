@@ -166,9 +166,14 @@ impl Progress {
 
     /// One record could not be classified: `what` names it and says why.
     pub fn failed(&mut self, what: String) {
+        self.ended_by_failure();
+        self.first_failure.get_or_insert(what);
+    }
+
+    /// One record could not be classified, and the run ends with an error that says why.
+    pub fn ended_by_failure(&mut self) {
         self.records += 1;
         self.errors += 1;
-        self.first_failure.get_or_insert(what);
     }
 
     /// So many bytes of the input are done.

@@ -65,7 +65,7 @@ fn bad_records_are_left_out_on_request() {
 fn a_bad_record_ends_the_run_on_request_and_what_came_before_is_written() {
     let outcome = batch(&Sandbox::new(), &["--on-error", "fail"]).input(MIXED).run().ends_with(1);
     assert_eq!(outcome.stdout.lines().count(), 2);
-    outcome.says(&["error: standard input:3: not a JSON object"]);
+    outcome.says(&["error: standard input:3: not a JSON object", "2 records, 1 errors, "]);
 }
 
 #[test]

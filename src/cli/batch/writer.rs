@@ -84,7 +84,10 @@ impl<F: Form> Writer<F> {
                 self.progress.failed(what);
                 Ok(())
             }
-            OnError::Fail => Err(Error::Record(what)),
+            OnError::Fail => {
+                self.progress.ended_by_failure();
+                Err(Error::Record(what))
+            }
         }
     }
 }
