@@ -57,6 +57,12 @@ impl Line {
         content.trim_ascii().is_empty()
     }
 
+    /// Whether it begins as an object does.
+    pub fn begins_object(&self) -> bool {
+        let (_, content, _) = self.parts();
+        content.trim_ascii_start().starts_with(b"{")
+    }
+
     /// Appends the line to `out` with `fields` (names and JSON values) set in it. `earlier` are the fields that an
     /// earlier run may have left, first the one that every run writes: where that is there, those that are not set
     /// become null, for what they say is no answer of this run. An `error` without it may be the user's own.

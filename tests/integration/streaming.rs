@@ -55,6 +55,20 @@ fn why_the_first_record_failed_is_said_whatever_becomes_of_it() {
 }
 
 #[test]
+fn lines_of_another_form_are_told_where_the_first_is_one() {
+    let hint = "at column 1; CSV needs --input-format csv, lines of text `gliclass classify`";
+    for mode in ["keep", "skip", "fail"] {
+        let run = |input: &str| batch(&Sandbox::new(), &["--on-error", mode]).input(input).run().ends_with(1);
+        let outcome = run("\u{feff}some,text\n1,One\n").says(&[hint]);
+        assert!(!outcome.stdout.contains("--input-format"), "{}", outcome.stdout);
+        for input in ["{\"text\":\n\"One\"}\n", "{\"text\":\"One\"}\nTwo\n"] {
+            let stderr = run(input).says(&["not a JSON object"]).stderr;
+            assert!(!stderr.contains("--input-format"), "{stderr}");
+        }
+    }
+}
+
+#[test]
 fn bad_records_are_left_out_on_request() {
     let outcome = batch(&Sandbox::new(), &["--on-error", "skip"]).input(MIXED).run().ends_with(1);
     assert_eq!(outcome.stdout.lines().count(), 3);

@@ -30,6 +30,10 @@ pub(super) trait Form {
     fn good(&mut self, raw: &Self::Raw, found: &Classified, out: &mut Vec<u8>);
     /// A record with what is wrong with it.
     fn bad(&mut self, raw: &Self::Raw, message: &str, out: &mut Vec<u8>);
+    /// What else the input may be, behind what is wrong with a record.
+    fn hint(&self, _raw: &Self::Raw) -> &'static str {
+        ""
+    }
     /// Whether it is no record, but goes through as it is.
     fn is_blank(&self, _raw: &Self::Raw) -> bool {
         false
@@ -80,6 +84,14 @@ impl Form for Jsonl {
 
     fn bad(&mut self, raw: &Line, message: &str, out: &mut Vec<u8>) {
         raw.write(&[(ERROR, json_string(message))], &[&self.output_field, TRUNCATED], out);
+    }
+
+    /// A line that is no object may be a bad record among good ones, but hardly the first.
+    fn hint(&self, raw: &Line) -> &'static str {
+        match raw.begin().line == 1 && !raw.begins_object() {
+            true => "; CSV needs --input-format csv, lines of text `gliclass classify`",
+            false => "",
+        }
     }
 
     fn is_blank(&self, raw: &Line) -> bool {

@@ -72,7 +72,8 @@ impl<F: Form> Writer<F> {
     }
 
     fn bad(&mut self, raw: &F::Raw, error: &Error) -> Result<()> {
-        let what = format!("{}:{}: {error}", self.input_name.display(), raw.begin().line);
+        let (name, line, hint) = (self.input_name.display(), raw.begin().line, self.form.hint(raw));
+        let what = format!("{name}:{line}: {error}{hint}");
         match self.on_error {
             OnError::Keep => {
                 self.progress.failed(what);
