@@ -19,11 +19,9 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
-    /// Nobody reads standard output, or a pipe that is written to by its name, any more, as after `head`.
-    #[error("{at}: {source}")]
+    /// Nobody reads standard output any more, as after `head`. Of another output that is [`Error::Io`].
+    #[error("{}: {source}", STANDARD_OUTPUT)]
     ClosedOutput {
-        /// What is written to, as it is called in messages.
-        at: String,
         /// What the system said.
         source: std::io::Error,
     },
@@ -60,14 +58,9 @@ impl Error {
 
     /// What the system said where standard output was written to.
     pub fn output(source: std::io::Error) -> Self {
-        Self::stream(STANDARD_OUTPUT, source)
-    }
-
-    /// What the system said where something that is no file was written to.
-    pub fn stream(at: impl AsRef<Path>, source: std::io::Error) -> Self {
         match source.kind() {
-            std::io::ErrorKind::BrokenPipe => Self::ClosedOutput { at: at.as_ref().display().to_string(), source },
-            _ => Self::io(at, source),
+            std::io::ErrorKind::BrokenPipe => Self::ClosedOutput { source },
+            _ => Self::io(STANDARD_OUTPUT, source),
         }
     }
 

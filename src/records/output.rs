@@ -206,8 +206,8 @@ impl Target {
     /// What the system said where it was written to, by this name.
     fn error(&self, name: &Path, source: io::Error) -> Error {
         match self {
-            Self::Standard(_) | Self::Device(_) => Error::stream(name, source),
-            Self::File(_) | Self::New(_) => Error::io(name, source),
+            Self::Standard(_) => Error::output(source),
+            Self::File(_) | Self::New(_) | Self::Device(_) => Error::io(name, source),
         }
     }
 }

@@ -105,26 +105,6 @@ fn messages_that_nobody_can_hear_end_no_run() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
-fn an_output_that_nobody_reads_any_more_ends_the_run_quietly_by_whatever_name() {
-    use std::io::{BufRead, BufReader};
-
-    let sandbox = Sandbox::new();
-    for command in ["batch", "embed"] {
-        for output in ["-", "/dev/stdout"] {
-            let arguments = [command, "--model", MODEL, "--labels", "a,b", "-q", "-o", output];
-            let mut running = sandbox.gliclass(arguments).start();
-            running.send(b"{\"text\":\"One\"}\n");
-            let mut reader = BufReader::new(running.output());
-            reader.read_line(&mut String::new()).unwrap();
-            drop(reader);
-            running.send(b"{\"text\":\"Two\"}\n");
-            assert_eq!(running.code(true), Some(0), "{command} -o {output}");
-        }
-    }
-}
-
-#[test]
 fn a_byte_order_mark_is_no_part_of_the_first_text() {
     let answer = |input: &str| classify(&Sandbox::new(), &["--all-scores"]).input(input).run().ends_with(0).stdout;
     assert_eq!(answer("\u{feff}One\nTwo\n"), answer("One\nTwo\n"));

@@ -9,8 +9,8 @@ use crate::records::labelled::{Labelled, TRUE_LABELS};
 use crate::records::names::{ERROR, PREDICTIONS, TRUNCATED};
 use crate::records::output::{Output, Sheet};
 
-/// The file of `--predictions`. Where it is a stream that nobody reads any more, records are judged all the same: a
-/// figure may be below its minimum.
+/// The file of `--predictions`. Where it is standard output and nobody reads it any more, records are judged all the
+/// same: a figure may be below its minimum.
 pub struct Predictions(Sheet);
 
 impl Predictions {
