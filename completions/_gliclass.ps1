@@ -157,7 +157,7 @@ Register-ArgumentCompleter -Native -CommandName 'gliclass' -ScriptBlock {
             [CompletionResult]::new('--errors', '--errors', [CompletionResultType]::ParameterName, 'Show the N most confident errors per label')
             [CompletionResult]::new('--plots', '--plots', [CompletionResultType]::ParameterName, 'Write the plots to a folder, as SVG')
             [CompletionResult]::new('--html', '--html', [CompletionResultType]::ParameterName, 'Write a page for a browser, with figures, plots and errors')
-            [CompletionResult]::new('--bootstrap', '--bootstrap', [CompletionResultType]::ParameterName, 'Bootstrap samples for the 95 % intervals; 0 for none')
+            [CompletionResult]::new('--bootstrap', '--bootstrap', [CompletionResultType]::ParameterName, 'Bootstrap samples for the 95 % intervals, at least 100; 0 for none')
             [CompletionResult]::new('--seed', '--seed', [CompletionResultType]::ParameterName, 'Seed of random numbers: the same one gives the same figures')
             [CompletionResult]::new('--label-order-trials', '--label-order-trials', [CompletionResultType]::ParameterName, 'Classify again N times with shuffled labels, and count what changes')
             [CompletionResult]::new('--fit', '--fit', [CompletionResultType]::ParameterName, 'Fit thresholds and a temperature, and write them for --thresholds')

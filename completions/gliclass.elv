@@ -151,7 +151,7 @@ set edit:completion:arg-completer[gliclass] = {|@words|
             cand --errors 'Show the N most confident errors per label'
             cand --plots 'Write the plots to a folder, as SVG'
             cand --html 'Write a page for a browser, with figures, plots and errors'
-            cand --bootstrap 'Bootstrap samples for the 95 % intervals; 0 for none'
+            cand --bootstrap 'Bootstrap samples for the 95 % intervals, at least 100; 0 for none'
             cand --seed 'Seed of random numbers: the same one gives the same figures'
             cand --label-order-trials 'Classify again N times with shuffled labels, and count what changes'
             cand --fit 'Fit thresholds and a temperature, and write them for --thresholds'

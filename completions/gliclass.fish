@@ -143,15 +143,15 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s t -l threshol
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l thresholds -d 'Thresholds and temperature from a file written by `eval --fit`' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l abstain-below -d 'No label for a text whose best score is below F, from 0 to 1' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s k -l top-k -d 'At most N labels per text, the best ones' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l report -d 'The layout of the figures' -r -f -a "text\t'A table as scikit-learn prints it'
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l report -d 'The layout of the figures' -r -f -a "text\t'A table as scikit-learn prints it, and what else was found'
 json\t'One JSON object, with all digits'
 markdown\t'Markdown tables'
-csv\t'One row per label and average, with all digits; nothing else'"
+csv\t'One table: a row per label, average and main figure, with all digits'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l predictions -d 'Write every record with its predictions to a file, as JSON lines' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l errors -d 'Show the N most confident errors per label' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l plots -d 'Write the plots to a folder, as SVG' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l html -d 'Write a page for a browser, with figures, plots and errors' -r -F
-complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l bootstrap -d 'Bootstrap samples for the 95 % intervals; 0 for none' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l bootstrap -d 'Bootstrap samples for the 95 % intervals, at least 100; 0 for none' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l seed -d 'Seed of random numbers: the same one gives the same figures' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l label-order-trials -d 'Classify again N times with shuffled labels, and count what changes' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l fit -d 'Fit thresholds and a temperature, and write them for --thresholds' -r -F
