@@ -1,8 +1,10 @@
 //! Files that the program keeps beside those of the user.
 
 use std::borrow::Cow;
-use std::fs::{self, File, Permissions, TryLockError};
+use std::fs::{self, File, Metadata, TryLockError};
 use std::io::{self, Seek, Write};
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -174,7 +176,7 @@ impl Reserved {
     pub fn replace(self) -> io::Result<Successor> {
         let metadata = self.file.metadata()?;
         // A device or a pipe is no file that could be replaced.
-        let new = if metadata.is_file() { Beside::begin(&self.path, metadata.permissions())? } else { None };
+        let new = if metadata.is_file() { Beside::begin(&self.path, &metadata)? } else { None };
         if metadata.is_file() && new.is_none() {
             self.file.set_len(0)?;
         }
@@ -183,8 +185,8 @@ impl Reserved {
 }
 
 /// A file that is written beside the one whose place it takes, in one step once it is whole: a full disk, or a run that
-/// ends before, leaves that one as it was. Where the folder lets no file be made, it is written where it is, and
-/// emptied if it does not become whole: a part would be taken for it.
+/// ends before, leaves that one as it was. Where no other file can take its place it is written where it is, and emptied
+/// if it does not become whole: a part would be taken for it.
 #[derive(Debug)]
 pub struct Successor {
     old: Reserved,
@@ -241,14 +243,17 @@ struct Beside {
 }
 
 impl Beside {
-    /// Makes it, with the permissions of the file at `path`: whoever may read that may read this, and nobody else. None
-    /// where the folder does not let it.
-    fn begin(path: &Path, permissions: Permissions) -> io::Result<Option<Self>> {
+    /// Makes it, with the owner and the permissions of the file at `path`. None where it cannot take the place of that.
+    fn begin(path: &Path, old: &Metadata) -> io::Result<Option<Self>> {
+        if !is_replaceable(path, old) {
+            return Ok(None);
+        }
         let place = fs::canonicalize(path)?;
         let begin = || {
             let (path, file) = create_new(&place)?;
             let made = Made(Some(path.clone()));
-            file.set_permissions(permissions)?;
+            give_to_owner(&file, old)?;
+            file.set_permissions(old.permissions())?;
             Ok((path, file, made))
         };
         match begin() {
@@ -264,11 +269,35 @@ impl Beside {
     }
 }
 
+/// Whether nobody would be left with the old file: who knows it by another name, or holds it open below `/dev/fd`.
+#[cfg(unix)]
+fn is_replaceable(path: &Path, old: &Metadata) -> bool {
+    old.nlink() == 1 && !["/dev", "/proc"].iter().any(|folder| path.starts_with(folder))
+}
+
+#[cfg(not(unix))]
+fn is_replaceable(_: &Path, _: &Metadata) -> bool {
+    true
+}
+
+/// Gives a new file to the owner and the group of another, where they are not the same already.
+#[cfg(unix)]
+fn give_to_owner(new: &File, old: &Metadata) -> io::Result<()> {
+    let made = new.metadata()?;
+    let is_same = (made.uid(), made.gid()) == (old.uid(), old.gid());
+    if is_same { Ok(()) } else { std::os::unix::fs::fchown(new, Some(old.uid()), Some(old.gid())) }
+}
+
+#[cfg(not(unix))]
+fn give_to_owner(_: &File, _: &Metadata) -> io::Result<()> {
+    Ok(())
+}
+
 /// Whether a folder lets no file be made, or one not be replaced that can be written where it is.
 fn is_denied(error: &io::Error) -> bool {
-    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, ResourceBusy};
+    use io::ErrorKind::{InvalidFilename, PermissionDenied, ReadOnlyFilesystem, ResourceBusy};
 
-    matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem | ResourceBusy)
+    matches!(error.kind(), InvalidFilename | PermissionDenied | ReadOnlyFilesystem | ResourceBusy)
 }
 
 /// Keeps other runs from an output as long as it lives, by a file beside it.
@@ -425,6 +454,20 @@ mod tests {
         for name in ["out/mine", "out/mine/", "out//mine//"] {
             assert_eq!(beside(Path::new(name), ".resume").file_name().unwrap(), "mine.resume", "{name}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_has_two_names_keeps_both_and_one_of_a_long_name_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, other, long] = ["one", "other", &"n".repeat(250)].map(|name| folder.path().join(name));
+        fs::write(&one, "before").unwrap();
+        fs::hard_link(&one, &other).unwrap();
+        for (path, read) in [(&one, &other), (&long, &long)] {
+            Reserved::open(path).unwrap().write(b"after").unwrap();
+            assert_eq!(fs::read_to_string(read).unwrap(), "after");
+        }
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 3);
     }
 
     #[test]

@@ -147,7 +147,7 @@ impl Weights {
         Self { placement: Arc::new(Placement { device, dtype, products: Products::Fast, learner: None }), ..self }
     }
 
-    /// The same weights for a model that magnifies rounding, but where it is to multiply bytes.
+    /// The same weights for a model that magnifies rounding: multiplied in f32, unless bytes were asked for.
     pub fn exact_throughout(self) -> Self {
         if self.placement.products == Products::Bytes { self } else { self.multiplied(Products::Exact) }
     }

@@ -501,7 +501,8 @@ impl CandidateArgs {
 
     fn read_file(&self, path: &Path, wordings: bool, verbosity: Verbosity) -> anyhow::Result<LabelSet> {
         let labels = labels::from_file(path, &self.label_separator, wordings).context("--labels-file")?;
-        if matches!(labels.names(), [name] if name.contains(',')) {
+        let is_json = path.extension().is_some_and(|ending| ending == "json");
+        if !is_json && matches!(labels.names(), [name] if name.contains(',')) {
             verbosity.say(&format!(
                 "warning: --labels-file {}: one label, with commas in it: if these are several, write one per line",
                 path.display()

@@ -156,13 +156,13 @@ impl Plain {
                 "no word embeddings: this is no encoder of a kind that is known here",
             ));
         };
-        let mut wanted = tokenizer.get_vocab_size(true);
+        let rows = names.iter().filter_map(|name| self.tensors[name].shape().first().copied());
+        let wanted = rows.chain([tokenizer.get_vocab_size(true)]).max().unwrap_or_default();
         for name in &names {
             let words = &self.tensors[name];
             let &[rows, width] = words.shape() else {
                 return Err(Error::model(&self.folder, format!("tensor {name:?} has the shape {:?}", words.shape())));
             };
-            wanted = wanted.max(rows);
             // Copies stay the same, so that the model is written with what one of them learned in place of each.
             let values = with_rows(words.to_vec(), width, wanted - rows, Normal(random(seed, first)));
             self.tensors.insert(name.clone(), Stored::from_values(vec![wanted, width], &values));

@@ -90,7 +90,7 @@ pub(super) fn remedy<T: AsRef<str>>(columns: &[T], give_form: impl Fn(&str) -> S
         return Some("end its lines in LF, as `tr '\\r' '\\n'` does".into());
     }
     match columns {
-        [first, ..] if first.as_ref().starts_with('{') => Some(give_form("jsonl")),
+        [first, ..] if begins_object(first.as_ref()) => Some(give_form("jsonl")),
         // So spreadsheets are told the separator.
         [first, ..] if first.as_ref().starts_with("sep=") => Some("remove the first line, which is no header".into()),
         [lone] if lone.as_ref().contains('\t') => Some(give_form("tsv")),
@@ -98,6 +98,11 @@ pub(super) fn remedy<T: AsRef<str>>(columns: &[T], give_form: impl Fn(&str) -> S
         [lone] if lone.as_ref().contains(';') => Some("separate its columns by commas, not by semicolons".into()),
         _ => None,
     }
+}
+
+/// Whether a line begins as a JSON object with fields does.
+fn begins_object(line: &str) -> bool {
+    line.strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with('"'))
 }
 
 impl<B: BufRead> Reader<B> {
@@ -505,6 +510,7 @@ mod tests {
             (&b"text\tid\n"[..], "give --input-format tsv"),
             (b"text;id\n", "separate its columns by commas, not by semicolons"),
             (b"{\"text\":\"We won\",\"label\":\"sport\"}\n", "give --input-format jsonl"),
+            (b"{id},body\n", "give --text-field"),
             (b"sep=,\ntext,id\n", "remove the first line, which is no header"),
             (b"sep=;\ntext;id\n", "remove the first line, which is no header"),
             (b"body\n", "give --text-field"),

@@ -363,6 +363,21 @@ fn a_stream_that_was_cut_off_is_gone_on_with_when_it_comes_whole() {
 }
 
 #[test]
+fn a_stream_of_nothing_that_now_brings_something_has_its_header() {
+    let sandbox = Sandbox::new();
+    let run = |input: &str| {
+        let arguments = ["-o", "out.csv.gz", "--input-format", "csv", "--resume"];
+        batch(&sandbox, &arguments).input(input).run().ends_with(0)
+    };
+    run("");
+    run("");
+    run("text\nOne\n");
+    let mut written = String::new();
+    Input::open(Some(&sandbox.path("out.csv.gz"))).unwrap().stream.read_to_string(&mut written).unwrap();
+    assert!(written.starts_with("text,predicted_labels,predicted_scores,error\nOne,"), "{written}");
+}
+
+#[test]
 fn a_run_that_is_done_does_nothing_and_says_again_how_it_ended() {
     let sandbox = Sandbox::new();
     sandbox.write("in.jsonl", "{\"text\":\"One\"}\nnot json\n");

@@ -130,10 +130,13 @@ impl Csv {
         let is_earlier_output = source.names().any(|name| is_prediction(&name));
         let mut stale = source.names().filter(|name| is_prediction(name) && added.iter().all(|new| new != name));
         if let Some(column) = stale.next() {
-            let more = stale.count();
+            let more = match stale.count() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
             args.model.base.say(&format!(
-                "warning: columns of an earlier run stay beside the new ones ({column:?} and {more} more): leave them \
-                 out before `gliclass eval` reads the output"
+                "warning: columns named as predictions are stay beside the new ones ({column:?}{more}): leave them out \
+                 before `gliclass eval` reads the output"
             ));
         }
         // What an earlier run said of a record does not outlive what it said of its labels.

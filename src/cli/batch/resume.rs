@@ -141,6 +141,10 @@ impl Keeper {
         self.take_up(source)?;
         if self.state.done.complete && is_whole && !source.is_seekable() {
             self.state.done.complete = source.is_at_end()?;
+            // What was written for nothing has no header.
+            if self.state.done.records == 0 && !self.state.done.complete {
+                self.state.done.output = 0;
+            }
         }
         let done = self.done().clone();
         if done.output > 0 && !done.complete {

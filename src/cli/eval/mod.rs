@@ -22,7 +22,7 @@ use super::format::check_jsonl;
 use super::retrieval::Retrieval;
 use super::terminal::{self, Progress};
 use crate::adapted::Adapted;
-use crate::files::{Reserved, file_name, is_same, is_standard_output};
+use crate::files::{Reserved, file_name, is_standard_output};
 use crate::metrics::comparison::Comparison;
 use crate::metrics::findings::LabelErrors;
 use crate::metrics::goal::Goal;
@@ -137,8 +137,8 @@ struct OutputArgs {
     report: metrics::Layout,
     /// Write every record with its predictions to a file, as JSON lines
     ///
-    /// An existing file is replaced once all records are done. With `-` they go to standard output, and the figures
-    /// to standard error.
+    /// An existing file is replaced once all records are done, if its folder lets it be replaced. With `-` they go to
+    /// standard output, and the figures to standard error.
     #[arg(long, value_name = "FILE", conflicts_with = "predictions_from")]
     predictions: Option<PathBuf>,
     /// Show the N most confident errors per label
@@ -501,15 +501,14 @@ impl Args {
 
 /// Checks that no file is given twice, by whatever name.
 fn check_once(option: &str, paths: &[PathBuf]) -> anyhow::Result<()> {
-    // Only files of one size can be the same: a run may have thousands of shards, and each pair takes a while.
-    let mut known: HashMap<Option<u64>, Vec<&Path>> = HashMap::new();
+    let mut known = HashMap::new();
     for path in paths {
-        let alike = known.entry(path.metadata().ok().map(|metadata| metadata.len())).or_default();
-        if let Some(before) = alike.iter().find(|before| is_same(before, path)) {
+        // What is not there is told where it is read.
+        let place = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+        if let Some(before) = known.insert(place, path) {
             let (path, before) = (path.display(), before.display());
             bail!("{option} {path}: is also given as {before}, and its records would count twice: give it once");
         }
-        alike.push(path);
     }
     Ok(())
 }

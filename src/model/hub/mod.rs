@@ -57,11 +57,13 @@ pub fn right_name(given: &str) -> &str {
 }
 
 fn repo_of_page(address: &str) -> Option<&str> {
+    /// Pages of other things than models begin so.
+    const OTHERS: [&str; 5] = ["collections", "datasets", "docs", "papers", "spaces"];
     let path = address.strip_prefix("https://").unwrap_or(address).strip_prefix("huggingface.co/")?;
     let mut ends = path.match_indices(['/', '?', '#']).map(|(place, _)| place);
     let owner_end = ends.next().filter(|&place| path[place..].starts_with('/'))?;
     let repo = &path[..ends.next().unwrap_or(path.len())];
-    (owner_end > 0 && repo.len() > owner_end + 1).then_some(repo)
+    (owner_end > 0 && repo.len() > owner_end + 1 && !OTHERS.contains(&&path[..owner_end])).then_some(repo)
 }
 
 /// Who watches a download. Calls come from one thread, in the order: `begin`, `at`..., `finish`.

@@ -93,7 +93,7 @@ mod tests {
                 assert!(error.contains(": give owner/name-v1.0 (a folder"), "{error}");
             }
         }
-        for other in ["", "/owner", "/owner/", "//name", "/models?search=a/b", "/docs#a/b"] {
+        for other in ["", "/owner", "/owner/", "//name", "/models?search=a/b", "/docs#a/b", "/datasets/owner/name"] {
             let error = repo(&format!("https://huggingface.co{other}")).unwrap_err().to_string();
             assert!(error.contains(": give OWNER/NAME, such as"), "{error}");
         }
