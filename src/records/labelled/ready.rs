@@ -658,3 +658,7 @@ fn pair<T: Eq + Hash>(found: &mut [Option<usize>], this: impl Iterator<Item = T>
         *found = places.get_mut(&one).and_then(VecDeque::pop_front);
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
