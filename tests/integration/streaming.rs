@@ -391,7 +391,7 @@ fn columns_of_an_earlier_run_in_another_form_are_told_of() {
     let input = "text,predicted_labels,predicted_scores,score:x\nOne,a,0.5,0.5\n";
     sandbox.write("in.csv", input);
     let run = batch(&sandbox, &["in.csv"]).run().ends_with(0);
-    run.says(&["columns named as predictions are stay beside the new ones (\"score:x\"):"]);
+    run.says(&["columns named like predictions stay beside the new ones (\"score:x\"):"]);
     let run = batch(&sandbox, &["in.csv", "--all-scores"]).run().ends_with(0);
     run.says(&["(\"predicted_labels\" and 2 more)"]);
     sandbox.write("in.csv", input.replace(",score:x", ",more"));

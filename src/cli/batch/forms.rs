@@ -135,7 +135,7 @@ impl Csv {
                 more => format!(" and {more} more"),
             };
             args.model.base.say(&format!(
-                "warning: columns named as predictions are stay beside the new ones ({column:?}{more}): leave them out \
+                "warning: columns named like predictions stay beside the new ones ({column:?}{more}): leave them out \
                  before `gliclass eval` reads the output"
             ));
         }
