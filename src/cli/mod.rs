@@ -98,7 +98,7 @@ fn command(ignored: Option<&OsStr>) -> clap::Command {
 }
 
 /// What is wrong with the command line, with the name of what is to blame: clap names the option whose value a variable
-/// is, and of what is not UTF-8 nothing.
+/// is, and of what is not UTF-8 nothing. Who pipes records into a command that wants a file is told how to say so.
 fn with_culprit(mut error: clap::Error) -> clap::Error {
     match error.kind() {
         kind @ ErrorKind::InvalidUtf8 => {
@@ -114,8 +114,19 @@ fn with_culprit(mut error: clap::Error) -> clap::Error {
             }
             error
         }
+        ErrorKind::MissingRequiredArgument if lacks_data(&error) => {
+            let tip = "`-` reads the records from standard input";
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+            error
+        }
         _ => error,
     }
+}
+
+/// Whether the labelled records are missing.
+fn lacks_data(error: &clap::Error) -> bool {
+    let missing = error.get(ContextKind::InvalidArg);
+    matches!(missing, Some(ContextValue::Strings(names)) if names.iter().any(|name| name.contains("<DATA>")))
 }
 
 /// The variable that an error is about: without it all is well, or something else is wrong.

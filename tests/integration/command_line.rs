@@ -28,7 +28,7 @@ fn exit_statuses_are_not_wrapped_twice() {
 #[test]
 fn wrong_usage_ends_with_two_and_names_the_option() {
     let sandbox = Sandbox::new();
-    let wrong: [(&[&str], &str); 10] = [
+    let wrong: [(&[&str], &str); 12] = [
         (&["classify", "--labels", "a", "--threshold", "2", "x"], "--threshold"),
         (&["classify", "--labels", "a", "--device", "tpu", "x"], "cuda:0"),
         (&["classify", "--labels", "a", "--threads", "100000", "x"], "from 1 to 1024"),
@@ -38,6 +38,8 @@ fn wrong_usage_ends_with_two_and_names_the_option() {
         (&["classify", "x"], "no labels"),
         (&["classify", "--labels", "a", "--model", "./nothing", "x"], "./nothing"),
         (&["batch", "nothing.jsonl", "--labels", "a"], "nothing.jsonl"),
+        (&["eval", "-l", "a"], "tip: `-` reads the records from standard input"),
+        (&["train", "-o", "mine"], "tip: `-` reads the records from standard input"),
         (&["sort"], "sort"),
     ];
     for (arguments, word) in wrong {
