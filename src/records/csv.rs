@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 
 use csv::{ByteRecord, QuoteStyle, StringRecord, Terminator, WriterBuilder};
 
-use super::input::{BYTE_ORDER_MARK, Stream};
+use super::input::Stream;
 use super::rows::{Quotes, Rows};
-use super::{Defaults, Entry, Place, Record, Source, not_utf8};
+use super::unicode::{BYTE_ORDER_MARK, not_utf8};
+use super::{Defaults, Entry, Place, Record, Source};
 use crate::error::{Error, Result};
 
 pub use super::rows::Row;

@@ -11,6 +11,7 @@ use same_file::Handle;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::unicode::{BYTE_ORDER_MARK, UTF16, UTF16_MARKS, begins_as_utf16};
 use crate::digest;
 use crate::error::{Error, Result};
 
@@ -22,9 +23,6 @@ const SAMPLE: u64 = 1 << 16;
 
 /// The longest window that an archive of Zstandard may ask for, as a power of 2: all that the format's own tool writes.
 const LONGEST_WINDOW: u32 = if cfg!(target_pointer_width = "64") { 31 } else { 30 };
-
-/// What editors on Windows write before the first character of UTF-8.
-pub(super) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// How a file is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,17 +68,6 @@ impl Packing {
             Self::Zstd => "Zstandard",
         }
     }
-}
-
-/// What files in UTF-16 begin with, one for each order of bytes.
-const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
-
-/// What is said of UTF-16, as editors and PowerShell on Windows write it.
-pub(super) const UTF16: &str = "is UTF-16: make it UTF-8 with `iconv -f UTF-16 -t UTF-8`";
-
-/// Whether a file that begins so has the mark of UTF-16.
-pub(super) fn begins_as_utf16(start: &[u8]) -> bool {
-    UTF16_MARKS.iter().any(|mark| start.starts_with(mark))
 }
 
 /// What an input is known by, if it begins so.

@@ -16,8 +16,9 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::distinct::Distinct;
-use super::input::{BYTE_ORDER_MARK, Input, Stream};
-use super::{Entry, LONGEST, LabelSet, Place, Raw, Reading, Record, Source, begins_as_parquet, not_utf8};
+use super::input::{Input, Stream};
+use super::unicode::{BYTE_ORDER_MARK, not_utf8};
+use super::{Entry, LONGEST, LabelSet, Place, Raw, Reading, Record, Source, begins_as_parquet};
 use crate::error::{Error, Result};
 
 /// What Python's `json` writes, and JSON does not know.

@@ -289,7 +289,7 @@ pub fn read_text(path: &Path) -> Result<String> {
         return Err(Error::Usage("-: name a file: standard input is for texts and records".into()));
     }
     let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
-    let text = super::labelled::utf8(&bytes).map_err(|error| Error::Usage(format!("{}: {error}", path.display())))?;
+    let text = super::unicode::utf8(&bytes).map_err(|error| Error::Usage(format!("{}: {error}", path.display())))?;
     Ok(text.to_owned())
 }
 

@@ -1,7 +1,6 @@
 //! What is classified: texts, their candidate labels, and where they come from.
 
 use std::path::Path;
-use std::str::Utf8Error;
 use std::sync::Arc;
 
 pub mod csv;
@@ -16,6 +15,7 @@ pub mod output;
 pub mod parquet;
 mod rows;
 pub mod shard;
+mod unicode;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -165,14 +165,6 @@ pub struct Reading {
     pub text_field: String,
     /// What holds where a record says nothing.
     pub defaults: Defaults,
-}
-
-/// What to do about a file that is not UTF-8.
-const TO_UTF8: &str = "convert the file to UTF-8";
-
-/// What is said of a record whose text is not UTF-8.
-fn not_utf8(error: Utf8Error) -> String {
-    format!("invalid UTF-8 at byte {}: {TO_UTF8}", error.valid_up_to() + 1)
 }
 
 fn no_labels() -> Error {

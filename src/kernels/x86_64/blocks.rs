@@ -7,18 +7,10 @@
 
 use std::cell::RefCell;
 
-use super::integers::{Integers, Multiply, Numbers, Unit};
-use crate::kernels::gemm::with_height;
+use super::integer_tile::{BLOCK, Factors, ROWS, Scale};
+use super::integers::{Numbers, Unit};
 use crate::kernels::pack::Aligned;
 use crate::kernels::part::Part;
-use crate::kernels::simd::Simd;
-
-/// Numbers of the inner dimension that share a step. More are coarser; fewer cost more scaling.
-const BLOCK: usize = 64;
-
-/// Rows of the largest tile: 12 sums of whole numbers, two vectors of weights, one word of the input and one vector of
-/// products are 16 registers.
-const ROWS: usize = 6;
 
 /// The weights of a dense layer: panels of columns, one line for each word of the inner dimension. An end that fills no
 /// block is filled with 0.
@@ -32,13 +24,6 @@ pub(in crate::kernels) struct Blocks {
     blocks: usize,
 }
 
-/// A block of a row.
-#[derive(Clone, Copy, Debug)]
-struct Scale {
-    step: f32,
-    low: f32,
-}
-
 /// Input rows as whole numbers.
 #[derive(Default)]
 struct Input {
@@ -48,22 +33,6 @@ struct Input {
 
 thread_local! {
     static INPUT: RefCell<Input> = RefCell::default();
-}
-
-/// What a tile is the product of.
-#[derive(Clone, Copy)]
-pub(super) struct Factors<'a> {
-    /// The rows from the first of the tile on.
-    words: &'a [u32],
-    /// Words from one row to the next.
-    stride: usize,
-    scales_of_rows: &'a [Scale],
-    /// The lines of a panel.
-    lines: &'a [u32],
-    /// For each block the steps of the columns, then the sums.
-    scales_of_columns: &'a [f32],
-    /// Blocks in a row, and in a column.
-    blocks: usize,
 }
 
 impl Blocks {
@@ -224,51 +193,5 @@ fn join(wholes: &[i32; BLOCK], to: &mut [u32]) {
         let bytes = wholes.map(|whole| whole as u8);
         let words = bytes.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes));
         to.iter_mut().zip(words).for_each(|(to, word)| *to = word);
-    }
-}
-
-/// [`tile`] of a height from [`tile_height`](crate::kernels::gemm::tile_height).
-#[inline(always)]
-pub(super) fn multiply<M: Multiply>(m: M, height: usize, factors: Factors, c: &mut [f32], c_stride: usize) {
-    with_height!(height, ROWS, HEIGHT => tile::<M, HEIGHT>(m, factors, c, c_stride));
-}
-
-/// `N` rows by one panel, the sums of a block in registers.
-#[inline(always)]
-fn tile<M: Multiply, const N: usize>(m: M, factors: Factors, c: &mut [f32], c_stride: usize) {
-    let s = m.vectors();
-    let Factors { stride, blocks, .. } = factors;
-    let (lanes, each) = (M::S::LANES, BLOCK / M::EACH);
-    let width = 2 * lanes;
-    let words: [&[u32]; N] = std::array::from_fn(|r| &factors.words[r * stride..][..blocks * each]);
-    let scales: [&[Scale]; N] = std::array::from_fn(|r| &factors.scales_of_rows[r * blocks..][..blocks]);
-    let mut totals = [[s.splat(0.0); 2]; N];
-    let blocks = factors.lines.chunks_exact(each * width).zip(factors.scales_of_columns.chunks_exact(2 * width));
-    for (block, (lines, columns)) in blocks.enumerate() {
-        let words = words.map(|words| &words[block * each..][..each]);
-        let mut sums = [[s.no_words(); 2]; N];
-        for (k, line) in lines.chunks_exact(width).enumerate() {
-            let line = [s.load_words(&line[..lanes]), s.load_words(&line[lanes..])];
-            for r in 0..N {
-                let word = s.splat_word(words[r][k]);
-                sums[r][0] = m.add_products(sums[r][0], word, line[0]);
-                sums[r][1] = m.add_products(sums[r][1], word, line[1]);
-            }
-        }
-        let (steps, column_sums) = columns.split_at(width);
-        for half in 0..2 {
-            let [step, column_sum] = [steps, column_sums].map(|numbers| s.load(&numbers[half * lanes..]));
-            for r in 0..N {
-                let Scale { step: row_step, low } = scales[r][block];
-                let scaled = s.mul(s.numbers(sums[r][half]), step);
-                let total = s.mul_add(scaled, s.splat(row_step), totals[r][half]);
-                totals[r][half] = s.mul_add(column_sum, s.splat(low), total);
-            }
-        }
-    }
-    for r in 0..N {
-        let to = &mut c[r * c_stride..][..width];
-        s.store(totals[r][0], &mut to[..lanes]);
-        s.store(totals[r][1], &mut to[lanes..]);
     }
 }

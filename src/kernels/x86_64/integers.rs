@@ -2,47 +2,11 @@
 
 use std::arch::x86_64::*;
 
-use super::blocks::{self, Factors};
+use super::integer_tile::{self, Factors, Integers, Multiply};
 use super::{Avx2, Avx512, Tile};
 use crate::kernels::isa::Isa;
 use crate::kernels::part::Part;
 use crate::kernels::simd::Simd;
-
-/// Vectors of words of 32 bits, beside those of numbers.
-pub(super) trait Integers: Simd {
-    /// As many words as a vector has numbers.
-    type W: Copy;
-
-    /// Zeros.
-    fn no_words(self) -> Self::W;
-    fn splat_word(self, word: u32) -> Self::W;
-    /// The first words of `from`, which has as many.
-    fn load_words(self, from: &[u32]) -> Self::W;
-    /// The numbers that the words are, rounded to the nearest.
-    fn numbers(self, words: Self::W) -> Self::V;
-}
-
-/// What an instruction makes of vectors of words that hold [`Multiply::EACH`] numbers each, the first one lowest.
-pub(super) trait Multiply: Copy {
-    /// Where the words are.
-    type S: Integers;
-    const EACH: usize;
-    /// Numbers of rows are from 0 to this.
-    const MOST_OF_ROWS: u16;
-    /// Numbers of columns are from minus this to this.
-    const MOST_OF_COLUMNS: u16;
-    /// For people.
-    const NAME: &'static str;
-
-    fn vectors(self) -> Self::S;
-    /// Adds to each word of `sum` the products of the numbers in the same word of `row` and of `column`.
-    fn add_products(
-        self,
-        sum: <Self::S as Integers>::W,
-        row: <Self::S as Integers>::W,
-        column: <Self::S as Integers>::W,
-    ) -> <Self::S as Integers>::W;
-}
 
 /// Numbers of 14 and 13 bits on AVX2, twice as many in a vector as of f32: no sum of 64 products is as large as 2^31.
 /// AVX2 multiplies bytes, too, but adds two products to 16 bits: there is room for 7 bits on one side only, and that is
@@ -242,19 +206,19 @@ impl Unit {
         with!(self, m => part.in_tiles(m.vectors(), largest, self.isa().panel(), product));
     }
 
-    /// [`blocks::multiply`].
+    /// [`integer_tile::multiply`].
     pub(super) fn multiply(self, height: usize, factors: Factors, c: &mut [f32], c_stride: usize) {
         #[target_feature(enable = "avx2,fma")]
         fn on_avx2(m: Halves, height: usize, factors: Factors, c: &mut [f32], c_stride: usize) {
-            blocks::multiply(m, height, factors, c, c_stride);
+            integer_tile::multiply(m, height, factors, c, c_stride);
         }
         #[target_feature(enable = "avx2,fma,avxvnni")]
         fn on_vnni(m: Vnni, height: usize, factors: Factors, c: &mut [f32], c_stride: usize) {
-            blocks::multiply(m, height, factors, c, c_stride);
+            integer_tile::multiply(m, height, factors, c, c_stride);
         }
         #[target_feature(enable = "avx512f,avx512vnni,avx2,fma")]
         fn on_wide_vnni(m: WideVnni, height: usize, factors: Factors, c: &mut [f32], c_stride: usize) {
-            blocks::multiply(m, height, factors, c, c_stride);
+            integer_tile::multiply(m, height, factors, c, c_stride);
         }
         // SAFETY: each proves that this machine has the instructions.
         unsafe {

@@ -6,6 +6,7 @@ mod avx512;
 mod bf16;
 mod blocks;
 mod factors;
+mod integer_tile;
 mod integers;
 mod pairs;
 mod tiles;

@@ -16,9 +16,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::records::input::{UTF16, begins_as_utf16};
 use crate::records::labels::EMPTY_LABEL;
-use crate::records::{Defaults, Example, LabelSet, NO_PARQUET, RacExample, Record, TO_UTF8, begins_as_parquet};
+use crate::records::unicode::{line_at, utf8};
+use crate::records::{Defaults, Example, LabelSet, NO_PARQUET, RacExample, Record, begins_as_parquet};
 
 pub use form::Form;
 pub use ready::{Listed, Place, Ready, ReadyRecord, align};
@@ -230,23 +230,6 @@ fn as_text(name: &str, bytes: Vec<u8>, layout: &Layout, output_field: Option<&st
     return parquet::lines(bytes, layout, output_field).map(String::into_bytes);
     #[cfg(not(feature = "parquet"))]
     Err(Error::Record("this program was built without Parquet: build it with --features parquet".into()))
-}
-
-/// The text of a file, without a byte order mark.
-pub(super) fn utf8(bytes: &[u8]) -> Result<&str> {
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        if begins_as_utf16(bytes) {
-            return Error::Record(UTF16.into());
-        }
-        let line = line_at(bytes, error.valid_up_to());
-        flaw(Spot::Line(line), None, &format!("not UTF-8: {TO_UTF8}"))
-    })?;
-    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
-}
-
-/// The number of the line, from 1, that holds the byte at `offset`.
-fn line_at(bytes: &[u8], offset: usize) -> usize {
-    1 + bytes[..offset].iter().filter(|&&byte| byte == b'\n').count()
 }
 
 /// Counts the lines of a text once, from one place in it to a later one.

@@ -19,12 +19,13 @@ use super::json::{
 };
 use super::scores::{check_pairs, probability};
 use super::table::{HEADER, TruthColumns, candidates_column, flags, rows, split, text_column};
-use super::{ALL_IGNORED, Form, Layout, Spot, TRUE_LABELS, Written, as_text, flaw, utf8};
+use super::{ALL_IGNORED, Form, Layout, Spot, TRUE_LABELS, Written, as_text, flaw};
 use crate::error::{Error, Result};
 use crate::records::LabelSet;
 use crate::records::jsonl::Object;
 use crate::records::labels::EMPTY_LABEL;
 use crate::records::names::{ERROR, PREDICTED_LABELS, PREDICTED_SCORES, SCORE};
+use crate::records::unicode::utf8;
 
 /// Lines that are read together.
 const CHUNK: usize = 4096;
