@@ -8,7 +8,7 @@ use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::layers::{Activation, Attention, Dropout, Embedding, LayerNorm, Linear, PositionTable};
+use super::layers::{Activation, Attention, Bias, Dropout, Embedding, LayerNorm, Linear, PositionTable};
 use super::{EncoderDecoder, Packed, Sequences, Source};
 use crate::checkpoint::Weights;
 use crate::error::Result;
@@ -170,7 +170,7 @@ impl Layer {
     fn forward(&self, x: &Tensor, sequences: &Sequences, source: Option<&Source>) -> Result<Tensor> {
         let threads = sequences.threads;
         let query_key_value = self.query_key_value.forward(x, threads)?;
-        let context = self.attention.forward(&query_key_value, sequences)?;
+        let context = self.attention.forward(&query_key_value, sequences, Bias::None, None)?;
         let mut x = self.attention_norm.forward(&self.attention_output.forward_add(&context, x, threads)?, threads)?;
         if let (Some(reader), Some(source)) = (&self.reader, source) {
             x = reader.forward(&x, sequences, source)?;

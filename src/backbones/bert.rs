@@ -283,7 +283,7 @@ impl Layer {
     fn forward(&self, x: &Tensor, sequences: &Sequences, bias: Bias<'_>, read: Option<&[usize]>) -> Result<Tensor> {
         let threads = sequences.threads;
         let query_key_value = self.query_key_value.forward(x, threads)?;
-        let context = self.attention.forward_biased(&query_key_value, sequences, bias)?;
+        let context = self.attention.forward(&query_key_value, sequences, bias, read)?;
         let [context, x] = layers::read_rows([&context, x], read)?;
         let x = self.attention_norm.forward(&self.attention_output.forward_add(&context, &x, threads)?, threads)?;
         let inner = self.up.forward_activated(&x, self.activation, threads)?;

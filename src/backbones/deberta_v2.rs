@@ -381,7 +381,7 @@ impl Layer {
             (c2p, p2c) => Bias::Disentangled(Disentangled { c2p: c2p.as_ref(), p2c: p2c.as_ref(), distances }),
         };
         let query_key_value = self.query_key_value.forward(x, threads)?;
-        let context = self.attention.forward_biased(&query_key_value, sequences, bias)?;
+        let context = self.attention.forward(&query_key_value, sequences, bias, read)?;
         let context = blind_padding(context, &query_key_value, sequences)?;
         let [context, x] = layers::read_rows([&context, x], read)?;
         let x = self.attention_norm.forward(&self.attention_output.forward_add(&context, &x, threads)?, threads)?;

@@ -10,7 +10,9 @@ use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::layers::{self, Activation, Attention, Dropout, Embedding, GatedLinear, Linear, RmsNorm, Rotary, Rotations};
+use super::layers::{
+    self, Activation, Attention, Bias, Dropout, Embedding, GatedLinear, Linear, RmsNorm, Rotary, Rotations,
+};
 use super::rope::Rope;
 use super::{Backbone, Sequences, Visit};
 use crate::checkpoint::Weights;
@@ -304,7 +306,7 @@ impl Layer {
     fn forward(&self, x: &Tensor, sequences: &Sequences, rotary: &Rotary, read: Option<&[usize]>) -> Result<Tensor> {
         let threads = sequences.threads;
         let joined = self.query_key_value(&self.attention_norm.forward(x, threads)?, threads)?;
-        let context = self.attention.forward(&rotary.forward(joined, sequences)?, sequences)?;
+        let context = self.attention.forward(&rotary.forward(joined, sequences)?, sequences, Bias::None, read)?;
         let [context, x] = layers::read_rows([&context, x], read)?;
         let x = self.attention_output.forward_add(&context, &x, threads)?;
         let up = self.up.forward(&self.mlp_norm.forward(&x, threads)?, threads)?;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::layers::{
-    self, Activation, Attention, Dropout, Embedding, GatedLinear, LayerNorm, Linear, Rotary, Rotations,
+    self, Activation, Attention, Bias, Dropout, Embedding, GatedLinear, LayerNorm, Linear, Rotary, Rotations,
 };
 use super::{Backbone, Sequences, Visit, rope};
 use crate::checkpoint::Weights;
@@ -214,7 +214,7 @@ impl Layer {
         let normed = self.attention_norm.as_ref().map(|norm| norm.forward(x, threads)).transpose()?;
         let query_key_value = self.query_key_value.forward(normed.as_ref().unwrap_or(x), threads)?;
         let query_key_value = rotary.forward(query_key_value, sequences)?;
-        let context = self.attention.forward(&query_key_value, sequences)?;
+        let context = self.attention.forward(&query_key_value, sequences, Bias::None, read)?;
         let [context, x] = layers::read_rows([&context, x], read)?;
         let x = self.attention_output.forward_add(&context, &x, threads)?;
         let up = self.up.forward(&self.mlp_norm.forward(&x, threads)?, threads)?;

@@ -220,7 +220,7 @@ impl Layer {
     ) -> Result<Tensor> {
         let threads = sequences.threads;
         let query_key_value = self.query_key_value.forward(&self.attention_norm.forward(x, threads)?, threads)?;
-        let context = self.attention.forward_biased(&query_key_value, sequences, Bias::Relative(&self.bias))?;
+        let context = self.attention.forward(&query_key_value, sequences, Bias::Relative(&self.bias), read)?;
         let mut x = self.attention_output.forward_add(&context, x, threads)?;
         if let (Some(reader), Some(source)) = (&self.reader, source) {
             x = reader.forward(&x, sequences, source)?;

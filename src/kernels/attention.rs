@@ -46,6 +46,8 @@ pub struct AttentionShape<'a> {
     pub window: Option<usize>,
     /// Only keys with `j <= i` are seen.
     pub causal: bool,
+    /// The rows that anybody reads, rising, where not all are: the others may be left as they are in the output.
+    pub read: Option<&'a [usize]>,
     /// How exactly queries, keys, values and the weights of keys are multiplied: in bfloat16 where dense layers are,
     /// else in f32. The softmax is always f32.
     pub precision: Precision,
@@ -76,6 +78,22 @@ pub struct Disentangled<'a> {
     pub p2c: Option<DistanceTable<'a>>,
     /// The longest sequence the indices are made for.
     pub max_len: usize,
+}
+
+impl AttentionShape<'_> {
+    /// Of rows cut into blocks, from the first block that anybody reads a row of to the last one.
+    fn read_of(&self, rows: Range<usize>, block: usize) -> Range<usize> {
+        let Some(read) = self.read else { return rows };
+        let [start, end] = [rows.start, rows.end].map(|row| read.partition_point(|read| *read < row));
+        match read.get(start..end) {
+            Some([first, ..]) => {
+                let number = |row: usize| (row - rows.start) / block;
+                let end = rows.start + (number(read[end - 1]) + 1) * block;
+                rows.start + number(*first) * block..end.min(rows.end)
+            }
+            _ => rows.start..rows.start,
+        }
+    }
 }
 
 /// Softmax attention inside each sequence: `out (tokens, heads * head_dim)`.
@@ -156,14 +174,15 @@ fn tasks(layer: &Layer, threads: usize) -> Vec<Range<usize>> {
         let length = layer.keys_of(sequence).len();
         shape.window.map_or(length, |w| length.min(w.saturating_mul(2).saturating_add(block)))
     };
-    let total: usize = shape.bounds.windows(2).enumerate().map(|(i, s)| (s[1] - s[0]) * keys(i)).sum();
+    let read = |s: &[usize]| shape.read_of(s[0]..s[1], block).len();
+    let total: usize = shape.bounds.windows(2).enumerate().map(|(i, s)| read(s) * keys(i)).sum();
     let threads = threads.min(total * shape.heads / WORTH_A_THREAD).max(1);
     let share = total.div_ceil(threads).max(1);
     let (mut tasks, mut start, mut cost) = (Vec::with_capacity(threads), 0, 0);
     for (i, s) in shape.bounds.windows(2).enumerate() {
         for first in (s[0]..s[1]).step_by(block) {
             let end = s[1].min(first + block);
-            cost += (end - first) * keys(i);
+            cost += shape.read_of(first..end, block).len() * keys(i);
             if cost >= share {
                 tasks.push(start..end);
                 (start, cost) = (end, 0);
@@ -249,6 +268,7 @@ impl<F: Factors> Kernel for Task<'_, F> {
         let mut work = |scratch: &mut Scratch, buffers: &mut Buffers<F::Number>| {
             for (index, bounds) in shape.bounds.windows(2).enumerate() {
                 let rows = self.rows.start.max(bounds[0])..self.rows.end.min(bounds[1]);
+                let rows = shape.read_of(rows, self.layer.block);
                 if rows.is_empty() {
                     continue;
                 }
@@ -362,6 +382,9 @@ impl<F: Factors> Kernel for Head<'_, F> {
 
         for first in sequence.rows.clone().step_by(block) {
             let rows = first..sequence.rows.end.min(first + block);
+            if shape.read_of(sequence.start + rows.start..sequence.start + rows.end, block).is_empty() {
+                continue;
+            }
             let out = &mut out[(rows.start - sequence.rows.start) * width..][..rows.len() * width];
             let seen = from_panel(&sequence.keys(&rows), 2 * S::LANES);
             if seen.is_empty() {

@@ -483,6 +483,8 @@ struct Case {
     causal: bool,
     /// The keys of each sequence, where they are not its own rows.
     keys: Option<Vec<std::ops::Range<usize>>>,
+    /// The rows that are read, where not all are.
+    read: Option<Vec<usize>>,
     qkv: Vec<f32>,
     precision: Precision,
 }
@@ -502,7 +504,17 @@ impl Case {
     fn new(bounds: &[usize], heads: usize, dim: usize, window: Option<usize>, causal: bool) -> Self {
         let tokens = *bounds.last().unwrap();
         let qkv = numbers(tokens * 3 * heads * dim, 9).iter().map(|x| 2.0 * x).collect();
-        Self { bounds: bounds.to_vec(), heads, dim, window, causal, keys: None, qkv, precision: Precision::F32 }
+        Self {
+            bounds: bounds.to_vec(),
+            heads,
+            dim,
+            window,
+            causal,
+            keys: None,
+            read: None,
+            qkv,
+            precision: Precision::F32,
+        }
     }
 
     fn with(self, precision: Precision) -> Self {
@@ -540,6 +552,7 @@ impl Case {
             scale: 0.3,
             window: self.window,
             causal: self.causal,
+            read: self.read.as_deref(),
         };
         let [keys, queries] = [11, 12].map(|seed| {
             PositionTable::for_isa(isa, &self.positions(seed), POSITIONS, self.heads, self.dim, self.precision)
@@ -736,6 +749,34 @@ fn attention_of_a_sequence_is_the_same_bits_in_any_company_on_any_threads() {
 }
 
 #[test]
+fn rows_that_are_read_do_not_change_where_others_are_left_out() {
+    let bounds = [0, 1, 60, 60, 150, 171];
+    let read = vec![0, 1, 2, 3, 40, 75, 76, 149, 160];
+    for precision in [Precision::F32, Precision::Bf16] {
+        for (kind, window, causal) in [
+            (Kind::Plain, None, true),
+            (Kind::Plain, Some(9), false),
+            (Kind::Relative, None, false),
+            (Kind::Disentangled, None, false),
+        ] {
+            let case = |read| Case { read, ..Case::new(&bounds, 3, 20, window, causal).with(precision) };
+            let (all, some) = (case(None), case(Some(read.clone())));
+            for isa in Isa::available() {
+                let expected = all.run(isa, kind, 1);
+                for threads in [1, 5] {
+                    let found = some.run(isa, kind, threads);
+                    let of = |numbers: &[f32]| {
+                        read.iter().flat_map(|row| numbers[row * 60..][..60].to_vec()).collect::<Vec<_>>()
+                    };
+                    assert_eq!(of(&found), of(&expected), "{} {kind:?} {precision:?}", isa.name());
+                    assert!(found.iter().any(|x| x.is_nan()), "nothing was left out");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn nothing_in_gives_nothing_out() {
     let shape = AttentionShape {
         bounds: &[0],
@@ -744,6 +785,7 @@ fn nothing_in_gives_nothing_out() {
         scale: 1.0,
         window: None,
         causal: false,
+        read: None,
         precision: Precision::F32,
     };
     let none = Rows { data: &[], stride: 8, offset: 0 };

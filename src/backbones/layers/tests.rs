@@ -48,7 +48,8 @@ fn attention_inside_sequences_of_any_length_and_window() {
         };
         // Of padded sequences, too: padding far behind a text sees nothing of it.
         for sequences in [&sequences, &Sequences::padded([2, 10, 9, 7, 1], 10, 1)] {
-            let [a, b] = [&x, &variable(&x)].map(|x| attention.forward(x, sequences).unwrap());
+            let [a, b] =
+                [&x, &variable(&x)].map(|x| attention.forward(x, sequences, Bias::None, Option::None).unwrap());
             assert_close(&a, &b, &format!("window {window:?} over {sequences:?}"));
         }
     }
@@ -247,6 +248,7 @@ fn gradients_of_attention_by_the_kernels_with_windows_and_what_is_left_out() {
             scale: 0.7,
             window,
             causal,
+            read: Option::None,
             precision: kernels::Precision::F32,
         };
         for mask in [Option::None, Some(kernels::Mask::new(9, 0.3))] {
@@ -269,6 +271,7 @@ fn gradients_have_the_same_bits_on_any_number_of_threads() {
         scale: 0.7,
         window: None,
         causal: false,
+        read: Option::None,
         precision: kernels::Precision::F32,
     };
     let run = |threads| {

@@ -266,19 +266,17 @@ impl Attention {
         Self { dropout, ..self }
     }
 
-    /// `(tokens, 3 * hidden)` to `(tokens, hidden)`.
+    /// `(tokens, 3 * hidden)` to `(tokens, hidden)`. Where not all rows are `read`, others may be zeros.
     ///
     /// # Errors
     /// The width is another one.
-    pub fn forward(&self, query_key_value: &Tensor, sequences: &Sequences) -> Result<Tensor> {
-        self.forward_biased(query_key_value, sequences, Bias::None)
-    }
-
-    /// The same, with a bias on the scores.
-    ///
-    /// # Errors
-    /// The width is another one.
-    pub fn forward_biased(&self, query_key_value: &Tensor, sequences: &Sequences, bias: Bias<'_>) -> Result<Tensor> {
+    pub fn forward(
+        &self,
+        query_key_value: &Tensor,
+        sequences: &Sequences,
+        bias: Bias<'_>,
+        read: Option<&[usize]>,
+    ) -> Result<Tensor> {
         let (tokens, width) = query_key_value.dims2()?;
         let hidden = self.heads * self.head_dim;
         if width != 3 * hidden || tokens != sequences.tokens() {
@@ -288,7 +286,7 @@ impl Attention {
             (query_key_value.track_op(), gradients::take(query_key_value), bias, &sequences.text)
         {
             let mask = self.dropout.mask();
-            return Ok(gradients::attention(query_key_value, &self.shape(sequences), mask, sequences.threads)?);
+            return Ok(gradients::attention(query_key_value, &self.shape(sequences, None), mask, sequences.threads)?);
         }
         // A bias that learns, or came from one that does, is made for tensors whatever its input.
         if !kernels_take(query_key_value) || !bias.is_on_kernels() {
@@ -298,7 +296,7 @@ impl Attention {
             }
             return self.by_tensors(query_key_value, sequences, bias);
         }
-        let shape = self.shape(sequences);
+        let shape = self.shape(sequences, read);
         let bias = match bias {
             Bias::None => kernels::Bias::None,
             Bias::Relative(bias) => bias.on_kernels()?,
@@ -324,7 +322,7 @@ impl Attention {
         matrix(out, hidden)
     }
 
-    fn shape<'a>(&self, sequences: &'a Sequences) -> AttentionShape<'a> {
+    fn shape<'a>(&self, sequences: &'a Sequences, read: Option<&'a [usize]>) -> AttentionShape<'a> {
         AttentionShape {
             bounds: &sequences.bounds,
             heads: self.heads,
@@ -332,6 +330,7 @@ impl Attention {
             scale: self.scale,
             window: self.window,
             causal: self.causal,
+            read,
             precision: self.precision,
         }
     }
@@ -360,7 +359,7 @@ impl Attention {
             }
             return self.over_by_tensors(query, key_value, sequences, seen);
         }
-        let shape = self.shape(sequences);
+        let shape = self.shape(sequences, None);
         let mut out = vec![0.0; sequences.tokens() * hidden];
         with_values(query, |query| {
             with_values(key_value, |data| {

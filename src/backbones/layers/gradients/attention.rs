@@ -13,7 +13,7 @@ pub(in crate::backbones::layers) fn attention(
     mask: Option<Mask>,
     threads: usize,
 ) -> Result<Tensor> {
-    let AttentionShape { bounds, heads, head_dim, scale, window, causal, precision: _ } = *shape;
+    let AttentionShape { bounds, heads, head_dim, scale, window, causal, .. } = *shape;
     let bounds = bounds.to_vec();
     query_key_value.contiguous()?.apply_op1(Attention { bounds, heads, head_dim, scale, window, causal, mask, threads })
 }
@@ -32,9 +32,16 @@ struct Attention {
 
 impl Attention {
     fn shape(&self) -> AttentionShape<'_> {
-        let Self { bounds, heads, head_dim, scale, window, causal, .. } = self;
-        let (precision, causal) = (kernels::Precision::F32, *causal);
-        AttentionShape { bounds, heads: *heads, head_dim: *head_dim, scale: *scale, window: *window, causal, precision }
+        AttentionShape {
+            bounds: &self.bounds,
+            heads: self.heads,
+            head_dim: self.head_dim,
+            scale: self.scale,
+            window: self.window,
+            causal: self.causal,
+            read: None,
+            precision: kernels::Precision::F32,
+        }
     }
 
     fn heads<'a>(&self, query_key_value: &'a [f32]) -> Heads<'a> {
