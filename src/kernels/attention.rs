@@ -98,27 +98,23 @@ impl AttentionShape<'_> {
 
 /// Softmax attention inside each sequence: `out (tokens, heads * head_dim)`.
 ///
+/// Where `keys` are given, sequence `s` sees the rows `keys[s]` of `k` and `v` instead: those of another text, or some
+/// of its own. Distances count from the first row of each. A sequence without keys gives rows of zeros.
+///
 /// The result of a sequence does not depend on the other ones. At most `threads` threads work on it.
-pub fn attention(q: Rows, k: Rows, v: Rows, shape: &AttentionShape, bias: Bias, out: &mut [f32], threads: usize) {
-    let _timer = meter::start(meter::Part::Attention);
-    attention_on(current(), q, k, v, shape, None, bias, out, threads);
-}
-
-/// The same, where sequence `s` sees the rows `keys[s]` of `k` and `v`: those of another text, or some of
-/// its own. Distances count from the first row of each. A sequence without keys gives rows of zeros.
-#[expect(clippy::too_many_arguments, reason = "those of attention, and the keys")]
-pub fn attention_over(
+#[expect(clippy::too_many_arguments, reason = "all that attention is made of")]
+pub fn attention(
     q: Rows,
     k: Rows,
     v: Rows,
     shape: &AttentionShape,
-    keys: &[Range<usize>],
+    keys: Option<&[Range<usize>]>,
     bias: Bias,
     out: &mut [f32],
     threads: usize,
 ) {
     let _timer = meter::start(meter::Part::Attention);
-    attention_on(current(), q, k, v, shape, Some(keys), bias, out, threads);
+    attention_on(current(), q, k, v, shape, keys, bias, out, threads);
 }
 
 #[expect(clippy::too_many_arguments, reason = "those of attention")]

@@ -36,7 +36,7 @@ mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
-pub use attention::{AttentionShape, Bias, Disentangled, Rows, attention, attention_over};
+pub use attention::{AttentionShape, Bias, Disentangled, Rows, attention};
 pub use attention_gradient::{Heads, attention_gradient, attention_learning};
 pub use dense::{PackedMatrix, arithmetic, linear};
 pub use dot::row_products;

@@ -789,7 +789,7 @@ fn nothing_in_gives_nothing_out() {
         precision: Precision::F32,
     };
     let none = Rows { data: &[], stride: 8, offset: 0 };
-    attention(none, none, none, &shape, Bias::None, &mut [], 2);
+    attention(none, none, none, &shape, None, Bias::None, &mut [], 2);
     layer_norm(&[], &[0.0; 8], None, 1e-5, &mut [], 2);
     gated(&[], 8, Activation::Gelu, &mut []);
     activate(&mut [], Activation::Gelu, 2);

@@ -311,13 +311,8 @@ impl Attention {
         let mut out = vec![0.0; tokens * hidden];
         with_values(query_key_value, |data| {
             let part = |i: usize| Rows { data, stride: width, offset: i * hidden };
-            let [query, key, value] = [part(0), part(1), part(2)];
-            match &sequences.text {
-                None => kernels::attention(query, key, value, &shape, bias, &mut out, sequences.threads),
-                Some(text) => {
-                    kernels::attention_over(query, key, value, &shape, text, bias, &mut out, sequences.threads);
-                }
-            }
+            let seen = sequences.text.as_deref();
+            kernels::attention(part(0), part(1), part(2), &shape, seen, bias, &mut out, sequences.threads);
         })?;
         matrix(out, hidden)
     }
@@ -366,7 +361,7 @@ impl Attention {
                 let query = Rows { data: query, stride: hidden, offset: 0 };
                 let [key, value] = [0, hidden].map(|offset| Rows { data, stride: 2 * hidden, offset });
                 let bias = kernels::Bias::None;
-                kernels::attention_over(query, key, value, &shape, seen, bias, &mut out, sequences.threads);
+                kernels::attention(query, key, value, &shape, Some(seen), bias, &mut out, sequences.threads);
             })
         })??;
         matrix(out, hidden)
@@ -374,8 +369,13 @@ impl Attention {
 
     /// By operations on padded rectangles, one for each group of sequences.
     fn by_tensors(&self, query_key_value: &Tensor, sequences: &Sequences, bias: Bias<'_>) -> Result<Tensor> {
+        if sequences.tokens() == 0 {
+            return Ok(query_key_value.narrow(1, 0, self.heads * self.head_dim)?);
+        }
         let groups = sequences.packing(query_key_value.device())?.groups()?;
-        let outputs = groups.iter().map(|group| self.attend(query_key_value, group, bias));
+        // candle's softmax takes no text of nothing.
+        let groups = groups.iter().filter(|group| group.rectangle.length > 0);
+        let outputs = groups.map(|group| self.attend(query_key_value, group, bias));
         Ok(Tensor::cat(&outputs.collect::<Result<Vec<_>>>()?, 0)?)
     }
 
