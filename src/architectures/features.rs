@@ -10,12 +10,11 @@ use super::{Logits, Vectors};
 use crate::backbones::Sequences;
 use crate::backbones::layers::{Span, pool, select_ranges, values};
 use crate::checkpoint::Config;
-use crate::checkpoint::config::Pooling;
+use crate::checkpoint::config::{ClassTokenPooling, Pooling};
 use crate::classifier::Encoded;
 use crate::encode::Encoder;
 use crate::encode::prompt::{LABEL, SEP};
 use crate::error::{Error, Result};
-use crate::heads::pooling::label_spans;
 use crate::heads::scorer::Features;
 use crate::heads::{Calibrator, Head, Lstm};
 use crate::kernels::meter;
@@ -49,11 +48,17 @@ impl Markers {
     pub(super) fn label_rows(&self, config: &Config, tokens: &[u32], first: usize) -> Vec<Range<usize>> {
         // Without `extract_text_features` the reference lets the last label's span run on to the end.
         let end = self.text_start(tokens).filter(|_| config.extract_text_features).unwrap_or(tokens.len());
-        let (pooling, length) = (config.class_token_pooling, tokens.len());
-        label_spans(pooling, config.embed_class_token, &self.labels(tokens), end, length)
-            .into_iter()
-            .map(|span| first + span.start.min(length)..first + span.end.clamp(span.start.min(length), length))
-            .collect()
+        let labels = self.labels(tokens);
+        let ends = labels.iter().skip(1).copied().chain([end]);
+        let rows = labels.iter().zip(ends).map(|(&at, end)| {
+            let start = at + usize::from(!config.embed_class_token);
+            let end = match config.class_token_pooling {
+                ClassTokenPooling::First => start + 1,
+                ClassTokenPooling::Average => end,
+            };
+            first + start..first + end.clamp(start, tokens.len())
+        });
+        rows.collect()
     }
 }
 
@@ -207,4 +212,31 @@ pub(super) fn vectors(features: &Features, batch: &[Encoded]) -> Result<Vec<Vect
 /// Of the rows of each record those of its labels; the rest are empty slots.
 fn of_labels(rows: &[Range<usize>], batch: &[Encoded]) -> Vec<Range<usize>> {
     rows.iter().zip(batch).map(|(rows, record)| rows.start..rows.start + record.labels.len()).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_rows_of_a_label_reach_to_the_next_one_and_those_of_the_last_to_the_text() {
+        let markers = Markers { label: 7, text: 8, example: 9 };
+        let rows = |settings: &str, tokens: &[u32]| {
+            let text = format!(r#"{{"encoder_config": {{}}, "extract_text_features": true, {settings}}}"#);
+            markers.label_rows(&Config::parse(&text, Path::new("config.json")).unwrap(), tokens, 100)
+        };
+        let tokens = [0, 7, 1, 2, 7, 3, 8, 4, 5];
+        let [first, average] = ["first", "average"].map(|pooling| format!(r#""class_token_pooling": "{pooling}""#));
+        let behind = |pooling: &str| format!(r#"{pooling}, "embed_class_token": false"#);
+        assert_eq!(rows(&first, &tokens), [101..102, 104..105]);
+        assert_eq!(rows(&behind(&first), &tokens), [102..103, 105..106]);
+        assert_eq!(rows(&average, &tokens), [101..104, 104..106]);
+        assert_eq!(rows(&behind(&average), &tokens), [102..104, 105..106]);
+        // Nothing stands behind the last marker.
+        assert_eq!(rows(&behind(&first), &[8, 7, 7]), [102..103, 103..103]);
+        assert_eq!(rows(&behind(&average), &[8, 7, 7]), [102..102, 103..103]);
+    }
 }

@@ -5,8 +5,6 @@ pub mod head;
 pub mod layer_attention;
 pub mod lstm;
 pub mod mlp;
-pub mod pooling;
-pub mod projector;
 pub mod reasoning;
 pub mod scorer;
 
@@ -15,6 +13,5 @@ pub use head::Head;
 pub use layer_attention::LayerAttention;
 pub use lstm::Lstm;
 pub use mlp::Mlp;
-pub use projector::Projector;
 pub use reasoning::ReasoningCell;
 pub use scorer::Scorer;
