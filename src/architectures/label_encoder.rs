@@ -11,13 +11,13 @@ use candle_core::{Device, Tensor};
 
 use super::features::{TextRows, consecutive, text_features};
 use super::label_store::{Store, Vector};
-use crate::backbones::layers::{Activation, detach_rows, matrix, select_rows, values};
+use crate::backbones::layers::{detach_rows, matrix, select_rows, values};
 use crate::backbones::{self, Backbone, Sequences};
 use crate::checkpoint::config::Pooling;
 use crate::checkpoint::{Config, Weights};
 use crate::encode::Encoder;
 use crate::error::Result;
-use crate::heads::{Head, Projector};
+use crate::heads::{Head, Mlp};
 use crate::records::LabelSet;
 
 /// A tokenizer for labels, and the token that fills them up to one length.
@@ -34,7 +34,7 @@ pub struct LabelTokenizer {
 pub(super) struct LabelEncoder {
     tokenizer: LabelTokenizer,
     backbone: Box<dyn Backbone>,
-    projector: Projector,
+    projector: Mlp,
     pooling: Pooling,
     /// Whether vectors change from one use to the next.
     learns: bool,
@@ -59,7 +59,6 @@ impl LabelEncoder {
     pub(super) fn load(config: &Config, tokenizer: LabelTokenizer, hidden: usize, weights: &Weights) -> Result<Self> {
         let label_config = config.label_model_config.clone().unwrap_or_default();
         let backbone = backbones::load(&label_config, false, &weights.at("label_encoder"))?;
-        let activation = Activation::parse(&config.projector_hidden_act).map_err(|e| weights.setting_error(e))?;
         let LabelTokenizer { encoder, padding, pads_before } = tokenizer;
         if pads_before && !backbone.is_causal() {
             return Err(weights.setting_error(
@@ -74,7 +73,7 @@ impl LabelEncoder {
         let columns = [backbone.hidden_size(), hidden];
         Ok(Self {
             tokenizer: LabelTokenizer { encoder, padding, pads_before },
-            projector: Projector::load(&weights.at("biencoder_projector"), columns, activation, 0.0)?,
+            projector: Mlp::projector(config, &weights.at("biencoder_projector"), columns, 0.0)?,
             pooling: config.pooling_strategy,
             learns: weights.learn(),
             backbone,

@@ -5,8 +5,8 @@
 use candle_core::Tensor;
 
 use super::scorer::Features;
-use super::{Calibrator, Projector, Scorer};
-use crate::backbones::layers::{Activation, Dropout, normalize};
+use super::{Calibrator, Mlp, Scorer};
+use crate::backbones::layers::{Dropout, normalize};
 use crate::checkpoint::Weights;
 use crate::checkpoint::config::Config;
 use crate::error::Result;
@@ -14,8 +14,8 @@ use crate::kernels::meter;
 
 /// From the pooled rows of text and labels to logits.
 pub struct Head {
-    text_projector: Projector,
-    classes_projector: Projector,
+    text_projector: Mlp,
+    classes_projector: Mlp,
     /// Of the text's features.
     dropout: Dropout,
     scorer: Scorer,
@@ -31,8 +31,7 @@ impl Head {
     /// # Errors
     /// Unsupported settings, missing or mismatched tensors.
     pub fn load(config: &Config, weights: &Weights, hidden: usize) -> Result<Self> {
-        let activation = Activation::parse(&config.projector_hidden_act).map_err(|e| weights.setting_error(e))?;
-        let projector = |name| Projector::load(&weights.at(name), [hidden; 2], activation, config.dropout);
+        let projector = |name| Mlp::projector(config, &weights.at(name), [hidden; 2], config.dropout);
         let scaled = config.normalize_features || config.architecture_type.has_label_encoder();
         Ok(Self {
             text_projector: projector("text_projector")?,

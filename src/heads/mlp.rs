@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use crate::backbones::layers::{Activation, Dropout, Linear};
-use crate::checkpoint::Weights;
+use crate::checkpoint::{Config, Weights};
 use crate::error::Result;
 
 /// Dense layers with one activation between them. Sizes between them are told by the tensors, not by the config.
@@ -35,6 +35,19 @@ impl Mlp {
             linear
         });
         Ok(Self { layers: layers.collect::<Result<_>>()?, activation, dropout: Dropout::default() })
+    }
+
+    /// Loads what brings features to where text and labels are compared: the layers `linear_1` and `linear_2`, between
+    /// which the share `dropout` is left out while the model learns.
+    ///
+    /// Source: `FeaturesProjector` of `gliclass` 0.1.21.
+    ///
+    /// # Errors
+    /// An unsupported activation, missing tensors, or layers that do not fit each other.
+    pub fn projector(config: &Config, weights: &Weights, columns: [usize; 2], dropout: f32) -> Result<Self> {
+        let activation = Activation::parse(&config.projector_hidden_act).map_err(|e| weights.setting_error(e))?;
+        let mlp = Self::load(weights, &["linear_1", "linear_2"], columns, activation)?;
+        Ok(mlp.dropping(Dropout::new(weights, dropout)))
     }
 
     /// The same, where a share of what the activations give is left out while the model learns.
