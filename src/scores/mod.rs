@@ -47,7 +47,7 @@ impl Decision {
 
     /// The logits by which labels are judged. The one label is chosen of those that are not ignored, as it is learned:
     /// others have no part in the softmax.
-    pub fn judged_logits(&self, logits: &[f32], is_ignored: impl Fn(usize) -> bool) -> Vec<f32> {
+    fn judged_logits(&self, logits: &[f32], is_ignored: impl Fn(usize) -> bool) -> Vec<f32> {
         let is_out = |label| self.single_label && is_ignored(label);
         logits.iter().enumerate().map(|(label, &x)| if is_out(label) { f32::NEG_INFINITY } else { x }).collect()
     }
@@ -118,6 +118,22 @@ pub fn decide(logits: &[f32], labels: &LabelSet, decision: &Decision) -> Vec<Pre
     predictions
 }
 
+/// Every label that is not ignored, in their order: its place, its score, and whether it holds, asked for all scores
+/// or not.
+pub fn judged(
+    logits: &[f32],
+    labels: &LabelSet,
+    decision: &Decision,
+    is_ignored: impl Fn(usize) -> bool,
+) -> Vec<(usize, f32, bool)> {
+    let logits = decision.judged_logits(logits, &is_ignored);
+    let holding = Decision { all_scores: false, ..decision.clone() };
+    let mut holds = vec![false; logits.len()];
+    decide(&logits, labels, &holding).iter().for_each(|one| holds[one.label] = true);
+    let scored = (0..).zip(decision.scores(&logits)).zip(holds).map(|((label, score), holds)| (label, score, holds));
+    scored.filter(|&(label, ..)| !is_ignored(label)).collect()
+}
+
 /// A prediction as it stands in the output; numbers are the shortest that read back as the same `f32`.
 #[derive(Serialize)]
 struct Shown<'a> {
@@ -182,6 +198,9 @@ mod tests {
         let others = scores(&[1.0, -1.0], true);
         assert_eq!(single.scores(&logits), [others[0], 0.0, others[1]]);
         assert_eq!(Decision::default().judged_logits(&[1.0, 4.0], is_ignored), [1.0, 4.0]);
+        let all = Decision { all_scores: true, ..single };
+        let expected = [(0, others[0], true), (2, others[1], false)];
+        assert_eq!(judged(&[1.0, 4.0, -1.0], &labels(), &all, is_ignored), expected);
     }
 
     #[test]

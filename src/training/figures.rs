@@ -10,9 +10,9 @@ use super::loss::{Objective, Problem};
 use crate::classifier::Classifier;
 use crate::error::Result;
 use crate::metrics::{Candidate, Judged, Report, Resampling};
-use crate::records::Entry;
+use crate::records::{Entry, labelled};
 use crate::runner::{Classified, Runner};
-use crate::scores::{Decision, decide};
+use crate::scores::{self, Decision};
 
 /// What an epoch came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,17 +55,11 @@ pub fn judge(
     threads: usize,
     interrupted: &AtomicBool,
 ) -> Result<Option<Figures>> {
-    let mut names: Vec<String> = Vec::new();
-    let mut places: HashMap<String, u32> = HashMap::new();
-    for name in examples.iter().flat_map(|example| example.record.labels.names()) {
-        if !places.contains_key(name) {
-            places.insert(name.clone(), names.len() as u32);
-            names.push(name.clone());
-        }
-    }
+    let names = labelled::distinct(examples.iter().flat_map(|example| example.record.labels.names()));
+    let places: HashMap<&str, u32> = names.iter().map(String::as_str).zip(0..).collect();
     let single_label = objective.problem == Problem::SingleLabel;
     let decision = Decision { single_label, ..Decision::default() };
-    let mut judged = Judged::new(names, single_label);
+    let mut judged = Judged::new(names.clone(), single_label);
     let mut answers: Vec<(Vec<f32>, Vec<f32>)> = Vec::with_capacity(examples.len());
     let entry = |example: Example| {
         let bytes = 2 * example.record.text.len();
@@ -73,15 +67,12 @@ pub fn judge(
     };
     let mut sink = |targets: Vec<f32>, classified: Result<Classified>| {
         let classified = classified?;
-        let mut said = vec![false; targets.len()];
-        let logits = decision.judged_logits(&classified.logits, |label| targets[label] == IGNORED);
-        decide(&logits, &classified.labels, &decision).iter().for_each(|one| said[one.label] = true);
-        let labels = classified.labels.names().iter().zip(decision.scores(&logits)).zip(said);
-        let candidates = labels.zip(&targets).filter(|(_, target)| **target != IGNORED);
-        judged.push(candidates.map(|(((name, score), predicted), &target)| Candidate {
-            label: places[name],
+        let labels = &classified.labels;
+        let asked = scores::judged(&classified.logits, labels, &decision, |label| targets[label] == IGNORED);
+        judged.push(asked.into_iter().map(|(label, score, predicted)| Candidate {
+            label: places[labels.names()[label].as_str()],
             score,
-            truth: target >= TRUE_TARGET,
+            truth: targets[label] >= TRUE_TARGET,
             predicted,
         }));
         answers.push((classified.logits, targets));

@@ -1,6 +1,6 @@
 //! Records with what is true and what was said of them: asked of a model, or read from files of predictions.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use crate::records::input::Input;
 use crate::records::labelled::{Dataset, Labelled, Listed, Place, Ready, ReadyRecord, Spot};
 use crate::records::{Defaults, Entry};
 use crate::runner::{Classified, Runner};
-use crate::scores::{Decision, decide};
+use crate::scores::{self, Decision};
 
 /// Judged records, and where they come from.
 pub struct Gathered {
@@ -112,30 +112,22 @@ fn entry(labelled: Labelled, defaults: &Defaults) -> Entry<Labelled> {
     Entry { bytes, record: Ok(labelled.record(defaults)), raw: labelled }
 }
 
-/// With all scores asked for, every label is listed; said are still those that hold. What is not known to be true or
-/// not is asked, and not judged.
+/// What is not known to be true or not is asked, and not judged.
 fn candidates(
     labelled: &Labelled,
     classified: &Classified,
     decision: &Decision,
     places: &HashMap<&str, u32>,
 ) -> Vec<Candidate> {
-    let holding = Decision { all_scores: false, ..decision.clone() };
     let labels = &classified.labels;
     let ignored: Vec<usize> = labelled.ignored().filter_map(|name| labels.place_of(name)).collect();
-    let logits = decision.judged_logits(&classified.logits, |label| ignored.contains(&label));
-    let candidate = |(name, score): (&String, f32)| Candidate {
-        label: places[name.as_str()],
-        score,
-        truth: false,
-        predicted: false,
+    let truth: HashSet<&String> = labelled.truth.iter().collect();
+    let candidate = |(label, score, predicted): (usize, f32, bool)| {
+        let name = &labels.names()[label];
+        Candidate { label: places[name.as_str()], score, truth: truth.contains(name), predicted }
     };
-    let mut candidates: Vec<Candidate> = labels.names().iter().zip(decision.scores(&logits)).map(candidate).collect();
-    let truth = labelled.truth.iter().filter_map(|name| labels.place_of(name));
-    truth.for_each(|place| candidates[place].truth = true);
-    decide(&logits, labels, &holding).iter().for_each(|one| candidates[one.label].predicted = true);
-    let judged = (0..).zip(candidates).filter(|(label, _)| !ignored.contains(label));
-    judged.map(|(_, one)| one).collect()
+    let judged = scores::judged(&classified.logits, labels, decision, |label| ignored.contains(&label));
+    judged.into_iter().map(candidate).collect()
 }
 
 /// Files of predictions and what is in them.
