@@ -97,10 +97,7 @@ impl LocalRepo {
         if fs::read_link(&pointer).is_ok_and(|old| old == target) {
             return Ok(());
         }
-        match fs::remove_file(&pointer) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::io(pointer, error)),
-            _ => {}
-        }
+        files::remove(&pointer).map_err(|error| Error::io(&pointer, error))?;
         match symlink(&target, &pointer) {
             // Another process was faster.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),

@@ -7,7 +7,8 @@ use ureq::http::header::{ACCEPT_ENCODING, AUTHORIZATION, AsHeaderName, CONTENT_L
 use ureq::http::{HeaderMap, Method, Request, Response, StatusCode};
 use ureq::{Agent, Body};
 
-use super::{names, settings::Settings};
+use super::names;
+use super::settings::{self, Settings};
 use crate::error::Error;
 
 /// A server that says nothing for so long is given up.
@@ -215,9 +216,8 @@ fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
 
 /// Scheme, host and port of an address.
 fn origin(url: &str) -> &str {
-    let host = url.find("://").map_or(0, |at| at + 3);
-    let end = url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at);
-    &url[..end]
+    let [scheme, host, _] = settings::parts(url);
+    &url[..scheme.len() + host.len()]
 }
 
 /// Where a redirect leads; never from https to http.

@@ -73,7 +73,7 @@ fn has_port_of_digits(address: &str) -> bool {
 }
 
 /// The scheme of an address, its host with all that belongs to it, and the rest.
-fn parts(address: &str) -> [&str; 3] {
+pub(super) fn parts(address: &str) -> [&str; 3] {
     let (scheme, rest) = address.split_at(address.find("://").map_or(0, |at| at + 3));
     let (host, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     [scheme, host, rest]

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub(super) struct Transfer<'a> {
 impl Transfer<'_> {
     /// Fetches the file to `blob`; what an earlier, interrupted transfer left is continued.
     pub(super) fn run(&self, blob: &Path) -> Answer<()> {
-        let partial = incomplete(blob);
+        let partial = files::beside(blob, ".incomplete");
         create_parent(&partial)?;
         for last in [false, true] {
             let resumed = fs::metadata(&partial).is_ok_and(|file| file.len() > 0);
@@ -172,12 +172,6 @@ pub(super) fn sha256(path: &Path) -> Result<String> {
     let mut hash = Sha256::new();
     digest::add_all(File::open(path).map_err(failed)?, &mut hash).map_err(failed)?;
     Ok(digest::hex(hash))
-}
-
-fn incomplete(blob: &Path) -> PathBuf {
-    let mut name = blob.as_os_str().to_owned();
-    name.push(".incomplete");
-    name.into()
 }
 
 fn length(file: &File, path: &Path) -> Result<u64> {

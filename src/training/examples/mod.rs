@@ -103,15 +103,9 @@ pub fn read(name: &str, bytes: Vec<u8>, how: &Reading<'_>) -> Result<(Vec<Exampl
 
 /// Finds what only all examples together show.
 fn look_at_all(examples: &[Example], findings: &mut Findings) {
-    let (mut every, mut seen) = (Vec::new(), HashSet::new());
-    for label in examples.iter().flat_map(|example| example.record.labels.names()) {
-        if seen.insert(label.as_str()) {
-            every.push(label);
-        }
-    }
     let taught: HashSet<&str> = examples.iter().flat_map(Example::true_labels).collect();
-    let without = every.into_iter().filter(|label| !taught.contains(label.as_str()));
-    findings.no_record_has(without.cloned().collect());
+    let asked = labelled::distinct(examples.iter().flat_map(|example| example.record.labels.names()));
+    findings.no_record_has(asked.into_iter().filter(|label| !taught.contains(label.as_str())).collect());
     if taught.len() <= 1 && examples.iter().all(|example| example.true_labels().count() == taught.len()) {
         let first = taught.into_iter().next().map_or("none".to_owned(), |label| format!("{label:?}"));
         findings.all_have(Flaw::OneClass, examples.len(), first);
