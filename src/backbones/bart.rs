@@ -29,21 +29,15 @@ struct Config {
     decoder_ffn_dim: usize,
     decoder_attention_heads: usize,
     max_position_embeddings: usize,
-    #[serde(default = "gelu")]
     activation_function: String,
-    #[serde(default)]
     scale_embedding: bool,
-    #[serde(default = "dropout")]
     dropout: f32,
-    #[serde(default)]
     attention_dropout: f32,
-    #[serde(default)]
     activation_dropout: f32,
-    #[serde(default = "yes")]
     tie_word_embeddings: bool,
 }
 
-/// Sizes where a config names none.
+/// The values of the settings that a config leaves out.
 fn defaults() -> Value {
     json!({
         "d_model": 1024,
@@ -54,19 +48,13 @@ fn defaults() -> Value {
         "decoder_ffn_dim": 4096,
         "decoder_attention_heads": 16,
         "max_position_embeddings": 1024,
+        "activation_function": "gelu",
+        "scale_embedding": false,
+        "dropout": 0.1,
+        "attention_dropout": 0.0,
+        "activation_dropout": 0.0,
+        "tie_word_embeddings": true,
     })
-}
-
-fn gelu() -> String {
-    "gelu".into()
-}
-
-fn dropout() -> f32 {
-    0.1
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// Sizes of an encoder or a decoder.

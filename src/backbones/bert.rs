@@ -17,6 +17,9 @@ use super::{Backbone, Sequences, Visit};
 use crate::checkpoint::Weights;
 use crate::error::Result;
 
+/// Of the norms, where a config names no other.
+const LAYER_NORM_EPS: f32 = 1e-12;
+
 #[derive(Debug, Deserialize)]
 struct Config {
     hidden_size: usize,
@@ -26,16 +29,13 @@ struct Config {
     hidden_act: Option<String>,
     max_position_embeddings: usize,
     embedding_size: Option<usize>,
-    #[serde(default = "layer_norm_eps")]
     layer_norm_eps: f32,
     hidden_dropout_prob: Option<f32>,
     attention_probs_dropout_prob: Option<f32>,
     pad_token_id: Option<u32>,
     /// Sets of weights that ALBERT's layers share, one after another.
-    #[serde(default = "one")]
     num_hidden_groups: usize,
     /// ALBERT's layers in each set.
-    #[serde(default = "one")]
     inner_group_num: usize,
 }
 
@@ -63,7 +63,7 @@ fn renamed(config: &Value) -> Value {
     config
 }
 
-/// Sizes where a config names none, by the names of DistilBERT's kin.
+/// The values of the settings that a config leaves out, by the names of DistilBERT's kin.
 fn defaults(kind: &str) -> Value {
     let [embedding, hidden, layers, heads, inner] = match kind {
         "electra" => [128, 256, 12, 4, 1024],
@@ -78,15 +78,10 @@ fn defaults(kind: &str) -> Value {
         "num_attention_heads": heads,
         "intermediate_size": inner,
         "max_position_embeddings": 512,
+        "layer_norm_eps": LAYER_NORM_EPS,
+        "num_hidden_groups": 1,
+        "inner_group_num": 1,
     })
-}
-
-fn one() -> usize {
-    1
-}
-
-fn layer_norm_eps() -> f32 {
-    1e-12
 }
 
 /// What sets the families apart: names of a layer's tensors, and where the config names none, the activation and the
@@ -191,7 +186,7 @@ impl Bert {
         };
         if kind == "distilbert" {
             // Fixed there, whatever the config says.
-            config.layer_norm_eps = layer_norm_eps();
+            config.layer_norm_eps = LAYER_NORM_EPS;
         }
         let names = match kind {
             "distilbert" => &DISTILBERT,
@@ -304,12 +299,8 @@ impl Backbone for Bert {
         Some(self.positions.len())
     }
 
-    fn check(&self, ids: &[u32]) -> Result<()> {
-        self.words.check(ids)
-    }
-
-    fn embed(&self, ids: &[u32]) -> Result<Tensor> {
-        self.words.forward(ids)
+    fn words(&self) -> &Embedding {
+        &self.words
     }
 
     fn forward(&self, words: Tensor, sequences: &Sequences, visit: &mut Visit) -> Result<()> {

@@ -24,36 +24,21 @@ struct Config {
     num_attention_heads: usize,
     intermediate_size: usize,
     max_position_embeddings: usize,
-    #[serde(default = "gelu")]
     hidden_act: String,
-    #[serde(default = "layer_norm_eps")]
     layer_norm_eps: f32,
-    #[serde(default = "dropout")]
     hidden_dropout_prob: f32,
-    #[serde(default = "dropout")]
     attention_probs_dropout_prob: f32,
     embedding_size: Option<usize>,
-    #[serde(default)]
     type_vocab_size: usize,
-    #[serde(default = "yes")]
     position_biased_input: bool,
-    #[serde(default)]
     relative_attention: bool,
-    #[serde(default)]
     share_att_key: bool,
-    #[serde(default)]
     pos_att_type: Option<PositionTerms>,
-    #[serde(default = "absent")]
     position_buckets: i64,
-    #[serde(default = "absent")]
     max_relative_positions: i64,
-    #[serde(default)]
     norm_rel_ebd: String,
-    #[serde(default)]
     conv_kernel_size: usize,
-    #[serde(default = "one")]
     conv_groups: usize,
-    #[serde(default = "tanh")]
     conv_act: String,
 }
 
@@ -74,7 +59,7 @@ impl PositionTerms {
     }
 }
 
-/// Sizes where a config names none.
+/// The values of the settings that a config leaves out.
 fn defaults() -> Value {
     json!({
         "hidden_size": 1536,
@@ -82,35 +67,21 @@ fn defaults() -> Value {
         "num_attention_heads": 24,
         "intermediate_size": 6144,
         "max_position_embeddings": 512,
+        "hidden_act": "gelu",
+        "layer_norm_eps": 1e-7,
+        "hidden_dropout_prob": 0.1,
+        "attention_probs_dropout_prob": 0.1,
+        "type_vocab_size": 0,
+        "position_biased_input": true,
+        "relative_attention": false,
+        "share_att_key": false,
+        "position_buckets": -1,
+        "max_relative_positions": -1,
+        "norm_rel_ebd": "",
+        "conv_kernel_size": 0,
+        "conv_groups": 1,
+        "conv_act": "tanh",
     })
-}
-
-fn gelu() -> String {
-    "gelu".into()
-}
-
-fn tanh() -> String {
-    "tanh".into()
-}
-
-fn layer_norm_eps() -> f32 {
-    1e-7
-}
-
-fn dropout() -> f32 {
-    0.1
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn absent() -> i64 {
-    -1
-}
-
-fn one() -> usize {
-    1
 }
 
 impl Config {
@@ -422,12 +393,8 @@ impl Backbone for DebertaV2 {
         self.positions.as_ref().map(PositionTable::len)
     }
 
-    fn check(&self, ids: &[u32]) -> Result<()> {
-        self.words.check(ids)
-    }
-
-    fn embed(&self, ids: &[u32]) -> Result<Tensor> {
-        self.words.forward(ids)
+    fn words(&self) -> &Embedding {
+        &self.words
     }
 
     fn forward(&self, words: Tensor, sequences: &Sequences, visit: &mut Visit) -> Result<()> {

@@ -30,17 +30,12 @@ struct Config {
     hidden_act: Option<String>,
     /// Gemma's in LLM2Vec, which does not look at `hidden_act`.
     hidden_activation: Option<String>,
-    #[serde(default = "rms_norm_eps")]
     rms_norm_eps: f32,
-    #[serde(default)]
     attention_dropout: f32,
     #[serde(flatten)]
     rope: Rope,
-    #[serde(default)]
     use_sliding_window: bool,
-    #[serde(default = "sliding_window")]
     sliding_window: Option<NonZeroUsize>,
-    #[serde(default = "max_window_layers")]
     max_window_layers: usize,
     layer_types: Option<Vec<String>>,
     /// Read for every family but by LLM2Vec.
@@ -49,7 +44,7 @@ struct Config {
     use_bidirectional_attention: Option<bool>,
 }
 
-/// Sizes where a config names none. Llama has as many keys as queries then.
+/// The values of the settings that a config leaves out. Llama has as many keys as queries then.
 fn defaults(kind: &str) -> Value {
     let (hidden, layers, heads, key_heads, inner, positions) = match kind {
         "qwen2" | "qwen3" => (4096, 32, 32, Some(32), 22016, 32768),
@@ -64,19 +59,12 @@ fn defaults(kind: &str) -> Value {
         "num_key_value_heads": key_heads,
         "intermediate_size": inner,
         "max_position_embeddings": positions,
+        "rms_norm_eps": 1e-6,
+        "attention_dropout": 0.0,
+        "use_sliding_window": false,
+        "sliding_window": 4096,
+        "max_window_layers": 28,
     })
-}
-
-fn rms_norm_eps() -> f32 {
-    1e-6
-}
-
-fn max_window_layers() -> usize {
-    28
-}
-
-fn sliding_window() -> Option<NonZeroUsize> {
-    NonZeroUsize::new(4096)
 }
 
 /// What sets the families apart, beside biases, which the tensors tell.
@@ -360,8 +348,8 @@ impl Backbone for Decoder {
         self.causal
     }
 
-    fn check(&self, ids: &[u32]) -> Result<()> {
-        self.words.check(ids)
+    fn words(&self) -> &Embedding {
+        &self.words
     }
 
     fn embed(&self, ids: &[u32]) -> Result<Tensor> {
@@ -391,22 +379,19 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{Config, Family, defaults};
+    use crate::backbones::completed;
 
     fn config(settings: &[(&str, bool)]) -> Config {
-        let mut config = json!({
-            "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8,
-            "max_position_embeddings": 64, "sliding_window": 4,
-        });
-        let settings = settings.iter().map(|(name, value)| ((*name).into(), Value::Bool(*value)));
-        config.as_object_mut().unwrap().extend(settings);
-        serde_json::from_value(config).unwrap()
+        let settings = settings.iter().map(|(name, value)| (*name, json!(value)));
+        let config: Value = settings.chain([("sliding_window", json!(4))]).collect();
+        serde_json::from_value(completed(&config, defaults("llama"))).unwrap()
     }
 
     #[test]
     fn keys_that_a_config_does_not_count_are_as_many_as_its_family_has() {
         let key_heads = |kind: &str, config: &Value| -> usize {
-            let config = crate::backbones::completed(config, defaults(kind));
-            serde_json::from_value::<Config>(config).unwrap().key_heads().unwrap()
+            let config: Config = serde_json::from_value(completed(config, defaults(kind))).unwrap();
+            config.key_heads().unwrap()
         };
         let half = json!({"num_attention_heads": 16});
         assert_eq!(["llama", "mistral", "gemma"].map(|kind| key_heads(kind, &half)), [16, 8, 16]);

@@ -117,17 +117,24 @@ pub trait Backbone: Send + Sync {
         false
     }
 
+    /// The table of words.
+    fn words(&self) -> &layers::Embedding;
+
     /// Whether there is a word embedding for each of these tokens.
     ///
     /// # Errors
     /// An id outside the vocabulary.
-    fn check(&self, ids: &[u32]) -> Result<()>;
+    fn check(&self, ids: &[u32]) -> Result<()> {
+        self.words().check(ids)
+    }
 
     /// Word embeddings `(tokens, embedding)`, before positions and norms.
     ///
     /// # Errors
     /// As [`Backbone::check`].
-    fn embed(&self, ids: &[u32]) -> Result<Tensor>;
+    fn embed(&self, ids: &[u32]) -> Result<Tensor> {
+        self.words().forward(ids)
+    }
 
     /// Hidden states from word embeddings `(tokens, embedding)`.
     ///

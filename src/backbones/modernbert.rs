@@ -20,21 +20,14 @@ struct Config {
     num_attention_heads: usize,
     intermediate_size: usize,
     max_position_embeddings: usize,
-    #[serde(default = "gelu")]
     hidden_activation: String,
-    #[serde(default = "norm_eps")]
     norm_eps: f32,
-    #[serde(default = "global_every")]
     global_attn_every_n_layers: usize,
-    #[serde(default = "local_attention")]
     local_attention: usize,
     /// Half of `local_attention`, which it goes before.
     sliding_window: Option<usize>,
-    #[serde(default)]
     embedding_dropout: f32,
-    #[serde(default)]
     attention_dropout: f32,
-    #[serde(default)]
     mlp_dropout: f32,
     layer_types: Option<Vec<LayerType>>,
     rope_parameters: Option<RopeParameters>,
@@ -59,7 +52,7 @@ struct RopeParameters {
     truncate: Option<bool>,
 }
 
-/// Sizes where a config names none.
+/// The values of the settings that a config leaves out.
 fn defaults() -> Value {
     json!({
         "hidden_size": 768,
@@ -67,23 +60,14 @@ fn defaults() -> Value {
         "num_attention_heads": 12,
         "intermediate_size": 1152,
         "max_position_embeddings": 8192,
+        "hidden_activation": "gelu",
+        "norm_eps": 1e-5,
+        "global_attn_every_n_layers": 3,
+        "local_attention": 128,
+        "embedding_dropout": 0.0,
+        "attention_dropout": 0.0,
+        "mlp_dropout": 0.0,
     })
-}
-
-fn gelu() -> String {
-    "gelu".into()
-}
-
-fn norm_eps() -> f32 {
-    1e-5
-}
-
-fn global_every() -> usize {
-    3
-}
-
-fn local_attention() -> usize {
-    128
 }
 
 impl Config {
@@ -235,12 +219,8 @@ impl Backbone for ModernBert {
         Some(self.max_positions)
     }
 
-    fn check(&self, ids: &[u32]) -> Result<()> {
-        self.words.check(ids)
-    }
-
-    fn embed(&self, ids: &[u32]) -> Result<Tensor> {
-        self.words.forward(ids)
+    fn words(&self) -> &Embedding {
+        &self.words
     }
 
     fn forward(&self, words: Tensor, sequences: &Sequences, visit: &mut Visit) -> Result<()> {
@@ -262,17 +242,13 @@ impl Backbone for ModernBert {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::Config;
     use super::LayerType::FullAttention;
-    use crate::backbones::rope;
+    use super::{Config, defaults};
+    use crate::backbones::{completed, rope};
 
     fn config(settings: &[(&str, Value)]) -> Config {
-        let mut config = json!({
-            "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 8,
-            "max_position_embeddings": 256,
-        });
-        config.as_object_mut().unwrap().extend(settings.iter().map(|(name, value)| ((*name).into(), value.clone())));
-        serde_json::from_value(config).unwrap()
+        let config: Value = settings.iter().cloned().collect();
+        serde_json::from_value(completed(&config, defaults())).unwrap()
     }
 
     #[test]

@@ -26,39 +26,29 @@ struct Config {
     num_layers: usize,
     num_decoder_layers: Option<usize>,
     num_heads: usize,
-    #[serde(default = "buckets")]
     relative_attention_num_buckets: usize,
-    #[serde(default = "max_distance")]
     relative_attention_max_distance: usize,
-    #[serde(default = "layer_norm_epsilon")]
     layer_norm_epsilon: f32,
-    #[serde(default = "dropout_rate")]
     dropout_rate: f32,
     feed_forward_proj: Option<String>,
     dense_act_fn: Option<String>,
     is_gated_act: Option<bool>,
 }
 
-/// Sizes where a config names none.
+/// The values of the settings that a config leaves out.
 fn defaults(kind: &str) -> Value {
     let (inner, layers, heads) = if kind == "t5" { (2048, 6, 8) } else { (1024, 8, 6) };
-    json!({"d_model": 512, "d_kv": 64, "d_ff": inner, "num_layers": layers, "num_heads": heads})
-}
-
-fn buckets() -> usize {
-    32
-}
-
-fn max_distance() -> usize {
-    128
-}
-
-fn dropout_rate() -> f32 {
-    0.1
-}
-
-fn layer_norm_epsilon() -> f32 {
-    1e-6
+    json!({
+        "d_model": 512,
+        "d_kv": 64,
+        "d_ff": inner,
+        "num_layers": layers,
+        "num_heads": heads,
+        "relative_attention_num_buckets": 32,
+        "relative_attention_max_distance": 128,
+        "layer_norm_epsilon": 1e-6,
+        "dropout_rate": 0.1,
+    })
 }
 
 impl Config {
@@ -299,12 +289,8 @@ impl Backbone for Encoder {
         None
     }
 
-    fn check(&self, ids: &[u32]) -> Result<()> {
-        self.words.check(ids)
-    }
-
-    fn embed(&self, ids: &[u32]) -> Result<Tensor> {
-        self.words.forward(ids)
+    fn words(&self) -> &Embedding {
+        &self.words
     }
 
     fn forward(&self, words: Tensor, sequences: &Sequences, visit: &mut Visit) -> Result<()> {
