@@ -138,5 +138,17 @@ fn softplus(x: f32) -> f32 {
 
 /// `max(x, 0) + ln(1 + exp(-|x|))`, which cannot overflow.
 fn softplus_of(x: &Tensor) -> candle_core::Result<Tensor> {
-    x.relu()? + (x.abs()?.neg()?.exp()? + 1.0)?.log()?
+    x.relu()? + ln_1p_of(&x.abs()?.neg()?.exp()?)?
+}
+
+/// `ln(1 + x)` of numbers from 0 to 1, also where 1 swallows them, and with a slope there: `2 artanh(x / (2 + x))` as a
+/// series, to 2e-9 of itself.
+fn ln_1p_of(x: &Tensor) -> candle_core::Result<Tensor> {
+    let ratio = (x / (x + 2.0)?)?;
+    let square = ratio.sqr()?;
+    let mut sum = square.affine(1.0 / 15.0, 1.0 / 13.0)?;
+    for odd in [11.0, 9.0, 7.0, 5.0, 3.0, 1.0] {
+        sum = ((sum * &square)? + 1.0 / odd)?;
+    }
+    (ratio * sum)? * 2.0
 }

@@ -11,8 +11,13 @@ use crate::error::Result;
 /// Sequences share a rectangle while the shortest of them has at least this share of the longest's length.
 const LIKE_LENGTH: f64 = 0.75;
 
-/// Added to scores that do not count: their exponential is 0, and float16 has it.
-const HIDDEN: f64 = -30_000.0;
+/// What is added to scores that do not count: beside any that does, their exponential is 0. Twice that is a number, too.
+fn hiding(dtype: DType) -> f64 {
+    match dtype {
+        DType::F16 => -30_000.0,
+        _ => f64::from(f32::MIN / 4.0),
+    }
+}
 
 /// Ranges of rows side by side: `(ranges, longest, width)`, shorter ones filled up.
 #[derive(Debug)]
@@ -82,7 +87,8 @@ impl Rectangle {
 
     /// Hides filling when it is added: `(count, length)`; none where there is no filling.
     pub(super) fn mask(&self, dtype: DType) -> Result<Option<Tensor>> {
-        let mask = |present: &Tensor| present.affine(-HIDDEN, HIDDEN)?.to_dtype(dtype);
+        let hiding = hiding(dtype);
+        let mask = |present: &Tensor| present.affine(-hiding, hiding)?.to_dtype(dtype);
         Ok(self.present.as_ref().map(mask).transpose()?)
     }
 }
@@ -107,7 +113,7 @@ pub(crate) struct Packing {
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) rectangle: Rectangle,
-    /// Hides the keys that no query sees, in f32: `(count, 1, length)`; none where there are none.
+    /// 1 at the keys that no query sees, else 0, in f32: `(count, 1, length)`; none where there are none.
     hidden: Option<Tensor>,
     /// How many keys of each sequence are seen, the first ones.
     seen: Vec<usize>,
@@ -160,7 +166,7 @@ impl Packing {
             let rectangle = Rectangle::new(&ranges, device)?;
             let seen = &self.seen[sequence..sequence + ranges.len()];
             sequence += ranges.len();
-            let hidden = hide_beyond(seen, rectangle.length, device)?;
+            let hidden = beyond(seen, rectangle.length, device)?;
             let seen = seen.iter().map(ExactSizeIterator::len).collect();
             Ok(Group { rectangle, hidden, seen, masks: Mutex::default() })
         };
@@ -168,12 +174,12 @@ impl Packing {
     }
 }
 
-/// `(sequences, 1, length)`: hides the places of each sequence beyond the rows that are seen.
-fn hide_beyond(seen: &[Range<usize>], length: usize, device: &Device) -> Result<Option<Tensor>> {
+/// `(sequences, 1, length)`: 1 at the places of each sequence beyond the rows that are seen.
+fn beyond(seen: &[Range<usize>], length: usize, device: &Device) -> Result<Option<Tensor>> {
     if seen.iter().all(|seen| seen.len() == length) {
         return Ok(None);
     }
-    let places = seen.iter().flat_map(|seen| (0..length).map(|at| if at < seen.len() { 0.0 } else { HIDDEN as f32 }));
+    let places = seen.iter().flat_map(|seen| (0..length).map(|at| f32::from(at >= seen.len())));
     Ok(Some(Tensor::from_iter(places, device)?.reshape((seen.len(), 1, length))?))
 }
 
@@ -199,15 +205,15 @@ impl Group {
         }
         let mut made = Vec::new();
         if let Some(mask) = &self.hidden {
-            made.push(mask.to_dtype(dtype)?);
+            made.push((mask * hiding(dtype))?.to_dtype(dtype)?);
         }
         let length = self.rectangle.length;
         let (window, causal) = sight;
         if causal || window.is_some_and(|window| window + 1 < length) {
             let window = window.unwrap_or(length);
             let seen = |i: usize, j: usize| i.abs_diff(j) <= window && (j <= i || !causal);
-            let places =
-                (0..length).flat_map(|i| (0..length).map(move |j| if seen(i, j) { 0.0 } else { HIDDEN as f32 }));
+            let hiding = hiding(dtype) as f32;
+            let places = (0..length).flat_map(|i| (0..length).map(move |j| if seen(i, j) { 0.0 } else { hiding }));
             made.push(Tensor::from_iter(places, device)?.reshape((1, length, length))?.to_dtype(dtype)?);
         }
         masks.insert(sight, made.clone());

@@ -128,6 +128,9 @@ pub fn dot_rows(a: &Tensor, b: &Tensor, pairs: &Pairs, threads: usize) -> Result
 pub fn softmax_within(scores: &Tensor, ranges: &[Range<usize>]) -> Result<Tensor> {
     if !kernels_take(scores) {
         let rectangle = Rectangle::new(ranges, scores.device())?;
+        if rectangle.length == 0 {
+            return Ok(scores.clone());
+        }
         let mut rows = rectangle.fill(&scores.unsqueeze(1)?)?.squeeze(2)?;
         if let Some(mask) = rectangle.mask(rows.dtype())? {
             rows = (rows + mask)?;

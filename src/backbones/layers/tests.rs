@@ -38,7 +38,7 @@ fn assert_close(by_kernels: &Tensor, by_tensors: &Tensor, what: &str) {
 
 #[test]
 fn attention_inside_sequences_of_any_length_and_window() {
-    let sequences = Sequences::new([7, 6, 6, 1, 30], 1);
+    let sequences = Sequences::new([7, 6, 6, 0, 1, 30], 1);
     let x = random(sequences.tokens(), 3 * 12, 1);
     for window in [None, Some(2), Some(40)] {
         let attention = Attention::new(12, 3).unwrap();
@@ -118,6 +118,18 @@ fn every_activation_and_its_gate() {
 }
 
 #[test]
+fn small_values_of_softplus_and_their_slopes_are_kept() {
+    let x = Var::from_slice(&[-40.0_f32, -20.0, -15.0, -1.0, 0.0, 3.0], (1, 6), &Device::Cpu).unwrap();
+    let y = Activation::parse("sqrtsoftplus").unwrap().forward(x.as_tensor()).unwrap();
+    let expected = [-40.0_f64, -20.0, -15.0, -1.0, 0.0, 3.0].map(|x| x.exp().ln_1p().sqrt());
+    for (found, expected) in values(&y).unwrap().into_iter().zip(expected) {
+        assert!((f64::from(found) - expected).abs() < 1e-6 * expected, "{found} for {expected}");
+    }
+    let slopes = y.sum_all().unwrap().backward().unwrap();
+    assert!(values(slopes.get(&x).unwrap()).unwrap().iter().all(|slope| *slope > 0.0 && slope.is_finite()));
+}
+
+#[test]
 fn every_pooling_with_cleared_rows_and_without() {
     let x = random(20, 6, 4);
     let span = |rows, zero_rows| Span { rows, zero_rows };
@@ -141,6 +153,11 @@ fn softmax_inside_ranges_products_and_unit_rows() {
         |x: &Tensor| softmax_within(&x.narrow(1, 0, 1).unwrap().contiguous().unwrap().squeeze(1).unwrap(), &ranges);
     let pairs = Pairs::new([(2, 0..5), (8, 0..5), (0, 5..6), (3, 1..7)].into_iter());
     let products = |x: &Tensor| dot_rows(x, &random(7, 4, 6), &pairs, 2);
+    // The filling of a shorter range is a row that is there, however large.
+    let far = Tensor::new(&[1e5_f32, 0.0, -1e5], &Device::Cpu).unwrap();
+    let shares = softmax_within(&variable(&far), &[0..2, 2..3]).unwrap();
+    assert_eq!(values(&shares).unwrap(), [1.0, 0.0, 1.0]);
+    assert_eq!(softmax_within(&variable(&far.narrow(0, 0, 0).unwrap()), &[0..0]).unwrap().dims(), [0]);
     for (what, f) in
         [("softmax", &scores as &dyn Fn(&Tensor) -> Result<Tensor>), ("products", &products), ("unit rows", &normalize)]
     {
