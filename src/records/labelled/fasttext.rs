@@ -1,14 +1,13 @@
 //! The lines of fastText: `__label__a __label__b text`.
 
-use super::{Found, Layout, Own, Spot, Truth, Written, flaw};
+use super::{Found, Layout, Own, Spot, Truth, Written, flaw, lines};
 use crate::error::Result;
 
 /// Begins every label.
 pub(super) const PREFIX: &str = "__label__";
 
 pub(super) fn read(text: &str, layout: &Layout) -> Result<Vec<Found>> {
-    let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-    lines.map(|(number, line)| read_line(Spot::Line(number), line, layout)).collect()
+    lines(text).map(|(spot, line)| read_line(spot, line, layout)).collect()
 }
 
 fn read_line(spot: Spot, line: &str, layout: &Layout) -> Result<Found> {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{
     CANDIDATES_FIELDS, Found, IGNORED, LABEL_FIELDS, Layout, Lines, OWN_FIELDS, Own, Spot, TRUE_LABELS, Truth, Written,
-    flaw,
+    flaw, lines,
 };
 use crate::error::Result;
 use crate::records::LabelSet;
@@ -18,8 +18,7 @@ use crate::records::jsonl::fault;
 const TRUE_WEIGHT: f32 = 0.5;
 
 pub(super) fn read_lines(text: &str, layout: &Layout) -> Result<Vec<Found>> {
-    let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-    lines.map(|(number, line)| read_record(Spot::Line(number), line, layout)).collect()
+    lines(text).map(|(spot, line)| read_record(spot, line, layout)).collect()
 }
 
 pub(super) fn read_array(text: &str, layout: &Layout) -> Result<Vec<Found>> {

@@ -8,7 +8,6 @@ mod json;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod ready;
-mod scores;
 mod table;
 
 use std::collections::HashSet;
@@ -17,6 +16,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::records::labels::EMPTY_LABEL;
+use crate::records::names::PREDICTED_SCORES;
 use crate::records::unicode::{line_at, utf8};
 use crate::records::{Defaults, Example, LabelSet, NO_PARQUET, RacExample, Record, begins_as_parquet};
 
@@ -232,6 +232,12 @@ fn as_text(name: &str, bytes: Vec<u8>, layout: &Layout, output_field: Option<&st
     Err(Error::Record("this program was built without Parquet: build it with --features parquet".into()))
 }
 
+/// The lines of a text that are not blank, and where they are.
+fn lines(text: &str) -> impl Iterator<Item = (Spot, &str)> {
+    let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    lines.map(|(number, line)| (Spot::Line(number), line))
+}
+
 /// Counts the lines of a text once, from one place in it to a later one.
 struct Lines<'a> {
     text: &'a str,
@@ -402,6 +408,19 @@ fn flaw(spot: Spot, field: Option<&str>, message: &str) -> Error {
         Some(field) => format!("{spot}, field {field:?}: {message}"),
         None => format!("{spot}: {message}"),
     })
+}
+
+/// The score, where it can be one.
+fn probability(score: f32) -> std::result::Result<f32, String> {
+    if (0.0..=1.0).contains(&score) { Ok(score) } else { Err(format!("the score {score} is not from 0 to 1")) }
+}
+
+/// Checks that there is a score for each label of two lists; else `remedy` says what to do.
+fn check_pairs(spot: Spot, labels: usize, scores: usize, remedy: &str) -> Result<()> {
+    if labels == scores {
+        return Ok(());
+    }
+    Err(flaw(spot, Some(PREDICTED_SCORES), &format!("{scores} scores for {labels} labels: {remedy}")))
 }
 
 #[cfg(test)]

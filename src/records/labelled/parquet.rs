@@ -12,8 +12,7 @@ use parquet::schema::types::Type;
 use serde_json::{Map, Value};
 
 use super::json::{candidates_field, label_field};
-use super::scores::{check_pairs, probability};
-use super::{CANDIDATES_FIELDS, LABEL_FIELDS, Layout, OWN_FIELDS, Spot, flaw};
+use super::{CANDIDATES_FIELDS, LABEL_FIELDS, Layout, OWN_FIELDS, Spot, check_pairs, flaw, probability};
 use crate::error::{Error, Result};
 use crate::records::names::{ERROR, PREDICTED_LABELS, PREDICTED_SCORES};
 use crate::records::parquet::{guarded, words};

@@ -17,9 +17,8 @@ use serde_json::value::RawValue;
 use super::json::{
     candidates_field, kind, label_field, missing, no_truth, not_json, parts_of_array, read_ignored, read_truth,
 };
-use super::scores::{check_pairs, probability};
 use super::table::{HEADER, TruthColumns, candidates_column, flags, rows, split, text_column};
-use super::{ALL_IGNORED, Form, Layout, Spot, TRUE_LABELS, Written, as_text, flaw};
+use super::{ALL_IGNORED, Form, Layout, Spot, TRUE_LABELS, Written, as_text, check_pairs, flaw, lines, probability};
 use crate::error::{Error, Result};
 use crate::records::LabelSet;
 use crate::records::jsonl::Object;
@@ -125,9 +124,7 @@ impl Ready {
 fn read_file(file: usize, form: Form, text: &str, layout: &Layout, output_field: &str) -> Result<Vec<Chunk>> {
     match form {
         Form::JsonLines | Form::Parquet => {
-            let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-            let lines: Vec<(Spot, &str)> = lines.map(|(number, line)| (Spot::Line(number), line)).collect();
-            read_json(file, &lines, layout, output_field)
+            read_json(file, &lines(text).collect::<Vec<(Spot, &str)>>(), layout, output_field)
         }
         Form::JsonArray => read_json(file, &parts_of_array(text)?, layout, output_field),
         Form::Csv => read_table(file, text, b',', layout).map(|chunk| vec![chunk]),
