@@ -210,7 +210,7 @@ impl Bart {
     pub fn load(config: &Value, causal: bool, weights: &Weights) -> Result<Self> {
         let config: Config = super::parse(config, defaults(), weights)?;
         let (hidden, positions) = (config.d_model, config.max_position_embeddings);
-        let activation = Activation::parse(&config.activation_function).map_err(|e| weights.setting_error(e))?;
+        let activation = weights.setting(Activation::parse(&config.activation_function))?;
         let encoder = Shape {
             hidden,
             layers: config.encoder_layers,

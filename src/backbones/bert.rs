@@ -249,7 +249,7 @@ fn load_shared(config: &Config, names: &Names, weights: &Weights) -> Result<Vec<
 }
 
 fn load_bias(config: &Config, weights: &Weights) -> Result<RelativeBias> {
-    let buckets = Buckets::new(MPNET_BUCKETS, MPNET_DISTANCE, false).map_err(|e| weights.setting_error(e))?;
+    let buckets = weights.setting(Buckets::new(MPNET_BUCKETS, MPNET_DISTANCE, false))?;
     let table = weights.at("relative_attention_bias");
     RelativeBias::load(&table, MPNET_BUCKETS, config.num_attention_heads, &buckets.rows())
 }
@@ -268,8 +268,7 @@ impl Layer {
                 .dropping(after_attention),
             attention_norm: LayerNorm::load(&weights.at(names.attention_norm), hidden, config.layer_norm_eps)?,
             up: Linear::load(&weights.at(names.up), hidden, inner)?,
-            activation: Activation::parse(config.hidden_act.as_deref().unwrap_or(names.activation))
-                .map_err(|e| weights.setting_error(e))?,
+            activation: weights.setting(Activation::parse(config.hidden_act.as_deref().unwrap_or(names.activation)))?,
             down: Linear::load(&weights.at(names.down), inner, hidden)?.dropping(after_layers),
             norm: LayerNorm::load(&weights.at(names.norm), hidden, config.layer_norm_eps)?,
         })

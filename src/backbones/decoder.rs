@@ -169,12 +169,11 @@ impl Decoder {
     pub fn load(kind: &str, config: &Value, llm2vec: bool, weights: &Weights) -> Result<Self> {
         let config: Config = super::parse(config, defaults(kind), weights)?;
         let mut family = Family::of(kind, llm2vec);
-        family.causal = config.is_causal(&family).map_err(|e| weights.setting_error(e))?;
+        family.causal = weights.setting(config.is_causal(&family))?;
         let family = &family;
         let hidden = config.hidden_size;
-        let head_dim = config.head_dim(family).map_err(|e| weights.setting_error(e))?;
-        let turning =
-            config.rope.turning(head_dim, config.max_position_embeddings).map_err(|e| weights.setting_error(e))?;
+        let head_dim = weights.setting(config.head_dim(family))?;
+        let turning = weights.setting(config.rope.turning(head_dim, config.max_position_embeddings))?;
         let layers = weights.at("layers");
         let scale = if family.scales_words { f64::from((hidden as f32).sqrt()) } else { 1.0 };
         let (word_scale, input_scale) = if family.llm2vec { (1.0, scale) } else { (scale, 1.0) };
@@ -255,9 +254,8 @@ impl Config {
 impl Layer {
     fn load(config: &Config, family: &Family, index: usize, weights: &Weights) -> Result<Self> {
         let (hidden, inner, heads) = (config.hidden_size, config.intermediate_size, config.num_attention_heads);
-        let refused = |message| weights.setting_error(message);
-        let head_dim = config.head_dim(family).map_err(refused)?;
-        let key_heads = config.key_heads().map_err(refused)?;
+        let head_dim = weights.setting(config.head_dim(family))?;
+        let key_heads = weights.setting(config.key_heads())?;
         let mut attention = Attention::beside(weights, heads * head_dim, heads)?;
         if family.causal {
             attention = attention.causal();
@@ -271,7 +269,7 @@ impl Layer {
         };
         let own = weights.at("self_attn");
         let mlp = weights.at("mlp");
-        let activation = config.activation(family).map_err(refused)?;
+        let activation = weights.setting(config.activation(family))?;
         Ok(Self {
             attention_norm: norm("input_layernorm", hidden)?,
             queries: Linear::load(&own.at("q_proj"), hidden, heads * head_dim)?,

@@ -154,7 +154,7 @@ impl ModernBert {
         let hidden = config.hidden_size;
         let embeddings = weights.at("embeddings");
         let layers = weights.at("layers");
-        let rotations = |kind| config.rotations(kind).map_err(|e| weights.setting_error(e));
+        let rotations = |kind| weights.setting(config.rotations(kind));
         Ok(Self {
             words: Embedding::load(&embeddings.at("tok_embeddings"), hidden)?,
             norm: LayerNorm::load(&embeddings.at("norm"), hidden, config.norm_eps)?,
@@ -177,7 +177,7 @@ impl Layer {
             attention = attention.within(config.reach());
         }
         let dropout = Dropout::new(weights, config.attention_dropout);
-        let activation = Activation::parse(&config.hidden_activation).map_err(|e| weights.setting_error(e))?;
+        let activation = weights.setting(Activation::parse(&config.hidden_activation))?;
         Ok(Self {
             attention_norm: (index > 0)
                 .then(|| LayerNorm::load(&weights.at("attn_norm"), hidden, config.norm_eps))

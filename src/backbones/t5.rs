@@ -126,7 +126,7 @@ impl Stack {
     fn load(kind: &str, config: &Config, role: Role, weights: &Weights) -> Result<Self> {
         let decodes = role != Role::Encoder;
         let count = config.num_decoder_layers.filter(|_| decodes).unwrap_or(config.num_layers);
-        let buckets = config.buckets(decodes).map_err(|e| weights.setting_error(e))?;
+        let buckets = weights.setting(config.buckets(decodes))?;
         let block = |index: usize| weights.at(format_args!("block.{index}"));
         let bias = |index: usize| {
             let table = block(index).at("layer.0.SelfAttention.relative_attention_bias");
@@ -178,7 +178,7 @@ impl Layer {
         if role == (Role::Decoder { causal: true }) {
             attention = attention.causal();
         }
-        let (gated, activation) = config.feed_forward(kind).map_err(|e| weights.setting_error(e))?;
+        let (gated, activation) = weights.setting(config.feed_forward(kind))?;
         let feed_forward = weights.at(format_args!("layer.{last}.DenseReluDense"));
         let up = if gated {
             let names = Some(["wi_0", "wi_1"]);

@@ -376,6 +376,14 @@ impl Weights {
         self.store.tensors.keys().filter(|name| !used.contains(*name)).cloned().collect()
     }
 
+    /// What was read of a setting that these weights are loaded with.
+    ///
+    /// # Errors
+    /// Its own, naming the file of the settings.
+    pub fn setting<T>(&self, read: std::result::Result<T, String>) -> Result<T> {
+        read.map_err(|message| self.setting_error(message))
+    }
+
     /// An error about a setting that these weights are loaded with, naming the file of the settings.
     pub fn setting_error(&self, message: impl Into<String>) -> Error {
         Error::model(self.store.file.with_file_name("config.json"), message)

@@ -242,7 +242,7 @@ impl Attention {
     /// # Errors
     /// The heads do not divide the width.
     pub fn beside(weights: &Weights, hidden: usize, heads: usize) -> Result<Self> {
-        let attention = Self::new(hidden, heads).map_err(|e| weights.setting_error(e))?;
+        let attention = weights.setting(Self::new(hidden, heads))?;
         Ok(Self { precision: precision(weights), ..attention })
     }
 
