@@ -83,11 +83,8 @@ impl Sequences {
 
     /// How the sequences lie on the device of the computation.
     fn packing(&self, device: &Device) -> Result<&layers::Packing> {
-        if let Some(packing) = self.packing.get() {
-            return Ok(packing);
-        }
-        let packing = Arc::new(layers::Packing::new(&self.bounds, self.text.as_deref(), device)?);
-        Ok(self.packing.get_or_init(|| packing))
+        let make = || layers::Packing::new(&self.bounds, self.text.as_deref(), device).map(Arc::new);
+        Ok(layers::get_or_make(&self.packing, make)?)
     }
 
     /// All tokens.

@@ -9,6 +9,8 @@
 //!
 //! A layer with weights decides when it is loaded, an operation without weights by the tensor it is given.
 
+use std::sync::OnceLock;
+
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 
 use crate::checkpoint::Weights;
@@ -95,6 +97,18 @@ pub fn with_values<R>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> R) -> Result<R>
 pub fn matrix(values: Vec<f32>, width: usize) -> Result<Tensor> {
     let rows = values.len() / width.max(1);
     Ok(Tensor::from_vec(values, (rows, width), &Device::Cpu)?)
+}
+
+/// What is in `cell`, made first where nothing is.
+///
+/// # Errors
+/// It could not be made.
+pub(super) fn get_or_make<T>(cell: &OnceLock<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+    if let Some(made) = cell.get() {
+        return Ok(made);
+    }
+    let made = make()?;
+    Ok(cell.get_or_init(|| made))
 }
 
 /// A tensor made of those of the checkpoint: once, or at every use where the model learns, so that it

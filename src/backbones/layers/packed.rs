@@ -6,6 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use candle_core::{DType, Device, Tensor};
 
+use super::get_or_make;
 use crate::error::Result;
 
 /// Sequences share a rectangle while the shortest of them has at least this share of the longest's length.
@@ -140,11 +141,7 @@ impl Packing {
 
     /// Neighbouring sequences of like length.
     pub(super) fn groups(&self) -> Result<&[Group]> {
-        if let Some(groups) = self.groups.get() {
-            return Ok(groups);
-        }
-        let groups = self.group()?;
-        Ok(self.groups.get_or_init(|| groups))
+        Ok(get_or_make(&self.groups, || self.group())?)
     }
 
     fn group(&self) -> Result<Vec<Group>> {

@@ -7,7 +7,7 @@ use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Tensor};
 #[cfg(feature = "cuda")]
 use super::cuda::elements;
 use super::gradients::{self, Turn};
-use super::{detach_rows, kernels_hold, kernels_take, matrix, with_values};
+use super::{detach_rows, get_or_make, kernels_hold, kernels_take, matrix, with_values};
 use crate::backbones::Sequences;
 use crate::checkpoint::Weights;
 use crate::error::{Error, Result};
@@ -271,15 +271,11 @@ impl Rotary {
     }
 
     fn tensors(&self, device: &Device, dtype: DType) -> Result<&[Tensor; 2]> {
-        if let Some(tensors) = self.tensors.get() {
-            return Ok(tensors);
-        }
         let tensor = |values: &[f32]| {
             Tensor::from_slice(values, (values.len() / self.half, self.half), &Device::Cpu)?
                 .to_dtype(dtype)?
                 .to_device(device)
         };
-        let tensors = [tensor(&self.angles[0])?, tensor(&self.angles[1])?];
-        Ok(self.tensors.get_or_init(|| tensors))
+        get_or_make(&self.tensors, || Ok([tensor(&self.angles[0])?, tensor(&self.angles[1])?]))
     }
 }

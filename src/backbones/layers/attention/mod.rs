@@ -7,7 +7,7 @@ use candle_core::{D, Device, Tensor};
 
 use super::linear::precision;
 use super::packed::{Group, Rectangle, Sight};
-use super::{Derived, Dropout, gradients, kernels_hold, kernels_take, matrix, select_rows, with_values};
+use super::{Derived, Dropout, get_or_make, gradients, kernels_hold, kernels_take, matrix, select_rows, with_values};
 use crate::backbones::Sequences;
 use crate::checkpoint::Weights;
 use crate::error::{Error, Result};
@@ -122,12 +122,10 @@ impl Distances {
     }
 
     fn tensors(&self, device: &Device) -> Result<&[Tensor; 2]> {
-        if let Some(tensors) = self.tensors.get() {
-            return Ok(tensors);
-        }
-        let falling: Vec<u32> = self.index.iter().rev().copied().collect();
-        let tensors = [Tensor::new(self.index.as_slice(), device)?, Tensor::new(falling, device)?];
-        Ok(self.tensors.get_or_init(|| tensors))
+        get_or_make(&self.tensors, || {
+            let falling: Vec<u32> = self.index.iter().rev().copied().collect();
+            Ok([Tensor::new(self.index.as_slice(), device)?, Tensor::new(falling, device)?])
+        })
     }
 
     fn longest(&self) -> usize {

@@ -7,6 +7,7 @@ use candle_core::{Device, Tensor};
 use crate::backbones::layers::attention::{
     Attention, Bias, BiasWay, Disentangled, DistanceVectors, RelativeBias, Way, other_device,
 };
+use crate::backbones::layers::get_or_make;
 use crate::backbones::layers::packed::Packing;
 use crate::error::Result;
 
@@ -59,11 +60,7 @@ impl Attention {
 impl Packing {
     /// [`tiles`] of the sequences.
     pub(super) fn tiles(&self) -> Result<&Tensor> {
-        if let Some(tiles) = self.tiles.get() {
-            return Ok(tiles);
-        }
-        let tiles = tiles(self.ranges.iter().cloned(), &self.seen, self.positions.device())?;
-        Ok(self.tiles.get_or_init(|| tiles))
+        get_or_make(&self.tiles, || tiles(self.ranges.iter().cloned(), &self.seen, self.positions.device()))
     }
 
     fn longest(&self) -> usize {
