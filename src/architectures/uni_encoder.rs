@@ -24,6 +24,8 @@ pub struct UniEncoder {
     config: Config,
     markers: Markers,
     backbone: Box<dyn Backbone>,
+    /// Which of its hidden states is read.
+    layer: usize,
     segments: Option<Embedding>,
     layer_attention: Option<LayerAttention>,
     lstm: Option<Lstm>,
@@ -42,7 +44,7 @@ impl UniEncoder {
             .squeeze_layers
             .then(|| load_layer_attention(&weights.at("layer_wise_attention"), backbone.as_ref()))
             .transpose()?;
-        let model = Self {
+        Ok(Self {
             markers: Markers::new(&config),
             segments: config
                 .use_segment_embeddings
@@ -51,14 +53,10 @@ impl UniEncoder {
             layer_attention,
             lstm: config.use_lstm.then(|| Lstm::load(&weights.at("lstm.lstm"), hidden)).transpose()?,
             head: Head::load(&config, weights, hidden)?,
+            layer: weights.setting(layer_read(config.encoder_layer_id, backbone.layers()))?,
             backbone,
             config,
-        };
-        if model.layer_index().is_none() {
-            let (layer, layers) = (model.config.encoder_layer_id, model.backbone.layers());
-            return Err(weights.setting_error(format!("encoder_layer_id {layer}: the encoder has {layers} layers")));
-        }
-        Ok(model)
+        })
     }
 
     /// Word embeddings of all sequences, with the segments' where the model has them.
@@ -73,21 +71,13 @@ impl UniEncoder {
     /// it takes the first token that is none for the beginning of the examples, which is nearly always
     /// the first of all. Models were trained that way.
     fn segment_ids(&self, tokens: &[u32]) -> Vec<u32> {
-        let text = tokens.iter().position(|&id| id == self.markers.text).unwrap_or(0);
+        let text = self.markers.text_start(tokens).unwrap_or(0);
         let examples = if tokens.contains(&self.markers.example) {
             tokens.iter().position(|&id| id != self.markers.example).unwrap_or(0)
         } else {
             tokens.len()
         };
         (0..tokens.len()).map(|at| if at >= examples { 2 } else { u32::from(at >= text) }).collect()
-    }
-
-    /// Which hidden state is read; none where the config names one that is not there.
-    fn layer_index(&self) -> Option<usize> {
-        let layers = self.backbone.layers() as i64;
-        let id = self.config.encoder_layer_id;
-        let index = if id < 0 { id + layers + 1 } else { id };
-        (0..=layers).contains(&index).then_some(index as usize)
     }
 
     /// The hidden state that the heads read: `(tokens, hidden)`.
@@ -104,19 +94,18 @@ impl UniEncoder {
             })?;
             return attention.forward(&states, sequences);
         }
-        let wanted = self.layer_index().unwrap_or(self.backbone.layers());
         self.backbone.forward(words, sequences, &mut |index, state| {
-            if index == wanted {
+            if index == self.layer {
                 states.push(state.clone());
             }
-            Ok(index < wanted)
+            Ok(index < self.layer)
         })?;
         states.pop().ok_or_else(|| candle_core::Error::Msg("the encoder gave no hidden state".into()).into())
     }
 
     /// The rows of the last hidden state that the heads read, rising, where that is not nearly all of it.
     fn rows_read(&self, texts: &[TextRows], labels: &[Vec<Range<usize>>]) -> Option<Vec<usize>> {
-        let last = self.layer_index() == Some(self.backbone.layers()) && self.layer_attention.is_none();
+        let last = self.layer == self.backbone.layers() && self.layer_attention.is_none();
         if !last || self.lstm.is_some() || self.config.pooling_strategy != Pooling::First {
             return None;
         }
@@ -184,6 +173,13 @@ fn place_among(read: &[usize], rows: &Range<usize>) -> Range<usize> {
     let start = read.partition_point(|&row| row < rows.start);
     let end = read.partition_point(|&row| row < rows.end);
     start..end
+}
+
+/// The hidden state that `encoder_layer_id` names in an encoder of so many layers.
+fn layer_read(id: i64, layers: usize) -> std::result::Result<usize, String> {
+    let index = if id < 0 { id + layers as i64 + 1 } else { id };
+    let index = usize::try_from(index).ok().filter(|&index| index <= layers);
+    index.ok_or_else(|| format!("encoder_layer_id {id}: the encoder has {layers} layers"))
 }
 
 fn load_layer_attention(weights: &Weights, backbone: &dyn Backbone) -> Result<LayerAttention> {
