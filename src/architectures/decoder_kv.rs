@@ -9,7 +9,8 @@ use std::ops::Range;
 use candle_core::{DType, Tensor};
 use serde_json::{Value, json};
 
-use super::{Logits, Network, Vectors, features};
+use super::features::{self, Markers, one_row_each};
+use super::{Logits, Network, Vectors};
 use crate::backbones::layers::{Dropout, Linear, normalize, replace_rows, select_ranges, select_rows, values};
 use crate::backbones::{self, Backbone, Packed, Sequences, deberta_v2};
 use crate::checkpoint::config::ProblemType;
@@ -26,7 +27,7 @@ use crate::scores::scores;
 
 /// A decoder-kv model.
 pub struct DecoderKv {
-    label: u32,
+    markers: Markers,
     separator: u32,
     decoder: Box<dyn Backbone>,
     encoder: deberta_v2::Encoder,
@@ -74,13 +75,11 @@ impl DecoderKv {
             return Err(weights.setting_error(format!("decoder-kv on {kind:?} is not supported: only on qwen3 it is")));
         }
         let separator = config.sep_token_index.ok_or_else(|| weights.setting_error("there is no sep_token_index"))?;
-        let vocab_size = config.encoder_config["vocab_size"].as_u64().unwrap_or(0);
-        let [label, ..] = config.marker_ids(vocab_size as usize);
         let decoder = backbones::load(&config.encoder_config, false, &weights.at("decoder_model"))?;
         let hidden = decoder.hidden_size();
         let scorer = weights.at("scorer");
         Ok(Self {
-            label,
+            markers: Markers::new(config),
             separator,
             encoder: deberta_v2::Encoder::load(&encoder_config(config, hidden), &scorer.at("scorer_encoder"))?,
             text_projector: Linear::load(&scorer.at("text_projector"), hidden, hidden)?,
@@ -89,10 +88,7 @@ impl DecoderKv {
             normalizes: config.normalize_features,
             recurrence: Recurrence::load(config, &scorer.at("reasoning_cell"), hidden)?,
             scorer: Scorer::mlp(&scorer, hidden)?,
-            // What a model learns are the logits before.
-            calibrator: (config.use_calibrator && !weights.learn())
-                .then(|| Calibrator::load(config, &weights.root().at("calibrator"), hidden))
-                .transpose()?,
+            calibrator: Calibrator::load(config, weights, hidden)?,
             decoder,
         })
     }
@@ -124,7 +120,7 @@ impl DecoderKv {
             text = normalize(&text)?;
             labels = normalize(&labels)?;
         }
-        let text_rows = (0..sections.separators.len()).map(|record| record..record + 1).collect();
+        let text_rows = one_row_each(sections.separators.len());
         Ok(Features { text, text_rows, labels, label_rows: sections.marker_rows.clone() })
     }
 
@@ -178,7 +174,7 @@ impl DecoderKv {
         for ((record, (_, start)), packed) in batch.iter().zip(&ranges).zip(packed.ranges()) {
             let tokens = &record.tokens[*start..];
             let first = markers.len();
-            markers.extend((0..tokens.len()).filter(|&at| tokens[at] == self.label).map(|at| packed.start + at));
+            markers.extend(self.markers.labels(tokens).into_iter().map(|at| packed.start + at));
             marker_rows.push(first..markers.len());
             separators.push(packed.start + tokens.iter().rposition(|&id| id == self.separator).unwrap_or(0));
         }
@@ -194,7 +190,7 @@ impl DecoderKv {
 
     /// Behind the last `<<SEP>>` before the first `<<LABEL>>`.
     fn labels_start(&self, tokens: &[u32]) -> usize {
-        let first = tokens.iter().position(|&id| id == self.label).unwrap_or(0);
+        let first = tokens.iter().position(|&id| id == self.markers.label).unwrap_or(0);
         tokens[..first].iter().rposition(|&id| id == self.separator).map_or(0, |at| at + 1)
     }
 }
@@ -205,13 +201,13 @@ impl Network for DecoderKv {
     }
 
     fn check(&self, encoder: &Encoder) -> std::result::Result<(), String> {
-        features::check_encoder(encoder, self.label, |ids| self.decoder.check(ids))
+        features::check_encoder(encoder, self.markers.label, |ids| self.decoder.check(ids))
     }
 
     fn encode(&self, record: &Record, encoder: &Encoder) -> Result<Encoded> {
         let Tokens { ids, truncated } = encoder.encode_bare(&Prompt::decoder_kv(record))?;
         self.decoder.check(&ids)?;
-        features::check_markers(&ids, self.label, record.labels.len())?;
+        features::check_markers(&ids, self.markers.label, record.labels.len())?;
         Ok(Encoded::new(ids, Vec::new(), &record.labels, truncated))
     }
 

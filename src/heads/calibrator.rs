@@ -28,18 +28,23 @@ pub struct Calibrator {
 }
 
 impl Calibrator {
-    /// Loads the calibrator of features that are `width` wide.
+    /// Loads the calibrator of a model whose features are `width` wide: none where its config has none, or where it
+    /// learns, for what a model learns are the logits before.
     ///
     /// # Errors
     /// Missing or mismatched tensors.
-    pub fn load(config: &Config, weights: &Weights, width: usize) -> Result<Self> {
+    pub fn load(config: &Config, weights: &Weights, width: usize) -> Result<Option<Self>> {
+        if !config.use_calibrator || weights.learn() {
+            return Ok(None);
+        }
+        let weights = weights.root().at("calibrator");
         let columns = [4 * width + STATISTICS, 1 + usize::from(config.calibrator_use_bias)];
-        Ok(Self {
+        Ok(Some(Self {
             text_norm: LayerNorm::load(&weights.at("text_norm"), width, EPSILON)?,
             label_norm: LayerNorm::load(&weights.at("label_norm"), width, EPSILON)?,
-            mlp: Mlp::load(weights, &["mlp.0", "mlp.3", "mlp.6"], columns, Activation::GELU)?,
+            mlp: Mlp::load(&weights, &["mlp.0", "mlp.3", "mlp.6"], columns, Activation::GELU)?,
             beta_max: config.calibrator_beta_max,
-        })
+        }))
     }
 
     /// The logits of each record's labels, which `rows` names among `logits`, one record after another: `(rows)`.

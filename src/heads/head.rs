@@ -39,10 +39,7 @@ impl Head {
             dropout: Dropout::new(weights, config.dropout),
             scorer: Scorer::load(config, &weights.at("scorer"), hidden)?,
             normalizes: config.normalize_features,
-            // What a model learns are the logits before.
-            calibrator: (config.use_calibrator && !weights.learn())
-                .then(|| Calibrator::load(config, &weights.root().at("calibrator"), hidden))
-                .transpose()?,
+            calibrator: Calibrator::load(config, weights, hidden)?,
             logit_scale: scaled.then(|| weights.tensor("logit_scale", &[])).transpose()?,
         })
     }
