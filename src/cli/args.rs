@@ -147,11 +147,11 @@ pub struct ModelArgs {
     #[allow(missing_docs)]
     pub base: BaseArgs,
     /// Number format of the computation
-    #[arg(long, help_heading = "Model", value_name = "TYPE", value_enum, default_value_t = Dtype::Auto)]
-    pub dtype: Dtype,
+    #[arg(long, help_heading = "Model", value_name = "TYPE", value_enum, default_value_t)]
+    pub dtype: Precision,
     /// What happens to a text that is too long
     #[arg(long, help_heading = "Model", value_name = "MODE", value_enum, default_value_t)]
-    pub on_overflow: OnOverflow,
+    pub on_overflow: Overflow,
     /// With --on-overflow chunk: tokens shared by two pieces [default: 64]
     ///
     /// At most half of a piece. Counted in tokens, which differ between models, not in characters.
@@ -162,28 +162,6 @@ pub struct ModelArgs {
     /// A longer list is read in several passes. With --single-label, the softmax is over all labels.
     #[arg(long, help_heading = "Model", value_name = "N", value_parser = from_one)]
     pub labels_chunk_size: Option<NonZeroUsize>,
-}
-
-/// What becomes of a text that does not fit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum OnOverflow {
-    /// Its end is cut off
-    #[default]
-    Truncate,
-    /// It is read in pieces, and each label gets its best score of all pieces
-    Chunk,
-    /// The record is an error
-    Error,
-}
-
-impl From<OnOverflow> for Overflow {
-    fn from(mode: OnOverflow) -> Self {
-        match mode {
-            OnOverflow::Truncate => Self::Truncate,
-            OnOverflow::Chunk => Self::Chunk,
-            OnOverflow::Error => Self::Error,
-        }
-    }
 }
 
 impl ModelArgs {
@@ -207,13 +185,13 @@ impl ModelArgs {
     /// # Errors
     /// The model is damaged, or needs what this build or machine does not have.
     pub fn load_from(&self, source: &Source, single_label: bool) -> anyhow::Result<Model> {
-        if self.chunk_overlap.is_some() && self.on_overflow != OnOverflow::Chunk {
+        if self.chunk_overlap.is_some() && self.on_overflow != Overflow::Chunk {
             bail!("--chunk-overlap is for texts that are read in pieces: add --on-overflow chunk, or leave it out");
         }
         let options = Options {
-            precision: self.dtype.into(),
+            precision: self.dtype,
             pieces: Pieces {
-                overflow: self.on_overflow.into(),
+                overflow: self.on_overflow,
                 overlap: self.overlap(),
                 labels: self.labels_chunk_size,
                 single_label,
@@ -425,33 +403,6 @@ fn device(text: &str) -> Result<Device, &'static str> {
             .and_then(|number| number.parse().ok())
             .map(Device::Cuda)
             .ok_or("give auto, cpu, cuda, metal or cuda:N, such as cuda:0"),
-    }
-}
-
-/// The arithmetic of the encoder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Dtype {
-    /// The fastest one that loses no accuracy
-    Auto,
-    /// 32 bits
-    F32,
-    /// 16-bit products, 32-bit sums: faster, less exact
-    Bf16,
-    /// float16 if the device has it: less exact
-    F16,
-    /// 8-bit products if the processor is fastest that way, else as bf16: the least exact
-    Int8,
-}
-
-impl From<Dtype> for Precision {
-    fn from(dtype: Dtype) -> Self {
-        match dtype {
-            Dtype::Auto => Self::Auto,
-            Dtype::F32 => Self::F32,
-            Dtype::Bf16 => Self::Bf16,
-            Dtype::F16 => Self::F16,
-            Dtype::Int8 => Self::Int8,
-        }
     }
 }
 

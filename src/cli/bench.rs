@@ -106,7 +106,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let model = args.model.load_from(&source, false)?;
     let load_seconds = start.elapsed().as_secs_f64();
     let bench = Bench { model: &model, threads: args.model.base.threads(), texts };
-    let report = bench.report(args.labels_count.get(), load_seconds, args.model.dtype.into())?;
+    let report = bench.report(args.labels_count.get(), load_seconds, args.model.dtype)?;
     terminal::print(&match args.format {
         Format::Text => report.table(),
         Format::Json => serde_json::to_string_pretty(&report)? + "\n",

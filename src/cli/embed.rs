@@ -8,12 +8,12 @@ use anyhow::bail;
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ValueEnum};
 
-use super::args::{LabelArgs, ModelArgs, OnOverflow, check_free, check_text_field};
+use super::args::{LabelArgs, ModelArgs, check_free, check_text_field};
 use super::format::check_jsonl;
 use super::terminal::{self, Progress};
 use crate::architectures::Vectors;
 use crate::error::Result;
-use crate::model::Embedder;
+use crate::model::{Embedder, Overflow};
 use crate::records::input::Input;
 use crate::records::jsonl::{self, Line, json_string};
 use crate::records::names::{ERROR, TRUNCATED};
@@ -63,9 +63,9 @@ fn without_refused(arg: Arg) -> Arg {
     match arg.get_id().as_str() {
         "wordings" | "rac_retrieve" | "chunk_overlap" | "labels_chunk_size" => arg.hide(true),
         "on_overflow" => {
-            let modes = OnOverflow::value_variants().iter();
-            let shown = modes.filter_map(|mode| Some(mode.to_possible_value()?.hide(*mode == OnOverflow::Chunk)));
-            let mode = |name: String| OnOverflow::from_str(&name, false);
+            let modes = Overflow::value_variants().iter();
+            let shown = modes.filter_map(|mode| Some(mode.to_possible_value()?.hide(*mode == Overflow::Chunk)));
+            let mode = |name: String| Overflow::from_str(&name, false);
             arg.value_parser(PossibleValuesParser::new(shown).try_map(mode))
         }
         _ => arg,
@@ -81,7 +81,7 @@ const LABELS: &str = "class_embeddings";
 /// # Errors
 /// Wrong usage, or a model or file that cannot be used.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    if args.model.on_overflow == OnOverflow::Chunk || args.model.labels_chunk_size.is_some() {
+    if args.model.on_overflow == Overflow::Chunk || args.model.labels_chunk_size.is_some() {
         bail!("--on-overflow chunk and --labels-chunk-size: a record has one vector, it cannot be read in pieces");
     }
     if args.labels.rac_retrieve.is_some() {

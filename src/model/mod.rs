@@ -46,18 +46,18 @@ pub enum Source {
 }
 
 /// The arithmetic of the encoder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Precision {
-    /// The fastest that keeps the reference's scores.
+    /// The fastest one that loses no accuracy
     #[default]
     Auto,
-    /// 32 bits.
+    /// 32 bits
     F32,
-    /// 16-bit products, 32-bit sums: bfloat16, or what the processor is faster with.
+    /// 16-bit products, 32-bit sums: faster, less exact
     Bf16,
-    /// float16 where the device has it.
+    /// float16 if the device has it: less exact
     F16,
-    /// Bytes where the processor is fastest that way, else as [`Precision::Bf16`].
+    /// 8-bit products if the processor is fastest that way, else as bf16: the least exact
     Int8,
 }
 

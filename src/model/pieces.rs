@@ -15,14 +15,14 @@ use crate::error::{Error, Result};
 use crate::records::{LabelSet, Record};
 
 /// What becomes of a text that does not fit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Overflow {
-    /// Its end is left out.
+    /// Its end is cut off
     #[default]
     Truncate,
-    /// It is read in pieces; a label's score is the best one of all pieces.
+    /// It is read in pieces, and each label gets its best score of all pieces
     Chunk,
-    /// It is an error of the record.
+    /// The record is an error
     Error,
 }
 
