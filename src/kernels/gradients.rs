@@ -136,34 +136,24 @@ pub fn layer_norm_gradient(
     gradient: &mut [f32],
     threads: usize,
 ) -> (Vec<f32>, Vec<f32>) {
-    let sums = norm_gradient(x, weight.len(), gradient, threads, |x, gradient, sums| {
-        let (weight_sums, bias_sums) = sums.split_at_mut(weight.len());
-        current().run(NormBack { x, weight, eps, centred: true, gradient, weight_sums, bias_sums });
-    });
+    let sums = norm_gradient(x, weight, eps, true, gradient, threads);
     let (weight_sums, bias_sums) = sums.split_at(weight.len());
     (weight_sums.to_vec(), bias_sums.to_vec())
 }
 
 /// The same of a norm by the root of the mean square, without a bias.
 pub fn rms_norm_gradient(x: &[f32], weight: &[f32], eps: f32, gradient: &mut [f32], threads: usize) -> Vec<f32> {
-    let mut sums = norm_gradient(x, weight.len(), gradient, threads, |x, gradient, sums| {
-        let (weight_sums, bias_sums) = sums.split_at_mut(weight.len());
-        current().run(NormBack { x, weight, eps, centred: false, gradient, weight_sums, bias_sums });
-    });
+    let mut sums = norm_gradient(x, weight, eps, false, gradient, threads);
     sums.truncate(weight.len());
     sums
 }
 
-/// Works on blocks of rows; adds up what they give for the weight and the bias, `(2 * width)`.
-fn norm_gradient(
-    x: &[f32],
-    width: usize,
-    gradient: &mut [f32],
-    threads: usize,
-    work: impl Fn(&[f32], &mut [f32], &mut [f32]) + Sync,
-) -> Vec<f32> {
+/// The same of both, where the mean is taken off first if `centred`: the gradients of weight and bias `(2 * width)`, added
+/// up from blocks of rows.
+fn norm_gradient(x: &[f32], weight: &[f32], eps: f32, centred: bool, gradient: &mut [f32], threads: usize) -> Vec<f32> {
     let _timer = meter::start(meter::Part::Rows);
     assert_eq!(x.len(), gradient.len(), "gradient of a norm");
+    let width = weight.len();
     if x.is_empty() {
         return vec![0.0; 2 * width];
     }
@@ -173,7 +163,10 @@ fn norm_gradient(
     let rows = x.chunks(share * ROWS * width).zip(gradient.chunks_mut(share * ROWS * width));
     parallel(rows.zip(sums.chunks_mut(share * 2 * width)), |((x, gradient), sums)| {
         let blocks = x.chunks(ROWS * width).zip(gradient.chunks_mut(ROWS * width));
-        blocks.zip(sums.chunks_mut(2 * width)).for_each(|((x, gradient), sums)| work(x, gradient, sums));
+        for ((x, gradient), sums) in blocks.zip(sums.chunks_mut(2 * width)) {
+            let (weight_sums, bias_sums) = sums.split_at_mut(width);
+            current().run(NormBack { x, weight, eps, centred, gradient, weight_sums, bias_sums });
+        }
     });
     let mut total = vec![0.0; 2 * width];
     sums.chunks_exact(2 * width).for_each(|sums| add(&mut total, sums));

@@ -4,8 +4,7 @@ use candle_core::{DType, Tensor};
 
 #[cfg(feature = "cuda")]
 use super::cuda::elements;
-use super::gradients::{self, Extra};
-use super::{Activation, Derived, Dropout, kernels_hold, matrix, with_values};
+use super::{Activation, Derived, Dropout, gradients, kernels_hold, matrix, with_values};
 use crate::checkpoint::Weights;
 use crate::checkpoint::learning::Adapter;
 use crate::checkpoint::weights::Products;
@@ -277,7 +276,7 @@ impl Tensors {
             let bias = self.bias.as_ref().map(Derived::get).transpose()?;
             // Adapters add to the product before its activation.
             let alone = if self.adapters.is_empty() { activation } else { kernels::Activation::None };
-            let y = gradients::dense(&x, &weight, bias.as_ref(), Extra { activation: alone, threads })?;
+            let y = gradients::dense(&x, &weight, bias.as_ref(), alone, threads)?;
             if self.adapters.is_empty() {
                 return Ok(y);
             }

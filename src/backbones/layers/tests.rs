@@ -59,14 +59,14 @@ fn attention_inside_sequences_of_any_length_and_window() {
 fn rotary_positions() {
     let sequences = Sequences::new([5, 3, 9], 1);
     let x = random(sequences.tokens(), 3 * 8, 2);
-    let rotary = Rotary::from_frequencies(&Rotary::frequencies(10_000.0, 4), 1.0, 2, 16);
+    let rotary = Rotary::from_frequencies(&[1.0, 0.01], 1.0, 2, 16);
     let [a, b] = [x.clone(), variable(&x)].map(|x| rotary.forward(x, &sequences).unwrap());
     assert_close(&a, &b, "rotary");
 }
 
 #[test]
 fn rotary_positions_are_made_for_the_longest_sequence_so_far() {
-    let rotations = Rotations::new(Rotary::frequencies(10_000.0, 4), 1.0, 2);
+    let rotations = Rotations::new(vec![1.0, 0.01], 1.0, 2);
     let turned = |lengths: &[usize]| {
         let sequences = Sequences::new(lengths.iter().copied(), 1);
         let x = random(sequences.tokens(), 3 * 8, 2);
@@ -238,12 +238,10 @@ fn assert_slopes(inputs: &[&Tensor], f: impl Fn(&[Tensor]) -> Tensor) {
 
 #[test]
 fn gradients_of_dense_layers_and_norms_by_the_kernels() {
-    use gradients::Extra;
     use kernels::Activation::{Gelu, GeluTanh, None, Silu, Tanh};
     let (x, weight, bias) = (random(70, 9, 1), random(11, 9, 2), random(1, 11, 3).squeeze(0).unwrap());
     for activation in [None, Gelu, GeluTanh, Silu, Tanh] {
-        let extra = Extra { activation, threads: 2 };
-        assert_slopes(&[&x, &weight, &bias], |x| gradients::dense(&x[0], &x[1], Some(&x[2]), extra).unwrap());
+        assert_slopes(&[&x, &weight, &bias], |x| gradients::dense(&x[0], &x[1], Some(&x[2]), activation, 2).unwrap());
         assert_slopes(&[&x], |x| gradients::activate(&x[0], activation).unwrap());
         assert_slopes(&[&random(5, 8, 4)], |x| gradients::gate(&x[0], activation).unwrap());
     }
@@ -279,7 +277,6 @@ fn gradients_of_attention_by_the_kernels_with_windows_and_what_is_left_out() {
 
 #[test]
 fn gradients_have_the_same_bits_on_any_number_of_threads() {
-    use gradients::Extra;
     let (x, weight) = (random(700, 96, 1), random(64, 96, 2));
     let shape = |bounds| kernels::AttentionShape {
         bounds,
@@ -293,8 +290,7 @@ fn gradients_have_the_same_bits_on_any_number_of_threads() {
     };
     let run = |threads| {
         let inputs = [&x, &weight].map(|x| Var::from_tensor(x).unwrap());
-        let extra = Extra { activation: kernels::Activation::Gelu, threads };
-        let y = gradients::dense(&inputs[0], &inputs[1], None, extra).unwrap();
+        let y = gradients::dense(&inputs[0], &inputs[1], None, kernels::Activation::Gelu, threads).unwrap();
         let y = gradients::attention(
             &Tensor::cat(&[&y, &y.narrow(1, 0, 32).unwrap()], 1).unwrap(),
             &shape(&[0, 300, 320, 700]),

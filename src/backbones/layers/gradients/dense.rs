@@ -7,28 +7,23 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use super::{copy, like, slice, with};
 use crate::kernels::{self, Activation, PackedMatrix, Precision};
 
-/// What a dense layer does beside its product.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::backbones::layers) struct Extra {
-    pub(in crate::backbones::layers) activation: Activation,
-    /// Threads that share the work.
-    pub(in crate::backbones::layers) threads: usize,
-}
-
 /// `activation(x W^T + b)` of `x` `(rows, inputs)`, `weight` `(outputs, inputs)` and `bias` `(outputs)`.
 pub(in crate::backbones::layers) fn dense(
     x: &Tensor,
     weight: &Tensor,
     bias: Option<&Tensor>,
-    extra: Extra,
+    activation: Activation,
+    threads: usize,
 ) -> Result<Tensor> {
     let zeros = || Tensor::zeros(weight.dim(0)?, weight.dtype(), weight.device());
     let bias = bias.cloned().map_or_else(zeros, Ok)?;
-    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Dense { extra, product: Mutex::default() })
+    let dense = Dense { activation, threads, product: Mutex::default() };
+    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, dense)
 }
 
 struct Dense {
-    extra: Extra,
+    activation: Activation,
+    threads: usize,
     /// What the activation was given, for the way back.
     product: Mutex<Vec<f32>>,
 }
@@ -47,7 +42,7 @@ impl CustomOp3 for Dense {
         bias: &CpuStorage,
         bias_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let Extra { activation, threads } = self.extra;
+        let Self { activation, threads, .. } = *self;
         let (rows, inputs) = x_layout.shape().dims2()?;
         let (outputs, _) = weight_layout.shape().dims2()?;
         let weight = PackedMatrix::new(slice(weight, weight_layout)?, outputs, inputs, Precision::F32);
@@ -69,7 +64,7 @@ impl CustomOp3 for Dense {
         _: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let Extra { activation, threads } = self.extra;
+        let Self { activation, threads, .. } = *self;
         let ((rows, inputs), (outputs, _)) = (x.dims2()?, weight.dims2()?);
         let mut gradient = copy(gradient)?;
         if activation != Activation::None {

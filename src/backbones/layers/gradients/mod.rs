@@ -14,7 +14,7 @@ mod gather;
 mod norm;
 
 pub(super) use attention::attention;
-pub(super) use dense::{Extra, dense};
+pub(super) use dense::dense;
 pub(super) use elements::{Turn, activate, add, gate, mask, turn};
 pub(super) use gather::gather;
 pub(super) use norm::{layer_norm, rms_norm};
