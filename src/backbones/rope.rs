@@ -6,8 +6,6 @@ use std::f32::consts::TAU;
 
 use serde::Deserialize;
 
-use super::layers::Rotary;
-
 /// The settings of rotary positions, flattened into a backbone's config.
 #[derive(Debug, Deserialize)]
 pub struct Rope {
@@ -83,7 +81,7 @@ pub fn turning(
         return Err(format!("head_dim {head_dim}: rotary positions turn pairs of columns, so it must be even"));
     }
     let theta = parameters.and_then(|parameters| parameters.rope_theta).unwrap_or(theta);
-    let plain = Rotary::frequencies(theta, head_dim);
+    let plain = frequencies(theta, head_dim);
     let unscaled = |frequencies| Ok(Turning { frequencies, scale: 1.0 });
     let Some(parameters) = parameters else { return unscaled(plain) };
     match parameters.rope_type.as_ref().or(parameters.old_type.as_ref()).map_or("default", String::as_str) {
@@ -97,6 +95,11 @@ pub fn turning(
         "yarn" => parameters.yarn(&plain, theta, max_positions),
         other => Err(format!("rope_type {other:?} is not supported: default, linear, dynamic, llama3 and yarn are")),
     }
+}
+
+/// What a position is multiplied with: `theta^(-2 i / head_dim)`, in f32 as the reference computes it.
+fn frequencies(theta: f32, head_dim: usize) -> Vec<f32> {
+    (0..head_dim / 2).map(|i| 1.0 / theta.powf((2 * i) as f32 / head_dim as f32)).collect()
 }
 
 impl Parameters {
@@ -199,7 +202,7 @@ mod tests {
                 "high_freq_factor": 4.0, "original_max_position_embeddings": 64}}"#,
         );
         let scaled = rope.turning(8, 512).expect("llama3 is supported: this is a bug").frequencies;
-        let plain = Rotary::frequencies(10_000.0, 8);
+        let plain = frequencies(10_000.0, 8);
         assert_eq!(scaled[0], plain[0]);
         assert_eq!(scaled[3], plain[3] / 8.0);
         assert!(scaled[1] < plain[1] && scaled[1] > plain[1] / 8.0, "{scaled:?}");
@@ -209,7 +212,7 @@ mod tests {
     fn yarn_slows_down_what_seldom_turns_and_sharpens_attention() {
         let rope = parse(r#"{"rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 10000.0}}"#);
         let yarn = rope.turning(64, 2048).expect("yarn is supported: this is a bug");
-        let plain = Rotary::frequencies(10_000.0, 64);
+        let plain = frequencies(10_000.0, 64);
         assert_eq!((yarn.frequencies[0], yarn.frequencies[31]), (plain[0], plain[31] / 4.0));
         assert!(yarn.frequencies.windows(2).all(|pair| pair[0] > pair[1]), "{yarn:?}");
         assert!((yarn.scale - 1.138_629).abs() < 1e-6, "{}", yarn.scale);

@@ -205,11 +205,6 @@ impl Rotations {
 }
 
 impl Rotary {
-    /// What a position is multiplied with: `theta^(-2 i / head_dim)`, in f32 as the reference computes it.
-    pub fn frequencies(theta: f32, head_dim: usize) -> Vec<f32> {
-        (0..head_dim / 2).map(|i| 1.0 / theta.powf((2 * i) as f32 / head_dim as f32)).collect()
-    }
-
     /// Angles `position * frequency`, for frequencies of any kind; what is turned is also multiplied by `scale`.
     pub fn from_frequencies(frequencies: &[f32], scale: f32, heads: usize, positions: usize) -> Self {
         let half = frequencies.len();
