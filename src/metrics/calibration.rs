@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::judged::Judged;
 use super::ranking::best;
-use super::weights::{BLOCK, Weights, fetch};
+use super::weights::{BLOCK, MARK, RECORD, TRUE, Weights, check_count, fetch};
 use super::{Task, ratio};
 
 /// Bins of a reliability diagram; each holds as many scores, but for ties, which stay together.
@@ -33,9 +33,8 @@ pub struct Calibration {
     pub points: Vec<Bin>,
 }
 
-const TRUE: u32 = 1 << 31;
-const FIRST_OF_TIES: u32 = 1 << 30;
-const RECORD: u32 = FIRST_OF_TIES - 1;
+/// The score before is lower.
+const FIRST_OF_TIES: u32 = MARK;
 
 /// All scores that say how sure an answer is, by rising score: each record's best where exactly one label
 /// is true, every decision where any number is.
@@ -54,7 +53,7 @@ impl Confidences {
     /// # Panics
     /// There are more than 2^30 records.
     pub fn new(judged: &Judged) -> Self {
-        assert!(judged.records() <= RECORD as usize, "more than 2^30 records do not fit in memory: this is a bug");
+        check_count(judged.records());
         let single = judged.task() == Task::SingleLabel;
         let mut confidences: Vec<(f32, u32)> = Vec::new();
         let mut per_record = Vec::with_capacity(judged.records());

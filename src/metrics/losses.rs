@@ -29,7 +29,7 @@ impl Losses {
             let (log_loss, brier, count) = match task {
                 Task::SingleLabel => {
                     let truth = record.iter().find(|one| one.truth).map_or(0.0, |one| one.score);
-                    (-clipped(truth).ln(), if record.len() <= 2 { squares / 2.0 } else { squares }, 1)
+                    (-clip(f64::from(truth)).ln(), if record.len() <= 2 { squares / 2.0 } else { squares }, 1)
                 }
                 Task::MultiLabel => (record.iter().map(binary_log_loss).sum(), squares, record.len() as u32),
             };
@@ -62,10 +62,6 @@ fn binary_log_loss(one: &Candidate) -> f64 {
     let score = f64::from(one.score);
     // 1 - score is taken before it is clipped, as scikit-learn has a column for each of the two.
     if one.truth { -clip(score).ln() } else { -clip(1.0 - score).ln() }
-}
-
-fn clipped(score: f32) -> f64 {
-    clip(f64::from(score))
 }
 
 /// A score of 0 does not make the loss infinite.

@@ -4,12 +4,10 @@ use rayon::prelude::*;
 
 use super::judged::{Candidate, Judged};
 use super::ratio;
-use super::weights::{BLOCK, Weights, fetch};
+use super::weights::{BLOCK, MARK, RECORD, TRUE, Weights, check_count, fetch};
 
-const TRUE: u32 = 1 << 31;
 /// The next score is lower, and the label is true of some record with this one.
-const LAST_OF_HITS: u32 = 1 << 30;
-const RECORD: u32 = LAST_OF_HITS - 1;
+const LAST_OF_HITS: u32 = MARK;
 
 /// The records that have one label among their candidates, by its falling score.
 ///
@@ -84,7 +82,7 @@ impl Ranking {
 /// # Panics
 /// There are more than 2^30 records.
 pub fn rankings(judged: &Judged) -> Vec<Ranking> {
-    assert!(judged.records() <= RECORD as usize, "more than 2^30 records do not fit in memory: this is a bug");
+    check_count(judged.records());
     let mut columns: Vec<Vec<(f32, u32)>> = vec![Vec::new(); judged.names().len()];
     for (record, candidates) in (0..).zip(judged.iter()) {
         for one in candidates {

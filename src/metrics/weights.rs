@@ -3,6 +3,21 @@
 /// How often each record counts, in each of several rounds: a record that is looked up serves all of them.
 pub type Weights<const L: usize> = [[u8; L]];
 
+/// The bit beside a record's number that says that a label is true of it.
+pub(super) const TRUE: u32 = 1 << 31;
+/// The bit that is left to each list.
+pub(super) const MARK: u32 = 1 << 30;
+/// The bits of the number.
+pub(super) const RECORD: u32 = MARK - 1;
+
+/// Checks that there is a number for each of so many records.
+///
+/// # Panics
+/// There are more than 2^30 records.
+pub(super) fn check_count(records: usize) {
+    assert!(records <= RECORD as usize, "more than 2^30 records do not fit in memory: this is a bug");
+}
+
 /// Records that are looked up at once.
 pub(super) const BLOCK: usize = 256;
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::text::{
     EXCERPT, agreement, compared_as, cut, honesty_name, not_one_label, unreached, unseen, what, worth_name,
 };
-use super::{HEADINGS, average_rows, label_rows};
+use super::{HEADINGS, average_rows, label_rows, three};
 use crate::display::escaped;
 use crate::metrics::Task;
 use crate::metrics::bootstrap::Bounds;
@@ -44,10 +44,6 @@ fn table(headings: &[&str], rule: &str, rows: impl IntoIterator<Item = Vec<Strin
 /// Text that stays in its cell.
 fn cell(text: &str) -> String {
     escaped(text).replace('\\', "\\\\").replace('|', "\\|")
-}
-
-fn three(value: f64) -> String {
-    format!("{value:.3}")
 }
 
 fn labels(report: &Report) -> String {

@@ -40,6 +40,11 @@ const HEADINGS: [&str; 4] = ["precision", "recall", "f1-score", "support"];
 /// The longest heading of the averages.
 const WEIGHTED: &str = "weighted avg";
 
+/// A figure as tables show it.
+pub(crate) fn three(value: f64) -> String {
+    format!("{value:.3}")
+}
+
 /// A row of a report: what the figures are of, and the figures.
 struct Row<'a> {
     name: &'a str,

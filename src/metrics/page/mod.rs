@@ -8,7 +8,7 @@ use super::Task;
 use super::comparison::Comparison;
 use super::counts::Figures;
 use super::findings::{Findings, FitSummary, LabelErrors, ShownError};
-use super::layout::{compared_as, cut, not_one_label, p_value};
+use super::layout::{compared_as, cut, not_one_label, p_value, three};
 use super::mistakes::Kind;
 use super::plots::{Plot, style_sheet};
 use super::report::Report;
@@ -396,10 +396,6 @@ fn footer(report: &Report) -> Markup {
             }
         }
     }
-}
-
-fn three(value: f64) -> String {
-    format!("{value:.3}")
 }
 
 fn capital(text: &str) -> String {
