@@ -6,7 +6,7 @@ use rand_pcg::Pcg64Mcg;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::digest::{Digest, Main};
+use super::main_figures::{Main, MainFigures};
 use super::weights::Weights;
 
 /// How often is drawn, and from which seed.
@@ -43,13 +43,13 @@ pub struct Bounds {
 const LANES: usize = 8;
 
 /// The main figures with their percentile intervals; the values alone where there are no rounds.
-pub fn intervals(digest: &Digest, resampling: Resampling) -> Vec<Interval> {
-    let rounds = resampling.map(digest.records(), |weights| digest.values(weights));
+pub fn intervals(main: &MainFigures, resampling: Resampling) -> Vec<Interval> {
+    let rounds = resampling.map(main.records(), |weights| main.values(weights));
     let interval = |(place, (figure, value)): (usize, (Main, f64))| {
         let column = sorted(rounds.iter().map(|values| values[place]));
         Interval { figure, value, bounds: bounds(&column) }
     };
-    digest.figures().into_iter().zip(digest.plain_values()).enumerate().map(interval).collect()
+    main.figures().into_iter().zip(main.plain_values()).enumerate().map(interval).collect()
 }
 
 impl Resampling {

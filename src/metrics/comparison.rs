@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::Task;
 use super::bootstrap::{Bounds, Resampling, bounds, sorted};
-use super::digest::{Digest, Main};
 use super::judged::{Candidate, Judged};
+use super::main_figures::{Main, MainFigures};
 
 /// In how many records each of two was exactly right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -89,7 +89,7 @@ impl Comparison {
             labels: this.names().len(),
             exactly_right,
             mcnemar_p: mcnemar(exactly_right.only_this, exactly_right.only_other),
-            differences: differences(&Digest::new(this), &Digest::new(other), resampling),
+            differences: differences(&MainFigures::new(this), &MainFigures::new(other), resampling),
         }
     }
 }
@@ -133,7 +133,7 @@ fn mcnemar(only_this: u64, only_other: u64) -> f64 {
     (2.0 * (term + sum.ln()).exp()).min(1.0)
 }
 
-fn differences(this: &Digest, other: &Digest, resampling: Resampling) -> Vec<Difference> {
+fn differences(this: &MainFigures, other: &MainFigures, resampling: Resampling) -> Vec<Difference> {
     let (mine, theirs) = (this.figures(), other.figures());
     let place = |figures: &[Main], figure| figures.iter().position(|&one| one == figure);
     let common: Vec<(Main, usize, usize)> =

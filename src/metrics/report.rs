@@ -12,8 +12,8 @@ use super::bootstrap::{Interval, Resampling, intervals};
 use super::calibration::Calibration;
 use super::confusion::Confusion;
 use super::counts::{Counts, Figures, Tally, mean};
-use super::digest::{Digest, Scores};
 use super::judged::{Candidate, Judged};
+use super::main_figures::{MainFigures, Scores};
 use super::ranking::{label_ranking_average_precision, top_k_accuracy};
 use super::weights::once;
 use super::{Task, ratio};
@@ -134,7 +134,7 @@ impl Report {
                 .as_ref()
                 .zip(precisions.as_deref())
                 .map(|(scores, precisions)| ScoreFigures::new(judged, scores, precisions)),
-            intervals: intervals(&Digest::with(judged, scores), resampling),
+            intervals: intervals(&MainFigures::with(judged, scores), resampling),
             bootstrap: resampling,
             confusion: Confusion::new(judged),
         }
@@ -174,8 +174,8 @@ mod tests {
     use serde_json::Value;
 
     use super::super::Layout;
-    use super::super::digest::Main;
     use super::super::judged::fixtures;
+    use super::super::main_figures::Main;
     use super::*;
 
     const NO_ROUNDS: Resampling = Resampling { rounds: 0, seed: 0 };
@@ -338,11 +338,11 @@ mod tests {
             if copied.records() == 0 || copied.task() != judged.task() {
                 continue;
             }
-            let (digest, copied) = (Digest::new(&judged), Digest::new(&copied));
-            let [plain, weighted] = digest.values(&weights);
-            assert_eq!(plain, digest.plain_values());
+            let (main, copied) = (MainFigures::new(&judged), MainFigures::new(&copied));
+            let [plain, weighted] = main.values(&weights);
+            assert_eq!(plain, main.plain_values());
             // A label that was not drawn is none of the copies' labels; here it would be one without records.
-            if digest.supported() == copied.supported() {
+            if main.supported() == copied.supported() {
                 let pairs = weighted.iter().zip(copied.plain_values());
                 pairs.for_each(|(found, expected)| assert_near(*found, expected, "weighted"));
                 compared += 1;

@@ -87,7 +87,7 @@ fn heading(subject: &Subject, report: &Report) -> Markup {
 }
 
 fn tiles(report: &Report) -> Markup {
-    use super::digest::Main;
+    use super::main_figures::Main;
     let shown = match report.task {
         Task::SingleLabel => {
             [Main::Accuracy, Main::MacroF1, Main::MeanAveragePrecision, Main::ExpectedCalibrationError]

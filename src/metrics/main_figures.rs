@@ -68,7 +68,7 @@ impl Main {
 
 /// What the main figures are made of, laid out for reading it many times.
 #[derive(Debug)]
-pub struct Digest {
+pub struct MainFigures {
     task: Task,
     labels: usize,
     decisions_per_record: Vec<u32>,
@@ -96,7 +96,7 @@ impl Scores {
     }
 }
 
-impl Digest {
+impl MainFigures {
     /// Of these records.
     pub fn new(judged: &Judged) -> Self {
         Self::with(judged, Scores::new(judged))
@@ -147,7 +147,7 @@ impl Digest {
         figures
     }
 
-    /// Each of [`Digest::figures`], once for each lane of the weights.
+    /// Each of [`MainFigures::figures`], once for each lane of the weights.
     pub fn values<const L: usize>(&self, weights: &Weights<L>) -> [Vec<f64>; L] {
         let counts = self.patterns.weighted(weights);
         let tallies: [Tally; L] = std::array::from_fn(|lane| {
