@@ -28,7 +28,9 @@ pub enum Piece<'a> {
     Marker(&'static str),
     /// A candidate label.
     Label(&'a str),
-    /// Words that stay whole.
+    /// The task description, which stays whole.
+    Task(&'a str),
+    /// Other words that stay whole.
     Text(Cow<'a, str>),
     /// The record's text: what is cut where all does not fit.
     Body(&'a str),
@@ -121,14 +123,14 @@ fn labels<'a>(record: &'a Record, pieces: &mut Vec<Piece<'a>>) {
 /// The task description.
 fn task<'a>(record: &'a Record, pieces: &mut Vec<Piece<'a>>) {
     if let Some(prompt) = record.prompt.as_deref() {
-        pieces.push(Piece::Text(prompt.into()));
+        pieces.push(Piece::Task(prompt));
     }
 }
 
 /// The task description and a space.
 fn leading<'a>(record: &'a Record, pieces: &mut Vec<Piece<'a>>) {
     if let Some(prompt) = record.prompt.as_deref().filter(|prompt| !prompt.is_empty()) {
-        pieces.extend([Piece::Text(prompt.into()), Piece::Text(" ".into())]);
+        pieces.extend([Piece::Task(prompt), Piece::Text(" ".into())]);
     }
 }
 

@@ -151,6 +151,7 @@ impl Encoder {
                 },
                 // A label stands alone between two markers of one kind.
                 Piece::Label(label) => tokens.extend_from_slice(&self.label(label, run.sides[0])?),
+                Piece::Task(text) => run.text.push_str(text),
                 Piece::Text(text) => run.text.push_str(text),
                 Piece::Body(text) => {
                     let start = run.text.len();
@@ -176,7 +177,7 @@ impl Encoder {
         let body = run.map(|run| self.body_tokens(&run)).transpose()?.unwrap_or(0..0);
         if over >= body.len() {
             let needed = tokens.len() - body.len();
-            let (what, remedy) = uncut(prompt);
+            let (what, remedy) = uncut(prompt, self.task_length(prompt)?, self.max_length);
             return Err(Error::Record(format!(
                 "{what} need {needed} tokens{text}, but a sequence may have {}: {remedy}",
                 self.max_length
@@ -184,6 +185,15 @@ impl Encoder {
         }
         tokens.drain(body.end - over..body.end);
         Ok(true)
+    }
+
+    /// How many tokens the task description has by itself.
+    fn task_length(&self, prompt: &Prompt<'_>) -> Result<usize> {
+        let task = prompt.0.iter().find_map(|piece| match piece {
+            Piece::Task(text) => Some(self.reader.ids(text, WHOLE)),
+            _ => None,
+        });
+        Ok(task.transpose()?.map_or(0, |tokens| tokens.len()))
     }
 
     /// The tokens of the gathered text, up to what stands behind it.
@@ -298,26 +308,37 @@ struct Run {
     sides: [Edge; 2],
 }
 
-/// What of a prompt is never cut, and what to do where it does not fit.
-fn uncut(prompt: &Prompt<'_>) -> (String, String) {
+/// What of a prompt, whose task description has `task` tokens, is never cut, and what to do where it does not fit.
+fn uncut(prompt: &Prompt<'_>, task: usize, max_length: usize) -> (String, String) {
     let count = |marker| prompt.0.iter().filter(|piece| **piece == Piece::Marker(marker)).count();
     let (labels, examples) = (count(LABEL), count(EXAMPLE));
     let counted = |count, name| format!("{count} {name}{}", if count == 1 { "" } else { "s" });
-    let (what, less) = match (labels, examples) {
-        (0, 0) => ("prompt and special tokens".to_owned(), "a shorter prompt"),
-        (0, _) => (counted(examples, "example"), "fewer or shorter examples"),
-        (_, 0) => (counted(labels, "label"), "fewer or shorter labels"),
-        _ => {
-            let both = format!("{} and {}", counted(labels, "label"), counted(examples, "example"));
-            (both, "fewer or shorter examples or labels")
-        }
+    let (mut what, mut less) = (Vec::new(), Vec::new());
+    if labels > 0 {
+        what.push(counted(labels, "label"));
+        less.push("fewer or shorter labels");
+    }
+    if examples > 0 {
+        what.push(counted(examples, "example"));
+        less.push("fewer or shorter examples");
+    }
+    // Where the task description alone is too long, less of the others does not help.
+    let others_help = task < max_length;
+    if !others_help {
+        less.clear();
+    }
+    if task > 0 {
+        what.push(format!("a prompt of {}", counted(task, "token")));
+        less.push("a shorter prompt");
+    }
+    let what = if what.is_empty() { String::new() } else { what.join(", ") + " and " };
+    let less = if less.is_empty() { String::new() } else { less.join(", ") + ", or " };
+    let in_pieces = match others_help && labels > 1 {
+        true => "; classify, batch and eval read many labels in pieces with --labels-chunk-size",
+        false => "",
     };
-    let what = if labels + examples == 0 { what } else { what + " with the prompt, if any," };
-    let in_pieces = match labels {
-        0 | 1 => "",
-        _ => "; classify, batch and eval read many labels in pieces with --labels-chunk-size",
-    };
-    (what, format!("use {less}, or a higher --max-length if the model allows it{in_pieces}"))
+    let remedy = format!("use {less}a higher --max-length if the model allows it{in_pieces}");
+    (what + "the special tokens", remedy)
 }
 
 /// The run that holds the record's text, and its place among all tokens.
@@ -401,19 +422,28 @@ mod tests {
     #[test]
     fn what_leaves_no_room_is_named_with_what_to_use_less_of() {
         let (label, example) = (Piece::Marker(LABEL), Piece::Marker(EXAMPLE));
-        for (pieces, what, less) in [
-            (vec![], "prompt and special tokens need", "use a shorter prompt, or"),
-            (vec![label.clone()], "1 label with the prompt, if any, need", "use fewer or shorter labels, or"),
-            (vec![example.clone()], "1 example with the prompt, if any, need", "use fewer or shorter examples, or"),
+        let in_pieces = "allows it; classify, batch and eval read many labels in pieces with --labels-chunk-size";
+        for (pieces, what, remedy) in [
+            (vec![], "the special tokens need", "use a higher --max-length"),
+            (vec![label.clone()], "1 label and the special tokens need", "use fewer or shorter labels, or a higher"),
+            (vec![example.clone()], "1 example and the special tokens need", "use fewer or shorter examples, or a"),
             (
-                vec![label.clone(), label, example],
-                "2 labels and 1 example with the prompt, if any, need",
-                "use fewer or shorter examples or labels, or",
+                vec![Piece::Task("c"), label.clone(), label.clone(), example],
+                "2 labels, 1 example, a prompt of 1 token and the special tokens need",
+                "use fewer or shorter labels, fewer or shorter examples, a shorter prompt, or a higher",
+            ),
+            (vec![label.clone(), label.clone()], "2 labels and the special tokens need", in_pieces),
+            (
+                vec![label.clone(), label, Piece::Task("c c c c c")],
+                "2 labels, a prompt of 5 tokens and the special tokens need",
+                "use a shorter prompt, or a higher",
             ),
         ] {
-            let prompt = Prompt([pieces, vec![Piece::Text("c c c c ".into()), Piece::Body("a b")]].concat());
+            let prompt = Prompt([pieces, vec![Piece::Text(" c c c c ".into()), Piece::Body("a b")]].concat());
             let error = words(4).encode(&prompt).unwrap_err().to_string();
-            assert!(error.starts_with(what) && error.contains(less), "{error}");
+            assert!(error.starts_with(what) && error.contains(remedy), "{error}");
+            let helps = what.starts_with("2 labels") && !remedy.starts_with("use a shorter prompt");
+            assert_eq!(error.contains("--labels-chunk-size"), helps, "{error}");
         }
     }
 
