@@ -362,8 +362,28 @@ pub fn rename(new: &Path, path: &Path) -> io::Result<()> {
     fs::rename(new, path)?;
     // Elsewhere a folder cannot be opened, and a rename is on the disk at once.
     #[cfg(unix)]
-    File::open(folder_of(path))?.sync_all()?;
+    sync_folder(folder_of(path))?;
     Ok(())
+}
+
+/// Brings what was done in a folder to the disk, where that can be asked for: one that may be written in need not be
+/// readable, and some file systems cannot sync one. What was done in it is done all the same.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(error) if is_of_disk(&error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Whether an error says that the disk may lose what it was given.
+#[cfg(unix)]
+fn is_of_disk(error: &io::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, StorageFull};
+
+    /// It has no kind, and this number on every Unix.
+    const EIO: i32 = 5;
+    error.raw_os_error() == Some(EIO) || matches!(error.kind(), QuotaExceeded | StorageFull)
 }
 
 /// Makes the file in which `path` is written anew: none that is there, be it of the user or of another process, on this
@@ -553,6 +573,33 @@ mod tests {
         assert_eq!(replace_with(&path, full).unwrap_err().kind(), io::ErrorKind::StorageFull);
         assert_eq!([&path, &other].map(|path| fs::read_to_string(path).unwrap()), ["one", "precious"]);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_lies_in_a_folder_that_cannot_be_opened_or_synced_is_replaced_all_the_same() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let allow = |folder: &Path, mode| fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine.resume");
+        allow(folder.path(), 0o300);
+        let replaced = ["one", "two"].map(|content| replace(&path, content.as_bytes()));
+        allow(folder.path(), 0o700);
+        replaced.into_iter().for_each(|replaced| replaced.unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+        // These can be opened, and are on no disk.
+        for folder in ["/proc", "/sys"] {
+            sync_folder(Path::new(folder)).unwrap();
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn of_a_folder_only_an_error_of_the_disk_counts() {
+        let [eperm, eio, ebadf, eacces, einval, enospc] = [1, 5, 9, 13, 22, 28].map(io::Error::from_raw_os_error);
+        assert!([eio, enospc].iter().all(is_of_disk));
+        assert!(![eperm, ebadf, eacces, einval].iter().any(is_of_disk));
     }
 
     #[test]
