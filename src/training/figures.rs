@@ -20,12 +20,12 @@ pub struct EpochFigures {
     /// Its mean loss.
     pub loss: f64,
     /// The figures of the held-out records after it, where there are some.
-    pub held_out: Option<Figures>,
+    pub held_out: Option<HeldOutFigures>,
 }
 
 /// The figures of held-out records.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Figures {
+pub struct HeldOutFigures {
     /// The loss.
     pub loss: f64,
     /// The mean F1 of the labels.
@@ -36,7 +36,7 @@ pub struct Figures {
     pub accuracy: f64,
 }
 
-impl Figures {
+impl HeldOutFigures {
     /// Whether they are better: the mean F1 is, or, as often where few records are held out, it is the same and the
     /// loss is less.
     pub fn are_better_than(&self, other: &Self) -> bool {
@@ -54,7 +54,7 @@ pub fn judge(
     objective: &Objective,
     threads: usize,
     interrupted: &AtomicBool,
-) -> Result<Option<Figures>> {
+) -> Result<Option<HeldOutFigures>> {
     let names = labelled::distinct(examples.iter().flat_map(|example| example.record.labels.names()));
     let places: HashMap<&str, u32> = names.iter().map(String::as_str).zip(0..).collect();
     let single_label = objective.problem == Problem::SingleLabel;
@@ -87,7 +87,7 @@ pub fn judge(
     }
     let report = Report::new(&judged, Resampling { rounds: 0, seed: 0 });
     let records: Vec<(&[f32], &[f32])> = answers.iter().map(|(logits, targets)| (&logits[..], &targets[..])).collect();
-    Ok(Some(Figures {
+    Ok(Some(HeldOutFigures {
         loss: objective.loss(&records).value,
         macro_f1: report.macro_average.f1,
         micro_f1: report.micro_average.f1,

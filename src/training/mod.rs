@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! labelled records -> Example -> Encoded -> Logits -> Loss -> Gradients -> step -> checkpoint
-//! examples, findings  augment    model      model     loss    trainer      optimizer  folder
+//! examples, flaws     augment    model      model     loss    trainer      optimizer  folder
 //! ```
 //!
 //! [`trainer`] moves it along, [`state`] keeps how far it came, [`figures`] say how good it is.
@@ -13,7 +13,7 @@ pub mod augment;
 pub mod card;
 pub mod examples;
 pub mod figures;
-pub mod findings;
+pub mod flaws;
 pub mod folder;
 pub mod loss;
 pub mod optimizer;

@@ -27,7 +27,7 @@ use crate::records::{Defaults, LabelSet};
 use crate::training::augment::{Augmenter, Descriptions};
 use crate::training::card::{Card, Split};
 use crate::training::examples::{self, Example, Reading};
-use crate::training::findings::Findings;
+use crate::training::flaws::Flaws;
 use crate::training::folder::Folder;
 use crate::training::state::{Keeper, Kept};
 use crate::training::trainer::{End, Recipe, Trainer};
@@ -350,9 +350,9 @@ impl Args {
 
     /// Reads the data, says what is wrong with it, and holds a part out.
     fn read(&self, defaults: &Defaults, learner: &Learner) -> anyhow::Result<Data> {
-        let (train, mut findings, fingerprint) = self.read_file(&self.data, defaults)?;
-        let train = examples::keep_fitting(train, learner, self.augment.max_labels(), &mut findings)?;
-        let mut findings = vec![findings];
+        let (train, mut flaws, fingerprint) = self.read_file(&self.data, defaults)?;
+        let train = examples::keep_fitting(train, learner, self.augment.max_labels(), &mut flaws)?;
+        let mut flaws = vec![flaws];
         let (mut of_its_own, mut eval_fingerprint) = (None, None);
         if let Some(path) = &self.held_out.eval {
             // A file that lacks a label is asked about it all the same.
@@ -360,10 +360,10 @@ impl Args {
             let (held_out, mut found, print) = self.read_file(path, &Defaults { labels, ..defaults.clone() })?;
             let held_out = examples::keep_fitting(held_out, learner, None, &mut found)?;
             examples::count_seen(&train, &held_out, &mut found);
-            findings.push(found);
+            flaws.push(found);
             (of_its_own, eval_fingerprint) = (Some(held_out), Some(print));
         }
-        self.tell(&findings)?;
+        self.tell(&flaws)?;
         let (train, held_out) = match of_its_own {
             Some(held_out) => (train, held_out),
             None if self.held_out.eval_share > 0.0 => {
@@ -392,9 +392,9 @@ impl Args {
         if self.augment.max_labels().is_none() {
             return Ok((train, held_out));
         }
-        let mut findings = Findings::new(&format!("held out of {}", self.data.display()));
-        let held_out = examples::keep_fitting(held_out, learner, None, &mut findings)?;
-        self.tell(&[findings])?;
+        let mut flaws = Flaws::new(&format!("held out of {}", self.data.display()));
+        let held_out = examples::keep_fitting(held_out, learner, None, &mut flaws)?;
+        self.tell(&[flaws])?;
         Ok((train, held_out))
     }
 
@@ -402,9 +402,9 @@ impl Args {
     ///
     /// # Errors
     /// Anything is, where that is refused.
-    fn tell(&self, findings: &[Findings]) -> anyhow::Result<()> {
-        let is_refused = self.held_out.strict && findings.iter().any(|found| !found.is_clean());
-        for found in findings.iter().filter(|found| !found.is_empty()) {
+    fn tell(&self, flaws: &[Flaws]) -> anyhow::Result<()> {
+        let is_refused = self.held_out.strict && flaws.iter().any(|found| !found.is_clean());
+        for found in flaws.iter().filter(|found| !found.is_empty()) {
             self.warn_of(found, is_refused);
         }
         if is_refused {
@@ -414,16 +414,16 @@ impl Args {
     }
 
     /// The examples of a file, what is wrong with them, and what tells the file from others.
-    fn read_file(&self, path: &Path, defaults: &Defaults) -> anyhow::Result<(Vec<Example>, Findings, String)> {
+    fn read_file(&self, path: &Path, defaults: &Defaults) -> anyhow::Result<(Vec<Example>, Flaws, String)> {
         let (name, bytes) = read_file(path)?;
         let fingerprint = hex(Sha256::new_with_prefix(&bytes));
         let how = Reading { layout: &self.fields.layout(defaults), defaults, single_label: self.loss.single_label };
-        let (examples, findings) = examples::read(&name, bytes, &how)?;
-        Ok((examples, findings, fingerprint))
+        let (examples, flaws) = examples::read(&name, bytes, &how)?;
+        Ok((examples, flaws, fingerprint))
     }
 
     /// Says what was found, line by line; even to those who want quiet where it is why nothing is done.
-    fn warn_of(&self, found: &Findings, always: bool) {
+    fn warn_of(&self, found: &Flaws, always: bool) {
         if always || !self.base.verbosity.quiet {
             found.to_string().lines().for_each(|line| terminal::say(&terminal::escaped(&format!("warning: {line}"))));
         }

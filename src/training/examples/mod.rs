@@ -8,7 +8,7 @@ use rand::seq::SliceRandom;
 use rand_pcg::Pcg64Mcg;
 use rayon::prelude::*;
 
-use super::findings::{Findings, Flaw};
+use super::flaws::{Flaw, Flaws};
 use crate::classifier::Classifier;
 use crate::error::{Error, Result};
 pub use crate::records::labelled::IGNORED;
@@ -68,15 +68,15 @@ pub struct Reading<'a> {
 ///
 /// # Errors
 /// The data cannot be read, or no record can be used.
-pub fn read(name: &str, bytes: Vec<u8>, how: &Reading<'_>) -> Result<(Vec<Example>, Findings)> {
+pub fn read(name: &str, bytes: Vec<u8>, how: &Reading<'_>) -> Result<(Vec<Example>, Flaws)> {
     let (data, unusable) = labelled::read_usable(name, bytes, how.layout)?;
-    let mut findings = Findings::new(name);
+    let mut flaws = Flaws::new(name);
     for record in unusable {
         let flaw = match record.fault {
             Fault::Candidates => Flaw::Candidates,
             Fault::Unknown => Flaw::Unknown,
         };
-        findings.count(flaw, || record.message);
+        flaws.count(flaw, || record.message);
     }
     let mut first_with: HashMap<(String, Option<Arc<str>>), usize> = HashMap::new();
     let mut examples: Vec<Example> = Vec::with_capacity(data.records.len());
@@ -88,27 +88,27 @@ pub fn read(name: &str, bytes: Vec<u8>, how: &Reading<'_>) -> Result<(Vec<Exampl
             repetition(&example, examples.get(first)?)
         });
         if let Some(flaw) = flaw {
-            findings.count(flaw, || labelled.spot.to_string());
+            flaws.count(flaw, || labelled.spot.to_string());
         }
         if flaw.is_none_or(|flaw| !flaw.is_left_out()) {
             examples.push(example);
         }
     }
     if examples.is_empty() {
-        return Err(nothing_left(&findings));
+        return Err(nothing_left(&flaws));
     }
-    look_at_all(&examples, &mut findings);
-    Ok((examples, findings))
+    look_at_all(&examples, &mut flaws);
+    Ok((examples, flaws))
 }
 
 /// Finds what only all examples together show.
-fn look_at_all(examples: &[Example], findings: &mut Findings) {
+fn look_at_all(examples: &[Example], flaws: &mut Flaws) {
     let taught: HashSet<&str> = examples.iter().flat_map(Example::true_labels).collect();
     let asked = labelled::distinct(examples.iter().flat_map(|example| example.record.labels.names()));
-    findings.no_record_has(asked.into_iter().filter(|label| !taught.contains(label.as_str())).collect());
+    flaws.no_record_has(asked.into_iter().filter(|label| !taught.contains(label.as_str())).collect());
     if taught.len() <= 1 && examples.iter().all(|example| example.true_labels().count() == taught.len()) {
         let first = taught.into_iter().next().map_or("none".to_owned(), |label| format!("{label:?}"));
-        findings.all_have(Flaw::OneClass, examples.len(), first);
+        flaws.all_have(Flaw::OneClass, examples.len(), first);
     }
 }
 
@@ -167,7 +167,7 @@ pub fn keep_fitting(
     examples: Vec<Example>,
     model: &impl Classifier,
     max_labels: Option<usize>,
-    findings: &mut Findings,
+    flaws: &mut Flaws,
 ) -> Result<Vec<Example>> {
     let encoded: Vec<Result<bool>> = examples
         .par_iter()
@@ -176,20 +176,20 @@ pub fn keep_fitting(
     let fits = |(example, encoded): (Example, Result<bool>)| match encoded {
         Ok(false) => Some(example),
         Ok(true) => {
-            findings.count(Flaw::Cut, || beginning(&example.record.text));
+            flaws.count(Flaw::Cut, || beginning(&example.record.text));
             Some(example)
         }
         Err(error) => {
-            findings.count(Flaw::NoRoom, || format!("{}: {error}", beginning(&example.record.text)));
+            flaws.count(Flaw::NoRoom, || format!("{}: {error}", beginning(&example.record.text)));
             None
         }
     };
     let fitting: Vec<Example> = examples.into_iter().zip(encoded).filter_map(fits).collect();
-    if fitting.is_empty() { Err(nothing_left(findings)) } else { Ok(fitting) }
+    if fitting.is_empty() { Err(nothing_left(flaws)) } else { Ok(fitting) }
 }
 
-fn nothing_left(findings: &Findings) -> Error {
-    Error::Record(format!("no record can be used: {}", findings.to_string().replace('\n', "; ")))
+fn nothing_left(flaws: &Flaws) -> Error {
+    Error::Record(format!("no record can be used: {}", flaws.to_string().replace('\n', "; ")))
 }
 
 /// The first characters of a text, quoted.
@@ -208,10 +208,10 @@ pub fn shared_labels(examples: &[Example]) -> Option<Arc<LabelSet>> {
 }
 
 /// Counts the texts of `held_out` that are in `trained` too: figures on them say nothing about new texts.
-pub fn count_seen(trained: &[Example], held_out: &[Example], findings: &mut Findings) {
+pub fn count_seen(trained: &[Example], held_out: &[Example], flaws: &mut Flaws) {
     let texts: HashSet<&str> = trained.iter().map(|example| example.record.text.as_str()).collect();
     for example in held_out.iter().filter(|example| texts.contains(example.record.text.as_str())) {
-        findings.count(Flaw::Seen, || beginning(&example.record.text));
+        flaws.count(Flaw::Seen, || beginning(&example.record.text));
     }
 }
 

@@ -14,7 +14,7 @@ fn layout() -> Layout {
     }
 }
 
-fn read_as(name: &str, text: &str, single_label: bool) -> Result<(Vec<Example>, Findings)> {
+fn read_as(name: &str, text: &str, single_label: bool) -> Result<(Vec<Example>, Flaws)> {
     let (layout, defaults) = (layout(), Defaults::default());
     read(name, text.into(), &Reading { layout: &layout, defaults: &defaults, single_label })
 }
@@ -28,14 +28,14 @@ fn shown(examples: &[Example]) -> Vec<String> {
 fn true_labels_are_one_and_weights_are_as_written() {
     let text = r#"{"text": "x", "all_labels": ["a", "b", "c"], "true_labels": ["c", "a"]}
 {"text": "y", "all_labels": ["a", "b", "c"], "true_labels": {"b": 0.25, "a": 1, "c": -100}}"#;
-    let (examples, findings) = read_as("d.jsonl", text, false).unwrap();
+    let (examples, flaws) = read_as("d.jsonl", text, false).unwrap();
     assert_eq!(
         shown(&examples),
         [r#"x: ["a", "b", "c"] [1.0, 0.0, 1.0]"#, r#"y: ["a", "b", "c"] [1.0, 0.25, -100.0]"#]
     );
     assert_eq!(examples[1].true_labels().collect::<Vec<_>>(), ["a"]);
-    assert!(findings.is_clean());
-    assert_eq!(findings.to_string(), r#"d.jsonl: no record has the label "b""#);
+    assert!(flaws.is_clean());
+    assert_eq!(flaws.to_string(), r#"d.jsonl: no record has the label "b""#);
 }
 
 #[test]
@@ -50,9 +50,9 @@ fn what_is_wrong_is_counted_with_where_it_was_first() {
 {"text": "one", "all_labels": ["b", "a"], "true_labels": ["b"]}
 {"text": "one", "all_labels": ["c"], "true_labels": []}
 {"text": "six", "all_labels": ["a", "b"], "true_labels": ["a", "b"]}"#;
-    let (examples, findings) = read_as("d.jsonl", text, false).unwrap();
+    let (examples, flaws) = read_as("d.jsonl", text, false).unwrap();
     assert_eq!(examples.iter().map(|e| e.record.text.as_str()).collect::<Vec<_>>(), ["one", "one", "one", "six"]);
-    assert!(!findings.is_clean());
+    assert!(!flaws.is_clean());
     let expected = "\
 d.jsonl: 1 record left out: the candidate labels cannot be used (line 4, field \"all_labels\": no labels: give at \
 least one)
@@ -63,14 +63,14 @@ d.jsonl: 1 record left out: the text is empty (line 5)
 d.jsonl: 1 record left out: the same text with the same labels came before (line 7)
 d.jsonl: 1 record kept: the same text came before with other true labels (line 8)
 d.jsonl: no record has the label \"c\"";
-    assert_eq!(findings.to_string(), expected);
+    assert_eq!(flaws.to_string(), expected);
 }
 
 #[test]
 fn a_single_label_must_be_exactly_one() {
     let text = "text,all_labels,true_labels\nx,a|b,a\ny,a|b,\nz,a|b,a|b\nw,a|b,b\n";
-    let (examples, findings) = read_as("d.csv", text, true).unwrap();
-    assert_eq!((examples.len(), findings.of(Flaw::NotOne)), (2, 2));
+    let (examples, flaws) = read_as("d.csv", text, true).unwrap();
+    assert_eq!((examples.len(), flaws.of(Flaw::NotOne)), (2, 2));
     assert_eq!(read_as("d.csv", text, false).unwrap().0.len(), 4);
 }
 
@@ -113,20 +113,20 @@ fn texts_that_are_cut_are_counted_and_labels_without_room_left_out() {
 {"text": "longer text", "all_labels": ["a", "b"], "true_labels": ["b"]}
 {"text": "x", "all_labels": ["aaaa", "bbbb", "c"], "true_labels": ["c"]}"#;
     let fitting = |most| {
-        let (examples, mut findings) = read_as("d.jsonl", text, false).unwrap();
-        let kept = keep_fitting(examples, &Eight, most, &mut findings).unwrap();
-        (kept.len(), findings)
+        let (examples, mut flaws) = read_as("d.jsonl", text, false).unwrap();
+        let kept = keep_fitting(examples, &Eight, most, &mut flaws).unwrap();
+        (kept.len(), flaws)
     };
-    let (kept, findings) = fitting(None);
-    assert_eq!((kept, findings.of(Flaw::Cut), findings.of(Flaw::NoRoom)), (2, 1, 1));
+    let (kept, flaws) = fitting(None);
+    assert_eq!((kept, flaws.of(Flaw::Cut), flaws.of(Flaw::NoRoom)), (2, 1, 1));
     assert!(
-        findings
+        flaws
             .to_string()
             .contains("d.jsonl: 1 record left out: the labels leave no room for the text (\"x\": too many)")
     );
     assert_eq!(fitting(Some(2)).0, 3, "no more than two labels are drawn");
-    let (examples, mut findings) = read_as("d.csv", "text,label\nx,aaaa\ny,bbbb\n", false).unwrap();
-    let error = keep_fitting(examples, &Eight, None, &mut findings).unwrap_err().to_string();
+    let (examples, mut flaws) = read_as("d.csv", "text,label\nx,aaaa\ny,bbbb\n", false).unwrap();
+    let error = keep_fitting(examples, &Eight, None, &mut flaws).unwrap_err().to_string();
     assert!(error.starts_with("no record can be used: d.csv: 2 records left out: the labels leave"), "{error}");
 }
 
@@ -140,10 +140,10 @@ fn labels_are_shared_only_where_all_have_them() {
 #[test]
 fn held_out_texts_that_are_learned_from_are_counted() {
     let (trained, _) = read_as("d.csv", "text,label\nx,a\ny,b\n", false).unwrap();
-    let (held_out, mut findings) = read_as("e.csv", "text,label\ny,b\nz,a\n", false).unwrap();
-    count_seen(&trained, &held_out, &mut findings);
+    let (held_out, mut flaws) = read_as("e.csv", "text,label\ny,b\nz,a\n", false).unwrap();
+    count_seen(&trained, &held_out, &mut flaws);
     let expected = "e.csv: 1 record held out, though the text is learned from: the figures are too good (\"y\")";
-    assert_eq!(findings.to_string(), expected);
+    assert_eq!(flaws.to_string(), expected);
 }
 
 fn labelled_as(labels: &[&str]) -> Vec<Example> {

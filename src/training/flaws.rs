@@ -57,11 +57,11 @@ impl Flaw {
     }
 }
 
-/// What was found in data to learn from.
+/// The flaws of data to learn from, and its labels without a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Findings {
+pub struct Flaws {
     name: String,
-    flaws: BTreeMap<Flaw, Found>,
+    found: BTreeMap<Flaw, Found>,
     labels_without_records: Vec<String>,
 }
 
@@ -72,15 +72,15 @@ struct Found {
     first: String,
 }
 
-impl Findings {
+impl Flaws {
     /// Nothing yet, of the file `name`.
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), flaws: BTreeMap::new(), labels_without_records: Vec::new() }
+        Self { name: name.to_owned(), found: BTreeMap::new(), labels_without_records: Vec::new() }
     }
 
     /// Whether nothing is wrong. Labels without a record are worth knowing, and no flaw.
     pub fn is_clean(&self) -> bool {
-        self.flaws.is_empty()
+        self.found.is_empty()
     }
 
     /// Whether there is nothing to say.
@@ -90,17 +90,17 @@ impl Findings {
 
     /// How many examples have a flaw.
     pub fn of(&self, flaw: Flaw) -> usize {
-        self.flaws.get(&flaw).map_or(0, |found| found.count)
+        self.found.get(&flaw).map_or(0, |found| found.count)
     }
 
     /// Counts a flaw that was found at `place`.
     pub fn count(&mut self, flaw: Flaw, place: impl FnOnce() -> String) {
-        self.flaws.entry(flaw).or_insert_with(|| Found { count: 0, first: place() }).count += 1;
+        self.found.entry(flaw).or_insert_with(|| Found { count: 0, first: place() }).count += 1;
     }
 
     /// All of so many examples share a flaw.
     pub fn all_have(&mut self, flaw: Flaw, count: usize, first: String) {
-        self.flaws.insert(flaw, Found { count, first });
+        self.found.insert(flaw, Found { count, first });
     }
 
     /// No record has these labels.
@@ -109,11 +109,11 @@ impl Findings {
     }
 }
 
-impl fmt::Display for Findings {
-    /// One line for each finding, without a line break behind the last.
+impl fmt::Display for Flaws {
+    /// One line for each of them, without a line break behind the last.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines: Vec<String> = Vec::new();
-        for (flaw, Found { count, first }) in &self.flaws {
+        for (flaw, Found { count, first }) in &self.found {
             let records = if *count == 1 { "record" } else { "records" };
             let first = if *flaw == Flaw::OneClass || *count == 1 { first.clone() } else { format!("first {first}") };
             lines.push(format!("{}: {count} {records} {} ({first})", self.name, flaw.says()));
@@ -125,7 +125,7 @@ impl fmt::Display for Findings {
     }
 }
 
-impl Findings {
+impl Flaws {
     /// The labels without a record, in words.
     fn shown_labels(&self) -> Option<String> {
         let labels = &self.labels_without_records;
