@@ -1,6 +1,5 @@
 //! What a person at a terminal sees and does: messages, progress, colour, Ctrl-C.
 
-use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
@@ -106,6 +105,14 @@ pub fn listen_for_interrupt() -> anyhow::Result<&'static AtomicBool> {
     Ok(&INTERRUPTED)
 }
 
+/// A bar of progress, up to `length` where that is known; hidden where `quiet`, and where nobody sees it move.
+pub fn bar(length: Option<u64>, template: &str, quiet: bool) -> ProgressBar {
+    let is_shown = !quiet && is_lively(&std::io::stderr());
+    let target = if is_shown { ProgressDrawTarget::stderr_with_hz(DRAWS) } else { ProgressDrawTarget::hidden() };
+    let style = ProgressStyle::with_template(template).expect("the template is right; otherwise this is a bug");
+    ProgressBar::with_draw_target(length, target).with_style(style)
+}
+
 /// So many records failed.
 pub fn failures(count: u64) -> String {
     if count == 1 { "1 record failed".into() } else { format!("{count} records failed") }
@@ -128,15 +135,12 @@ pub struct Progress {
 impl Progress {
     /// Progress over so many bytes, if that is known.
     pub fn new(bytes: Option<u64>, quiet: bool) -> Self {
-        let lively = !quiet && is_lively(&std::io::stderr());
-        let target = if lively { ProgressDrawTarget::stderr_with_hz(DRAWS) } else { ProgressDrawTarget::hidden() };
         let template = match bytes {
             Some(_) => "{wide_bar} {percent:>3}% {msg}, {eta} left",
             None => "{spinner} {msg}",
         };
-        let style = ProgressStyle::with_template(template).expect("the template is right; otherwise this is a bug");
-        let bar = ProgressBar::with_draw_target(bytes, target).with_style(style);
-        if lively {
+        let bar = bar(bytes, template, quiet);
+        if !bar.is_hidden() {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
         let start = Instant::now();
@@ -180,7 +184,7 @@ impl Progress {
     pub fn advance(&self, bytes: u64) {
         self.bar.inc(bytes);
         if !self.bar.is_hidden() {
-            self.bar.set_message(self.rates());
+            self.bar.set_message(format!("{} records, {}", self.records, self.rates(self.seconds())));
         }
     }
 
@@ -210,16 +214,14 @@ impl Progress {
         self.start.elapsed().as_secs_f64().max(1e-9)
     }
 
-    fn rates(&self) -> String {
-        let (records, tokens) = (self.records as f64 / self.seconds(), self.tokens as f64 / self.seconds());
-        format!("{} records, {records:.1} records/s, {tokens:.0} tokens/s", self.records)
+    fn rates(&self, seconds: f64) -> String {
+        let (records, tokens) = (self.records as f64 / seconds, self.tokens as f64 / seconds);
+        format!("{records:.1} records/s, {tokens:.0} tokens/s")
     }
 
     fn summary(&self) -> String {
-        let mut line = format!("{} records, {} errors, {} truncated", self.records, self.errors, self.truncated);
-        let (records, tokens) = (self.records as f64 / self.seconds(), self.tokens as f64 / self.seconds());
+        let Self { records, errors, truncated, .. } = self;
         let seconds = self.seconds();
-        _ = write!(line, ", {seconds:.1} s, {records:.1} records/s, {tokens:.0} tokens/s");
-        line
+        format!("{records} records, {errors} errors, {truncated} truncated, {seconds:.1} s, {}", self.rates(seconds))
     }
 }

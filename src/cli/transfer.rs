@@ -1,9 +1,8 @@
 //! How a transfer from the Hub is shown.
 
 use std::cell::RefCell;
-use std::io::{IsTerminal, stderr};
 
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar};
 
 use super::terminal;
 use crate::model::hub::Progress;
@@ -33,14 +32,17 @@ impl Transfer {
 
 impl Progress for Transfer {
     fn begin(&self, file: &str, size: Option<u64>) {
-        if !self.quiet && stderr().is_terminal() {
-            let bar = size.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-            bar.set_style(style(size.is_some()));
-            bar.set_message(file.to_owned());
-            *self.bar.borrow_mut() = Some(bar);
-        } else {
+        let template = match size {
+            Some(_) => "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta}",
+            None => "{msg} {bytes} {bytes_per_sec}",
+        };
+        let bar = terminal::bar(size, template, self.quiet);
+        if bar.is_hidden() {
             let size = size.map(|size| format!(" ({})", HumanBytes(size))).unwrap_or_default();
             self.say(&format!("fetching {file}{size}"));
+        } else {
+            bar.set_message(file.to_owned());
+            *self.bar.borrow_mut() = Some(bar);
         }
     }
 
@@ -59,13 +61,4 @@ impl Progress for Transfer {
     fn note(&self, message: &str) {
         self.say(&format!("note: {message}"));
     }
-}
-
-fn style(with_size: bool) -> ProgressStyle {
-    let template = if with_size {
-        "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta}"
-    } else {
-        "{msg} {bytes} {bytes_per_sec}"
-    };
-    ProgressStyle::with_template(template).expect("the template is fixed; this is a bug")
 }

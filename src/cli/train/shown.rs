@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 
 use crate::cli::terminal;
 use crate::error::Result;
@@ -29,11 +29,7 @@ pub(super) struct Shown<'a> {
 
 impl<'a> Shown<'a> {
     pub(super) fn new(quiet: bool, folder: &'a Folder, card: &'a Card, steps: usize, position: &Position) -> Self {
-        let lively = !quiet && terminal::is_lively(&std::io::stderr());
-        let target = if lively { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
-        let style =
-            ProgressStyle::with_template("{wide_bar} {msg}").expect("the template is right; otherwise this is a bug");
-        let bar = ProgressBar::with_draw_target(Some(steps as u64), target).with_style(style);
+        let bar = terminal::bar(Some(steps as u64), "{wide_bar} {msg}", quiet);
         bar.set_position(position.steps as u64);
         let now = Instant::now();
         Self { quiet, bar, folder, card, said: now, begun: (position.steps, now) }
