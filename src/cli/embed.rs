@@ -110,7 +110,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let size = input.size()?;
     args.model.base.share_threads()?;
     let model = args.model.load(false)?;
-    let model = Embedder::from(&model);
+    let model = Embedder(&model);
     let progress = Progress::new(size, args.model.base.verbosity.quiet).beside(&output);
     let mut writer = Writer { output: output.begin(0)?, progress, input_name: input.name.clone() };
     let interrupted = terminal::listen_for_interrupt()?;

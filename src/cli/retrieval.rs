@@ -110,7 +110,7 @@ impl Retrieval {
         };
         // Nothing is lost with them yet: Ctrl-C ends the program at once.
         let runner = Runner::new(threads, None);
-        runner.run(&Embedder::from(model), entries, &mut add)?;
+        runner.run(&Embedder(model), entries, &mut add)?;
         Ok(rows)
     }
 }

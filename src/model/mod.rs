@@ -260,13 +260,7 @@ fn rounded(number: usize) -> String {
 }
 
 /// A model whose answers are vectors instead of logits: for each record a [`Vectors::to_list`].
-pub struct Embedder<'a>(&'a Model);
-
-impl<'a> From<&'a Model> for Embedder<'a> {
-    fn from(model: &'a Model) -> Self {
-        Self(model)
-    }
-}
+pub struct Embedder<'a>(pub &'a Model);
 
 impl Classifier for Embedder<'_> {
     /// A text that does not fit is cut where it would be read in pieces: it has one vector.
