@@ -246,6 +246,16 @@ impl Input {
         }
     }
 
+    /// All that is in it, unpacked, behind what it is called in messages.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn read_whole(&mut self) -> Result<(String, Vec<u8>)> {
+        let mut bytes = Vec::new();
+        self.stream.read_to_end(&mut bytes).map_err(|error| Error::io(&self.name, error))?;
+        Ok((self.name.display().to_string(), bytes))
+    }
+
     /// How many bytes it has once unpacked, where that is known at once.
     ///
     /// # Errors

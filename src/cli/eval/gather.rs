@@ -1,8 +1,6 @@
 //! Records with what is true and what was said of them: asked of a model, or read from files of predictions.
 
 use std::collections::{HashMap, HashSet};
-use std::io::Read;
-use std::path::{Path, PathBuf};
 
 use super::predictions::Predictions;
 use crate::classifier::Classifier;
@@ -11,7 +9,6 @@ use crate::cli::terminal::Progress;
 use crate::error::{Error, Result};
 use crate::metrics::temperature::cool;
 use crate::metrics::{Candidate, Judged};
-use crate::records::input::Input;
 use crate::records::labelled::{Dataset, Labelled, Listed, Place, Ready, ReadyRecord, Spot};
 use crate::records::{Defaults, Entry};
 use crate::runner::{Classified, Runner};
@@ -130,23 +127,6 @@ fn candidates(
     judged.into_iter().map(candidate).collect()
 }
 
-/// Files of predictions and what is in them.
-pub fn read_files(paths: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>> {
-    paths.iter().map(|path| read_file(path)).collect()
-}
-
-/// What is in a file, unpacked, `-` being standard input; and its name.
-pub fn read_file(path: &Path) -> Result<(String, Vec<u8>)> {
-    read(&mut Input::open(Some(path))?)
-}
-
-/// The same of an input that is open.
-pub fn read(input: &mut Input) -> Result<(String, Vec<u8>)> {
-    let mut bytes = Vec::new();
-    input.stream.read_to_end(&mut bytes).map_err(|error| Error::io(&input.name, error))?;
-    Ok((input.name.display().to_string(), bytes))
-}
-
 /// Decides about predictions that were read. Where every label that was asked has a score, by `decision`; else what is
 /// listed is what was said. Of equal scores the one that is listed first comes first, as in the run that wrote them. A
 /// temperature is that of the logits, where they are there: a score may have one already.
@@ -262,11 +242,13 @@ impl Row {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::path::Path;
     use std::sync::atomic::AtomicBool;
 
     use super::*;
     use crate::classifier::Encoded;
     use crate::metrics::ranking::top_k_accuracy;
+    use crate::records::input::Input;
     use crate::records::output::{Existing, Output};
     use crate::records::{Record, labelled};
 
@@ -289,6 +271,10 @@ mod tests {
             let logit = |&token: &u32| if token == 1 { 2.0 } else { -2.0 };
             Ok(batch.iter().map(|one| one.tokens.iter().map(logit).collect()).collect())
         }
+    }
+
+    fn read(path: &Path) -> (String, Vec<u8>) {
+        Input::open(Some(path)).unwrap().read_whole().unwrap()
     }
 
     fn layout() -> labelled::Layout {
@@ -375,7 +361,7 @@ mod tests {
         let output = Output::open(Some(&path), Existing::Replace, &Input::open(Some(&data)).unwrap()).unwrap();
         let gathered = asked("d.csv", text, &all, Some(Predictions::begin(output).unwrap())).unwrap();
         assert_eq!(sets(&gathered.judged), [(vec![0], vec![0]), (vec![1], vec![1])]);
-        let (name, bytes) = read_file(&path).unwrap();
+        let (name, bytes) = read(&path);
         let first = r#"{"id":"7","text":"cut red","label":"red","true_labels":["red"],"predictions":[{"label":"red","score":0.880797},{"label":"blue","score":0.11920292}],"truncated":true}"#;
         assert_eq!(String::from_utf8_lossy(&bytes).lines().next(), Some(first));
         let ready = Ready::read(vec![(name.clone(), bytes)], &layout(), "predictions").unwrap();
@@ -434,7 +420,7 @@ mod tests {
             let output = Output::open(Some(&path), Existing::Replace, &Input::open(Some(&data)).unwrap()).unwrap();
             let predictions = Some(Predictions::begin(output).unwrap());
             let gathered = asked_of(name, text, &layout, &all, predictions).unwrap();
-            let (file, bytes) = read_file(&path).unwrap();
+            let (file, bytes) = read(&path);
             let data = labelled::read(name, text.into(), &layout).unwrap();
             for (record, line) in data.records.iter().zip(String::from_utf8_lossy(&bytes).lines()) {
                 assert!(line.starts_with(record.source.strip_suffix('}').unwrap()), "{line}");
@@ -535,7 +521,7 @@ mod tests {
             for top_k in [None, Some(1), Some(2)] {
                 let decision = Decision { single_label, top_k, ..Decision::default() };
                 let live = asked_of("d.csv", text, &asked_so, &decision, None).unwrap().judged;
-                let ready = Ready::read(vec![read_file(&path).unwrap()], &layout(), "predictions").unwrap();
+                let ready = Ready::read(vec![read(&path)], &layout(), "predictions").unwrap();
                 assert_eq!(ready.names, ["b", "a", "c"]);
                 let back = judge(ready, vec!["p.jsonl".into()], &decision).judged;
                 assert_eq!(named(&back), named(&live), "{decision:?}");

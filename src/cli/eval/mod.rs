@@ -14,7 +14,6 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, bail};
 use clap::builder::NonEmptyStringValueParser;
 
-pub(super) use self::gather::read_file;
 use self::gather::{Asking, Gathered};
 use self::predictions::Predictions;
 use super::args::{DecisionArgs, FieldArgs, LabelArgs, ModelArgs, ShapeArgs, Typed, check_free, from_zero, share};
@@ -360,7 +359,7 @@ impl Args {
         };
         let retrieval = Retrieval::new(&self.labels, defaults)?;
         let mut input = Input::open(Some(path))?;
-        let (name, bytes) = gather::read(&mut input)?;
+        let (name, bytes) = input.read_whole()?;
         let layout = labelled::Layout { whole: self.output.predictions.is_some(), ..self.fields.layout(defaults) };
         let data = labelled::read(&name, bytes, &layout)?;
         if self.fit.fit.is_some() {
@@ -407,7 +406,8 @@ impl Args {
     }
 
     fn read_ready(&self, paths: &[PathBuf], defaults: &Defaults) -> anyhow::Result<(Ready, Vec<String>)> {
-        let files = gather::read_files(paths)?;
+        let read = |path: &PathBuf| Input::open(Some(path))?.read_whole();
+        let files = paths.iter().map(read).collect::<crate::Result<Vec<_>>>()?;
         let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
         let ready = Ready::read(files, &self.fields.layout(defaults), &self.ready.output_field)?;
         let (records, labels) = (ready.records.len(), ready.names.len());

@@ -13,7 +13,6 @@ use sha2::{Digest, Sha256};
 use self::options::{AugmentArgs, BackboneArgs, LabelArgs, LearningArgs, LossArgs, ScheduleArgs};
 use self::shown::Shown;
 use super::args::{BaseArgs, FieldArgs, share};
-use super::eval::read_file;
 use super::facts;
 use super::terminal;
 use crate::checkpoint::config::Architecture;
@@ -22,6 +21,7 @@ use crate::error::Error;
 use crate::files::{self, Lock, file_name};
 use crate::model;
 use crate::model::{Learner, Options, Source, fresh};
+use crate::records::input::Input;
 use crate::records::labelled::distinct;
 use crate::records::{Defaults, LabelSet};
 use crate::training::augment::{Augmenter, Descriptions};
@@ -415,7 +415,7 @@ impl Args {
 
     /// The examples of a file, what is wrong with them, and what tells the file from others.
     fn read_file(&self, path: &Path, defaults: &Defaults) -> anyhow::Result<(Vec<Example>, Flaws, String)> {
-        let (name, bytes) = read_file(path)?;
+        let (name, bytes) = Input::open(Some(path))?.read_whole()?;
         let fingerprint = hex(Sha256::new_with_prefix(&bytes));
         let how = Reading { layout: &self.fields.layout(defaults), defaults, single_label: self.loss.single_label };
         let (examples, flaws) = examples::read(&name, bytes, &how)?;
