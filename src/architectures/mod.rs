@@ -74,13 +74,18 @@ impl Vectors {
         std::iter::once(self.text.len() as f32).chain(vectors).collect()
     }
 
-    /// From such a list; none where it is not one for so many labels.
-    pub fn from_list(list: &[f32], labels: usize) -> Option<Self> {
-        let (&texts, numbers) = list.split_first()?;
+    /// From such a list.
+    ///
+    /// # Panics
+    /// It is none for so many labels.
+    pub fn from_list(list: &[f32], labels: usize) -> Self {
+        const NONE: &str = "an embedder answers with a list of vectors: this is a bug";
+        let (&texts, numbers) = list.split_first().expect(NONE);
         let texts = texts as usize;
         let width = numbers.len() / (texts + labels).max(1);
         let mut vectors: Vec<Vec<f32>> = numbers.chunks_exact(width.max(1)).map(<[f32]>::to_vec).collect();
-        (vectors.len() == texts + labels).then(|| Self { labels: vectors.split_off(texts), text: vectors })
+        assert_eq!(vectors.len(), texts + labels, "{NONE}");
+        Self { labels: vectors.split_off(texts), text: vectors }
     }
 }
 

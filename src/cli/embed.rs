@@ -153,16 +153,13 @@ impl Sink<Line> for Writer {
 
 /// The fields that a record gets.
 fn fields(found: &Classified) -> Vec<(&'static str, String)> {
-    let vectors = Vectors::from_list(&found.logits, found.labels.len())
-        .expect("an embedder answers with a list of vectors: this is a bug");
+    let vectors = Vectors::from_list(&found.logits, found.labels.len());
     let text = match &vectors.text[..] {
         [one] => json(one),
         all => json(all),
     };
     let mut fields = vec![(TEXT, text), (LABELS, by_label(&found.labels, &vectors.labels))];
-    if found.truncated {
-        fields.push((TRUNCATED, "true".into()));
-    }
+    fields.extend(found.truncated.then(|| (TRUNCATED, "true".into())));
     fields
 }
 

@@ -76,9 +76,7 @@ impl Form for Jsonl {
 
     fn good(&mut self, raw: &Line, found: &Classified, out: &mut Vec<u8>) {
         let mut fields = vec![(self.output_field.as_str(), self.shape.json(&self.decision, found))];
-        if found.truncated {
-            fields.push((TRUNCATED, "true".into()));
-        }
+        fields.extend(found.truncated.then(|| (TRUNCATED, "true".into())));
         raw.write(&fields, &[&self.output_field, ERROR, TRUNCATED], out);
     }
 

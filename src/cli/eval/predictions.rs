@@ -27,9 +27,7 @@ impl Predictions {
             fields.push((TRUE_LABELS, Value::from(labelled.truth.as_slice()).to_string()));
         }
         fields.push((PREDICTIONS, predictions));
-        if truncated {
-            fields.push((TRUNCATED, "true".into()));
-        }
+        fields.extend(truncated.then(|| (TRUNCATED, "true".into())));
         unless_closed(self.0.write(|out| {
             Line::of_object(labelled.source.clone()).write(&fields, &[PREDICTIONS, ERROR, TRUNCATED], out)
         }))
