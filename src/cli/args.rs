@@ -19,7 +19,7 @@ use crate::files;
 use crate::model;
 use crate::model::hub::{self, Request};
 use crate::model::{Device, Model, Options, Overflow, Pieces, Precision, Source};
-use crate::records::{Defaults, LabelSet, RacExample, labelled, labels};
+use crate::records::{Defaults, LabelSet, RacExample, labelled, labels, left_out};
 use crate::runner::{Classified, NO_THREAD};
 use crate::scores::{self, Decision, Thresholds};
 
@@ -516,7 +516,7 @@ impl LabelArgs {
     pub fn defaults(&self, verbosity: Verbosity) -> anyhow::Result<Defaults> {
         let rac_examples: Arc<[RacExample]> =
             labels::examples_from_file(self.rac_examples.as_deref()).context("--rac-examples")?;
-        let useless = rac_examples.iter().filter(|example| example.true_labels.is_empty()).count();
+        let useless = left_out(&rac_examples);
         if let Some(path) = self.rac_examples.as_deref().filter(|_| useless > 0) {
             let (path, count) = (path.display(), rac_examples.len());
             verbosity.say(&format!("warning: {path}: {useless} of {count} examples have no true label: left out"));

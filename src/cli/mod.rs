@@ -21,6 +21,7 @@ pub mod embed;
 pub mod eval;
 mod facts;
 mod format;
+mod own_examples;
 mod retrieval;
 pub mod terminal;
 pub mod train;

@@ -202,3 +202,8 @@ pub struct RacExample {
     /// Those of them that are true.
     pub true_labels: Vec<String>,
 }
+
+/// How many of these examples have no true label: they are left out of every text.
+pub fn left_out(examples: &[RacExample]) -> usize {
+    examples.iter().filter(|example| example.true_labels.is_empty()).count()
+}

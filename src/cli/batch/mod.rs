@@ -16,6 +16,7 @@ use self::resume::Keeper;
 use self::writer::Writer;
 use super::args::ModelArgs;
 use super::format::Format;
+use super::own_examples::OwnExamples;
 use super::retrieval::Retrieval;
 use super::terminal::{self, Progress};
 use crate::adapted::Adapted;
@@ -116,6 +117,7 @@ pub fn run_with<C: Candidate>(
     let candidate = find(&args, &defaults)?;
     let keeper = args.keeper(&output, || args.facts(&candidate, &defaults, &decision, shard, &input))?;
     let fitted = decision.fitted.clone();
+    let own_examples = OwnExamples::new(&defaults);
     #[cfg(feature = "parquet")]
     if format == Format::Parquet {
         let reading = Reading { text_field: args.text_field.clone(), defaults };
@@ -126,12 +128,12 @@ pub fn run_with<C: Candidate>(
         let source = parquet::Reader::open(path, reading)?;
         let range = shard.map(|shard| source.whole_groups(shard.range(source.rows())));
         let size = Some(source.rows());
-        let stage = Stage { candidate, fitted, output, keeper, size, range, has_header: true };
+        let stage = Stage { candidate, fitted, own_examples, output, keeper, size, range, has_header: true };
         return args.stream(Parquet::new(&args, decision, &source)?, source, stage);
     }
     let range = shard.map(|shard| part(shard, &input)).transpose()?;
     let has_header = shard.is_none_or(Shard::is_first);
-    let stage = Stage { candidate, fitted, output, keeper, size: input.size()?, range, has_header };
+    let stage = Stage { candidate, fitted, own_examples, output, keeper, size: input.size()?, range, has_header };
     match format {
         // Nothing has no header.
         format if format == Format::Jsonl || is_nothing => {
@@ -159,6 +161,7 @@ fn part(shard: Shard, input: &Input) -> anyhow::Result<Range<u64>> {
 struct Stage<C> {
     candidate: C,
     fitted: Option<Arc<Thresholds>>,
+    own_examples: OwnExamples,
     output: Output,
     keeper: Option<Keeper>,
     /// The size of the input, where that is known, and the part of it that is to be done, if that is not all: in
@@ -221,7 +224,7 @@ impl Args {
         mut source: impl Source<Raw = F::Raw>,
         stage: Stage<impl Candidate>,
     ) -> anyhow::Result<ExitCode> {
-        let Stage { candidate, fitted, output, mut keeper, size, range, has_header } = stage;
+        let Stage { candidate, fitted, own_examples, output, mut keeper, size, range, has_header } = stage;
         let size = range.as_ref().map_or(size, |range| Some(range.end - range.start));
         let (start, end) = range.map_or((0, None), |range| (range.start, Some(range.end)));
         source.seek_record(start)?;
@@ -251,12 +254,13 @@ impl Args {
         let mut writer = Writer { form, output, keeper, input_name, on_error: self.on_error, progress };
         writer.begin(has_header && written == 0)?;
         let runner = Runner::new(self.model.base.threads(), Some(interrupted));
-        let result = runner.run(&model, Until::new(source, end), &mut writer);
+        let result = runner.run(&model, own_examples.counted(Until::new(source, end)), &mut writer);
         let was_interrupted = interrupted.load(Ordering::Relaxed);
         // Where the run failed, what can still be written is; the first error is the one to tell.
         let ended = writer.end(result.is_ok() && !was_interrupted);
         let result = result.and(ended);
         writer.progress.finish();
+        own_examples.tell(self.model.base.verbosity);
         if let Err(error @ Error::Record(_)) = &result {
             terminal::say(&format!("error: {}", terminal::escaped(&error.to_string())));
             return Ok(ExitCode::FAILURE);
