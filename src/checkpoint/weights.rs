@@ -48,24 +48,17 @@ pub enum Products {
     Bytes,
 }
 
-/// Where a model computes, and whether its tensors may change.
-#[derive(Debug)]
-struct Placement {
-    device: Device,
-    /// Of the encoder; everything else is in f32.
-    dtype: DType,
-    /// How the encoder's products are made.
-    products: Products,
-    /// Where the model learns.
-    learner: Option<Learner>,
-}
-
 /// The tensors of a checkpoint below a prefix.
 #[derive(Debug, Clone)]
 pub struct Weights {
     store: Arc<Store>,
     prefix: String,
-    placement: Arc<Placement>,
+    /// Where the model computes.
+    device: Device,
+    /// The type of the encoder's tensors, and how its products are made; everything else is in f32.
+    encoder: (DType, Products),
+    /// Where the model learns.
+    learner: Option<Arc<Learner>>,
     /// The type of the tensors that are handed out.
     dtype: DType,
     products: Products,
@@ -108,11 +101,12 @@ impl Weights {
     /// These tensors; `file` is only named in errors.
     pub fn of(file: &Path, tensors: BTreeMap<String, Stored>) -> Self {
         let store = Store { file: file.to_owned(), tensors, used: Mutex::default() };
-        let placement = Placement { device: Device::Cpu, dtype: DType::F32, products: Products::Fast, learner: None };
         Self {
             store: Arc::new(store),
             prefix: String::new(),
-            placement: Arc::new(placement),
+            device: Device::Cpu,
+            encoder: (DType::F32, Products::Fast),
+            learner: None,
             dtype: DType::F32,
             products: Products::Exact,
             passed: false,
@@ -144,38 +138,33 @@ impl Weights {
 
     /// The same weights for a model that computes on `device`, its encoder in `dtype`.
     pub fn on(self, device: Device, dtype: DType) -> Self {
-        Self { placement: Arc::new(Placement { device, dtype, products: Products::Fast, learner: None }), ..self }
+        Self { device, encoder: (dtype, Products::Fast), ..self }
     }
 
     /// The same weights for a model that magnifies rounding: multiplied in f32, unless bytes were asked for.
     pub fn exact_throughout(self) -> Self {
-        if self.placement.products == Products::Bytes { self } else { self.multiplied(Products::Exact) }
+        match self.encoder {
+            (_, Products::Bytes) => self,
+            (dtype, _) => Self { encoder: (dtype, Products::Exact), ..self },
+        }
     }
 
     /// The same weights for a model whose encoder multiplies bytes where the processor is fastest that way.
     pub fn in_bytes(self) -> Self {
-        self.multiplied(Products::Bytes)
-    }
-
-    fn multiplied(self, products: Products) -> Self {
-        let Placement { device, dtype, .. } = &*self.placement;
-        let placement = Placement { device: device.clone(), dtype: *dtype, products, learner: None };
-        Self { placement: Arc::new(placement), ..self }
+        Self { encoder: (self.encoder.0, Products::Bytes), ..self }
     }
 
     /// The same weights for a model that learns: once it is loaded, what learns is to be had from
     /// [`Weights::variables`].
     pub fn trainable(self, learning: Learning) -> Self {
-        let Placement { device, dtype, products, .. } = &*self.placement;
-        let learner = Some(Learner::new(learning, self.store.tensors.keys()));
-        let placement = Placement { device: device.clone(), dtype: *dtype, products: *products, learner };
-        Self { placement: Arc::new(placement), ..self }
+        let learner = Learner::new(learning, self.store.tensors.keys());
+        Self { learner: Some(Arc::new(learner)), ..self }
     }
 
     /// What learns: variables by their names in the checkpoint; the pair of an adapted matrix has its name with
     /// `.lora_a` and `.lora_b` behind it.
     pub fn variables(&self) -> BTreeMap<String, Var> {
-        self.placement.learner.as_ref().map(|learner| lock(&learner.variables).clone()).unwrap_or_default()
+        self.learner.as_ref().map(|learner| lock(&learner.variables).clone()).unwrap_or_default()
     }
 
     /// The present values of all tensors of the checkpoint, by their names, in f32 on the processor; adapters are
@@ -187,7 +176,7 @@ impl Weights {
         let was = |stored: &Stored| stored.to_tensor(&Device::Cpu, DType::F32);
         let mut tensors = BTreeMap::new();
         for (name, stored) in &self.store.tensors {
-            let present = match &self.placement.learner {
+            let present = match &self.learner {
                 Some(learner) => learner.present(self.copied(name, stored), || was(stored))?,
                 None => was(stored)?,
             };
@@ -212,14 +201,14 @@ impl Weights {
     /// Begins dropout's masks of a batch, which follow from the seed and its number; with none, or where the model learns
     /// without dropout, nothing is left out. To be said before each batch: at first nothing is left out.
     pub fn dropout_at(&self, batch: Option<u64>) {
-        if let Some(noise) = self.placement.learner.as_ref().and_then(|learner| learner.noise.as_ref()) {
+        if let Some(noise) = self.learner.as_ref().and_then(|learner| learner.noise.as_ref()) {
             noise.begin(batch);
         }
     }
 
     /// The masks of layers with these weights, where the model learns with dropout.
     pub fn noise(&self) -> Option<&Arc<Noise>> {
-        self.placement.learner.as_ref()?.noise.as_ref().filter(|_| self.learn())
+        self.learner.as_ref()?.noise.as_ref().filter(|_| self.learn())
     }
 
     /// The same weights, for layers that read what learns, where this is so, though they are not said to learn themselves.
@@ -228,16 +217,11 @@ impl Weights {
     }
 
     fn part(&self) -> Part {
-        match self.placement.learner.as_ref().map(|learner| learner.part(&self.prefix)) {
+        match self.learner.as_ref().map(|learner| learner.part(&self.prefix)) {
             Some(Part::Fixed) if self.passed => Part::Passed,
             Some(part) => part,
             None => Part::Fixed,
         }
-    }
-
-    /// Whether the tensors are variables, whose values change from one use to the next.
-    pub fn are_variables(&self) -> bool {
-        self.part() == Part::Learns
     }
 
     /// Whether gradients pass layers with these weights.
@@ -245,14 +229,9 @@ impl Weights {
         self.part() != Part::Fixed
     }
 
-    /// Whether the model computes with constants on the processor that no gradient passes.
-    pub fn are_constants_on_processor(&self) -> bool {
-        self.placement.device.is_cpu() && !self.learn()
-    }
-
     /// Where layers with these weights compute.
     pub fn device(&self) -> &Device {
-        &self.placement.device
+        &self.device
     }
 
     /// The type in which layers with these weights compute.
@@ -267,7 +246,8 @@ impl Weights {
 
     /// The same weights in the encoder's type.
     pub fn for_encoder(&self) -> Self {
-        Self { dtype: self.placement.dtype, products: self.placement.products, ..self.clone() }
+        let (dtype, products) = self.encoder;
+        Self { dtype, products, ..self.clone() }
     }
 
     /// The same weights for what is computed once, at load.
@@ -336,9 +316,9 @@ impl Weights {
     /// It is missing, has another shape, or the device has no room.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
         let stored = self.shaped(name, shape)?;
-        let tensor = || stored.to_tensor(&self.placement.device, self.dtype);
-        match &self.placement.learner {
-            Some(learner) if self.are_variables() => variable(learner, self.full_name(name), tensor),
+        let tensor = || stored.to_tensor(&self.device, self.dtype);
+        match &self.learner {
+            Some(learner) if self.part() == Part::Learns => variable(learner, self.full_name(name), tensor),
             _ => tensor(),
         }
     }
@@ -348,11 +328,11 @@ impl Weights {
     /// # Errors
     /// The device has no room.
     pub fn adapter(&self, name: &str, [outputs, inputs]: [usize; 2]) -> Result<Option<Adapter>> {
-        let learner = self.placement.learner.as_ref();
+        let learner = self.learner.as_ref();
         let Some((learner, lora)) = learner.and_then(|learner| Some((learner, learner.lora(&self.prefix)?))) else {
             return Ok(None);
         };
-        let device = &self.placement.device;
+        let device = &self.device;
         let [down, up] = learning::pair_of(&self.full_name(name));
         let begin = lora.begin(&down, inputs, device)?;
         Ok(Some(Adapter {

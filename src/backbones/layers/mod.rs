@@ -57,9 +57,9 @@ pub use rows::{
     softmax_within, values, weighted_sum,
 };
 
-/// Whether layers with these weights run on the kernels.
+/// Whether layers with these weights run on the kernels: constants on the processor that no gradient passes.
 fn kernels_hold(weights: &Weights) -> bool {
-    kernels::enabled() && weights.are_constants_on_processor()
+    kernels::enabled() && weights.device().is_cpu() && !weights.learn()
 }
 
 /// Whether an operation on this tensor runs on the kernels.
