@@ -9,10 +9,10 @@ use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::buckets::Buckets;
 use super::layers::{
     self, Activation, Attention, Bias, Dropout, Embedding, LayerNorm, Linear, PositionTable, RelativeBias,
 };
-use super::relative::Buckets;
 use super::{Backbone, Sequences, Visit};
 use crate::checkpoint::Weights;
 use crate::error::Result;

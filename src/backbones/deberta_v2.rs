@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::layers::{
-    self, Activation, Attention, Bias, Convolution, Disentangled, DistanceVectors, Dropout, Embedding, LayerNorm,
-    Linear, PositionTable, Span,
+    self, Activation, Attention, Bias, Convolution, Disentangled, DistanceVectors, Distances, Dropout, Embedding,
+    LayerNorm, Linear, PositionTable, Span,
 };
 use super::{Backbone, Sequences, Visit};
 use crate::checkpoint::Weights;
@@ -97,21 +97,21 @@ impl Config {
         usize::try_from(self.position_buckets).ok().filter(|&n| n > 0)
     }
 
-    fn distances(&self) -> Distances {
+    fn relative_rows(&self) -> RelativeRows {
         let span = self.buckets().unwrap_or_else(|| self.max_distance());
-        Distances { buckets: self.buckets(), max_distance: self.max_distance(), span }
+        RelativeRows { buckets: self.buckets(), max_distance: self.max_distance(), span }
     }
 }
 
-/// Which relative position stands for which distance.
+/// Which row of the table of relative positions stands for which distance.
 #[derive(Debug, Clone, Copy)]
-struct Distances {
+struct RelativeRows {
     buckets: Option<usize>,
     max_distance: usize,
     span: usize,
 }
 
-impl Distances {
+impl RelativeRows {
     /// The relative position of a query `distance` tokens behind its key: `make_log_bucket_position`.
     fn bucket(self, distance: i64) -> i64 {
         let Some(buckets) = self.buckets else { return distance };
@@ -150,7 +150,7 @@ pub struct DebertaV2 {
 pub struct Encoder {
     layers: Vec<Layer>,
     conv: Option<Conv>,
-    distances: Distances,
+    relative_rows: RelativeRows,
 }
 
 struct Layer {
@@ -224,7 +224,7 @@ impl Encoder {
                 Layer::load(config, relative.as_ref(), &weights.at(format_args!("layer.{i}")))
             })?,
             conv: (config.conv_kernel_size > 0).then(|| Conv::load(config, &conv)).transpose()?,
-            distances: config.distances(),
+            relative_rows: config.relative_rows(),
         })
     }
 
@@ -234,7 +234,7 @@ impl Encoder {
     /// The computation failed.
     pub fn forward(&self, mut x: Tensor, sequences: &Sequences, visit: &mut Visit) -> Result<()> {
         let longest = sequences.ranges().map(|range| range.len()).max().unwrap_or(0);
-        let distances = layers::Distances::new(self.distances.index(longest));
+        let distances = Distances::new(self.relative_rows.index(longest));
         for (number, layer) in self.layers.iter().enumerate() {
             if !visit(number, &x)? {
                 return Ok(());
@@ -280,7 +280,7 @@ impl RelativePositions {
         }
         let normed = config.norm_rel_ebd.split('|').any(|norm| norm.trim().eq_ignore_ascii_case("layer_norm"));
         let norm = || LayerNorm::load(&encoder.at("LayerNorm"), config.hidden_size, config.layer_norm_eps);
-        let shape = [2 * config.distances().span, config.hidden_size];
+        let shape = [2 * config.relative_rows().span, config.hidden_size];
         let table = layers::parameter(&encoder.at("rel_embeddings"), "weight", &shape)?;
         Ok(Some(Arc::new(Self { table, norm: normed.then(norm).transpose()? })))
     }
@@ -343,7 +343,7 @@ impl Layer {
         &self,
         x: &Tensor,
         sequences: &Sequences,
-        distances: &layers::Distances,
+        distances: &Distances,
         read: Option<&[usize]>,
     ) -> Result<Tensor> {
         let threads = sequences.threads;
@@ -416,21 +416,21 @@ impl Backbone for DebertaV2 {
 
 #[cfg(test)]
 mod tests {
-    use super::Distances;
+    use super::RelativeRows;
 
     #[test]
     fn near_distances_have_buckets_of_their_own_and_far_ones_share() {
-        let distances = Distances { buckets: Some(256), max_distance: 512, span: 256 };
-        assert_eq!(distances.bucket(-128), -128);
-        assert_eq!(distances.bucket(129), 129);
-        assert_eq!(distances.bucket(-511), -255);
-        assert_eq!(distances.bucket(200), -distances.bucket(-200));
-        assert_eq!(distances.index(2), [255, 256, 257]);
+        let rows = RelativeRows { buckets: Some(256), max_distance: 512, span: 256 };
+        assert_eq!(rows.bucket(-128), -128);
+        assert_eq!(rows.bucket(129), 129);
+        assert_eq!(rows.bucket(-511), -255);
+        assert_eq!(rows.bucket(200), -rows.bucket(-200));
+        assert_eq!(rows.index(2), [255, 256, 257]);
     }
 
     #[test]
     fn without_buckets_the_distance_itself_is_clamped() {
-        let distances = Distances { buckets: None, max_distance: 2, span: 2 };
-        assert_eq!(distances.index(4), [0, 0, 1, 2, 3, 3, 3]);
+        let rows = RelativeRows { buckets: None, max_distance: 2, span: 2 };
+        assert_eq!(rows.index(4), [0, 0, 1, 2, 3, 3, 3]);
     }
 }

@@ -13,11 +13,11 @@ use crate::error::Result;
 
 pub mod bart;
 pub mod bert;
+pub mod buckets;
 pub mod deberta_v2;
 pub mod decoder;
 pub mod layers;
 pub mod modernbert;
-pub mod relative;
 pub mod rope;
 pub mod t5;
 

@@ -10,10 +10,10 @@ use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::buckets::Buckets;
 use super::layers::{
     self, Activation, Attention, Bias, Dropout, Embedding, GatedLinear, Linear, RelativeBias, RmsNorm,
 };
-use super::relative::Buckets;
 use super::{Backbone, EncoderDecoder, Packed, Sequences, Source, Visit};
 use crate::checkpoint::Weights;
 use crate::error::Result;
