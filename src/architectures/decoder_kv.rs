@@ -9,7 +9,7 @@ use std::ops::Range;
 use candle_core::{DType, Tensor};
 use serde_json::{Value, json};
 
-use super::features::{self, Markers, one_row_each};
+use super::features::{self, Markers, consecutive, one_row_each};
 use super::{Logits, Network, Vectors};
 use crate::backbones::layers::{Dropout, Linear, normalize, replace_rows, select_ranges, select_rows, values};
 use crate::backbones::{self, Backbone, Packed, Sequences, deberta_v2};
@@ -224,7 +224,7 @@ impl Network for DecoderKv {
             let uncalibrated = Logits { values, rows: sections.marker_rows, labels: None };
             logits.push(features::calibrated(self.calibrator.as_ref(), &features, uncalibrated, threads)?.values);
         }
-        let rows = Sequences::new(batch.iter().map(|record| record.labels.len()), threads).ranges().collect();
+        let rows = consecutive(batch.iter().map(|record| record.labels.len()));
         Ok(Logits { values: Tensor::cat(&logits, 0)?, rows, labels: None })
     }
 
