@@ -25,31 +25,48 @@ pub struct Interval {
     pub figure: Main,
     /// Its value on the records as they are.
     pub value: f64,
-    /// Where the middle 95 % of the rounds lie; none without rounds.
+    /// Where the middle 95 % of the rounds lie, for the calibration error mirrored at its value; none without rounds.
     #[serde(flatten)]
     pub bounds: Option<Bounds>,
 }
 
-/// Where the middle 95 % of the rounds lie.
+/// The ends of a 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Bounds {
-    /// The 2.5th percentile.
+    /// The lower one.
     pub low: f64,
-    /// The 97.5th percentile.
+    /// The higher one.
     pub high: f64,
 }
 
 /// Rounds that are computed together: the widest vectors that most processors have hold so many sums.
 const LANES: usize = 8;
 
-/// The main figures with their percentile intervals; the values alone where there are no rounds.
+/// The main figures with their intervals; the values alone where there are no rounds. Intervals are those of the
+/// percentiles, of the calibration error the basic one.
 pub fn intervals(main: &MainFigures, resampling: Resampling) -> Vec<Interval> {
     let rounds = resampling.map(main.records(), |weights| main.values(weights));
     let interval = |(place, (figure, value)): (usize, (Main, f64))| {
         let column = sorted(rounds.iter().map(|values| values[place]));
-        Interval { figure, value, bounds: bounds(&column) }
+        let percentiles = bounds(&column);
+        let bounds = match figure {
+            Main::ExpectedCalibrationError => percentiles.map(|percentiles| percentiles.mirrored_at(value)),
+            _ => percentiles,
+        };
+        Interval { figure, value, bounds }
     };
     main.figures().into_iter().zip(main.plain_values()).enumerate().map(interval).collect()
+}
+
+impl Bounds {
+    /// The basic interval of an error whose percentiles these are.
+    ///
+    /// Bins have some calibration error by mere chance, and more of it where records are drawn twice: all rounds lie
+    /// too high, often above the value itself. As far as they lie above it, it lies above the truth. The value is never
+    /// left out: it is what the interval is read beside.
+    fn mirrored_at(self, value: f64) -> Self {
+        Self { low: (2.0 * value - self.high).max(0.0).min(value), high: (2.0 * value - self.low).min(1.0).max(value) }
+    }
 }
 
 impl Resampling {
@@ -101,10 +118,43 @@ fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::collections::HashSet;
 
+    use super::super::judged::{Candidate, Judged};
     use super::*;
+
+    #[test]
+    fn the_interval_of_the_calibration_error_of_scores_that_say_the_truth_holds_its_value() {
+        for seed in 0..20 {
+            let mut random = Pcg64Mcg::seed_from_u64(seed);
+            let mut judged = Judged::new(vec!["a".into(), "b".into()], true);
+            for _ in 0..300 {
+                let score = random.random::<f32>();
+                let is_first = random.random::<f32>() < score;
+                let first = Candidate { label: 0, score, truth: is_first, predicted: score > 0.5 };
+                let second = Candidate { label: 1, score: 1.0 - score, truth: !is_first, predicted: score <= 0.5 };
+                judged.push([first, second]);
+            }
+            let all = intervals(&MainFigures::new(&judged), Resampling { rounds: 200, seed: 0 });
+            let error = all.iter().find(|one| one.figure == Main::ExpectedCalibrationError).unwrap();
+            let bounds = error.bounds.unwrap();
+            assert!(bounds.low < error.value && error.value <= bounds.high, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn an_interval_is_mirrored_within_what_an_error_can_be() {
+        let mirrored = |low, high, value| {
+            let Bounds { low, high } = Bounds { low, high }.mirrored_at(value);
+            [low, high]
+        };
+        assert_eq!(mirrored(0.5, 0.875, 0.625), [0.375, 0.75]);
+        assert_eq!(mirrored(0.125, 0.5, 0.125), [0.0, 0.125]);
+        assert_eq!(mirrored(0.25, 0.5, 0.125), [0.0, 0.125]);
+        assert_eq!(mirrored(0.5, 0.875, 0.875), [0.875, 1.0]);
+    }
 
     #[test]
     fn neighbouring_seeds_share_no_round() {

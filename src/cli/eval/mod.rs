@@ -18,6 +18,7 @@ use self::gather::{Asking, Gathered};
 use self::predictions::Predictions;
 use super::args::{DecisionArgs, FieldArgs, LabelArgs, ModelArgs, ShapeArgs, Typed, check_free, from_zero, share};
 use super::format::check_jsonl;
+use super::own_examples::OwnExamples;
 use super::retrieval::Retrieval;
 use super::terminal::{self, Progress};
 use crate::adapted::Adapted;
@@ -155,6 +156,9 @@ struct OutputArgs {
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Bootstrap samples for the 95 % intervals, at least 100; 0 for none
+    ///
+    /// An interval is where the middle of the samples lies. The calibration error of samples is too high, and so is its
+    /// own value, though less: its interval lies as far below the value as the samples lie above it.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = rounds)]
     bootstrap: u32,
     /// Seed of random numbers: the same one gives the same figures
@@ -370,6 +374,10 @@ impl Args {
             "read {records} records as {}, true labels from {:?}; {labels} labels",
             data.form, data.truth
         ));
+        let own_examples = OwnExamples::new(defaults);
+        let own = data.records.iter().filter_map(|record| record.own.rac_examples.as_ref());
+        own.for_each(|examples| own_examples.count(examples));
+        own_examples.tell(self.model.base.verbosity);
         let open = |path| Output::open(Some(path), Existing::Replace, &input);
         let output = self.output.predictions.as_deref().map(open).transpose()?;
         let model = self.model.load_with(&self.model.base.source()?, retrieval, decision.single_label)?;
