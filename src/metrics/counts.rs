@@ -108,22 +108,22 @@ impl Tally {
     /// Cohen's kappa: agreement beyond chance, of labels where there is one a record, else of all yes-or-no
     /// decisions together.
     pub fn cohen_kappa(&self, task: Task) -> f64 {
-        let agreement = Agreement::new(self, task);
-        let expected = ratio(agreement.products, agreement.total * agreement.total);
+        let sums = ClassSums::new(self, task);
+        let expected = ratio(sums.products, sums.total * sums.total);
         // Where everything is of one kind: as scikit-learn with replace_undefined_by=0.
-        ratio(ratio(agreement.hits, agreement.total) - expected, 1.0 - expected)
+        ratio(ratio(sums.hits, sums.total) - expected, 1.0 - expected)
     }
 
     /// Matthews' correlation coefficient, of labels or of decisions as for Cohen's kappa; 0 where it is undefined.
     pub fn matthews_correlation(&self, task: Task) -> f64 {
-        let Agreement { total, hits, products, truth_squares, predicted_squares } = Agreement::new(self, task);
+        let ClassSums { total, hits, products, truth_squares, predicted_squares } = ClassSums::new(self, task);
         let (truth, predicted) = (total * total - truth_squares, total * total - predicted_squares);
         ratio(hits * total - products, (truth * predicted).sqrt())
     }
 }
 
 /// The sums over classes that kappa and Matthews' coefficient are made of.
-struct Agreement {
+struct ClassSums {
     total: f64,
     hits: f64,
     /// Of how often each class is true times how often it was predicted.
@@ -132,7 +132,7 @@ struct Agreement {
     predicted_squares: f64,
 }
 
-impl Agreement {
+impl ClassSums {
     fn new(tally: &Tally, task: Task) -> Self {
         let total = tally.total();
         match task {
