@@ -93,8 +93,12 @@ fn pool_rows(pooling: Pooling, rows: &[f32], width: usize, zero_rows: usize) -> 
 }
 
 fn pool_tensors(x: &Tensor, spans: &[Span], pooling: Pooling) -> Result<Tensor> {
+    let (rows, width) = x.dims2()?;
+    if rows == 0 {
+        return Ok(Tensor::zeros((spans.len(), width), DType::F32, x.device())?);
+    }
     let one_row = |row: fn(&Span) -> usize, holds: fn(&Span) -> bool| -> Result<Tensor> {
-        let last = x.dim(0)?.saturating_sub(1);
+        let last = rows - 1;
         let index: Vec<usize> = spans.iter().map(|span| row(span).min(last)).collect();
         let rows = select_rows(x, &index)?.to_dtype(DType::F32)?;
         if spans.iter().all(holds) {

@@ -143,6 +143,9 @@ fn every_pooling_with_cleared_rows_and_without() {
     let [a, b] = [&x, &variable(&x)].map(|x| pool(x, &spans, Avg).unwrap());
     assert_close(&a, &b, "single rows and an empty span");
     assert_eq!(values(&b.get(1).unwrap()).unwrap(), [0.0; 6]);
+    let nothing = x.narrow(0, 0, 0).unwrap();
+    let [a, b] = [&nothing, &variable(&nothing)].map(|x| pool(x, &[span(0..0, 0)], Max).unwrap());
+    assert_close(&a, &b, "nothing");
 }
 
 #[test]
