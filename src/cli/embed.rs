@@ -10,6 +10,7 @@ use clap::{Arg, ValueEnum};
 
 use super::args::{LabelArgs, ModelArgs, check_free, check_text_field};
 use super::format::check_jsonl;
+use super::own_examples::OwnExamples;
 use super::terminal::{self, Progress};
 use crate::architectures::Vectors;
 use crate::error::Result;
@@ -100,6 +101,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let reading =
         Reading { text_field: args.text_field.clone(), defaults: args.labels.defaults(args.model.base.verbosity)? };
+    let own_examples = OwnExamples::new(&reading.defaults);
     let mut input = Input::open(args.input.as_deref())?;
     let existing = if args.force { Existing::Replace } else { Existing::Refuse("--force overwrites it") };
     let output = Output::open(args.output.as_deref(), existing, &input)?;
@@ -115,8 +117,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut writer = Writer { output: output.begin(0)?, progress, input_name: input.name.clone() };
     let interrupted = terminal::listen_for_interrupt()?;
     let runner = Runner::new(args.model.base.threads(), Some(interrupted));
-    let result = runner.run(&model, jsonl::Reader::new(input.stream, &input.name, reading), &mut writer);
+    let records = own_examples.counted(jsonl::Reader::new(input.stream, &input.name, reading));
+    let result = runner.run(&model, records, &mut writer);
     writer.progress.finish();
+    own_examples.tell(args.model.base.verbosity);
     let finished = writer.output.finish();
     result.and(finished)?;
     Ok(terminal::status(interrupted.load(Ordering::Relaxed), writer.progress.errors() > 0))

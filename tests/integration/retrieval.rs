@@ -117,6 +117,23 @@ fn a_record_keeps_its_own_examples_even_if_they_are_none() {
     assert_eq!(retrieve(&sandbox, &model, &input, &["2", "-q"]).ends_with(0).stdout, plain);
 }
 
+#[test]
+fn examples_of_a_records_own_without_a_true_label_are_counted() {
+    let sandbox = Sandbox::new();
+    let useless = json!({"text": "goal", "all_labels": ["sport"], "true_labels": []});
+    let own = json!([useless, example("b"), useless]);
+    let records =
+        [json!({"text": "a", "true_labels": [], "rac_examples": own}), json!({"text": "a", "true_labels": ["sport"]})];
+    sandbox.write("in.jsonl", lines(records));
+    sandbox.write("examples.jsonl", examples(&[]));
+    for command in ["batch", "embed", "eval"] {
+        let arguments = [command, "in.jsonl", "-l", "sport", "--rac-examples", "examples.jsonl"];
+        let said =
+            ["examples.jsonl: 1 of 1 examples", "\"rac_examples\" of records: left out without a true label: 2\n"];
+        sandbox.gliclass(arguments).run().ends_with(0).says(&said);
+    }
+}
+
 /// A copy of a model that a test may change.
 fn own_model(sandbox: &Sandbox) -> PathBuf {
     for file in fs::read_dir(folder("uni-electra")).unwrap() {
