@@ -1,7 +1,9 @@
 //! A file of a checkpoint, opened: what Git leaves in its place is told from it.
 
+use std::ffi::OsStr;
+use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, ErrorKind, Read, Seek};
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -12,9 +14,12 @@ const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 /// Opens a file of a checkpoint.
 ///
 /// # Errors
-/// It cannot be opened, or is only a pointer of Git LFS.
+/// It is not there, cannot be opened, or is only a pointer of Git LFS.
 pub(super) fn open(path: &Path) -> Result<File> {
-    let failed = |error| Error::io(path, error);
+    let failed = |error: io::Error| match error.kind() {
+        ErrorKind::NotFound => Error::model(path, "is not there, and the model needs it: fetch it, too"),
+        _ => Error::io(path, error),
+    };
     let mut file = File::open(path).map_err(failed)?;
     let mut start = Vec::new();
     file.by_ref().take(POINTER.len() as u64).read_to_end(&mut start).map_err(failed)?;
@@ -31,4 +36,55 @@ pub(super) fn open(path: &Path) -> Result<File> {
 /// As for [`open`], or it is no text.
 pub(crate) fn read(path: &Path) -> Result<String> {
     io::read_to_string(open(path)?).map_err(|error| Error::io(path, error))
+}
+
+/// What to do about a file that is damaged. One in the cache of the Hub is looked at again only by `download`.
+pub(super) fn fetch_again(path: &Path) -> String {
+    match cached_repo(path) {
+        Some(repo) => format!("fetch it again with `gliclass download {repo}`"),
+        None => "fetch it again".into(),
+    }
+}
+
+/// The repository whose file this is, if it lies in the cache of the Hub: below `models--OWNER--NAME/snapshots`.
+fn cached_repo(path: &Path) -> Option<String> {
+    let names: Vec<&str> = path.iter().filter_map(OsStr::to_str).collect();
+    let folder = names.windows(2).rev().find(|pair| pair[1] == "snapshots")?[0];
+    folder.strip_prefix("models--").map(|repo| repo.replace("--", "/"))
+}
+
+/// What is said of a file of a checkpoint that is to be JSON and is none.
+pub(super) fn invalid_json(path: &Path, error: impl Display) -> Error {
+    Error::model(path, format!("not JSON: {error}: mend it, or fetch it again"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::Weights;
+
+    #[test]
+    fn a_file_that_is_not_there_is_told_for_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = read(&folder.path().join("tokenizer.json")).unwrap_err().to_string();
+        assert!(error.ends_with("tokenizer.json: is not there, and the model needs it: fetch it, too"), "{error}");
+    }
+
+    #[test]
+    fn damaged_weights_of_the_hub_are_told_with_the_command_that_fetches_them() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, remedy) in [
+            ("hub/models--o--m/snapshots/0a1b", "; fetch it again with `gliclass download o/m`"),
+            ("hub/models--plain/snapshots/0a1b", "; fetch it again with `gliclass download plain`"),
+            ("mine", "; fetch it again"),
+            ("snapshots/mine", "; fetch it again"),
+        ] {
+            let folder = folder.path().join(name);
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("model.safetensors"), "cut").unwrap();
+            let error = Weights::open(&folder).err().unwrap().to_string();
+            assert!(error.contains("damaged or cut short") && error.ends_with(remedy), "{error}");
+        }
+    }
 }

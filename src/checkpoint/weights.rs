@@ -394,8 +394,7 @@ pub fn forms() -> String {
 /// # Errors
 /// The index cannot be read, names no file, or one that is not below its folder.
 pub fn shards(index: &Path) -> Result<BTreeSet<String>> {
-    let json: Value =
-        serde_json::from_str(&file::read(index)?).map_err(|e| Error::model(index, format!("not JSON: {e}")))?;
+    let json: Value = serde_json::from_str(&file::read(index)?).map_err(|e| file::invalid_json(index, e))?;
     let names = json["weight_map"].as_object().into_iter().flat_map(|map| map.values());
     let names: BTreeSet<String> = names.filter_map(Value::as_str).map(str::to_owned).collect();
     if names.is_empty() {
@@ -418,7 +417,11 @@ fn add_safetensors(path: &Path, tensors: &mut BTreeMap<String, Stored>) -> Resul
 }
 
 fn add_pickle(path: &Path, tensors: &mut BTreeMap<String, Stored>) -> Result<()> {
-    let damaged = |e: candle_core::Error| Error::model(path, format!("not a readable PyTorch file: {e}"));
+    let damaged = |what: &str| {
+        let remedy = file::fetch_again(path);
+        Error::model(path, format!("not a readable PyTorch file{what}; {remedy}"))
+    };
+    let failed = |e: candle_core::Error| damaged(&format!(": {e}"));
     let mut start = Vec::new();
     let file = file::open(path)?;
     file.take(BEFORE_ARCHIVES.len() as u64).read_to_end(&mut start).map_err(|e| Error::io(path, e))?;
@@ -431,18 +434,18 @@ fn add_pickle(path: &Path, tensors: &mut BTreeMap<String, Stored>) -> Result<()>
     }
     // The library's reader, which opens the file by itself, panics over some that are no pickles.
     let read = panics::caught(|| candle_core::pickle::read_all(path));
-    let read = read.map_err(|_| Error::model(path, "not a readable PyTorch file: fetch it again"))?;
-    for (name, tensor) in read.map_err(damaged)? {
+    let read = read.map_err(|_| damaged(""))?;
+    for (name, tensor) in read.map_err(failed)? {
         let shape = tensor.dims().to_vec();
         let values = tensor.to_dtype(candle_core::DType::F32).and_then(|t| t.flatten_all()?.to_vec1::<f32>());
-        tensors.insert(name, Stored::from_values(shape, &values.map_err(damaged)?));
+        tensors.insert(name, Stored::from_values(shape, &values.map_err(failed)?));
     }
     Ok(())
 }
 
 fn index_tensors(path: &Path, bytes: Bytes, tensors: &mut BTreeMap<String, Stored>) -> Result<()> {
     let all = bytes.as_slice();
-    let damaged = |e| Error::model(path, format!("damaged or cut short: {e}; fetch it again"));
+    let damaged = |e| Error::model(path, format!("damaged or cut short: {e}; {}", file::fetch_again(path)));
     let file = SafeTensors::deserialize(all).map_err(damaged)?;
     for (name, view) in file.tensors() {
         let start = view.data().as_ptr() as usize - all.as_ptr() as usize;

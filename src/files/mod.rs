@@ -76,6 +76,25 @@ pub fn make_folder(path: &Path) -> Result<()> {
     }
 }
 
+/// Opens a file that the user names, to be read.
+///
+/// # Errors
+/// It is not there, or cannot be opened.
+pub fn open(path: &Path) -> Result<File> {
+    File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => missing(path),
+        _ => Error::io(path, error),
+    })
+}
+
+/// What is said of a file that is not there: where it was looked for, which a relative name does not say.
+fn missing(path: &Path) -> Error {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let folder = whole.parent().unwrap_or(&whole);
+    let what = if folder.is_dir() { "such file in" } else { "folder" };
+    Error::Usage(format!("{}: there is no {what} {}: check the name", path.display(), folder.display()))
+}
+
 /// Opens a file to be written, and says whether it was made for that: one that is there is left as it is.
 ///
 /// # Errors
@@ -120,6 +139,16 @@ pub fn state_of(output: &Path) -> PathBuf {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_is_not_there_is_told_with_where_it_was_looked_for() {
+        let here = std::env::current_dir().unwrap();
+        let said = |path: &str| open(Path::new(path)).unwrap_err().to_string();
+        let expected = format!("none.jsonl: there is no such file in {}: check the name", here.display());
+        assert_eq!(said("none.jsonl"), expected);
+        let expected = format!("none/in.jsonl: there is no folder {}: check the name", here.join("none").display());
+        assert_eq!(said("none/in.jsonl"), expected);
+    }
 
     #[test]
     fn what_lies_beside_a_folder_has_its_name_however_it_is_written() {

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use super::unicode::{BYTE_ORDER_MARK, UTF16, UTF16_MARKS, begins_as_utf16};
 use crate::digest;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// Bytes that are read at once.
 const BUFFER: usize = 1 << 18;
@@ -165,7 +166,7 @@ impl Input {
 
     fn open_file(path: &Path) -> Result<Self> {
         let failed = |error| Error::io(path, error);
-        let file = File::open(path).map_err(failed)?;
+        let file = files::open(path)?;
         let metadata = file.metadata().map_err(failed)?;
         if metadata.is_dir() {
             return Err(Error::Usage(format!("{}: is a folder, not a file of records", path.display())));

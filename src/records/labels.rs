@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -10,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::distinct::Distinct;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// Labels that are looked through one by one: with more of them it is worth to put them in order first.
 const FEW: usize = 16;
@@ -288,7 +290,8 @@ pub fn read_text(path: &Path) -> Result<String> {
     if path.as_os_str() == "-" {
         return Err(Error::Usage("-: name a file: standard input is for texts and records".into()));
     }
-    let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+    let mut bytes = Vec::new();
+    files::open(path)?.read_to_end(&mut bytes).map_err(|error| Error::io(path, error))?;
     let text = super::unicode::utf8(&bytes).map_err(|error| Error::Usage(format!("{}: {error}", path.display())))?;
     Ok(text.to_owned())
 }
