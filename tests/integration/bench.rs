@@ -1,15 +1,11 @@
 //! `gliclass bench` on a small checkpoint: its figures hold together, whatever they are.
 
-use std::path::Path;
-
 use serde_json::Value;
 
-use crate::harness::{Program, Sandbox};
+use crate::harness::{MODEL, Program, Sandbox};
 
 fn bench(sandbox: &Sandbox, more: &[&str]) -> Program {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference/uni-electra");
-    let folder = folder.display().to_string();
-    let arguments = ["bench", "-q", "-m", &folder, "-n", "4", "--device", "cpu"];
+    let arguments = ["bench", "-q", "-m", MODEL, "-n", "4", "--device", "cpu"];
     sandbox.gliclass(arguments.iter().chain(more))
 }
 

@@ -1,19 +1,13 @@
 //! The vectors of `gliclass embed`, on small checkpoints with recorded answers.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::harness::Sandbox;
+use crate::harness::{MODEL, Outcome, Sandbox, fixture, gunzip, gzip};
 
-fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference").join(name)
-}
-
-fn embed(model: &str, input: &str, more: &[&str]) -> crate::harness::Outcome {
-    let folder = folder(model).display().to_string();
+fn embed(model: &str, input: &str, more: &[&str]) -> Outcome {
+    let folder = fixture(model).display().to_string();
     let arguments = ["embed", "-q", "-m", &folder];
     Sandbox::new().gliclass(arguments.iter().chain(more)).input(input).run()
 }
@@ -33,7 +27,7 @@ fn assert_near(found: &Value, expected: &Value, what: &str) {
 
 #[test]
 fn vectors_are_those_of_the_reference() {
-    let cases: Value = serde_json::from_slice(&fs::read(folder("embeddings.json")).unwrap()).unwrap();
+    let cases: Value = serde_json::from_slice(&fs::read(fixture("embeddings.json")).unwrap()).unwrap();
     for case in cases.as_array().unwrap() {
         let model = case["checkpoint"].as_str().unwrap();
         let record = json!({"id": 7, "text": case["text"], "labels": case["labels"]}).to_string();
@@ -85,16 +79,11 @@ fn a_text_that_does_not_fit_is_an_error_where_that_is_wanted() {
 #[test]
 fn records_before_an_input_that_breaks_off_are_in_a_packed_output() {
     let sandbox = Sandbox::new();
-    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    packed.write_all(b"{\"text\": \"one\"}\n").unwrap();
-    let mut packed = packed.finish().unwrap();
+    let mut packed = gzip("{\"text\": \"one\"}\n");
     packed.extend_from_within(..12);
     sandbox.write("broken.jsonl.gz", packed);
-    let model = folder("uni-electra").display().to_string();
-    let arguments = ["embed", "broken.jsonl.gz", "-m", &model, "-l", "a", "-o", "out.jsonl.gz"];
+    let arguments = ["embed", "broken.jsonl.gz", "-m", MODEL, "-l", "a", "-o", "out.jsonl.gz"];
     sandbox.gliclass(arguments).run().ends_with(2).says(&["broken.jsonl.gz"]);
-    let written = fs::read(sandbox.path("out.jsonl.gz")).unwrap();
-    let mut text = String::new();
-    flate2::read::MultiGzDecoder::new(&written[..]).read_to_string(&mut text).unwrap();
+    let text = gunzip(&fs::read(sandbox.path("out.jsonl.gz")).unwrap());
     assert!(text.contains("text_embedding"), "{text:?}");
 }

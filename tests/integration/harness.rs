@@ -8,7 +8,31 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
+use flate2::Compression;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
 use tempfile::TempDir;
+
+/// A small checkpoint of random weights, for tests that any model will do for.
+pub const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference/uni-electra");
+
+/// What has this name below `tests/fixtures/reference`: a checkpoint, or answers of the reference.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference").join(name)
+}
+
+pub fn gzip(content: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(content.as_ref()).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// The text in an archive, which must be whole.
+pub fn gunzip(archive: &[u8]) -> String {
+    let mut text = String::new();
+    MultiGzDecoder::new(archive).read_to_string(&mut text).unwrap();
+    text
+}
 
 /// A folder that is gone after the test, and the program with a clean environment inside it.
 pub struct Sandbox {
@@ -46,6 +70,11 @@ impl Sandbox {
             .env("HF_ENDPOINT", "http://127.0.0.1:9")
             .env("NO_PROXY", "127.0.0.1");
         Program { command, input: Vec::new() }
+    }
+
+    /// `batch` with [`MODEL`] and two labels; it says nothing but errors.
+    pub fn batch(&self, arguments: &[&str]) -> Program {
+        self.gliclass(["batch", "-q", "--model", MODEL, "--labels", "a,b"].iter().chain(arguments))
     }
 }
 
@@ -116,9 +145,7 @@ impl Program {
         feeder.join().unwrap();
         Outcome::new(format!("{:?}", self.command), &output)
     }
-}
 
-impl Program {
     /// Starts without waiting; standard input brings nothing until it is written to.
     pub fn start(mut self) -> Running {
         // A pipe that nobody empties would stop the program when it is full.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::fake_hub::{COMMIT, FakeHub, Fault, TOKEN, sha256};
-use crate::harness::{Outcome, Program, Sandbox};
+use crate::harness::{Outcome, Program, Sandbox, fixture};
 
 const CONFIG: (&str, &[u8]) = ("config.json", b"{\"model_type\": \"GLiClass\"}");
 const TOKENIZER: (&str, &[u8]) = ("tokenizer.json", b"{}");
@@ -346,7 +346,7 @@ fn a_label_model_in_a_folder_of_the_repository_comes_with_its_tokenizer() {
 #[test]
 fn a_label_model_in_a_repository_of_its_own_gives_its_tokenizer_and_no_more() {
     let sandbox = Sandbox::new();
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference/bi-bert-bert-avg-norm-mlp");
+    let fixture = fixture("bi-bert-bert-avg-norm-mlp");
     for file in ["tokenizer.json", "model.safetensors"] {
         sandbox.write(&format!("model/{file}"), fs::read(fixture.join(file)).unwrap());
     }

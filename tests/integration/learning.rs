@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::{Tensor, Var};
 use gliclass::architectures::{self, LabelTokenizer, Network};
@@ -14,15 +14,12 @@ use gliclass::encode::Encoder;
 use gliclass::training::optimizer::{AdamW, Rates};
 use serde_json::Value;
 
+use crate::harness::fixture;
 use crate::parity::{cases, encoded, folders, load, share_of_tolerance};
 
 fn config(folder: &Path) -> Config {
     let file = folder.join("config.json");
     Config::parse(&std::fs::read_to_string(&file).unwrap(), &file).unwrap()
-}
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference").join(name)
 }
 
 /// The network of a checkpoint, and its variables.

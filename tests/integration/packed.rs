@@ -1,23 +1,10 @@
 //! Packed input and output.
 
 use std::fs;
-use std::io::{Read, Write};
 
-use crate::harness::{Program, Sandbox};
-
-const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference/uni-electra");
+use crate::harness::{MODEL, Sandbox, gunzip, gzip};
 
 const RECORDS: &str = "{\"text\":\"One\"}\n{\"text\":\"Two\"}\n{\"text\":\"Three\"}\n";
-
-fn batch(sandbox: &Sandbox, arguments: &[&str]) -> Program {
-    sandbox.gliclass(["batch", "-q", "--model", MODEL, "--labels", "a,b"].iter().chain(arguments))
-}
-
-fn gzip(text: &str) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    encoder.write_all(text.as_bytes()).unwrap();
-    encoder.finish().unwrap()
-}
 
 fn zstandard(text: &str) -> Vec<u8> {
     zstd::bulk::compress(text.as_bytes(), 3).unwrap()
@@ -26,17 +13,14 @@ fn zstandard(text: &str) -> Vec<u8> {
 #[test]
 fn the_endings_say_how_input_and_output_are_packed() {
     let sandbox = Sandbox::new();
-    let expected = batch(&sandbox, &[]).input(RECORDS).run().ends_with(0).stdout;
+    let expected = sandbox.batch(&[]).input(RECORDS).run().ends_with(0).stdout;
     sandbox.write("in.jsonl.gz", gzip(RECORDS));
-    batch(&sandbox, &["in.jsonl.gz", "-o", "out.jsonl.zst"]).run().ends_with(0);
+    sandbox.batch(&["in.jsonl.gz", "-o", "out.jsonl.zst"]).run().ends_with(0);
     let unpacked = zstd::decode_all(&fs::read(sandbox.path("out.jsonl.zst")).unwrap()[..]).unwrap();
     assert_eq!(String::from_utf8(unpacked).unwrap(), expected);
     sandbox.write("in.jsonl.zst", zstandard(RECORDS));
-    batch(&sandbox, &["in.jsonl.zst", "-o", "out.jsonl.gz"]).run().ends_with(0);
-    let mut unpacked = String::new();
-    let bytes = fs::read(sandbox.path("out.jsonl.gz")).unwrap();
-    flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_string(&mut unpacked).unwrap();
-    assert_eq!(unpacked, expected);
+    sandbox.batch(&["in.jsonl.zst", "-o", "out.jsonl.gz"]).run().ends_with(0);
+    assert_eq!(gunzip(&fs::read(sandbox.path("out.jsonl.gz")).unwrap()), expected);
 }
 
 #[test]
@@ -48,7 +32,8 @@ fn what_is_packed_otherwise_is_refused_before_any_work() {
         sandbox.gliclass(arguments).run().ends_with(2).says(&[said]);
     }
     sandbox.write("in.jsonl", RECORDS);
-    batch(&sandbox, &["in.jsonl", "-o", "out.jsonl.bz2"])
+    sandbox
+        .batch(&["in.jsonl", "-o", "out.jsonl.bz2"])
         .run()
         .ends_with(2)
         .says(&["compressed with bzip2", ".gz or .zst"]);
@@ -59,17 +44,17 @@ fn what_is_packed_otherwise_is_refused_before_any_work() {
 fn the_ending_before_the_last_says_the_form() {
     let sandbox = Sandbox::new();
     sandbox.write("in.csv.gz", gzip("id,text\n1,One\n"));
-    let outcome = batch(&sandbox, &["in.csv.gz"]).run().ends_with(0);
+    let outcome = sandbox.batch(&["in.csv.gz"]).run().ends_with(0);
     assert!(outcome.stdout.starts_with("id,text,predicted_labels"), "{}", outcome.stdout);
-    batch(&sandbox, &["in.csv.gz", "-o", "out.jsonl.gz"]).run().ends_with(2).says(&["rename it"]);
+    sandbox.batch(&["in.csv.gz", "-o", "out.jsonl.gz"]).run().ends_with(2).says(&["rename it"]);
 }
 
 #[test]
 fn packed_standard_input_is_known_by_its_first_bytes() {
     let sandbox = Sandbox::new();
-    let expected = batch(&sandbox, &[]).input(RECORDS).run().ends_with(0).stdout;
+    let expected = sandbox.batch(&[]).input(RECORDS).run().ends_with(0).stdout;
     for input in [gzip(RECORDS), zstandard(RECORDS)] {
-        assert_eq!(batch(&sandbox, &[]).input(input).run().ends_with(0).stdout, expected);
+        assert_eq!(sandbox.batch(&[]).input(input).run().ends_with(0).stdout, expected);
     }
     let classify = || sandbox.gliclass(["classify", "--model", MODEL, "--labels", "a,b"]);
     let expected = classify().input("One\nTwo\n").run().ends_with(0).stdout;
@@ -83,7 +68,7 @@ fn an_archive_that_is_cut_off_ends_the_run_after_what_it_held() {
     for (name, bytes) in [("in.jsonl.gz", gzip(&text)), ("in.jsonl.zst", zstandard(&text))] {
         // Several members, so that some of the content is there whatever a decoder holds back.
         sandbox.write(name, [&bytes[..], &bytes[..bytes.len() / 2]].concat());
-        let outcome = batch(&sandbox, &[name]).run().ends_with(2);
+        let outcome = sandbox.batch(&[name]).run().ends_with(2);
         let lines = outcome.stdout.lines().count();
         assert!(lines >= 3000 && outcome.stdout.ends_with("}\n"), "{lines}");
         outcome.says(&[&format!("error: {name}:{}: the ", lines + 1), "archive is cut off here"]);

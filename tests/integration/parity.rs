@@ -10,13 +10,14 @@ use gliclass::records::{LabelSet, Record};
 use gliclass::scores::scores;
 use serde_json::Value;
 
+use crate::harness::fixture;
+
 /// A logit may differ by this much, and by `RELATIVE` of its size.
 const ABSOLUTE: f64 = 1e-3;
 const RELATIVE: f64 = 1e-4;
 
 pub fn folders() -> Vec<PathBuf> {
-    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference");
-    let root = std::env::var("GLICLASS_REFERENCE").unwrap_or_else(|_| own.to_owned());
+    let root = std::env::var_os("GLICLASS_REFERENCE").map_or_else(|| fixture(""), PathBuf::from);
     let mut folders: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.retain(|path| path.join("expected.json").exists());
     folders.sort();
@@ -113,10 +114,10 @@ fn a_record_has_the_same_bits_alone_among_neighbours_and_on_two_threads() {
 
 #[test]
 fn a_decoder_kv_cuts_its_text_and_never_its_labels() {
-    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference/decoderkv-halts"));
+    let folder = fixture("decoderkv-halts");
     let options = Options { max_length: 60, ..Options::default() };
-    let model = Model::load(&Source::Folder(folder.to_owned()), &options).unwrap();
-    let case = cases(folder).remove(1);
+    let model = Model::load(&Source::Folder(folder.clone()), &options).unwrap();
+    let case = cases(&folder).remove(1);
     let whole: Vec<u32> = serde_json::from_value(case["input_ids"].clone()).unwrap();
     let cut = model.encode(&record(&case)).unwrap();
     assert!(cut.truncated && whole.len() > 60);

@@ -12,10 +12,8 @@ use parquet::record::{Field, Row, RowAccessor};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::Type;
 
-use crate::harness::{Program, Sandbox};
+use crate::harness::{MODEL, Program, Sandbox};
 use crate::resume::wait_for_state;
-
-const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference/uni-electra");
 
 /// 30 rows in groups of 12, as pyarrow wrote them: nested columns, a dictionary, lists, and nothing here and there.
 const PYARROW: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/pyarrow.parquet");

@@ -1,7 +1,6 @@
 //! Long texts and long lists of labels, in pieces.
 
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use gliclass::classifier::Classifier;
@@ -11,14 +10,10 @@ use gliclass::scores::scores;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::harness::Sandbox;
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference/uni-electra")
-}
+use crate::harness::{MODEL, Outcome, Sandbox, fixture};
 
 fn model(max_length: usize, pieces: Pieces) -> Model {
-    Model::load(&Source::Folder(folder()), &Options { max_length, pieces, ..Options::default() }).unwrap()
+    Model::load(&Source::Folder(MODEL.into()), &Options { max_length, pieces, ..Options::default() }).unwrap()
 }
 
 fn record(text: &str, labels: &[String]) -> Record {
@@ -40,7 +35,7 @@ fn chunked() -> Pieces {
 
 #[test]
 fn scores_are_those_of_the_reference_where_the_pieces_fall_on_the_same_characters() {
-    let answers: Value = serde_json::from_slice(&std::fs::read(folder().join("chunks.json")).unwrap()).unwrap();
+    let answers: Value = serde_json::from_slice(&std::fs::read(fixture("uni-electra/chunks.json")).unwrap()).unwrap();
     let number = |value: &Value| usize::try_from(value.as_u64().unwrap()).unwrap();
     let labels: Vec<String> = serde_json::from_value(answers["labels"].clone()).unwrap();
     for case in answers["cases"].as_array().unwrap() {
@@ -89,7 +84,7 @@ proptest! {
 #[test]
 fn a_prompt_is_never_cut_and_leaves_room_for_the_text() {
     for name in ["uni-deberta-extract-classavg", "fused-bert-roberta-max-textfirst"] {
-        let folder = folder().with_file_name(name);
+        let folder = fixture(name);
         let load = |max_length, pieces| {
             let options = Options { max_length, pieces, ..Options::default() };
             Model::load(&Source::Folder(folder.clone()), &options).unwrap()
@@ -118,7 +113,7 @@ fn a_prompt_is_never_cut_and_leaves_room_for_the_text() {
 
 #[test]
 fn a_label_with_an_encoder_of_its_own_is_never_cut() {
-    let folder = folder().with_file_name("bi-bert-bert-avg-norm-mlp");
+    let folder = fixture("bi-bert-bert-avg-norm-mlp");
     let load = |max_length| {
         let options = Options { max_length, ..Options::default() };
         Model::load(&Source::Folder(folder.clone()), &options).unwrap()
@@ -144,14 +139,13 @@ fn neighbours_do_not_change_a_record_of_many_pieces() {
 #[test]
 fn the_command_says_what_becomes_of_a_text_that_does_not_fit() {
     let sandbox = Sandbox::new();
-    let model = folder().display().to_string();
     let text = json!({"text": "One day I will see the world. ".repeat(30)}).to_string();
     let run = |mode: &str| {
         let arguments =
-            ["batch", "-m", &model, "-l", "travel,sport", "--max-length", "40", "--on-overflow", mode, "--all-scores"];
+            ["batch", "-m", MODEL, "-l", "travel,sport", "--max-length", "40", "--on-overflow", mode, "--all-scores"];
         sandbox.gliclass(arguments).input(text.clone()).run()
     };
-    let answer = |outcome: &crate::harness::Outcome| serde_json::from_str::<Value>(&outcome.stdout).unwrap();
+    let answer = |outcome: &Outcome| serde_json::from_str::<Value>(&outcome.stdout).unwrap();
     assert_eq!(answer(&run("truncate").ends_with(0))["truncated"], true);
     let chunked = answer(&run("chunk").ends_with(0));
     assert!(chunked.get("truncated").is_none());

@@ -1,18 +1,12 @@
 //! Runs that are killed, interrupted or out of disk, and go on as if nothing had been.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::time::{Duration, Instant};
 
 use gliclass::records::input::Input;
 
-use crate::harness::{Program, Running, Sandbox};
-
-const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference/uni-electra");
-
-fn batch(sandbox: &Sandbox, arguments: &[&str]) -> Program {
-    sandbox.gliclass(["batch", "-q", "--model", MODEL, "--labels", "a,b"].iter().chain(arguments))
-}
+use crate::harness::{MODEL, Running, Sandbox, fixture, gzip};
 
 fn text(number: usize) -> String {
     let words = ["the", "world", "football", "politics and science", "a much longer \"sentence\", about hôtels"];
@@ -29,10 +23,11 @@ fn csv(records: usize) -> Vec<u8> {
     ("id,text\r\n".to_owned() + &(0..records).map(row).collect::<String>()).into_bytes()
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
+/// What an output holds, packed or not.
+fn unpacked(sandbox: &Sandbox, output: &str) -> String {
+    let mut text = String::new();
+    Input::open(Some(&sandbox.path(output))).unwrap().stream.read_to_string(&mut text).unwrap();
+    text
 }
 
 /// How often each form is killed: a few times, or as often as the environment says.
@@ -69,13 +64,13 @@ fn survives(input: (&str, &[u8]), output: &str) {
     sandbox.write(input.0, input.1);
     let start = Instant::now();
     let whole = output.replacen("out", "whole", 1);
-    batch(&sandbox, &[input.0, "-o", &whole]).run().ends_with(0);
+    sandbox.batch(&[input.0, "-o", &whole]).run().ends_with(0);
     let duration = start.elapsed();
     let expected = fs::read(sandbox.path(&whole)).unwrap();
     let (mut dice, mut midway) = (Dice::new(), 0);
     for round in 0..kills() {
         let arguments = [input.0, "-o", output, "--resume"];
-        let mut running = batch(&sandbox, &arguments).start();
+        let mut running = sandbox.batch(&arguments).start();
         // Once surely in the middle, then anywhere.
         if round == 0 {
             wait_for_state(&mut running, &sandbox, output);
@@ -85,7 +80,7 @@ fn survives(input: (&str, &[u8]), output: &str) {
         let ended = running.has_ended();
         running.kill();
         midway += u32::from(!ended);
-        batch(&sandbox, &arguments).run().ends_with(0);
+        sandbox.batch(&arguments).run().ends_with(0);
         assert!(fs::read(sandbox.path(output)).unwrap() == expected, "{output} differs after kill {round}");
         fs::remove_file(sandbox.path(output)).unwrap();
         fs::remove_file(sandbox.path(&format!("{output}.resume"))).unwrap();
@@ -99,11 +94,11 @@ fn the_state_of_a_run_does_not_outlive_its_output() {
     sandbox.write("in.jsonl", jsonl(20));
     let arguments = ["in.jsonl", "-o", "out.jsonl"];
     let resumed = ["in.jsonl", "-o", "out.jsonl", "--resume"];
-    batch(&sandbox, &resumed).run().ends_with(0);
+    sandbox.batch(&resumed).run().ends_with(0);
     fs::remove_file(sandbox.path("out.jsonl")).unwrap();
-    batch(&sandbox, &arguments).run().ends_with(0);
+    sandbox.batch(&arguments).run().ends_with(0);
     let whole = fs::read(sandbox.path("out.jsonl")).unwrap();
-    batch(&sandbox, &resumed).run().ends_with(2).says(&["was not started with --resume"]);
+    sandbox.batch(&resumed).run().ends_with(2).says(&["was not started with --resume"]);
     assert_eq!(fs::read(sandbox.path("out.jsonl")).unwrap(), whole);
 }
 
@@ -111,7 +106,8 @@ fn the_state_of_a_run_does_not_outlive_its_output() {
 fn the_state_of_a_run_does_not_take_the_place_of_its_input() {
     let sandbox = Sandbox::new();
     sandbox.write("out.jsonl.resume", jsonl(2));
-    batch(&sandbox, &["out.jsonl.resume", "-o", "out.jsonl", "--resume", "--force"])
+    sandbox
+        .batch(&["out.jsonl.resume", "-o", "out.jsonl", "--resume", "--force"])
         .run()
         .ends_with(2)
         .says(&["the state of"]);
@@ -124,7 +120,7 @@ fn an_archive_of_nothing_is_one_when_it_was_begun_with_resume() {
     for (input, output) in [("in.jsonl", "out.jsonl.gz"), ("in.csv", "out.csv.gz")] {
         sandbox.write(input, "");
         for _ in 0..2 {
-            batch(&sandbox, &[input, "-o", output, "--resume"]).run().ends_with(0);
+            sandbox.batch(&[input, "-o", output, "--resume"]).run().ends_with(0);
         }
         let packed = fs::File::open(sandbox.path(output)).unwrap();
         assert_eq!(flate2::read::GzDecoder::new(packed).read_to_end(&mut Vec::new()).unwrap(), 0);
@@ -143,7 +139,7 @@ fn csv_survives_being_killed_at_any_instant() {
 
 #[test]
 fn gzip_survives_being_killed_at_any_instant() {
-    survives(("in.jsonl.gz", &gzip(&jsonl(4000))), "out.jsonl.gz");
+    survives(("in.jsonl.gz", &gzip(jsonl(4000))), "out.jsonl.gz");
 }
 
 #[test]
@@ -170,17 +166,16 @@ fn a_signal_ends_a_run_with_whole_records_and_it_can_be_gone_on_with() {
     let sandbox = Sandbox::new();
     sandbox.write("in.jsonl", jsonl(6000));
     for (output, signal) in [("out.jsonl", "INT"), ("out.jsonl.gz", "TERM")] {
-        batch(&sandbox, &["in.jsonl", "-o", output]).run().ends_with(0);
+        sandbox.batch(&["in.jsonl", "-o", output]).run().ends_with(0);
         let expected = fs::read(sandbox.path(output)).unwrap();
         fs::remove_file(sandbox.path(output)).unwrap();
-        let mut running = batch(&sandbox, &["in.jsonl", "-o", output, "--resume"]).start();
+        let mut running = sandbox.batch(&["in.jsonl", "-o", output, "--resume"]).start();
         wait_for_state(&mut running, &sandbox, output);
         running.signal(signal);
         assert_eq!(running.code(true), Some(130));
-        let mut written = String::new();
-        Input::open(Some(&sandbox.path(output))).unwrap().stream.read_to_string(&mut written).unwrap();
+        let written = unpacked(&sandbox, output);
         assert!(written.lines().count() > 0 && written.ends_with("}\n"), "{output} holds a part of a record");
-        batch(&sandbox, &["in.jsonl", "-o", output, "--resume"]).run().ends_with(0);
+        sandbox.batch(&["in.jsonl", "-o", output, "--resume"]).run().ends_with(0);
         assert!(fs::read(sandbox.path(output)).unwrap() == expected, "{output} after SIG{signal}");
     }
 }
@@ -189,7 +184,7 @@ fn a_signal_ends_a_run_with_whole_records_and_it_can_be_gone_on_with() {
 #[cfg(unix)]
 fn a_signal_ends_a_run_whose_input_stalls() {
     let sandbox = Sandbox::new();
-    let mut running = batch(&sandbox, &[]).start();
+    let mut running = sandbox.batch(&[]).start();
     running.send(b"{\"text\":\"One\"}\n{\"text\":\"Tw");
     let mut output = BufReader::new(running.output());
     let mut line = String::new();
@@ -205,7 +200,7 @@ fn a_signal_ends_a_run_whose_input_stalls() {
 fn a_reader_that_has_seen_enough_ends_the_run_quietly() {
     let sandbox = Sandbox::new();
     sandbox.write("in.jsonl", jsonl(4000));
-    let mut running = batch(&sandbox, &["in.jsonl"]).start();
+    let mut running = sandbox.batch(&["in.jsonl"]).start();
     let mut line = String::new();
     BufReader::new(running.output()).read_line(&mut line).unwrap();
     assert!(line.ends_with("}\n"), "{line}");
@@ -218,7 +213,7 @@ fn an_output_that_is_a_pipe_without_a_reader_is_an_error() {
     let sandbox = Sandbox::new();
     let pipe = sandbox.path("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let mut running = batch(&sandbox, &["-o", "pipe"]).start();
+    let mut running = sandbox.batch(&["-o", "pipe"]).start();
     // The input comes first: the program looks at it before it opens its output.
     running.send(b"{\"text\":\"One\"}\n");
     drop(fs::File::open(&pipe).unwrap());
@@ -232,15 +227,15 @@ fn a_full_disk_leaves_whole_records_and_the_run_can_be_gone_on_with() {
     sandbox.write("in.jsonl", jsonl(4000));
     let arguments = ["in.jsonl", "-o", "out.jsonl", "--resume"];
     // A limit on the size of files is as good as a disk that is full: 64 blocks of 1 or 0.5 KiB.
-    let outcome = batch(&sandbox, &arguments).under("ulimit -f 64").run().ends_with(2);
+    let outcome = sandbox.batch(&arguments).under("ulimit -f 64").run().ends_with(2);
     outcome.says(&["error: out.jsonl: "]);
     let written = fs::read(sandbox.path("out.jsonl")).unwrap();
     assert!(written.is_empty() || written.ends_with(b"}\n"));
-    batch(&sandbox, &arguments).run().ends_with(0);
+    sandbox.batch(&arguments).run().ends_with(0);
     let resumed = fs::read(sandbox.path("out.jsonl")).unwrap();
-    batch(&sandbox, &["in.jsonl", "-o", "whole.jsonl"]).run().ends_with(0);
+    sandbox.batch(&["in.jsonl", "-o", "whole.jsonl"]).run().ends_with(0);
     assert!(resumed == fs::read(sandbox.path("whole.jsonl")).unwrap());
-    batch(&sandbox, &["in.jsonl", "-o", "/dev/full"]).run().ends_with(2).says(&["error: /dev/full: No space left"]);
+    sandbox.batch(&["in.jsonl", "-o", "/dev/full"]).run().ends_with(2).says(&["error: /dev/full: No space left"]);
 }
 
 #[test]
@@ -248,13 +243,10 @@ fn an_output_that_is_there_is_not_touched_unless_it_is_given_up() {
     let sandbox = Sandbox::new();
     sandbox.write("in.jsonl", jsonl(3));
     sandbox.write("out.jsonl", "precious\n");
-    batch(&sandbox, &["in.jsonl", "-o", "out.jsonl"]).run().ends_with(2).says(&["--force", "--resume"]);
-    batch(&sandbox, &["in.jsonl", "-o", "out.jsonl", "--resume"])
-        .run()
-        .ends_with(2)
-        .says(&["not started with --resume"]);
+    sandbox.batch(&["in.jsonl", "-o", "out.jsonl"]).run().ends_with(2).says(&["--force", "--resume"]);
+    sandbox.batch(&["in.jsonl", "-o", "out.jsonl", "--resume"]).run().ends_with(2).says(&["not started with --resume"]);
     assert_eq!(fs::read(sandbox.path("out.jsonl")).unwrap(), b"precious\n");
-    batch(&sandbox, &["in.jsonl", "-o", "out.jsonl", "--force"]).run().ends_with(0);
+    sandbox.batch(&["in.jsonl", "-o", "out.jsonl", "--force"]).run().ends_with(0);
     assert_eq!(fs::read_to_string(sandbox.path("out.jsonl")).unwrap().lines().count(), 3);
 }
 
@@ -264,11 +256,11 @@ fn an_input_is_not_overwritten_by_whatever_name() {
     let sandbox = Sandbox::new();
     sandbox.write("in.jsonl", jsonl(3));
     fs::hard_link(sandbox.path("in.jsonl"), sandbox.path("same.jsonl")).unwrap();
-    batch(&sandbox, &["in.jsonl", "-o", "same.jsonl", "--force"]).run().ends_with(2).says(&["is also the input"]);
-    let redirected = batch(&sandbox, &["-o", "in.jsonl", "--force"]).under("exec < in.jsonl");
+    sandbox.batch(&["in.jsonl", "-o", "same.jsonl", "--force"]).run().ends_with(2).says(&["is also the input"]);
+    let redirected = sandbox.batch(&["-o", "in.jsonl", "--force"]).under("exec < in.jsonl");
     redirected.run().ends_with(2).says(&["is also the input"]);
     for (arguments, streams) in [(&["in.jsonl"][..], "exec >> in.jsonl"), (&[], "exec < in.jsonl >> same.jsonl")] {
-        batch(&sandbox, arguments).under(streams).run().ends_with(2).says(&["standard output: is also the input"]);
+        sandbox.batch(arguments).under(streams).run().ends_with(2).says(&["standard output: is also the input"]);
     }
     assert_eq!(fs::read(sandbox.path("in.jsonl")).unwrap(), jsonl(3));
 }
@@ -277,26 +269,26 @@ fn an_input_is_not_overwritten_by_whatever_name() {
 fn giving_up_a_run_for_one_that_cannot_begin_leaves_it_as_it_was() {
     let sandbox = Sandbox::new();
     sandbox.write("in.jsonl", jsonl(3));
-    batch(&sandbox, &["in.jsonl", "-o", "out.jsonl", "--resume"]).run().ends_with(0);
+    sandbox.batch(&["in.jsonl", "-o", "out.jsonl", "--resume"]).run().ends_with(0);
     let wrong = ["batch", "in.jsonl", "-o", "out.jsonl", "--force", "-l", "a", "-m", "nowhere/", "--offline"];
     sandbox.gliclass(wrong).run().ends_with(2);
-    batch(&sandbox, &["in.jsonl", "-o", "out.jsonl", "--resume"]).run().ends_with(0);
+    sandbox.batch(&["in.jsonl", "-o", "out.jsonl", "--resume"]).run().ends_with(0);
     // Begun again, it can be gone on with again.
     fs::remove_file(sandbox.path("out.jsonl")).unwrap();
-    batch(&sandbox, &["in.jsonl", "-o", "out.jsonl", "--resume"]).run().ends_with(2).says(&["--force starts again"]);
-    batch(&sandbox, &["in.jsonl", "-o", "out.jsonl", "--resume", "--force"]).run().ends_with(0);
-    batch(&sandbox, &["in.jsonl", "-o", "out.jsonl", "--resume"]).run().ends_with(0);
+    sandbox.batch(&["in.jsonl", "-o", "out.jsonl", "--resume"]).run().ends_with(2).says(&["--force starts again"]);
+    sandbox.batch(&["in.jsonl", "-o", "out.jsonl", "--resume", "--force"]).run().ends_with(0);
+    sandbox.batch(&["in.jsonl", "-o", "out.jsonl", "--resume"]).run().ends_with(0);
     assert_eq!(fs::read_to_string(sandbox.path("out.jsonl")).unwrap().lines().count(), 3);
 }
 
 #[test]
 fn two_runs_do_not_write_to_one_output() {
     let sandbox = Sandbox::new();
-    let mut first = batch(&sandbox, &["-o", "out.jsonl"]).start();
+    let mut first = sandbox.batch(&["-o", "out.jsonl"]).start();
     first.send(b"{\"text\":\"One\"}\n");
     first.wait_until(|| fs::metadata(sandbox.path("out.jsonl")).is_ok_and(|file| file.len() > 0));
     for mode in ["--force", "--resume"] {
-        let second = batch(&sandbox, &["-o", "out.jsonl", mode]).input("{\"text\":\"Two\"}\n").run().ends_with(2);
+        let second = sandbox.batch(&["-o", "out.jsonl", mode]).input("{\"text\":\"Two\"}\n").run().ends_with(2);
         second.says(&["another run is writing to it"]);
     }
     assert_eq!(first.code(true), Some(0));
@@ -307,15 +299,14 @@ fn two_runs_do_not_write_to_one_output() {
 fn a_run_goes_on_only_as_it_was_begun() {
     let sandbox = Sandbox::new();
     sandbox.write("in.jsonl", jsonl(3));
-    let run = |more: &[&str]| batch(&sandbox, &[&["in.jsonl", "-o", "out.jsonl", "--resume"], more].concat()).run();
+    let run = |more: &[&str]| sandbox.batch(&[&["in.jsonl", "-o", "out.jsonl", "--resume"], more].concat()).run();
     run(&[]).ends_with(0);
     run(&["-j", "1"]).ends_with(0);
     run(&["--threshold", "0.25"]).ends_with(2).says(&["--threshold was \"0.5\" and is \"0.25\""]);
     run(&["--labels", "c"]).ends_with(2).says(&["--labels was [\"a\",\"b\"] and is [\"a\",\"b\",\"c\"]"]);
     run(&["--max-length", "64", "--on-error", "skip"]).ends_with(2).says(&["--max-length was", "--on-error was"]);
-    let other = ["in.jsonl", "-o", "out.jsonl", "--resume", "--labels", "a,b"];
-    let other = sandbox.gliclass(["batch", "--model", &MODEL.replace("electra", "deberta-lstm")].iter().chain(&other));
-    other.run().ends_with(2).says(&["the model differs"]);
+    let other = fixture("uni-deberta-lstm");
+    run(&["--model", other.to_str().unwrap()]).ends_with(2).says(&["the model differs"]);
     sandbox.write("in.jsonl", jsonl(4));
     run(&[]).ends_with(2).says(&["the input differs"]);
     assert_eq!(fs::read_to_string(sandbox.path("out.jsonl")).unwrap().lines().count(), 3);
@@ -328,16 +319,16 @@ fn a_run_goes_on_only_as_it_was_begun() {
 fn a_stream_is_gone_on_with_if_it_brings_the_same_again() {
     let sandbox = Sandbox::new();
     let (input, arguments) = (jsonl(3000), ["-o", "out.jsonl", "--resume"]);
-    let mut running = batch(&sandbox, &arguments).start();
+    let mut running = sandbox.batch(&arguments).start();
     running.send(&input[..input.len() / 2]);
     wait_for_state(&mut running, &sandbox, "out.jsonl");
     running.kill();
     let mut other = input.clone();
     other[20] ^= 1;
-    batch(&sandbox, &arguments).input(other).run().ends_with(2).says(&["standard input: not the input"]);
-    batch(&sandbox, &arguments).input(input.clone()).run().ends_with(0);
+    sandbox.batch(&arguments).input(other).run().ends_with(2).says(&["standard input: not the input"]);
+    sandbox.batch(&arguments).input(input.clone()).run().ends_with(0);
     let resumed = fs::read_to_string(sandbox.path("out.jsonl")).unwrap();
-    assert!(batch(&sandbox, &[]).input(input).run().ends_with(0).stdout == resumed);
+    assert!(sandbox.batch(&[]).input(input).run().ends_with(0).stdout == resumed);
 }
 
 #[test]
@@ -348,16 +339,14 @@ fn a_stream_that_was_cut_off_is_gone_on_with_when_it_comes_whole() {
         sandbox.gliclass(arguments).input(input).run().ends_with(0)
     };
     for (output, input) in [("out.jsonl", jsonl(60)), ("out.jsonl.gz", jsonl(60))] {
-        let unpacked = || {
-            let mut text = String::new();
-            Input::open(Some(&sandbox.path(output))).unwrap().stream.read_to_string(&mut text).unwrap();
-            text
-        };
         let lines: Vec<&[u8]> = input.split_inclusive(|byte| *byte == b'\n').collect();
         run(output, &lines[..20].concat());
         run(output, &lines[..20].concat()).says(&["already finished"]);
         run(output, &input).says(&["continuing after 20 records", "40 records"]);
-        assert!(unpacked() == batch(&sandbox, &[]).input(input.clone()).run().ends_with(0).stdout, "{output}");
+        assert!(
+            unpacked(&sandbox, output) == sandbox.batch(&[]).input(input.clone()).run().ends_with(0).stdout,
+            "{output}"
+        );
         run(output, &input).says(&["already finished"]);
     }
 }
@@ -367,13 +356,12 @@ fn a_stream_of_nothing_that_now_brings_something_has_its_header() {
     let sandbox = Sandbox::new();
     let run = |input: &str| {
         let arguments = ["-o", "out.csv.gz", "--input-format", "csv", "--resume"];
-        batch(&sandbox, &arguments).input(input).run().ends_with(0)
+        sandbox.batch(&arguments).input(input).run().ends_with(0)
     };
     run("");
     run("");
     run("text\nOne\n");
-    let mut written = String::new();
-    Input::open(Some(&sandbox.path("out.csv.gz"))).unwrap().stream.read_to_string(&mut written).unwrap();
+    let written = unpacked(&sandbox, "out.csv.gz");
     assert!(written.starts_with("text,predicted_labels,predicted_scores,error\nOne,"), "{written}");
 }
 
@@ -382,19 +370,19 @@ fn a_run_that_is_done_does_nothing_and_says_again_how_it_ended() {
     let sandbox = Sandbox::new();
     sandbox.write("in.jsonl", "{\"text\":\"One\"}\nnot json\n");
     let arguments = ["in.jsonl", "-o", "out.jsonl", "--resume"];
-    batch(&sandbox, &arguments).run().ends_with(1);
+    sandbox.batch(&arguments).run().ends_with(1);
     let first = fs::read(sandbox.path("out.jsonl")).unwrap();
-    batch(&sandbox, &arguments).run().ends_with(1).says(&["error: 1 record failed before\n"]);
+    sandbox.batch(&arguments).run().ends_with(1).says(&["error: 1 record failed before\n"]);
     assert_eq!(fs::read(sandbox.path("out.jsonl")).unwrap(), first);
 }
 
 #[test]
 fn resume_needs_a_file() {
     let sandbox = Sandbox::new();
-    batch(&sandbox, &["--resume"]).run().ends_with(2).says(&["--output"]);
-    batch(&sandbox, &["--resume", "-o", "-"]).input("{}").run().ends_with(2).says(&["--resume needs a file"]);
+    sandbox.batch(&["--resume"]).run().ends_with(2).says(&["--output"]);
+    sandbox.batch(&["--resume", "-o", "-"]).input("{}").run().ends_with(2).says(&["--resume needs a file"]);
     let nowhere = ["--resume", "-o", "nowhere/out.jsonl"];
-    batch(&sandbox, &nowhere).input("{}").run().ends_with(2).says(&["nowhere/out.jsonl"]);
+    sandbox.batch(&nowhere).input("{}").run().ends_with(2).says(&["nowhere/out.jsonl"]);
 }
 
 #[test]

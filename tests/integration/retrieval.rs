@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Outcome, Sandbox};
+use crate::harness::{MODEL, Outcome, Sandbox, fixture};
 
 const TEXTS: [&str; 4] = [
     "The match ended two to one after a late goal.",
@@ -13,10 +13,6 @@ const TEXTS: [&str; 4] = [
     "One day I will see the world!",
     "A telescope found water on a distant planet.",
 ];
-
-fn folder(model: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference").join(model)
-}
 
 fn example(text: &str) -> Value {
     json!({"text": text, "all_labels": ["travel", "sport", "science"], "true_labels": [&text[..1], "sport"]})
@@ -75,7 +71,7 @@ fn cosine(a: &[f64], b: &[f64]) -> f64 {
 #[test]
 fn the_nearest_examples_are_written_as_if_they_were_given_by_hand() {
     for model in ["uni-electra", "uni-modernbert-avg-mlp-tanh", "bi-bert-bert-avg-norm-mlp", "uni-deberta-crossattn"] {
-        let (sandbox, model) = (Sandbox::new(), folder(model));
+        let (sandbox, model) = (Sandbox::new(), fixture(model));
         sandbox.write("examples.jsonl", examples(&TEXTS));
         let (texts, known) = (queries(), TEXTS.map(str::to_owned));
         let (near, far) = (vectors(&sandbox, &model, &known), vectors(&sandbox, &model, &texts));
@@ -94,7 +90,7 @@ fn the_nearest_examples_are_written_as_if_they_were_given_by_hand() {
 
 #[test]
 fn order_and_threads_change_nothing_and_all_are_written_where_there_are_no_more() {
-    let (sandbox, model) = (Sandbox::new(), folder("uni-electra"));
+    let (sandbox, model) = (Sandbox::new(), fixture("uni-electra"));
     sandbox.write("examples.jsonl", examples(&TEXTS));
     let records: Vec<Value> = queries().into_iter().cycle().take(60).map(|text| json!({ "text": text })).collect();
     let forth = fields(retrieve(&sandbox, &model, &lines(records.clone()), &["1", "-q", "-j", "1"]), "predictions");
@@ -110,7 +106,7 @@ fn order_and_threads_change_nothing_and_all_are_written_where_there_are_no_more(
 
 #[test]
 fn a_record_keeps_its_own_examples_even_if_they_are_none() {
-    let (sandbox, model) = (Sandbox::new(), folder("uni-electra"));
+    let (sandbox, model) = (Sandbox::new(), fixture("uni-electra"));
     sandbox.write("examples.jsonl", examples(&TEXTS));
     let input = lines([json!({"text": "a", "rac_examples": []}), json!({"text": "a", "rac_examples": [example("b")]})]);
     let plain = batch(&sandbox, &model, &input, &["-q"]).ends_with(0).stdout;
@@ -136,7 +132,7 @@ fn examples_of_a_records_own_without_a_true_label_are_counted() {
 
 /// A copy of a model that a test may change.
 fn own_model(sandbox: &Sandbox) -> PathBuf {
-    for file in fs::read_dir(folder("uni-electra")).unwrap() {
+    for file in fs::read_dir(fixture("uni-electra")).unwrap() {
         let path = file.unwrap().path();
         sandbox.write(&format!("model/{}", path.file_name().unwrap().display()), fs::read(&path).unwrap());
     }
@@ -176,7 +172,7 @@ fn vectors_are_kept_and_used_again_only_for_the_same_model_labels_and_examples()
 
 #[test]
 fn a_run_goes_on_where_the_vectors_cannot_be_kept() {
-    let (sandbox, model) = (Sandbox::new(), folder("uni-electra"));
+    let (sandbox, model) = (Sandbox::new(), fixture("uni-electra"));
     sandbox.write("examples.jsonl", examples(&TEXTS));
     let kept = retrieve(&sandbox, &model, "{\"text\": \"goal\"}", &["1", "-q"]).ends_with(0).stdout;
     fs::remove_file(sandbox.path("examples.jsonl.vectors")).unwrap();
@@ -189,12 +185,12 @@ fn a_run_goes_on_where_the_vectors_cannot_be_kept() {
 
 #[test]
 fn what_cannot_be_retrieved_is_said_and_a_run_is_gone_on_with_only_as_it_was_begun() {
-    let (sandbox, model) = (Sandbox::new(), folder("uni-electra").display().to_string());
+    let sandbox = Sandbox::new();
     sandbox.write("examples.jsonl", examples(&TEXTS));
     sandbox.write("none.jsonl", examples(&[]));
     sandbox.write("in.jsonl", "{\"text\": \"goal\", \"labels\": [\"a\"]}\n");
     let run = |arguments: &[&str]| {
-        let all = ["batch", "in.jsonl", "-q", "-m", &model].into_iter().chain(arguments.iter().copied());
+        let all = ["batch", "in.jsonl", "-q", "-m", MODEL].into_iter().chain(arguments.iter().copied());
         sandbox.gliclass(all.collect::<Vec<_>>()).run()
     };
     run(&["--rac-retrieve", "2", "-l", "a"]).ends_with(2).says(&["--rac-examples"]);
@@ -203,7 +199,7 @@ fn what_cannot_be_retrieved_is_said_and_a_run_is_gone_on_with_only_as_it_was_beg
     let resumed = ["-l", "a", "-o", "out.jsonl", "--resume", "--rac-examples", "examples.jsonl", "--rac-retrieve"];
     run(&[&resumed[..], &["1"]].concat()).ends_with(0);
     run(&[&resumed[..], &["2"]].concat()).ends_with(2).says(&["--rac-retrieve was 1 and is 2"]);
-    let embed = ["embed", "-q", "-m", &model, "-l", "a", "--rac-examples", "examples.jsonl", "--rac-retrieve", "1"];
+    let embed = ["embed", "-q", "-m", MODEL, "-l", "a", "--rac-examples", "examples.jsonl", "--rac-retrieve", "1"];
     sandbox.gliclass(embed).run().ends_with(2).says(&["--rac-retrieve"]);
 }
 
@@ -212,7 +208,7 @@ fn examples_that_cannot_be_written_are_counted() {
     let sandbox = Sandbox::new();
     sandbox.write("solved.jsonl", examples(&TEXTS));
     let input = lines([json!({"text": "short"})]);
-    let model = folder("uni-electra");
+    let model = fixture("uni-electra");
     let outcome = batch(&sandbox, &model, &input, &["--rac-examples", "solved.jsonl"]);
     outcome.says(&["warning: solved.jsonl: 1 of 5 examples have no true label: left out"]);
     let outcome = batch(&sandbox, &model, &input, &["--rac-examples", "solved.jsonl", "--quiet"]);

@@ -1,14 +1,6 @@
 //! Parts of an input, each done by a process of its own.
 
-use std::io::Write;
-
-use crate::harness::{Program, Sandbox};
-
-const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference/uni-electra");
-
-fn batch(sandbox: &Sandbox, arguments: &[&str]) -> Program {
-    sandbox.gliclass(["batch", "-q", "--model", MODEL, "--labels", "a,b"].iter().chain(arguments))
-}
+use crate::harness::{Sandbox, gzip};
 
 fn jsonl() -> String {
     let line = |number: usize| format!("{{\"text\":\"{}\"}}\r\n\n", "word ".repeat(number * number % 17));
@@ -27,20 +19,18 @@ fn tsv() -> String {
 #[test]
 fn the_shards_in_order_are_one_run() {
     let sandbox = Sandbox::new();
-    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    packed.write_all(jsonl().as_bytes()).unwrap();
     sandbox.write("in.jsonl", jsonl());
-    sandbox.write("in.jsonl.gz", packed.finish().unwrap());
+    sandbox.write("in.jsonl.gz", gzip(jsonl()));
     sandbox.write("in.csv", csv());
     sandbox.write("in.tsv", tsv());
     for input in ["in.jsonl", "in.jsonl.gz", "in.csv", "in.tsv"] {
-        let whole = batch(&sandbox, &[input]).run().stdout;
+        let whole = sandbox.batch(&[input]).run().stdout;
         // More parts than lines cost a process each.
         for count in if input == "in.jsonl" { &[1, 2, 7, 130][..] } else { &[1, 2, 7] } {
             let mut together = String::new();
             for index in 0..*count {
                 let shard = format!("{index}/{count}");
-                together += &batch(&sandbox, &[input, "--shard", &shard]).run().stdout;
+                together += &sandbox.batch(&[input, "--shard", &shard]).run().stdout;
             }
             assert!(together == whole, "{input} in {count}");
         }
@@ -51,7 +41,7 @@ fn the_shards_in_order_are_one_run() {
 fn a_shard_can_be_gone_on_with_and_is_not_taken_for_another() {
     let sandbox = Sandbox::new();
     sandbox.write("in.csv", csv());
-    let run = |shard: &str| batch(&sandbox, &["in.csv", "-o", "out.csv", "--resume", "--shard", shard]).run();
+    let run = |shard: &str| sandbox.batch(&["in.csv", "-o", "out.csv", "--resume", "--shard", shard]).run();
     run("1/3").ends_with(0);
     run("1/3").ends_with(0);
     run("2/3").ends_with(2).says(&["--shard was \"1/3\" and is \"2/3\""]);
@@ -61,13 +51,13 @@ fn a_shard_can_be_gone_on_with_and_is_not_taken_for_another() {
 fn the_scheduler_may_say_which_shard() {
     let sandbox = Sandbox::new();
     sandbox.write("in.csv", csv());
-    let expected = batch(&sandbox, &["in.csv", "--shard", "2/4"]).run().ends_with(0).stdout;
-    let said = batch(&sandbox, &["in.csv"]).env("GLICLASS_SHARD", "2/4").run().ends_with(0).stdout;
+    let expected = sandbox.batch(&["in.csv", "--shard", "2/4"]).run().ends_with(0).stdout;
+    let said = sandbox.batch(&["in.csv"]).env("GLICLASS_SHARD", "2/4").run().ends_with(0).stdout;
     assert_eq!(said, expected);
-    let kubernetes = batch(&sandbox, &["in.csv", "--shard", "auto/4"]).env("JOB_COMPLETION_INDEX", "2");
+    let kubernetes = sandbox.batch(&["in.csv", "--shard", "auto/4"]).env("JOB_COMPLETION_INDEX", "2");
     assert_eq!(kubernetes.run().ends_with(0).stdout, expected);
-    batch(&sandbox, &["in.csv", "--shard", "4/4"]).run().ends_with(2).says(&["--shard", "0/8"]);
-    batch(&sandbox, &["--shard", "0/4"]).input("{\"text\":\"a\"}").run().ends_with(2).says(&["needs a file"]);
+    sandbox.batch(&["in.csv", "--shard", "4/4"]).run().ends_with(2).says(&["--shard", "0/8"]);
+    sandbox.batch(&["--shard", "0/4"]).input("{\"text\":\"a\"}").run().ends_with(2).says(&["needs a file"]);
 }
 
 #[test]
@@ -85,6 +75,6 @@ fn an_empty_part_costs_nothing() {
 #[cfg(unix)]
 fn the_program_needs_nothing_of_its_environment() {
     let sandbox = Sandbox::new();
-    let outcome = batch(&sandbox, &[]).without_environment().input("{\"text\":\"One\"}\n").run().ends_with(0);
+    let outcome = sandbox.batch(&[]).without_environment().input("{\"text\":\"One\"}\n").run().ends_with(0);
     assert!(outcome.stdout.contains("predictions"));
 }

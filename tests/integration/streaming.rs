@@ -4,9 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::harness::{Program, Sandbox};
-
-const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference/uni-electra");
+use crate::harness::{MODEL, Program, Sandbox};
 
 const MIXED: &[u8] =
     b"{\"text\":\"One\", \"n\": 1.0e5 }\n\nnot json\n{\"text\":5}\r\n{\"text\":\"Two\",\"labels\":[\"z\"]}";

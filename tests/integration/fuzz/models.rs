@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use super::damage::{Edit, damaged, damages, edited, edits};
 use super::defaults;
+use crate::harness::fixture;
 
 const WEIGHTS: &str = "model.safetensors";
 const PICKLE: &str = "pytorch_model.bin";
@@ -22,13 +23,9 @@ const PICKLE: &str = "pytorch_model.bin";
 /// Bytes before the header of safetensors: its length.
 const LENGTH: usize = 8;
 
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference")
-}
-
 /// One of the folders with a checkpoint.
 fn checkpoint(which: &Index) -> PathBuf {
-    let folders = fs::read_dir(fixtures()).unwrap().map(|entry| entry.unwrap().path());
+    let folders = fs::read_dir(fixture("")).unwrap().map(|entry| entry.unwrap().path());
     let mut folders: Vec<PathBuf> = folders.filter(|path| path.is_dir()).collect();
     folders.sort();
     which.get(&folders).clone()
@@ -87,7 +84,7 @@ fn is_json(name: &Path) -> bool {
 
 #[test]
 fn memory_is_not_taken_for_layers_that_are_not_there() {
-    let folder = copy(&fixtures().join("encdec-t5-gated-lstm"), Path::new("config.json"), |bytes| {
+    let folder = copy(&fixture("encdec-t5-gated-lstm"), Path::new("config.json"), |bytes| {
         let mut config: Value = serde_json::from_slice(&bytes).unwrap();
         for name in ["num_layers", "num_decoder_layers"] {
             config["encoder_config"][name] = (1_u64 << 40).into();
@@ -100,7 +97,7 @@ fn memory_is_not_taken_for_layers_that_are_not_there() {
 
 /// A copy of the checkpoint with other settings in its config.
 fn with_settings(name: &str, change: impl Fn(&mut Value)) -> TempDir {
-    copy(&fixtures().join(name), Path::new("config.json"), |bytes| {
+    copy(&fixture(name), Path::new("config.json"), |bytes| {
         let mut config: Value = serde_json::from_slice(&bytes).unwrap();
         change(&mut config);
         config.to_string().into()
@@ -174,7 +171,7 @@ fn markers_that_are_other_tokens_than_the_config_says_are_told_when_the_model_is
 #[test]
 fn markers_without_a_word_embedding_are_told_when_the_model_is_loaded() {
     for name in ["uni-deberta-extract-classavg", "decoderkv-halts"] {
-        let folder = copy(&fixtures().join(name), Path::new("tokenizer.json"), |tokenizer| {
+        let folder = copy(&fixture(name), Path::new("tokenizer.json"), |tokenizer| {
             let mut json: Value = serde_json::from_slice(&with_zebra(tokenizer)).unwrap();
             for token in json["added_tokens"].as_array_mut().unwrap() {
                 match token["content"].as_str() {
@@ -197,7 +194,7 @@ fn markers_without_a_word_embedding_are_told_when_the_model_is_loaded() {
 
 #[test]
 fn shards_may_lie_in_a_folder_below_their_index() {
-    let folder = copy(&fixtures().join("uni-electra"), Path::new(""), |bytes| bytes);
+    let folder = copy(&fixture("uni-electra"), Path::new(""), |bytes| bytes);
     let path = |name: &str| folder.path().join(name);
     fs::create_dir(path("parts")).unwrap();
     fs::rename(path(WEIGHTS), path("parts/model-1.safetensors")).unwrap();
@@ -208,7 +205,7 @@ fn shards_may_lie_in_a_folder_below_their_index() {
 
 #[test]
 fn weights_of_pytorch_may_be_in_shards() {
-    let folder = copy(&fixtures().join("uni-format-pickle"), Path::new(""), |bytes| bytes);
+    let folder = copy(&fixture("uni-format-pickle"), Path::new(""), |bytes| bytes);
     let whole = logits(&folder);
     let path = |name: &str| folder.path().join(name);
     fs::copy(path(PICKLE), path("first.bin")).unwrap();
@@ -235,7 +232,7 @@ fn a_pointer_of_git_lfs_is_told_in_the_place_of_any_file() {
         ("bi-bert-bert-avg-norm-mlp", "label_model/tokenizer.json"),
     ] {
         let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 577000000\n";
-        let folder = copy(&fixtures().join(name), Path::new(file), |_| pointer.into());
+        let folder = copy(&fixture(name), Path::new(file), |_| pointer.into());
         let error = load(&folder).err().unwrap().to_string();
         assert!(error.contains("run `git lfs pull` in its folder"), "{file}: {error}");
     }
@@ -264,7 +261,7 @@ fn a_word_that_the_model_has_no_vector_for_is_an_error_of_its_record_alone() {
         ("bi-bert-bert-avg-norm-mlp", "tokenizer.json", false),
         ("bi-bert-bert-avg-norm-mlp", "label_model/tokenizer.json", true),
     ] {
-        let folder = copy(&fixtures().join(name), Path::new(file), with_zebra);
+        let folder = copy(&fixture(name), Path::new(file), with_zebra);
         let model = Model::load(&Source::Folder(folder.path().to_owned()), &Options::default()).unwrap();
         let encode = |word: &str| {
             let (text, label) = if is_label { ("the text", word) } else { (word, "the label") };
@@ -327,7 +324,7 @@ proptest! {
 
     #[test]
     fn a_model_with_a_damaged_pickle_is_loaded_or_refused(damages in damages()) {
-        let good = fixtures().join("uni-format-pickle");
+        let good = fixture("uni-format-pickle");
         ask(copy(&good, Path::new(PICKLE), |bytes| damaged(bytes, 4096, &damages)).path());
     }
 
