@@ -1,6 +1,6 @@
 //! What was typed: help, version, wrong usage, and what is refused before any work.
 
-use crate::harness::Sandbox;
+use crate::harness::{MODEL, Sandbox};
 
 #[test]
 fn help_and_version_go_to_standard_output() {
@@ -146,8 +146,7 @@ fn what_is_not_utf8_is_named() {
 #[test]
 fn the_last_of_several_values_counts_and_lists_grow() {
     let sandbox = Sandbox::new();
-    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference/uni-electra");
-    let typed = ["classify", "-q", "-q", "-m", "./nothing", "-m", model, "-l", "a", "-l", "b,c", "--all-scores"];
+    let typed = ["classify", "-q", "-q", "-m", "./nothing", "-m", MODEL, "-l", "a", "-l", "b,c", "--all-scores"];
     let formats = ["--format", "json", "--format=csv", "One", "Two"];
     let outcome = sandbox.gliclass(typed.iter().chain(&formats)).run().ends_with(0);
     assert_eq!(outcome.stdout.lines().next(), Some("text,score:a,score:b,score:c"));
@@ -359,6 +358,8 @@ fn what_would_be_misread_or_ignored_is_refused_with_the_way_out() {
         (&["train", "in.csv", "-o", "out", "--descriptions", "none.json"], &["--descriptions", "add --augment"]),
         (&["embed", "-l", "a", "--text-field", "text_embedding"], &["--text-field", "would replace it"]),
         (&["classify", "x", "-l", "a", "--chunk-overlap", "x"], &["--chunk-overlap", "give a whole number from 0"]),
+        (&["eval", "in.csv", "--logits"], &["--logits is about what --predictions writes: add --predictions"]),
+        (&["eval", "--predictions-from", "in.csv", "--hierarchical"], &["without a model: leave --hierarchical out"]),
         (&["eval", "in.csv", "--errors", "-1"], &["--errors", "give a whole number from 0"]),
         (&["eval", "in.csv", "--bootstrap", "99"], &["--bootstrap", "give 0, or a whole number from 100 to 1000000"]),
         (&["eval", "in.csv", "--bootstrap", "x"], &["--bootstrap", "give 0, or a whole number from 100 to 1000000"]),

@@ -65,7 +65,7 @@ Exit status: 0 done; 1 a figure is below its minimum, or records to judge hold a
 usage, or data or a model that cannot be used; 130 interrupted.";
 
 /// What has no effect where no model is asked.
-const OPTIONS_OF_A_MODEL: [&str; 12] = [
+const OPTIONS_OF_A_MODEL: [&str; 14] = [
     "model",
     "revision",
     "device",
@@ -78,6 +78,8 @@ const OPTIONS_OF_A_MODEL: [&str; 12] = [
     "examples",
     "rac-examples",
     "rac-retrieve",
+    "logits",
+    "hierarchical",
 ];
 
 /// Predictions that are there already.
@@ -207,6 +209,7 @@ impl Args {
     /// Some of them exclude others.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         self.check_model_options()?;
+        self.check_shape()?;
         self.check_files()?;
         self.check_report()
     }
@@ -219,6 +222,15 @@ impl Args {
                 "--{option}: --predictions-from judges what was said already, without a model: leave --{option} out, \
                  or give the records as DATA instead"
             ),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that what shapes predictions has some to shape.
+    fn check_shape(&self) -> anyhow::Result<()> {
+        let idle = ["logits", "hierarchical"].into_iter().find(|option| self.typed.has(option));
+        match idle.filter(|_| self.output.predictions.is_none()) {
+            Some(option) => bail!("--{option} is about what --predictions writes: add --predictions, or leave it out"),
             None => Ok(()),
         }
     }
@@ -305,6 +317,7 @@ mod tests {
     fn each_option_of_a_model_or_of_labels_has_an_effect_without_a_model_or_is_refused() {
         let heeded = ["threads", "offline", "quiet", "verbose", "labels", "labels-file", "label-separator", "wordings"];
         let options = LabelArgs::augment_args(ModelArgs::augment_args(Command::new("eval")));
+        let options = ShapeArgs::augment_args(options);
         for option in options.get_arguments().filter_map(Arg::get_long) {
             assert!(heeded.contains(&option) != OPTIONS_OF_A_MODEL.contains(&option), "--{option}");
         }
