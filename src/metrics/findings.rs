@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::comparison::Comparison;
-use super::fit::{Fit, Honesty, Scheme, Worth};
+use super::fit::Fit;
 use super::judged::Judged;
 use super::mistakes::{Kind, Mistake, worst};
 use super::report::Report;
@@ -16,7 +16,7 @@ pub struct Findings {
     pub report: Report,
     /// What was fitted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub fit: Option<FitSummary>,
+    pub fit: Option<Fit>,
     /// How much the order of the labels matters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_order: Option<OrderTrials>,
@@ -32,62 +32,6 @@ impl From<Report> for Findings {
     /// The figures alone.
     fn from(report: Report) -> Self {
         Self { report, fit: None, label_order: None, comparison: None, errors: Vec::new() }
-    }
-}
-
-/// What was fitted, and what it is worth.
-#[derive(Debug, Clone, Serialize)]
-pub struct FitSummary {
-    /// What was sought.
-    pub goal: String,
-    /// Into how many parts the records were cut to judge on those not fitted on.
-    pub folds: usize,
-    /// Logits are divided by it.
-    pub temperature: f64,
-    /// The threshold for all labels.
-    pub threshold: Option<f32>,
-    /// The least best score that is answered.
-    pub abstain_below: Option<f32>,
-    /// Which thresholds decide.
-    #[serde(rename = "use")]
-    pub uses: Scheme,
-    /// What thresholds come to.
-    pub worth: Vec<Worth>,
-    /// How honest the scores are.
-    pub honesty: Vec<Honesty>,
-    /// Labels that are never true, so that they have the threshold for all.
-    pub unfitted: Vec<String>,
-    /// Labels that do not reach the precision or recall asked for.
-    pub missed: Vec<String>,
-}
-
-impl FitSummary {
-    /// Of a fit over these labels.
-    pub fn new(fit: &Fit, names: &[String]) -> Self {
-        let named = |labels: &[usize]| labels.iter().map(|&label| names[label].clone()).collect();
-        Self {
-            goal: fit.goal.to_string(),
-            folds: fit.folds,
-            temperature: fit.setting.temperature,
-            threshold: fit.setting.all,
-            abstain_below: fit.setting.abstain_below,
-            uses: fit.better(),
-            worth: fit.worth.clone(),
-            honesty: fit.honesty.clone(),
-            unfitted: named(&fit.unfitted),
-            missed: named(&fit.missed),
-        }
-    }
-
-    /// What decides by this scheme, in words.
-    pub fn words_of(&self, scheme: Scheme) -> String {
-        match (scheme, self.threshold, self.abstain_below) {
-            (Scheme::AsSaid, ..) => "as judged above".to_owned(),
-            (Scheme::Labels, ..) => "one threshold for each label".to_owned(),
-            (Scheme::All, Some(threshold), _) => format!("one threshold for all, {threshold:.3}"),
-            (Scheme::All, None, Some(least)) => format!("no answer below {least:.3}"),
-            (Scheme::All, None, None) => "one threshold for all".to_owned(),
-        }
     }
 }
 

@@ -21,14 +21,16 @@ const FOLDS: usize = 5;
 const PRIOR: f64 = 2.0;
 
 /// What was fitted.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Setting {
     /// Logits are divided by it.
     pub temperature: f64,
     /// The threshold for all labels, of scores at the temperature; none where exactly one label is true.
+    #[serde(rename = "threshold")]
     pub all: Option<f32>,
     /// The threshold of each label, drawn towards the one for all where few records have it; none where exactly
     /// one label is true.
+    #[serde(skip)]
     pub each: Vec<f32>,
     /// The least best score that is answered, where a precision was asked for and exactly one label is true.
     pub abstain_below: Option<f32>,
@@ -79,22 +81,26 @@ pub struct Honesty {
 }
 
 /// What was fitted, and what it is worth.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fit {
     /// What was sought.
     pub goal: Goal,
     /// How many parts the records were cut into; fewer than two judge nothing.
     pub folds: usize,
     /// The thresholds and the temperature, of all records.
+    #[serde(flatten)]
     pub setting: Setting,
+    /// Which of the thresholds decide.
+    #[serde(rename = "use")]
+    pub uses: Scheme,
     /// What they come to.
     pub worth: Vec<Worth>,
     /// How honest the scores are.
     pub honesty: Vec<Honesty>,
     /// Labels whose records do not say where the threshold should be: they have the one for all.
-    pub unfitted: Vec<usize>,
+    pub unfitted: Vec<String>,
     /// Labels that do not reach the precision or recall asked for, even on the records fitted on.
-    pub missed: Vec<usize>,
+    pub missed: Vec<String>,
 }
 
 impl Fit {
@@ -124,13 +130,14 @@ impl Fit {
         }
         let counts = Tally::new(&decided(judged, |_| &setting, Scheme::Labels)).labels;
         let with = |condition: &dyn Fn(&Counts) -> bool| {
-            let labels = counts.iter().enumerate().filter(|(_, counts)| condition(counts));
-            labels.map(|(label, _)| label).collect::<Vec<usize>>()
+            let labels = judged.names().iter().zip(&counts).filter(|(_, counts)| condition(counts));
+            labels.map(|(name, _)| name.clone()).collect::<Vec<String>>()
         };
         let multi = judged.task() == Task::MultiLabel;
         Self {
             goal,
             folds,
+            uses: better(&worth),
             worth,
             honesty,
             unfitted: if multi { with(&|counts| counts.support == 0) } else { Vec::new() },
@@ -139,17 +146,28 @@ impl Fit {
         }
     }
 
-    /// What a scheme comes to, on unseen records where there are any.
-    pub fn expected(&self, scheme: Scheme) -> Option<&Worth> {
-        self.worth.iter().rfind(|worth| worth.scheme == scheme)
+    /// What decides by this scheme, in words.
+    pub fn words_of(&self, scheme: Scheme) -> String {
+        match (scheme, self.setting.all, self.setting.abstain_below) {
+            (Scheme::AsSaid, ..) => "as judged above".to_owned(),
+            (Scheme::Labels, ..) => "one threshold for each label".to_owned(),
+            (Scheme::All, Some(threshold), _) => format!("one threshold for all, {threshold:.3}"),
+            (Scheme::All, None, Some(least)) => format!("no answer below {least:.3}"),
+            (Scheme::All, None, None) => "one threshold for all".to_owned(),
+        }
     }
+}
 
-    /// The thresholds that serve better where they were not fitted: few records of a label say little about
-    /// where its threshold should be. Of equal ones the one for all is the simpler.
-    pub fn better(&self) -> Scheme {
-        let value = |scheme| self.expected(scheme).map_or(f64::NEG_INFINITY, |worth| worth.value);
-        if value(Scheme::Labels) > value(Scheme::All) { Scheme::Labels } else { Scheme::All }
-    }
+/// The thresholds that serve better where they were not fitted: few records of a label say little about
+/// where its threshold should be. Of equal ones the one for all is the simpler.
+fn better(worth: &[Worth]) -> Scheme {
+    let value = |scheme| expected(worth, scheme).unwrap_or(f64::NEG_INFINITY);
+    if value(Scheme::Labels) > value(Scheme::All) { Scheme::Labels } else { Scheme::All }
+}
+
+/// The value of a scheme, on unseen records where there are any.
+fn expected(worth: &[Worth], scheme: Scheme) -> Option<f64> {
+    worth.iter().rfind(|worth| worth.scheme == scheme).map(|worth| worth.value)
 }
 
 impl Setting {
@@ -375,9 +393,8 @@ mod tests {
         let score = |i: u8, truth: bool| (f32::from(i) / 100.0 + if truth { 0.8 } else { 0.01 }, truth);
         let scored: Vec<(f32, bool)> = (0..19).flat_map(|i| [score(i, true), score(i, false)]).collect();
         let fit = Fit::new(&judged(&scored), Goal::F(1.0), 0);
-        let value = |scheme| fit.expected(scheme).map(|worth| worth.value);
-        assert_eq!(value(Scheme::Labels), value(Scheme::All));
-        assert_eq!(fit.better(), Scheme::All);
+        assert_eq!(expected(&fit.worth, Scheme::Labels), expected(&fit.worth, Scheme::All));
+        assert_eq!(fit.uses, Scheme::All);
     }
 
     #[test]
@@ -388,8 +405,19 @@ mod tests {
             judged.push([candidate(0, score, truth), candidate(1, 0.1, false)]);
         }
         let fit = Fit::new(&judged, Goal::F(1.0), 0);
-        assert_eq!(fit.unfitted, [1]);
+        assert_eq!(fit.unfitted, ["never"]);
         assert_eq!(Some(fit.setting.each[1]), fit.setting.all);
+    }
+
+    #[test]
+    fn what_was_fitted_is_one_object_without_the_thresholds_of_single_labels() {
+        let scored = [(0.9, true), (0.8, true), (0.3, false), (0.2, false)];
+        let json = serde_json::to_string(&Fit::new(&judged(&scored), Goal::F(1.0), 0)).unwrap();
+        let keys = ["goal", "folds", "temperature", "threshold", "abstain_below", "use", "worth", "honesty"];
+        let places = keys.map(|key| json.find(&format!("\"{key}\":")));
+        assert!(places[0].is_some() && places.is_sorted(), "{json}");
+        assert!(json.starts_with(r#"{"goal":"f1","#) && json.ends_with(r#","unfitted":[],"missed":[]}"#), "{json}");
+        assert!(!json.contains("each"), "{json}");
     }
 
     #[test]

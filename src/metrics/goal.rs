@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Serialize, Serializer};
+
 use super::counts::Counts;
 use super::ratio;
 
@@ -47,6 +49,12 @@ impl fmt::Display for Goal {
             Self::Precision(least) => write!(f, "precision={least}"),
             Self::Recall(least) => write!(f, "recall={least}"),
         }
+    }
+}
+
+impl Serialize for Goal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

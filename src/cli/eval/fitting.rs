@@ -58,7 +58,7 @@ fn thresholds(fit: &Fit, gathered: &Gathered) -> Thresholds {
     Thresholds {
         single_label: judged.single_label(),
         temperature: fit.setting.temperature as f32,
-        uses: (!judged.single_label()).then(|| if fit.better() == Scheme::All { Use::All } else { Use::Labels }),
+        uses: (!judged.single_label()).then(|| if fit.uses == Scheme::All { Use::All } else { Use::Labels }),
         threshold: fit.setting.all,
         labels: judged.names().iter().cloned().zip(fit.setting.each.iter().copied()).collect(),
         abstain_below: fit.setting.abstain_below,

@@ -24,6 +24,7 @@ use crate::adapted::Adapted;
 use crate::files::{Reserved, file_name};
 use crate::metrics::comparison::Comparison;
 use crate::metrics::findings::LabelErrors;
+use crate::metrics::fit::Fit;
 use crate::metrics::page::Subject;
 use crate::metrics::{self, Findings, Judged, Report, Resampling};
 use crate::records::Defaults;
@@ -239,7 +240,7 @@ impl Args {
         }
     }
 
-    fn fit_to(&self, gathered: &Gathered, file: Reserved) -> anyhow::Result<metrics::findings::FitSummary> {
+    fn fit_to(&self, gathered: &Gathered, file: Reserved) -> anyhow::Result<Fit> {
         let fit = fitting::fit(gathered, self.fit.fit_for, self.output.seed)?;
         fitting::write(file, &fit, gathered)?;
         self.model.base.say(match fit.folds {
@@ -249,7 +250,7 @@ impl Args {
                  believe those under \"unseen\""
             }
         });
-        Ok(metrics::findings::FitSummary::new(&fit, gathered.judged.names()))
+        Ok(fit)
     }
 }
 

@@ -11,8 +11,8 @@ use crate::metrics::Task;
 use crate::metrics::bootstrap::Bounds;
 use crate::metrics::comparison::{Comparison, Difference};
 use crate::metrics::counts::Figures;
-use crate::metrics::findings::{Findings, FitSummary, LabelErrors, OrderTrials, ShownError};
-use crate::metrics::fit::{Honesty, Worth};
+use crate::metrics::findings::{Findings, LabelErrors, OrderTrials, ShownError};
+use crate::metrics::fit::{Fit, Honesty, Worth};
 use crate::metrics::report::Report;
 
 /// How columns of words and of numbers are set.
@@ -64,7 +64,7 @@ fn labels(report: &Report) -> String {
     text + "\n"
 }
 
-fn fit(fit: &FitSummary) -> String {
+fn fit(fit: &Fit) -> String {
     let mut text = format!("### Fitted for {} on these records\n\n", fit.goal);
     if let Some(unseen) = unseen(fit) {
         let _ = writeln!(text, "{unseen}.\n");

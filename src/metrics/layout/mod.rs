@@ -108,7 +108,7 @@ fn csv(report: &Report) -> String {
 mod tests {
     use super::*;
     use crate::metrics::comparison::Comparison;
-    use crate::metrics::findings::{FitSummary, LabelErrors, OrderTrials};
+    use crate::metrics::findings::{LabelErrors, OrderTrials};
     use crate::metrics::fit::Fit;
     use crate::metrics::goal::Goal;
     use crate::metrics::judged::fixtures;
@@ -153,7 +153,7 @@ Records: 2
         let errors = LabelErrors::of(&judged, 1, |record| (format!("line {record}"), "one\ntext".into()));
         let findings = Findings {
             report: Report::new(&judged, resampling),
-            fit: Some(FitSummary::new(&Fit::new(&judged, Goal::F(1.0), 0), judged.names())),
+            fit: Some(Fit::new(&judged, Goal::F(1.0), 0)),
             label_order: Some(trials),
             comparison: Some(Comparison::new(&judged, &judged, resampling)),
             errors,

@@ -9,8 +9,8 @@ use crate::metrics::bootstrap::Bounds;
 use crate::metrics::calibration::{Bin, Calibration};
 use crate::metrics::comparison::{Agreement, Comparison, Difference};
 use crate::metrics::counts::Figures;
-use crate::metrics::findings::{Findings, FitSummary, LabelErrors, OrderTrials, ShownError};
-use crate::metrics::fit::{Honesty, Worth};
+use crate::metrics::findings::{Findings, LabelErrors, OrderTrials, ShownError};
+use crate::metrics::fit::{Fit, Honesty, Worth};
 use crate::metrics::mistakes::Kind;
 use crate::metrics::report::Report;
 
@@ -180,7 +180,7 @@ fn matrix(report: &Report) -> String {
     text
 }
 
-fn fit(fit: &FitSummary) -> String {
+fn fit(fit: &Fit) -> String {
     let mut text = format!("fitted for {} on these records", fit.goal);
     if let Some(unseen) = unseen(fit) {
         let _ = write!(text, "; {unseen}");
@@ -208,28 +208,28 @@ fn fit(fit: &FitSummary) -> String {
 }
 
 /// What the lines called "unseen" are, where there are some.
-pub(super) fn unseen(fit: &FitSummary) -> Option<String> {
+pub(super) fn unseen(fit: &Fit) -> Option<String> {
     let folds = fit.folds;
     let words = || format!("\"unseen\" is {folds}-fold cross-validation: expect that on other records");
     (folds > 1).then(words)
 }
 
 /// What thresholds are called; those on unseen records stand below the others, and further in.
-pub(super) fn worth_name(fit: &FitSummary, worth: &Worth) -> String {
+pub(super) fn worth_name(fit: &Fit, worth: &Worth) -> String {
     if worth.unseen { "  unseen".to_owned() } else { fit.words_of(worth.scheme) }
 }
 
 /// The same of scores.
-pub(super) fn honesty_name(fit: &FitSummary, honesty: &Honesty) -> String {
+pub(super) fn honesty_name(fit: &Fit, honesty: &Honesty) -> String {
     match honesty.unseen {
         None => "scores as they are".to_owned(),
-        Some(false) => format!("at temperature {:.3}", fit.temperature),
+        Some(false) => format!("at temperature {:.3}", fit.setting.temperature),
         Some(true) => "  unseen".to_owned(),
     }
 }
 
 /// The labels that could not be fitted, a line for each reason.
-pub(super) fn unreached(fit: &FitSummary) -> String {
+pub(super) fn unreached(fit: &Fit) -> String {
     let mut text = String::new();
     for (labels, what) in [
         (&fit.unfitted, "labels never true here, so with the threshold for all"),

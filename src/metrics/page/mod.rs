@@ -7,7 +7,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::Task;
 use super::comparison::Comparison;
 use super::counts::Figures;
-use super::findings::{Findings, FitSummary, LabelErrors, ShownError};
+use super::findings::{Findings, LabelErrors, ShownError};
+use super::fit::Fit;
 use super::layout::{compared_as, cut, not_one_label, p_value, three};
 use super::mistakes::Kind;
 use super::plots::{Plot, style_sheet};
@@ -253,7 +254,7 @@ fn figures(report: &Report) -> Markup {
     }
 }
 
-fn fitted(fit: &FitSummary) -> Markup {
+fn fitted(fit: &Fit) -> Markup {
     html! {
         h2 { "Fitted thresholds" }
         p.note {
@@ -293,7 +294,7 @@ fn fitted(fit: &FitSummary) -> Markup {
                             th scope="row" {
                                 @match honesty.unseen {
                                     None => "scores as they are",
-                                    Some(false) => { "at temperature " (three(fit.temperature)) }
+                                    Some(false) => { "at temperature " (three(fit.setting.temperature)) }
                                     Some(true) => span.soft { "on unseen records" },
                                 }
                             }
