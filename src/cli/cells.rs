@@ -8,14 +8,24 @@ use crate::records::names::{PREDICTED_LABELS, PREDICTED_SCORES, SCORE};
 use crate::runner::Classified;
 use crate::scores::{self, Decision};
 
+/// Checks that a cell can hold each label.
+///
+/// # Errors
+/// TSV cannot hold one of them.
+pub fn check_labels(labels: &LabelSet, is_tsv: bool) -> anyhow::Result<()> {
+    match labels.names().iter().find(|label| is_tsv && label.contains(csv::NOT_IN_TSV)) {
+        Some(label) => {
+            bail!("label {label:?} holds a tab or a line break, which no cell of TSV can hold: give CSV or JSONL")
+        }
+        None => Ok(()),
+    }
+}
+
 /// Checks that a cell with a list of labels can be read back.
 ///
 /// # Errors
-/// Lists are written, and a label, or any number, holds what stands between two of them; or TSV cannot hold it.
-pub fn check_cells(labels: &LabelSet, decision: &Decision, separator: &str, is_tsv: bool) -> anyhow::Result<()> {
-    if let Some(label) = labels.names().iter().find(|label| is_tsv && label.contains(csv::NOT_IN_TSV)) {
-        bail!("label {label:?} holds a tab or a line break, which no cell of TSV can hold");
-    }
+/// Lists are written, and a label, or any number, holds what stands between two of them; or TSV cannot hold that.
+pub fn check_lists(labels: &LabelSet, decision: &Decision, separator: &str, is_tsv: bool) -> anyhow::Result<()> {
     if decision.all_scores {
         return Ok(());
     }

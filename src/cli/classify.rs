@@ -11,7 +11,7 @@ use same_file::Handle;
 use unicode_width::UnicodeWidthStr;
 
 use super::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs, Typed, Verbosity};
-use super::cells::{check_cells, csv_columns, csv_values};
+use super::cells::{check_labels, check_lists, csv_columns, csv_values};
 use super::retrieval::Retrieval;
 use super::terminal;
 use crate::adapted::Adapted;
@@ -134,8 +134,9 @@ impl Args {
         self.shape.check(&self.decision)?;
         let decision = self.decision.decision(Some(labels))?;
         if matches!(format, Some(Format::Csv | Format::Tsv)) {
-            check_cells(labels, &decision, LIST_SEPARATOR, format == Some(Format::Tsv))
-                .context("take another --format")?;
+            let is_tsv = format == Some(Format::Tsv);
+            check_labels(labels, is_tsv)?;
+            check_lists(labels, &decision, LIST_SEPARATOR, is_tsv).context("take another --format")?;
         }
         let columns = csv_columns(labels, &decision);
         Ok(Style { format, decision, shape: self.shape, columns, colour: terminal::is_lively(&stdout) })

@@ -331,6 +331,8 @@ fn what_would_be_misread_or_ignored_is_refused_with_the_way_out() {
         (&["batch", "in.csv", "-l", "a|b,c"], &["\"a|b\"", "another --list-separator"]),
         (&["batch", "in.csv", "-l", "a", "--list-separator", "."], &["another --list-separator", "inside scores"]),
         (&["batch", "in.tsv", "-l", "a", "--list-separator", "\t"], &["another --list-separator", "no cell of TSV"]),
+        (&["batch", "in.tsv", "-l", "a\tb"], &["error: label", "no cell of TSV can hold: give CSV or JSONL"]),
+        (&["batch", "in.tsv", "-l", "a\tb", "--all-scores"], &["error: label", "give CSV or JSONL"]),
         (&["classify", "x", "-l", "a", "--chunk-overlap", "3"], &["--chunk-overlap", "add --on-overflow chunk"]),
         (&["classify", "x", "-l", "a", "--examples", "none.json"], &["none.json: holds no example"]),
         (&["classify", "x", "-l", "a", "--rac-examples", "none.json"], &["none.json: holds no example"]),

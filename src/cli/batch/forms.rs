@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::options::{Args, OnError};
 use crate::cli::args::ShapeArgs;
-use crate::cli::cells::{check_cells, csv_columns, csv_values};
+use crate::cli::cells::{check_labels, check_lists, csv_columns, csv_values};
 use crate::cli::format::Format;
 use crate::error::Result;
 use crate::records::csv::{self, Columns, Row};
@@ -120,7 +120,9 @@ impl Csv {
         labels: &LabelSet,
         source: &csv::Reader<B>,
     ) -> anyhow::Result<Self> {
-        check_cells(labels, &decision, &args.list_separator, args.format() == Format::Tsv)
+        let is_tsv = args.format() == Format::Tsv;
+        check_labels(labels, is_tsv)?;
+        check_lists(labels, &decision, &args.list_separator, is_tsv)
             .context("give another --list-separator, or JSONL")?;
         let mut added = csv_columns(labels, &decision);
         let predicted = added.len();
