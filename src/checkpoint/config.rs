@@ -8,11 +8,12 @@ use std::path::Path;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use super::file::invalid_json;
 use crate::error::{Error, Result};
 use crate::files;
 
-/// How the text and the labels are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// How the text and the labels are read. A new head may be of the first two kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Architecture {
     /// Labels and text in one sequence.
@@ -20,12 +21,16 @@ pub enum Architecture {
     /// Text and labels through an encoder each.
     BiEncoder,
     /// The same, where the text's encoder reads the label vectors, too.
+    #[value(skip)]
     BiEncoderFused,
     /// The text to the encoder, the labels to the decoder.
+    #[value(skip)]
     EncoderDecoder,
     /// The labels to the encoder, the text to the decoder, whose last token stands for it.
+    #[value(skip)]
     EncoderDecoderCls,
     /// A causal decoder over text and labels, and a small encoder over its hidden states of the labels.
+    #[value(skip)]
     DecoderKv,
 }
 
@@ -37,8 +42,9 @@ impl Architecture {
 }
 
 /// How the text's token rows become one row. All but `Pass` are one of the reference's `*Pooling1D`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
 pub enum Pooling {
     /// Largest value of each column.
     Max,
@@ -61,7 +67,7 @@ pub enum Pooling {
 }
 
 /// How a label's token rows become one row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum ClassTokenPooling {
     /// The row at `<<LABEL>>`, or the one after it.
@@ -72,7 +78,7 @@ pub enum ClassTokenPooling {
 }
 
 /// How a text row and a label row become a logit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScorerType {
     /// Dot product.
@@ -86,6 +92,7 @@ pub enum ScorerType {
     /// Labels attend to all text tokens, then an MLP.
     CrossAttn,
     /// The only one of the architecture of that name, which does not look at this setting.
+    #[value(skip)]
     DecoderKv,
 }
 
@@ -334,9 +341,11 @@ impl Config {
             return Err(Error::model(file, "holds no JSON object, which the settings of a model are: fetch it again"));
         }
         let mut json = serde_json::Deserializer::from_str(text);
-        let config: Self =
-            serde_path_to_error::deserialize(&mut json).map_err(|e| Error::model(file, e.to_string()))?;
-        json.end().map_err(|e| Error::model(file, e.to_string()))?;
+        let config: Self = serde_path_to_error::deserialize(&mut json).map_err(|e| match e.inner().is_data() {
+            true => Error::model(file, e.to_string()),
+            false => invalid_json(file, e),
+        })?;
+        json.end().map_err(|e| invalid_json(file, e))?;
         config.check().map_err(|message| Error::model(file, message))?;
         Ok(config)
     }
@@ -423,9 +432,24 @@ impl Config {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::path::Path;
+    use clap::ValueEnum;
 
-    use super::{ClassTokenPooling, Config};
+    use super::*;
+
+    #[test]
+    fn the_command_line_calls_each_choice_as_configs_do() {
+        fn check<T: ValueEnum + Serialize>(choices: usize) {
+            assert_eq!(T::value_variants().len(), choices);
+            for choice in T::value_variants() {
+                let name = choice.to_possible_value().unwrap().get_name().to_owned();
+                assert_eq!(serde_json::to_value(choice).unwrap(), Value::String(name));
+            }
+        }
+        check::<Architecture>(2);
+        check::<Pooling>(9);
+        check::<ClassTokenPooling>(2);
+        check::<ScorerType>(5);
+    }
 
     #[test]
     fn a_sharp_softmax_magnifies_rounding() {
@@ -531,7 +555,9 @@ mod tests {
             let error = Config::parse(&format!("{known}, {field}}}"), Path::new("config.json")).unwrap_err();
             assert!(error.to_string().contains(what), "{error}");
         }
-        let error = Config::parse("{} and more", Path::new("config.json")).unwrap_err();
-        assert!(error.to_string().contains("config.json"), "{error}");
+        for text in ["{\"encoder_config\": {}} and more", "{", "{\"encoder_config\": {},}"] {
+            let error = Config::parse(text, Path::new("config.json")).unwrap_err().to_string();
+            assert!(error.starts_with("config.json: not JSON: ") && error.ends_with("fetch it again"), "{error}");
+        }
     }
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::bail;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::checkpoint::config::{Architecture, ClassTokenPooling, Pooling, ScorerType};
@@ -198,19 +197,17 @@ pub(super) struct BackboneArgs {
     /// The encoder of a bi-encoder's labels [default: another copy of the backbone]
     #[arg(long, value_name = "NAME", requires = "backbone")]
     pub(super) label_backbone: Option<String>,
-    /// How labels and text are read: uni-encoder or bi-encoder
-    #[arg(long, value_name = "KIND", default_value = "uni-encoder", value_parser = named::<Architecture>, requires = "backbone")]
+    /// How labels and text are read
+    #[arg(long, value_name = "KIND", value_enum, default_value = "uni-encoder", requires = "backbone")]
     architecture: Architecture,
     /// How the vectors of the text's tokens become one
-    ///
-    /// avg, first, last, max, sum, rms, abs_max, abs_avg, or pass, which keeps them all.
-    #[arg(long, value_name = "KIND", default_value = "avg", value_parser = named::<Pooling>, requires = "backbone")]
+    #[arg(long, value_name = "KIND", value_enum, default_value = "avg", requires = "backbone")]
     pooling: Pooling,
-    /// How the vectors of a label's tokens become one: first or average
-    #[arg(long, value_name = "KIND", default_value = "first", value_parser = named::<ClassTokenPooling>, requires = "backbone")]
+    /// How the vectors of a label's tokens become one
+    #[arg(long, value_name = "KIND", value_enum, default_value_t, requires = "backbone")]
     label_pooling: ClassTokenPooling,
-    /// What compares text and labels: simple, weighted-dot, mlp, hopfield or cross-attn
-    #[arg(long, value_name = "KIND", default_value = "simple", value_parser = named::<ScorerType>, requires = "backbone")]
+    /// What compares text and labels
+    #[arg(long, value_name = "KIND", value_enum, default_value = "simple", requires = "backbone")]
     scorer: ScorerType,
     /// Compare vectors of unit length
     #[arg(long, requires = "backbone")]
@@ -247,11 +244,6 @@ impl BackboneArgs {
             ("--text-first", json!(self.text_first)),
         ]
     }
-}
-
-/// A choice by the name that it has in config.json.
-fn named<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    serde_json::from_value(Value::String(text.to_owned())).map_err(|error| error.to_string())
 }
 
 /// Which part of the model learns.
