@@ -429,3 +429,24 @@ fn held_out_records_are_asked_about_the_labels_that_were_trained() {
     assert!(!outcome.stderr.contains("--eval-share"), "{}", outcome.stderr);
     outcome.says(&["unseen.csv: no record has one of 2 labels: \"blue\", \"green\""]);
 }
+
+#[test]
+fn a_finished_training_whose_model_is_damaged_is_told_and_starts_again_where_that_is_wanted() {
+    let sandbox = Sandbox::new();
+    let run = |more: &[&str]| {
+        let fixed = ["--epochs", "1", "--eval-share", "0", "--resume"];
+        let more: Vec<&str> = fixed.into_iter().chain(more.iter().copied()).collect();
+        sandbox.gliclass(arguments(&sandbox, "uni-electra", "out", &more)).run()
+    };
+    run(&[]).ends_with(0);
+    let whole = weights(&sandbox, "out");
+    run(&["--clip", "2"]).ends_with(2).says(&["--clip was 1.0 and is 2.0", "--force to start again"]);
+    sandbox.write("out/model.safetensors", &whole[..100]);
+    run(&[]).ends_with(2).says(&["out: is finished, but holds no whole model any more: --force starts again"]);
+    fs::remove_file(sandbox.path("out/model.safetensors")).unwrap();
+    run(&[]).ends_with(2).says(&["out: is finished, but holds no whole model any more", "model.safetensors"]);
+    run(&["--force"]).ends_with(0);
+    assert!(weights(&sandbox, "out") == whole);
+    run(&["--force", "--clip", "2"]).ends_with(0);
+    run(&["--clip", "2"]).ends_with(0).says(&["already finished"]);
+}

@@ -20,7 +20,7 @@ use crate::digest::hex;
 use crate::error::Error;
 use crate::files::{self, Lock, file_name};
 use crate::model;
-use crate::model::{Learner, Options, Source, fresh};
+use crate::model::{Files, Learner, Options, Source, fresh};
 use crate::records::input::Input;
 use crate::records::labelled::distinct;
 use crate::records::{Defaults, LabelSet};
@@ -58,8 +58,8 @@ pub struct Args {
     /// Continue where a training with the same command stopped
     ///
     /// Its state is kept beside the folder, in DIR.resume, until it is finished. Different data, models or
-    /// options are refused. A finished training does nothing.
-    #[arg(long, conflicts_with = "force")]
+    /// options are refused. A finished training does nothing. With --force it starts again.
+    #[arg(long)]
     resume: bool,
     /// Start again in a folder that `train` made, and overwrite its model
     #[arg(long)]
@@ -254,16 +254,24 @@ impl Args {
         Ok(())
     }
 
+    /// Whether what was begun is gone on with.
+    fn goes_on(&self) -> bool {
+        self.resume && !self.force
+    }
+
     /// Whether there is nothing left to do.
     ///
     /// # Errors
-    /// What was done was another training.
+    /// What was done was another training, or the model that it made is gone or damaged.
     fn is_done_already(&self, run: &Map<String, Value>) -> anyhow::Result<bool> {
-        if !self.resume || Keeper::path(&self.output).exists() {
+        if !self.goes_on() || Keeper::path(&self.output).exists() {
             return Ok(false);
         }
         let Some(done) = Folder::training(&self.output)? else { return Ok(false) };
         facts::check_same(&self.output, &done, run)?;
+        Files::find(&Source::Folder(self.output.clone())).with_context(|| {
+            format!("{}: is finished, but holds no whole model any more: --force starts again", self.output.display())
+        })?;
         Ok(true)
     }
 
@@ -485,7 +493,7 @@ impl Args {
 
     /// The state to go on from, where there is one and that is wanted.
     fn kept(&self, run: &Map<String, Value>) -> anyhow::Result<Option<Kept>> {
-        if !self.resume {
+        if !self.goes_on() {
             return Ok(None);
         }
         let Some(kept) = Kept::read(&Keeper::path(&self.output))? else { return Ok(None) };
