@@ -450,3 +450,20 @@ fn a_finished_training_whose_model_is_damaged_is_told_and_starts_again_where_tha
     run(&["--force", "--clip", "2"]).ends_with(0);
     run(&["--clip", "2"]).ends_with(0).says(&["already finished"]);
 }
+
+#[test]
+fn additions_that_can_never_be_made_are_told() {
+    let sandbox = Sandbox::new();
+    let more = ["--epochs", "1", "--eval-share", "0", "--text-addition", "0.5", "--label-addition", "0"];
+    let mut arguments = arguments(&sandbox, "uni-electra", "same", &more);
+    let said = sandbox.gliclass(arguments.clone()).run().ends_with(0).says(&["warning: --text-addition: nothing is"]);
+    assert!(!said.stderr.contains("--label-addition"), "{}", said.stderr);
+
+    let line = |[one, other]: [&str; 2]| {
+        format!("{{\"text\": \"the {one} one\", \"labels\": [\"{one}\", \"{other}\"], \"label\": \"{one}\"}}\n")
+    };
+    let own = [["red", "blue"], ["green", "grey"]].map(line).concat();
+    arguments[1] = sandbox.write("own.jsonl", own).to_string_lossy().into_owned();
+    let said = sandbox.gliclass(arguments.into_iter().chain(["--force".to_owned()])).run().ends_with(0);
+    assert!(!said.stderr.contains("--text-addition"), "{}", said.stderr);
+}

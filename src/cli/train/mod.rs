@@ -146,6 +146,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let data = args.read(&defaults, &learner)?;
     let descriptions = args.augment.descriptions()?;
     args.warn_of_unknown(&descriptions, &data.train);
+    args.warn_of_idle(&data.train);
     let run = args.run_facts(&source, &defaults, &data, &descriptions)?;
     let augmenter = Augmenter::new(&data.train, args.augment.augmentation(), descriptions);
 
@@ -441,6 +442,18 @@ impl Args {
         let unknown = descriptions.unknown(examples);
         if !unknown.is_empty() {
             self.base.say(&format!("warning: --descriptions has labels that no record has: {}", unknown.join(", ")));
+        }
+    }
+
+    /// What is added to a record comes from one whose candidate labels are others.
+    fn warn_of_idle(&self, examples: &[Example]) {
+        let additions = self.augment.additions();
+        if !additions.is_empty() && examples::shared_labels(examples).is_some() {
+            self.base.say(&format!(
+                "warning: {}: nothing is ever added, because all records have the same candidate labels: give them \
+                 labels of their own, or leave it out",
+                additions.join(", ")
+            ));
         }
     }
 

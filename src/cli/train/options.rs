@@ -307,9 +307,13 @@ pub(super) struct AugmentArgs {
     #[arg(long, value_name = "F", value_parser = args::share::<f64>)]
     label_removal: Option<f64>,
     /// Probability that labels of other records are added
+    ///
+    /// As wrong ones. Nothing is added where all records have the same candidate labels.
     #[arg(long, value_name = "F", value_parser = args::share::<f64>)]
     label_addition: Option<f64>,
     /// Probability that the text of another record is added
+    ///
+    /// If none of its candidate labels is one of this record's. Nothing is added where all have the same.
     #[arg(long, value_name = "F", value_parser = args::share::<f64>)]
     text_addition: Option<f64>,
     /// Probability that labels are called by their synonyms
@@ -349,6 +353,16 @@ impl AugmentArgs {
             shuffle_labels: !self.keep_label_order,
             max_labels: self.max_labels(),
         }
+    }
+
+    /// The options that were given to add what other records have.
+    pub(super) fn additions(&self) -> Vec<&'static str> {
+        let given = [("--label-addition", self.label_addition), ("--text-addition", self.text_addition)];
+        given
+            .into_iter()
+            .filter(|(_, chance)| chance.is_some_and(|chance| chance > 0.0))
+            .map(|(option, _)| option)
+            .collect()
     }
 
     pub(super) fn max_labels(&self) -> Option<usize> {
