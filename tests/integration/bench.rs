@@ -18,8 +18,7 @@ fn positive(report: &Value, path: &str) -> f64 {
 #[test]
 fn every_figure_is_positive_and_the_parts_are_no_more_than_the_whole() {
     let sandbox = Sandbox::new();
-    let report = bench(&sandbox, &["--format", "json"]).run().ends_with(0).stdout;
-    let report: Value = serde_json::from_str(&report).unwrap();
+    let report = bench(&sandbox, &["--format", "json"]).run().ends_with(0).json();
     for path in [
         "/load_seconds",
         "/throughput/texts_per_second",
@@ -58,8 +57,7 @@ fn texts_of_a_file_are_repeated_and_the_table_names_its_rows() {
 fn a_model_beside_the_kernels_has_no_matrix_rate() {
     let sandbox = Sandbox::new();
     let program = bench(&sandbox, &["--format", "json"]).env("GLICLASS_KERNEL", "candle");
-    let report = program.run().ends_with(0).stdout;
-    let report: Value = serde_json::from_str(&report).unwrap();
+    let report = program.run().ends_with(0).json();
     assert!(report["dense"].is_null());
     positive(&report, "/throughput/texts_per_second");
 }

@@ -6,8 +6,7 @@ use crate::harness::Sandbox;
 
 fn classify(arguments: &[&str]) -> Value {
     let common = ["classify", "-l", "travel,sport,politics,science"];
-    let run = Sandbox::new().gliclass(common.iter().chain(arguments)).run().ends_with(0);
-    serde_json::from_str(run.stdout.trim()).unwrap()
+    Sandbox::new().gliclass(common.iter().chain(arguments)).run().ends_with(0).json()
 }
 
 #[test]

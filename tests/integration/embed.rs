@@ -31,7 +31,7 @@ fn vectors_are_those_of_the_reference() {
     for case in cases.as_array().unwrap() {
         let model = case["checkpoint"].as_str().unwrap();
         let record = json!({"id": 7, "text": case["text"], "labels": case["labels"]}).to_string();
-        let answer: Value = serde_json::from_str(&embed(model, &record, &[]).ends_with(0).stdout).unwrap();
+        let answer = embed(model, &record, &[]).ends_with(0).json();
         assert_eq!(answer["id"], 7);
         assert_near(&answer["text_embedding"], &case["text_embedding"], model);
         let labels = case["labels"].as_array().unwrap();
@@ -46,7 +46,7 @@ fn vectors_are_those_of_the_reference() {
 fn a_bad_record_keeps_its_place_and_a_record_has_no_pieces() {
     let lines = "{\"text\": \"one\"}\n{\"text\": 1}\n{\"text\": \"two\"}\n";
     let outcome = embed("uni-electra", lines, &["-l", "a,b"]).ends_with(1);
-    let fields: Vec<Value> = outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let fields = outcome.json_lines();
     assert!(fields[1]["error"].is_string() && fields[2]["text_embedding"].is_array());
     outcome.says(&["error: 1 record failed: standard input:2: field \"text\": "]);
     embed("uni-electra", lines, &["-l", "a", "--on-overflow", "chunk"]).ends_with(2).says(&["one vector"]);
@@ -70,8 +70,7 @@ fn only_what_can_be_asked_is_in_the_help_and_in_messages() {
 fn a_text_that_does_not_fit_is_an_error_where_that_is_wanted() {
     let lines = format!("{}\n{}\n", json!({"text": "short"}), json!({"text": "long ".repeat(99)}));
     let more = ["-l", "a", "--max-length", "24", "--on-overflow", "error"];
-    let outcome = embed("uni-electra", &lines, &more).ends_with(1);
-    let fields: Vec<Value> = outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let fields = embed("uni-electra", &lines, &more).ends_with(1).json_lines();
     assert!(fields[0]["text_embedding"].is_array());
     assert!(fields[1]["error"].as_str().is_some_and(|error| error.contains("do not fit in 24 tokens")), "{fields:?}");
 }

@@ -11,6 +11,7 @@ use std::{env, fs};
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// A small checkpoint of random weights, for tests that any model will do for.
@@ -54,6 +55,12 @@ impl Sandbox {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, content).unwrap();
         path
+    }
+
+    /// The text in a file.
+    #[track_caller]
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
     /// The program with these arguments; it sees no settings of the user and reaches no network.
@@ -265,6 +272,27 @@ impl Outcome {
             assert!(self.stderr.contains(word), "{word:?} is not said\n{}", self.story());
         }
         self
+    }
+
+    /// Standard output, which is JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        self.parsed(&self.stdout)
+    }
+
+    /// The lines of standard output, each of which is JSON.
+    #[track_caller]
+    pub fn json_lines(&self) -> Vec<Value> {
+        let mut values = Vec::new();
+        for line in self.stdout.lines() {
+            values.push(self.parsed(line));
+        }
+        values
+    }
+
+    #[track_caller]
+    fn parsed(&self, json: &str) -> Value {
+        serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}\n{}", self.story()))
     }
 
     /// The last line of standard output, as a path.

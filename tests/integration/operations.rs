@@ -6,8 +6,7 @@ use serde_json::Value;
 use crate::harness::Sandbox;
 use crate::parity::{cases, folders, share_of_tolerance};
 
-fn logits(line: &str, labels: &Value) -> Vec<f32> {
-    let line: Value = serde_json::from_str(line).unwrap();
+fn logits(line: &Value, labels: &Value) -> Vec<f32> {
     let predictions = line["predictions"].as_array().unwrap_or_else(|| panic!("no predictions: {line}"));
     let logit = |label: &Value| predictions.iter().find(|found| found["label"] == *label).unwrap()["logit"].as_f64();
     labels.as_array().unwrap().iter().map(|label| logit(label).unwrap() as f32).collect()
@@ -42,8 +41,9 @@ fn check_logits((name, value): (&str, &str)) {
             .input(records.join("\n"))
             .run()
             .ends_with(0);
-        assert_eq!(run.stdout.lines().count(), cases.len(), "{}", folder.display());
-        for (case, line) in cases.iter().zip(run.stdout.lines()) {
+        let lines = run.json_lines();
+        assert_eq!(lines.len(), cases.len(), "{}", folder.display());
+        for (case, line) in cases.iter().zip(&lines) {
             let labels = case.get("flat_labels").unwrap_or(&case["labels"]);
             let share = share_of_tolerance(case, &logits(line, labels));
             assert!(share <= 1.0, "{}: {share:.2} times the tolerance", folder.display());
@@ -68,8 +68,7 @@ fn scores(dtype: &str, (name, value): (&str, &str), arithmetic: &str) -> Vec<f64
         .run()
         .ends_with(0)
         .says(&[&format!("arithmetic: {arithmetic}")]);
-    let lines = run.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let scores = lines.flat_map(|line| {
+    let scores = run.json_lines().into_iter().flat_map(|line| {
         let scores = line["predictions"].as_object().unwrap().clone();
         scores.into_iter().map(|(_, score)| score.as_f64().unwrap())
     });

@@ -110,7 +110,7 @@ fn the_page_and_the_plots_load_nothing_and_run_nothing() {
     sandbox.write("ready.jsonl", predictions(3, 30));
     let arguments = ["eval", "--predictions-from", "ready.jsonl", "--html", "r.html", "--plots", "plots", "--quiet"];
     sandbox.gliclass(arguments).run().ends_with(0);
-    let page = std::fs::read_to_string(sandbox.path("r.html")).unwrap();
+    let page = sandbox.read("r.html");
     assert!(page.contains("default-src 'none'"));
     let mut files = vec![page];
     for name in ["confusion", "coverage", "f1_by_threshold", "precision_recall", "reliability"] {

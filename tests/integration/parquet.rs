@@ -206,7 +206,7 @@ fn a_state_without_the_end_of_the_table_is_refused() {
     let arguments = ["in.parquet", "-o", "out.parquet", "-l", "a,b", "--resume"];
     batch(&sandbox, &arguments).run().ends_with(0);
     let whole = fs::read(sandbox.path("out.parquet")).unwrap();
-    let state = fs::read_to_string(sandbox.path("out.parquet.resume")).unwrap();
+    let state = sandbox.read("out.parquet.resume");
     batch(&sandbox, &arguments).run().ends_with(0);
     assert_eq!(fs::read(sandbox.path("out.parquet")).unwrap(), whole);
     let mut other: serde_json::Value = serde_json::from_str(&state).unwrap();

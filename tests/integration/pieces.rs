@@ -10,7 +10,7 @@ use gliclass::scores::scores;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::harness::{MODEL, Outcome, Sandbox, fixture};
+use crate::harness::{MODEL, Sandbox, fixture};
 
 fn model(max_length: usize, pieces: Pieces) -> Model {
     Model::load(&Source::Folder(MODEL.into()), &Options { max_length, pieces, ..Options::default() }).unwrap()
@@ -145,10 +145,9 @@ fn the_command_says_what_becomes_of_a_text_that_does_not_fit() {
             ["batch", "-m", MODEL, "-l", "travel,sport", "--max-length", "40", "--on-overflow", mode, "--all-scores"];
         sandbox.gliclass(arguments).input(text.clone()).run()
     };
-    let answer = |outcome: &Outcome| serde_json::from_str::<Value>(&outcome.stdout).unwrap();
-    assert_eq!(answer(&run("truncate").ends_with(0))["truncated"], true);
-    let chunked = answer(&run("chunk").ends_with(0));
+    assert_eq!(run("truncate").ends_with(0).json()["truncated"], true);
+    let chunked = run("chunk").ends_with(0).json();
     assert!(chunked.get("truncated").is_none());
     assert_eq!(chunked["predictions"].as_array().unwrap().len(), 2);
-    assert!(answer(&run("error").ends_with(1))["error"].as_str().unwrap().contains("--on-overflow"));
+    assert!(run("error").ends_with(1).json()["error"].as_str().unwrap().contains("--on-overflow"));
 }

@@ -247,7 +247,7 @@ fn an_output_that_is_there_is_not_touched_unless_it_is_given_up() {
     sandbox.batch(&["in.jsonl", "-o", "out.jsonl", "--resume"]).run().ends_with(2).says(&["not started with --resume"]);
     assert_eq!(fs::read(sandbox.path("out.jsonl")).unwrap(), b"precious\n");
     sandbox.batch(&["in.jsonl", "-o", "out.jsonl", "--force"]).run().ends_with(0);
-    assert_eq!(fs::read_to_string(sandbox.path("out.jsonl")).unwrap().lines().count(), 3);
+    assert_eq!(sandbox.read("out.jsonl").lines().count(), 3);
 }
 
 #[test]
@@ -278,7 +278,7 @@ fn giving_up_a_run_for_one_that_cannot_begin_leaves_it_as_it_was() {
     sandbox.batch(&["in.jsonl", "-o", "out.jsonl", "--resume"]).run().ends_with(2).says(&["--force starts again"]);
     sandbox.batch(&["in.jsonl", "-o", "out.jsonl", "--resume", "--force"]).run().ends_with(0);
     sandbox.batch(&["in.jsonl", "-o", "out.jsonl", "--resume"]).run().ends_with(0);
-    assert_eq!(fs::read_to_string(sandbox.path("out.jsonl")).unwrap().lines().count(), 3);
+    assert_eq!(sandbox.read("out.jsonl").lines().count(), 3);
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn two_runs_do_not_write_to_one_output() {
         second.says(&["another run is writing to it"]);
     }
     assert_eq!(first.code(true), Some(0));
-    assert!(fs::read_to_string(sandbox.path("out.jsonl")).unwrap().contains("One"));
+    assert!(sandbox.read("out.jsonl").contains("One"));
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn a_run_goes_on_only_as_it_was_begun() {
     run(&["--model", other.to_str().unwrap()]).ends_with(2).says(&["the model differs"]);
     sandbox.write("in.jsonl", jsonl(4));
     run(&[]).ends_with(2).says(&["the input differs"]);
-    assert_eq!(fs::read_to_string(sandbox.path("out.jsonl")).unwrap().lines().count(), 3);
+    assert_eq!(sandbox.read("out.jsonl").lines().count(), 3);
     sandbox.write("in.jsonl", jsonl(3));
     sandbox.write("out.jsonl", "");
     run(&[]).ends_with(2).says(&["its state knows"]);
@@ -327,7 +327,7 @@ fn a_stream_is_gone_on_with_if_it_brings_the_same_again() {
     other[20] ^= 1;
     sandbox.batch(&arguments).input(other).run().ends_with(2).says(&["standard input: not the input"]);
     sandbox.batch(&arguments).input(input.clone()).run().ends_with(0);
-    let resumed = fs::read_to_string(sandbox.path("out.jsonl")).unwrap();
+    let resumed = sandbox.read("out.jsonl");
     assert!(sandbox.batch(&[]).input(input).run().ends_with(0).stdout == resumed);
 }
 

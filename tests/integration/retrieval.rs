@@ -45,9 +45,7 @@ fn retrieve(sandbox: &Sandbox, model: &Path, input: &str, more: &[&str]) -> Outc
 }
 
 fn fields(outcome: Outcome, field: &str) -> Vec<Value> {
-    let outcome = outcome.ends_with(0);
-    let parse = |line: &str| serde_json::from_str::<Value>(line).unwrap()[field].clone();
-    outcome.stdout.lines().map(parse).collect()
+    outcome.ends_with(0).json_lines().iter().map(|line| line[field].clone()).collect()
 }
 
 /// What `embed` says of the texts; of one with a vector for each token the mean.

@@ -90,7 +90,7 @@ fn the_output_is_the_same_whatever_the_threads() {
     let (one, three) = (run("1"), run("3"));
     assert_eq!(one.stdout, three.stdout);
     assert_eq!(one.stderr, "");
-    let read = one.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["text"].clone());
+    let read = one.json_lines().into_iter().map(|line| line["text"].clone());
     assert!(read.eq(texts));
 }
 
@@ -139,8 +139,8 @@ fn a_text_of_any_size_has_the_answer_of_what_is_read_of_it() {
     let words = "football and politics, ".repeat(5_000_000 / 23);
     let scores = |text: &str| {
         let input = serde_json::json!({ "text": text }).to_string();
-        let answer = batch(&sandbox, &["--all-scores", "--logits"]).input(input).run().ends_with(0).stdout;
-        serde_json::from_str::<Value>(&answer).unwrap()["predictions"].clone()
+        let answer = batch(&sandbox, &["--all-scores", "--logits"]).input(input).run().ends_with(0).json();
+        answer["predictions"].clone()
     };
     let whole = scores(&words);
     assert_eq!(scores(&words[..60_000]), whole);
@@ -178,7 +178,7 @@ fn csv_comes_back_with_columns_behind() {
     sandbox.write("in.csv", "id,body\r\n007,\"One, two\"\r\n8\r\n");
     let arguments = ["in.csv", "-o", "out.csv", "--text-field", "body", "--single-label"];
     batch(&sandbox, &arguments).run().ends_with(1);
-    let output = std::fs::read_to_string(sandbox.path("out.csv")).unwrap();
+    let output = sandbox.read("out.csv");
     let lines: Vec<&str> = output.split("\r\n").collect();
     assert_eq!(lines[0], "id,body,predicted_labels,predicted_scores,error");
     assert!(lines[1].starts_with("007,\"One, two\",") && lines[1].ends_with(','), "{output}");
@@ -198,7 +198,7 @@ fn a_quote_in_tsv_takes_no_rows() {
     let sandbox = Sandbox::new();
     sandbox.write("in.tsv", "id\ttext\n1\t\"One\n2\ttwo\"\n3\t\"a \"\"quoted\"\" text\"\n");
     batch(&sandbox, &["in.tsv", "-o", "out.tsv", "--single-label"]).run().ends_with(0).says(&["3 records, 0 errors"]);
-    let output = std::fs::read_to_string(sandbox.path("out.tsv")).unwrap();
+    let output = sandbox.read("out.tsv");
     let begins: Vec<String> =
         output.lines().map(|line| line.split('\t').take(2).collect::<Vec<_>>().join("\t")).collect();
     assert_eq!(begins, ["id\ttext", "1\t\"One", "2\ttwo\"", "3\t\"a \"\"quoted\"\" text\""]);
@@ -254,8 +254,7 @@ fn scores_take_the_shape_of_the_labels() {
     sandbox.write("labels.json", r#"{"x": ["y", "z"], "w": "v"}"#);
     let arguments =
         ["classify", "--model", MODEL, "--labels-file", "labels.json", "--hierarchical", "--threshold", "1", "One"];
-    let outcome = sandbox.gliclass(arguments).run().ends_with(0);
-    let answer: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let answer = sandbox.gliclass(arguments).run().ends_with(0).json();
     assert!(answer["predictions"]["x"]["z"].is_number() && answer["predictions"]["w"]["v"].is_number(), "{answer}");
     for (option, value) in [("--top-k", "1"), ("--abstain-below", "0.9")] {
         let shaped = ["--labels-file", "labels.json", "--hierarchical", option, value];
@@ -269,11 +268,11 @@ fn scores_take_the_shape_of_the_labels() {
 #[test]
 fn classify_writes_one_answer_for_each_text() {
     let sandbox = Sandbox::new();
-    let json = classify(&sandbox, &["--format", "json", "One", "Two"]).run().ends_with(0).stdout;
-    assert_eq!(serde_json::from_str::<Vec<Value>>(&json).unwrap().len(), 2);
-    let lines = classify(&sandbox, &[]).input("\u{feff}One\r\nTwo").run().ends_with(0).stdout;
-    let texts = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["text"].clone());
-    assert!(texts.eq(["One", "Two"]));
+    let texts = |answers: &[Value]| answers.iter().map(|one| one["text"].clone()).collect::<Vec<_>>();
+    let json = classify(&sandbox, &["--format", "json", "One", "Two"]).run().ends_with(0).json();
+    assert_eq!(texts(json.as_array().unwrap()), ["One", "Two"]);
+    let lines = classify(&sandbox, &[]).input("\u{feff}One\r\nTwo").run().ends_with(0).json_lines();
+    assert_eq!(texts(&lines), ["One", "Two"]);
     let csv = classify(&sandbox, &["--format", "csv", "-k", "1", "--all-scores", "One"]).run().ends_with(0).stdout;
     assert!(csv.starts_with("text,score:a,score:b\nOne,"), "{csv}");
 }
@@ -287,11 +286,11 @@ fn answers_are_not_appended_to_the_texts() {
     for arguments in [&["--format", "csv"][..], &["--format", "json", "One", "-"]] {
         let outcome = classify(&sandbox, arguments).under(same).run().ends_with(2);
         outcome.says(&["standard output: is also the input: write to another file"]);
-        assert_eq!(std::fs::read_to_string(sandbox.path("texts.txt")).unwrap(), "One\nTwo\n");
+        assert_eq!(sandbox.read("texts.txt"), "One\nTwo\n");
     }
     // What is not read may be added to.
     classify(&sandbox, &["Three"]).under(same).run().ends_with(0);
-    assert_eq!(std::fs::read_to_string(sandbox.path("texts.txt")).unwrap().lines().count(), 3);
+    assert_eq!(sandbox.read("texts.txt").lines().count(), 3);
 }
 
 #[test]
@@ -301,17 +300,16 @@ fn a_text_that_fails_is_named_and_keeps_its_place() {
     let run = |format: &str, input: &[u8]| {
         let arguments = ["--on-overflow", "error", "--all-scores", "--format", format];
         let outcome = classify(&sandbox, &arguments).input(input).run().ends_with(1);
-        outcome.says(&["error: text 2: "]).stdout
+        outcome.says(&["error: text 2: "])
     };
     let input = format!("One\n{long}\nTwo\n");
-    let lines: Vec<Value> =
-        run("jsonl", input.as_bytes()).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = run("jsonl", input.as_bytes()).json_lines();
     assert!(lines[0]["error"].is_null() && lines[2]["predictions"].is_array(), "{lines:?}");
     assert!(lines[1]["text"] == long && lines[1]["error"].as_str().unwrap().contains("do not fit"), "{}", lines[1]);
-    assert_eq!(serde_json::from_str::<Vec<Value>>(&run("json", input.as_bytes())).unwrap(), lines);
-    assert_eq!(run("csv", input.as_bytes()).lines().nth(2), Some(&*format!("{long},,")));
-    assert_eq!(run("text", input.as_bytes()).lines().nth(1), Some(""));
-    let broken = run("jsonl", b"One\nT\xffwo\n");
+    assert_eq!(run("json", input.as_bytes()).json(), Value::Array(lines));
+    assert_eq!(run("csv", input.as_bytes()).stdout.lines().nth(2), Some(&*format!("{long},,")));
+    assert_eq!(run("text", input.as_bytes()).stdout.lines().nth(1), Some(""));
+    let broken = run("jsonl", b"One\nT\xffwo\n").stdout;
     assert!(broken.contains("{\"text\":\"T\u{fffd}wo\",\"error\":\"invalid UTF-8"), "{broken}");
 }
 
@@ -350,12 +348,10 @@ fn control_characters_of_a_label_do_not_reach_plain_text() {
 fn what_an_earlier_run_said_does_not_stand_beside_an_error() {
     let sandbox = Sandbox::new();
     let line = "{\"text\": 7, \"predictions\": [{\"label\": \"a\", \"score\": 1}], \"id\": 1}\n";
-    let run = sandbox.gliclass(["batch", "-q", "--model", MODEL, "-l", "a"]).input(line).run().ends_with(1);
-    let answer: Value = serde_json::from_str(&run.stdout).unwrap();
+    let answer = batch(&sandbox, &["-q"]).input(line).run().ends_with(1).json();
     assert!(answer["predictions"].is_null() && answer["error"].is_string() && answer["id"] == 1, "{answer}");
     let line = "{\"text\": \"x\", \"error\": \"old\", \"truncated\": true, \"predictions\": null, \"id\": 1}\n";
-    let run = batch(&sandbox, &["-q"]).input(line).run().ends_with(0);
-    let answer: Value = serde_json::from_str(&run.stdout).unwrap();
+    let answer = batch(&sandbox, &["-q"]).input(line).run().ends_with(0).json();
     assert!(answer["error"].is_null() && answer["truncated"].is_null() && answer["predictions"].is_array(), "{answer}");
     let run = sandbox.gliclass(["batch", "--text-field", "error", "-l", "a"]).input(line).run().ends_with(2);
     run.says(&["--text-field \"error\"", "would replace it"]);
@@ -368,7 +364,7 @@ fn what_the_user_calls_an_error_stays() {
     assert!(run.stdout.starts_with("{\"text\": \"x\", \"error\": \"E42\",\"predictions\":"), "{}", run.stdout);
     sandbox.write("in.csv", "text,error\nOne,E42\nTwo\n");
     batch(&sandbox, &["in.csv", "-o", "out.csv", "--all-scores"]).run().ends_with(1);
-    let output = std::fs::read_to_string(sandbox.path("out.csv")).unwrap();
+    let output = sandbox.read("out.csv");
     let lines: Vec<&str> = output.lines().collect();
     assert!(lines[1].starts_with("One,E42,0.") && lines[2].starts_with("Two,1 columns"), "{output}");
     // Of an earlier run, it is out of date.
