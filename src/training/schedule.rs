@@ -41,6 +41,11 @@ impl Schedule {
             Shape::Constant => 1.0,
         }
     }
+
+    /// Whether anything has changed after so many steps.
+    pub fn has_changed(&self, steps: usize) -> bool {
+        (0..steps).any(|step| self.share(step) > 0.0)
+    }
 }
 
 #[cfg(test)]
@@ -72,6 +77,14 @@ mod tests {
                 let share = found.share(step);
                 assert!((share - rate).abs() < 1e-12, "{found:?} at {step}: {share}, not {rate}");
             }
+        }
+    }
+
+    #[test]
+    fn the_first_step_changes_something_where_nothing_warms_up() {
+        for (warmup, first) in [(0, 1), (1, 2), (3, 2)] {
+            let schedule = Schedule { shape: Shape::Linear, warmup, steps: 5 };
+            assert!(!schedule.has_changed(first - 1) && schedule.has_changed(first), "{warmup}");
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use candle_core::{Device, Tensor};
+
 use crate::harness::Sandbox;
 
 fn base(name: &str) -> PathBuf {
@@ -378,6 +380,25 @@ fn a_learning_rate_that_bursts_the_loss_is_said_to_be_too_high() {
     arguments.extend(["--batch-size", "32", "--force"].map(str::to_owned));
     let outcome = sandbox.gliclass(arguments).run().ends_with(2);
     outcome.says(&["step 1 of epoch 1: an answer about the held-out records is not a finite number", "--warmup"]);
+}
+
+#[test]
+fn a_model_that_overflows_before_a_step_has_changed_it_is_not_blamed_on_the_learning_rates() {
+    let sandbox = Sandbox::new();
+    for file in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
+        sandbox.write(&format!("huge/{file}"), fs::read(base("uni-electra").join(file)).unwrap());
+    }
+    let mut tensors =
+        candle_core::safetensors::load(base("uni-electra").join("model.safetensors"), &Device::Cpu).unwrap();
+    for side in ["text", "classes"] {
+        let bias = tensors.get_mut(&format!("model.{side}_projector.linear_2.bias")).unwrap();
+        *bias = Tensor::full(1e30f32, bias.dims(), &Device::Cpu).unwrap();
+    }
+    candle_core::safetensors::save(&tensors, sandbox.path("huge/model.safetensors")).unwrap();
+    let huge = sandbox.path("huge").to_string_lossy().into_owned();
+    let outcome = sandbox.gliclass(arguments(&sandbox, &huge, "out", &["--eval-share", "0"])).run().ends_with(2);
+    outcome
+        .says(&["step 1 of epoch 1: the loss is not a finite number. No weight has changed yet", "`gliclass batch`"]);
 }
 
 /// The encoder of a checkpoint in a folder of its own, as one is published.
