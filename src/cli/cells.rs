@@ -8,6 +8,9 @@ use crate::records::names::{PREDICTED_LABELS, PREDICTED_SCORES, SCORE};
 use crate::runner::Classified;
 use crate::scores::{self, Decision};
 
+/// Joins several labels, or scores, in a cell where nothing else is said.
+pub const LIST_SEPARATOR: &str = "|";
+
 /// Checks that a cell can hold each label.
 ///
 /// # Errors

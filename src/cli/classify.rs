@@ -11,7 +11,7 @@ use same_file::Handle;
 use unicode_width::UnicodeWidthStr;
 
 use super::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs, Typed, Verbosity};
-use super::cells::{check_labels, check_lists, csv_columns, csv_values};
+use super::cells::{LIST_SEPARATOR, check_labels, check_lists, csv_columns, csv_values};
 use super::retrieval::Retrieval;
 use super::terminal;
 use crate::adapted::Adapted;
@@ -25,9 +25,6 @@ use crate::records::output::refuse_input;
 use crate::records::{Defaults, Entry, LONGEST};
 use crate::runner::{Classified, Runner, Sink};
 use crate::scores::{Decision, decide};
-
-/// Joins several labels in a CSV or TSV column, as `batch` does.
-const LIST_SEPARATOR: &str = "|";
 
 /// Columns of the longest bar.
 const BAR: usize = 24;

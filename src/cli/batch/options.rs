@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Candidate, shard};
 use crate::cli::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs, check_free, check_text_field, name_of};
+use crate::cli::cells::LIST_SEPARATOR;
 use crate::cli::format::Format;
 use crate::digest::hex;
 use crate::error::Error;
@@ -63,7 +64,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME", default_value = PREDICTIONS, value_parser = NonEmptyStringValueParser::new())]
     pub(super) output_field: String,
     /// Separates several labels or scores in a CSV or TSV cell
-    #[arg(long, value_name = "S", default_value = "|", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "S", default_value = LIST_SEPARATOR, value_parser = NonEmptyStringValueParser::new())]
     pub(super) list_separator: String,
     /// What happens to a record that cannot be classified
     #[arg(long, value_name = "MODE", default_value = "keep")]
@@ -172,6 +173,10 @@ impl Args {
             self.check_text_field(&[ERROR, TRUNCATED])?;
         } else if self.output_field != PREDICTIONS {
             bail!("--output-field is for JSONL: {format} has the columns {PREDICTED_LABELS} and {PREDICTED_SCORES}");
+        }
+        let has_lists = matches!(format, Format::Csv | Format::Tsv) && !self.decision.all_scores;
+        if self.list_separator != LIST_SEPARATOR && !has_lists {
+            bail!("--list-separator is for lists in the cells of CSV and TSV, and none are written: leave it out");
         }
         if format == Format::Parquet {
             self.check_parquet()?;

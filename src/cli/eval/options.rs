@@ -65,7 +65,7 @@ Exit status: 0 done; 1 a figure is below its minimum, or records to judge hold a
 usage, or data or a model that cannot be used; 130 interrupted.";
 
 /// What has no effect where no model is asked.
-const OPTIONS_OF_A_MODEL: [&str; 14] = [
+const OPTIONS_OF_A_MODEL: [&str; 15] = [
     "model",
     "revision",
     "device",
@@ -80,6 +80,7 @@ const OPTIONS_OF_A_MODEL: [&str; 14] = [
     "rac-retrieve",
     "logits",
     "hierarchical",
+    "all-scores",
 ];
 
 /// Predictions that are there already.
@@ -228,7 +229,7 @@ impl Args {
 
     /// Checks that what shapes predictions has some to shape.
     fn check_shape(&self) -> anyhow::Result<()> {
-        let idle = ["logits", "hierarchical"].into_iter().find(|option| self.typed.has(option));
+        let idle = ["logits", "hierarchical", "all-scores"].into_iter().find(|option| self.typed.has(option));
         match idle.filter(|_| self.output.predictions.is_none()) {
             Some(option) => bail!("--{option} is about what --predictions writes: add --predictions, or leave it out"),
             None => Ok(()),
