@@ -156,6 +156,17 @@ impl Fit {
             (Scheme::All, None, None) => "one threshold for all".to_owned(),
         }
     }
+
+    /// Which thresholds the file says to use, in words, where any were fitted.
+    pub fn used(&self) -> Option<String> {
+        (self.worth.len() > 1).then(|| format!("the file uses {}", self.words_of(self.uses)))
+    }
+
+    /// Whether they serve better than what was said before; where none were fitted, nothing serves worse.
+    pub fn is_of_use(&self) -> bool {
+        let value = |scheme| expected(&self.worth, scheme);
+        value(self.uses).is_none_or(|fitted| value(Scheme::AsSaid).is_none_or(|said| fitted > said))
+    }
 }
 
 /// The thresholds that serve better where they were not fitted: few records of a label say little about
@@ -395,6 +406,16 @@ mod tests {
         let fit = Fit::new(&judged(&scored), Goal::F(1.0), 0);
         assert_eq!(expected(&fit.worth, Scheme::Labels), expected(&fit.worth, Scheme::All));
         assert_eq!(fit.uses, Scheme::All);
+    }
+
+    #[test]
+    fn thresholds_are_of_use_where_unseen_records_gain_by_them() {
+        let is_of_use = |high: f32| {
+            let scored: Vec<(f32, bool)> = (0..20).map(|i| (if i % 2 == 0 { high } else { 0.1 }, i % 2 == 0)).collect();
+            Fit::new(&judged(&scored), Goal::F(1.0), 0).is_of_use()
+        };
+        assert!(is_of_use(0.4), "nothing was said");
+        assert!(!is_of_use(0.9), "all that was said was right");
     }
 
     #[test]

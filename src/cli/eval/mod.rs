@@ -250,6 +250,13 @@ impl Args {
                  believe those under \"unseen\""
             }
         });
+        if fit.folds > 1 && !fit.is_of_use() {
+            self.model.base.say(&format!(
+                "warning: for {}, what was fitted does no better on unseen records than what is judged above: fit to \
+                 more records, or leave it out",
+                fit.goal
+            ));
+        }
         Ok(fit)
     }
 }

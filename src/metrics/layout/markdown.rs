@@ -79,6 +79,9 @@ fn fit(fit: &Fit) -> String {
         text += &table(&headings, NUMBERS, rows);
         text.push('\n');
     }
+    if let Some(used) = fit.used() {
+        let _ = writeln!(text, "{used}\n");
+    }
     let rows = fit.honesty.iter().map(|honesty| {
         let Honesty { log_loss, expected_calibration_error, .. } = *honesty;
         vec![cell(honesty_name(fit, honesty).trim()), three(log_loss), three(expected_calibration_error)]

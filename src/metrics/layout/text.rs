@@ -199,6 +199,9 @@ fn fit(fit: &Fit) -> String {
         let _ =
             writeln!(text, "{name:46} {precision:>9.3} {recall:>7.3} {micro_f1:>9.3} {macro_f1:>9.3} {coverage:>9.3}");
     }
+    if let Some(used) = fit.used() {
+        let _ = writeln!(text, "{used}");
+    }
     let _ = writeln!(text, "{:46} {:>9} {:>18}", "", "log loss", "calibration error");
     for honesty in &fit.honesty {
         let name = honesty_name(fit, honesty);

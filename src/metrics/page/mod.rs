@@ -263,6 +263,7 @@ fn fitted(fit: &Fit) -> Markup {
                 ": believe the lines \u{201c}on unseen records\u{201d}, " (fit.folds) "-fold cross-validation"
             }
             "."
+            @if let Some(used) = fit.used() { " " (capital(&used)) "." }
         }
         @if fit.worth.len() > 1 {
             div.scroll {
