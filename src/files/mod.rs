@@ -16,7 +16,7 @@ mod reserved;
 
 pub use lock::Lock;
 pub use pace::Pace;
-pub use replace::{rename, replace, replace_with, sweep};
+pub use replace::{create_new, rename, replace, replace_with, sweep};
 pub use reserved::{Reserved, Successor};
 
 /// The file beside `path` that has its name and `ending` behind it. A separator at the end, as shells complete the

@@ -62,7 +62,10 @@ fn is_of_disk(error: &io::Error) -> bool {
 
 /// Makes the file in which `path` is written anew: none that is there, be it of the user or of another process, on this
 /// machine or another, that replaces the same file at the same time.
-pub(super) fn create_new(path: &Path) -> io::Result<(PathBuf, File)> {
+///
+/// # Errors
+/// It cannot be made.
+pub fn create_new(path: &Path) -> io::Result<(PathBuf, File)> {
     loop {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let new = beside(path, &format!(".{}-{now}{NEW}", std::process::id()));

@@ -72,8 +72,9 @@ impl LocalRepo {
         Ok(blobs)
     }
 
-    /// Keeps other processes, Python's too, from fetching the same content meanwhile.
-    pub(super) fn lock(&self, etag: &str, progress: &dyn Progress) -> Result<File> {
+    /// Keeps other processes, Python's too, from fetching the same content meanwhile. None where the file system knows
+    /// no locks, as some network file systems do not: then each fetches for itself, and the last rename wins.
+    pub(super) fn lock(&self, etag: &str, progress: &dyn Progress) -> Result<Option<File>> {
         let path = self.locks.join(format!("{etag}.lock"));
         create_parent(&path)?;
         let file = File::create(&path).map_err(|error| Error::io(&path, error))?;
@@ -82,10 +83,10 @@ impl LocalRepo {
                 progress.note("waiting for another process that fetches the same file");
                 file.lock().map_err(|error| Error::io(&path, error))?;
             }
-            // Some network file systems know no locks; then both fetch, and the last rename wins.
-            Err(TryLockError::Error(_)) | Ok(()) => {}
+            Err(TryLockError::Error(_)) => return Ok(None),
+            Ok(()) => {}
         }
-        Ok(file)
+        Ok(Some(file))
     }
 
     /// Makes `file` of a commit's folder show a blob: a relative link, or a copy where there are no links.

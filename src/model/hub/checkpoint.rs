@@ -183,12 +183,12 @@ impl Files<'_> {
         let Checkpoint { local, hub, .. } = self.checkpoint;
         let blob = local.blob(&remote.etag);
         if !has_size(&blob, remote.size) {
-            let _lock = local.lock(&remote.etag, self.progress)?;
+            let lock = local.lock(&remote.etag, self.progress)?;
             // Whoever held the lock may have fetched it.
             if !has_size(&blob, remote.size) {
                 self.progress.begin(file, remote.size);
                 let url = hub.url(self.commit, file);
-                Transfer { hub, progress: self.progress, url, remote }.run(&blob)?;
+                Transfer { hub, progress: self.progress, url, remote, is_alone: lock.is_some() }.run(&blob)?;
             }
         }
         Ok(local.link(&remote.etag, self.commit, file)?)

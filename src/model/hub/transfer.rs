@@ -40,21 +40,32 @@ pub(super) struct Transfer<'a> {
     pub(super) progress: &'a dyn Progress,
     pub(super) url: String,
     pub(super) remote: &'a Remote,
+    /// Whether no other process fetches the same content meanwhile.
+    pub(super) is_alone: bool,
 }
 
 impl Transfer<'_> {
-    /// Fetches the file to `blob`; what an earlier, interrupted transfer left is continued.
+    /// Fetches the file to `blob`; what an earlier, interrupted transfer left is continued, unless another process may
+    /// be at it.
     pub(super) fn run(&self, blob: &Path) -> Answer<()> {
-        let partial = files::beside(blob, ".incomplete");
-        create_parent(&partial)?;
+        create_parent(blob)?;
+        if self.is_alone {
+            return self.fetch(&files::beside(blob, ".incomplete"), blob);
+        }
+        let (partial, _) = files::create_new(blob).map_err(|error| Error::io(blob, error))?;
+        self.fetch(&partial, blob).inspect_err(|_| drop(fs::remove_file(&partial)))
+    }
+
+    /// Fetches the file to `partial` and, once it is whole, gives it its name.
+    fn fetch(&self, partial: &Path, blob: &Path) -> Answer<()> {
         for last in [false, true] {
-            let resumed = fs::metadata(&partial).is_ok_and(|file| file.len() > 0);
-            let resumed = self.receive(&partial)? || resumed;
-            let Some(problem) = self.problem(&partial)? else {
-                files::rename(&partial, blob).map_err(|error| Error::io(blob, error))?;
+            let resumed = fs::metadata(partial).is_ok_and(|file| file.len() > 0);
+            let resumed = self.receive(partial)? || resumed;
+            let Some(problem) = self.problem(partial)? else {
+                files::rename(partial, blob).map_err(|error| Error::io(blob, error))?;
                 break;
             };
-            fs::remove_file(&partial).map_err(|error| Error::io(&partial, error))?;
+            fs::remove_file(partial).map_err(|error| Error::io(partial, error))?;
             if last || !resumed {
                 return Err(Failure::Passing(format!("{}: {problem}; nothing of it was kept", self.url)));
             }
@@ -77,9 +88,9 @@ impl Transfer<'_> {
                     fruitless = if have > most { 1 } else { fruitless + 1 };
                     (most, broken) = (most.max(have), true);
                     if fruitless == ATTEMPTS {
-                        return Err(Failure::Passing(format!(
-                            "{reason}; gave up after {ATTEMPTS} attempts, and the next run will continue at byte {have}"
-                        )));
+                        let next = format!(", and the next run will continue at byte {have}");
+                        let next = if self.is_alone { &next } else { "" };
+                        return Err(Failure::Passing(format!("{reason}; gave up after {ATTEMPTS} attempts{next}")));
                     }
                     self.progress.note(&format!("{reason}; continuing at byte {have}"));
                     thread::sleep(pause(fruitless));
@@ -181,4 +192,41 @@ fn length(file: &File, path: &Path) -> Result<u64> {
 fn cut(file: &mut File, length: u64, path: &Path) -> Result<()> {
     let result = file.set_len(length).and_then(|()| file.seek(SeekFrom::End(0)));
     result.map(drop).map_err(|error| Error::io(path, error))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::model::hub::settings::Settings;
+
+    struct Nobody;
+
+    impl Progress for Nobody {
+        fn begin(&self, _: &str, _: Option<u64>) {}
+        fn at(&self, _: u64) {}
+        fn finish(&self) {}
+        fn note(&self, _: &str) {}
+    }
+
+    #[test]
+    fn where_no_lock_keeps_others_away_what_another_process_has_fetched_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let [blob, others] = ["blob", "blob.incomplete"].map(|name| folder.path().join(name));
+        fs::write(&others, "half of").unwrap();
+        let endpoint = "http://127.0.0.1:9".to_owned();
+        let settings = Settings { cache: folder.path().to_owned(), endpoint, user: None, token: None };
+        let hub = &Hub::new(&settings, "owner/name");
+        // Nothing is asked for a file of no bytes.
+        let fetch = |etag: &str| {
+            let remote = &Remote { commit: "commit".to_owned(), etag: etag.to_owned(), size: Some(0) };
+            let url = hub.url("commit", "file");
+            Transfer { hub, progress: &Nobody, url, remote, is_alone: false }.run(&blob)
+        };
+        assert!(matches!(fetch(&"0".repeat(64)), Err(Failure::Passing(reason)) if reason.contains("damaged")));
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        fetch("blob").unwrap();
+        assert_eq!([&blob, &others].map(|path| fs::read_to_string(path).unwrap()), ["", "half of"]);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
+    }
 }
