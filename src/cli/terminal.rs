@@ -1,5 +1,6 @@
 //! What a person at a terminal sees and does: messages, progress, colour, Ctrl-C.
 
+use std::fmt;
 use std::io::{IsTerminal, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -113,6 +114,14 @@ pub fn bar(length: Option<u64>, template: &str, quiet: bool) -> ProgressBar {
     ProgressBar::with_draw_target(length, target).with_style(style)
 }
 
+/// How much time is left, once there is something to tell it by.
+fn left(state: &ProgressState, out: &mut dyn fmt::Write) {
+    if state.per_sec() > 0.0 {
+        // A bar that cannot be drawn ends no work.
+        _ = write!(out, ", {:#} left", HumanDuration(state.eta()));
+    }
+}
+
 /// So many records failed.
 pub fn failures(count: u64) -> String {
     if count == 1 { "1 record failed".into() } else { format!("{count} records failed") }
@@ -136,10 +145,11 @@ impl Progress {
     /// Progress over so many bytes, if that is known.
     pub fn new(bytes: Option<u64>, quiet: bool) -> Self {
         let template = match bytes {
-            Some(_) => "{wide_bar} {percent:>3}% {msg}, {eta} left",
+            Some(_) => "{wide_bar} {percent:>3}% {msg}{left}",
             None => "{spinner} {msg}",
         };
-        let bar = bar(bytes, template, quiet);
+        let bar = bar(bytes, template, quiet).with_message("no record yet");
+        bar.set_style(bar.style().with_key("left", left));
         if !bar.is_hidden() {
             bar.enable_steady_tick(Duration::from_millis(200));
         }

@@ -42,6 +42,15 @@ fn bad_records_are_kept_with_their_error() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn no_time_is_left_to_show_before_the_first_record() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.jsonl", "{\"text\": \"One\"}\n{\"text\": \"Two\"}\n");
+    let shown = batch(&sandbox, &["in.jsonl", "-o", "out.jsonl"]).on_a_terminal().run().ends_with(0).stdout;
+    assert!(!shown.contains("% ,"), "{shown}");
+}
+
+#[test]
 fn why_the_first_record_failed_is_said_whatever_becomes_of_it() {
     let input = "{\"text\":\"One\"}\n{\"review\":\"good\"}\n";
     let said =
