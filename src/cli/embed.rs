@@ -119,10 +119,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let runner = Runner::new(args.model.base.threads(), Some(interrupted));
     let records = own_examples.counted(jsonl::Reader::new(input.stream, &input.name, reading));
     let result = runner.run(&model, records, &mut writer);
-    writer.progress.finish();
-    own_examples.tell(args.model.base.verbosity);
     let finished = writer.output.finish();
-    result.and(finished)?;
+    let result = result.and(finished);
+    writer.progress.finish(&result);
+    result?;
+    own_examples.tell(args.model.base.verbosity);
     Ok(terminal::status(interrupted.load(Ordering::Relaxed), writer.progress.errors() > 0))
 }
 

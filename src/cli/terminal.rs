@@ -205,9 +205,13 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away and says why records failed, also where nothing but errors is said; then the summary.
-    pub fn finish(&self) {
+    /// Takes the bar away and says why records failed, also where nothing but errors is said; then the summary. A run
+    /// that `ended` because nobody reads its output any more ends without a word.
+    pub fn finish(&self, ended: &Result<()>) {
         self.bar.finish_and_clear();
+        if matches!(ended, Err(Error::ClosedOutput { .. })) {
+            return;
+        }
         if let Some(first) = &self.first_failure {
             let which = if self.errors == 1 { "" } else { ", the first" };
             say(&escaped(&format!("error: {}{which}: {first}", failures(self.errors))));

@@ -63,6 +63,27 @@ impl Sandbox {
         fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
+    /// A copy of a checkpoint that a test may change, without the folders below it.
+    pub fn copy(&self, checkpoint: &str, folder: &str) -> PathBuf {
+        for entry in fs::read_dir(fixture(checkpoint)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                self.write(&format!("{folder}/{}", path.file_name().unwrap().display()), fs::read(&path).unwrap());
+            }
+        }
+        self.path(folder)
+    }
+
+    /// A copy of a checkpoint with two encoders, whose label model has this name and did not come along.
+    pub fn bi_encoder(&self, folder: &str, label_model: &str) -> PathBuf {
+        let copy = self.copy("bi-bert-bert-avg-norm-mlp", folder);
+        let file = format!("{folder}/config.json");
+        let (config, named) = (self.read(&file), "\"label_model_name\": \"label_model\"");
+        assert!(config.contains(named));
+        self.write(&file, config.replace(named, &format!("\"label_model_name\": \"{label_model}\"")));
+        copy
+    }
+
     /// The program with these arguments; it sees no settings of the user and reaches no network.
     pub fn gliclass<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gliclass"));
@@ -229,7 +250,8 @@ impl Running {
         }
     }
 
-    fn said(&mut self) -> String {
+    /// What it has said on standard error so far.
+    pub fn said(&mut self) -> String {
         let mut said = Vec::new();
         self.said.rewind().and_then(|()| self.said.read_to_end(&mut said)).unwrap();
         String::from_utf8_lossy(&said).into_owned()

@@ -1,8 +1,7 @@
 //! Records through the whole program, with a small random checkpoint.
 
-use std::path::Path;
-
 use serde_json::Value;
+use std::io::{BufRead, BufReader};
 
 use crate::harness::{MODEL, Program, Sandbox};
 
@@ -39,6 +38,20 @@ fn bad_records_are_kept_with_their_error() {
         "error: 2 records failed, the first: standard input:3: not a JSON object: ",
         "\n4 records, 2 errors, 0 truncated",
     ]);
+}
+
+#[test]
+fn where_the_reader_of_the_output_has_gone_nothing_is_said() {
+    let sandbox = Sandbox::new();
+    for command in ["batch", "embed"] {
+        let mut running = sandbox.gliclass([command, "--model", MODEL, "--labels", "a,b"]).start();
+        running.send(b"not json\n");
+        let mut output = BufReader::new(running.output());
+        output.read_line(&mut String::new()).unwrap();
+        drop(output);
+        running.send(b"{\"text\": \"One\"}\n");
+        assert_eq!((running.code(true), running.said()), (Some(0), String::new()), "{command}");
+    }
 }
 
 #[test]
@@ -325,11 +338,8 @@ fn a_text_that_fails_is_named_and_keeps_its_place() {
 #[test]
 fn sizes_that_no_tensor_has_are_an_error_of_the_model() {
     let sandbox = Sandbox::new();
-    for name in ["tokenizer.json", "model.safetensors"] {
-        sandbox.write(&format!("model/{name}"), std::fs::read(Path::new(MODEL).join(name)).unwrap());
-    }
-    let config = std::fs::read_to_string(Path::new(MODEL).join("config.json")).unwrap();
-    let mut config: Value = serde_json::from_str(&config).unwrap();
+    sandbox.copy("uni-electra", "model");
+    let mut config: Value = serde_json::from_str(&sandbox.read("model/config.json")).unwrap();
     for field in ["hidden_size", "intermediate_size"] {
         let size = std::mem::replace(&mut config["encoder_config"][field], 1_000_000_000_000_u64.into());
         sandbox.write("model/config.json", config.to_string());
@@ -383,7 +393,7 @@ fn what_the_user_calls_an_error_stays() {
 }
 
 #[test]
-fn the_format_has_the_name_it_has_elsewhere_too() {
+fn the_form_of_the_input_may_be_given_as_format_too() {
     let run = batch(&Sandbox::new(), &["--format", "csv"]).input("text\nOne\n").run().ends_with(0);
     assert!(run.stdout.starts_with("text,predicted_labels"), "{}", run.stdout);
 }

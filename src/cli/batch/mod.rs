@@ -184,7 +184,7 @@ impl Args {
         // A name that is none is told all the same.
         self.model.base.folder()?;
         self.begin(output, 0)?.finish()?;
-        Progress::new(None, self.model.base.verbosity.quiet).finish();
+        Progress::new(None, self.model.base.verbosity.quiet).finish(&Ok(()));
         Ok(ExitCode::SUCCESS)
     }
 
@@ -259,13 +259,13 @@ impl Args {
         // Where the run failed, what can still be written is; the first error is the one to tell.
         let ended = writer.end(result.is_ok() && !was_interrupted);
         let result = result.and(ended);
-        writer.progress.finish();
-        own_examples.tell(self.model.base.verbosity);
+        writer.progress.finish(&result);
         if let Err(error @ Error::Record(_)) = &result {
             terminal::say(&format!("error: {}", terminal::escaped(&error.to_string())));
             return Ok(ExitCode::FAILURE);
         }
         result?;
+        own_examples.tell(self.model.base.verbosity);
         Ok(terminal::status(was_interrupted, errors_before + writer.progress.errors() > 0))
     }
 }

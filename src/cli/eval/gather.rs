@@ -89,7 +89,7 @@ impl Asking {
             Ok(())
         };
         let result = runner.run(classifier, source, &mut sink);
-        self.progress.finish();
+        self.progress.finish(&result);
         let is_whole = judged.records() == count;
         let ended = self.predictions.map_or(Ok(()), |file| file.end(is_whole));
         result.and(ended)?;
