@@ -76,7 +76,7 @@ fn what_is_cached_costs_one_request_for_a_branch_and_none_for_a_commit() {
 }
 
 #[test]
-fn the_variable_is_read_as_in_python() {
+fn the_variable_that_says_offline_is_read_as_in_python() {
     let (sandbox, hub) = (Sandbox::new(), hub());
     download(&sandbox, &hub, &["org/model"]).run().ends_with(0);
     hub.asked();
@@ -346,15 +346,8 @@ fn a_label_model_in_a_folder_of_the_repository_comes_with_its_tokenizer() {
 #[test]
 fn a_label_model_in_a_repository_of_its_own_gives_its_tokenizer_and_no_more() {
     let sandbox = Sandbox::new();
-    let fixture = fixture("bi-bert-bert-avg-norm-mlp");
-    for file in ["tokenizer.json", "model.safetensors"] {
-        sandbox.write(&format!("model/{file}"), fs::read(fixture.join(file)).unwrap());
-    }
-    let config = fs::read_to_string(fixture.join("config.json")).unwrap();
-    let named = "\"label_model_name\": \"label_model\"";
-    assert!(config.contains(named));
-    sandbox.write("model/config.json", config.replace(named, "\"label_model_name\": \"org/model\""));
-    let labels = |name| fs::read(fixture.join("label_model").join(name)).unwrap();
+    let (whole, folder) = (fixture("bi-bert-bert-avg-norm-mlp"), sandbox.bi_encoder("model", "org/model"));
+    let labels = |name| fs::read(whole.join("label_model").join(name)).unwrap();
     let (tokenizer, settings) = (labels("tokenizer.json"), labels("tokenizer_config.json"));
     let files = [CONFIG, (TOKENIZER.0, &tokenizer), (TOKENIZER_CONFIG.0, &settings), WEIGHTS];
     let hub = FakeHub::with(&files);
@@ -363,10 +356,9 @@ fn a_label_model_in_a_repository_of_its_own_gives_its_tokenizer_and_no_more() {
         let arguments = ["classify", "-m", &folder, "-l", "travel,very long dreams", "One day", "--all-scores"];
         sandbox.gliclass(arguments.iter().chain(more)).env("HF_ENDPOINT", &hub.endpoint).run()
     };
-    let folder = sandbox.path("model");
     classify(&folder, &["--offline"]).ends_with(2).says(&["org/model", "network is off"]);
     let fetched = classify(&folder, &["-q"]).ends_with(0);
-    assert_eq!(fetched.stdout, classify(&fixture, &["-q"]).ends_with(0).stdout);
+    assert_eq!(fetched.stdout, classify(&whole, &["-q"]).ends_with(0).stdout);
     assert!(hub.asked().iter().all(|line| !line.contains(WEIGHTS.0)));
     assert_eq!(classify(&folder, &["-q", "--offline"]).ends_with(0).stdout, fetched.stdout);
     assert!(hub.asked().is_empty());

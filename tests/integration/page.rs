@@ -4,8 +4,10 @@
 //! makes it run or fail.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use serde_json::{Value, json};
 
 use crate::harness::Sandbox;
 
@@ -42,7 +44,7 @@ page.onload = () => {
 </script>"#;
 
 /// What the probe sees.
-fn look(browser: &PathBuf, sandbox: &Sandbox, width: u32) -> serde_json::Value {
+fn look(browser: &Path, sandbox: &Sandbox, width: u32) -> Value {
     let probe = sandbox.write("probe.html", PROBE.replace("WIDTH", &width.to_string()));
     let output = Command::new(browser)
         .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"])
@@ -65,15 +67,15 @@ fn predictions(labels: usize, records: usize) -> String {
     };
     let mut lines = String::new();
     for record in 0..records {
-        let scores: Vec<serde_json::Value> = (0..labels)
+        let scores: Vec<Value> = (0..labels)
             .map(|label| {
                 let near = (record + label * 7) % labels;
                 let score = 1.0 / (1.0 + near as f64 + (record * label % 3) as f64 / 4.0);
-                serde_json::json!({"label": name(label), "score": score})
+                json!({"label": name(label), "score": score})
             })
             .collect();
         let text = format!("{HOSTILE} text {record}");
-        let line = serde_json::json!({"text": text, "true_labels": [name(record % labels)], "predictions": scores});
+        let line = json!({"text": text, "true_labels": [name(record % labels)], "predictions": scores});
         writeln!(lines, "{line}").unwrap();
     }
     lines
@@ -95,7 +97,7 @@ fn the_page_fits_a_screen_and_a_telephone_and_no_labels_overlap() {
         sandbox.gliclass(arguments).run().ends_with(0);
         for width in [1280, 400] {
             let seen = look(&browser, &sandbox, width);
-            assert_eq!(seen["overlaps"], serde_json::json!([]), "{labels} labels at {width}");
+            assert_eq!(seen["overlaps"], json!([]), "{labels} labels at {width}");
             assert_eq!(seen["beyond"], 0, "{labels} labels at {width}: {seen}");
             assert_eq!((&seen["scripts"], &seen["hostile"]), (&0.into(), &true.into()), "{seen}");
             assert_eq!(seen["heading"], "ready.jsonl");

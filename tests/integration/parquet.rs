@@ -11,12 +11,13 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::record::{Field, Row, RowAccessor};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::Type;
+use serde_json::{Value, json};
 
 use crate::harness::{MODEL, Program, Sandbox};
 use crate::resume::wait_for_state;
 
 /// 30 rows in groups of 12, as pyarrow wrote them: nested columns, a dictionary, lists, and nothing here and there.
-const PYARROW: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/pyarrow.parquet");
+pub const PYARROW: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/pyarrow.parquet");
 
 /// Four labelled rows as Hugging Face's `datasets` writes them: labels are numbers, and the footer has their names.
 const DATASETS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/datasets.parquet");
@@ -77,7 +78,7 @@ fn is_new(name: &str) -> bool {
 }
 
 /// Labels and scores as JSONL has them; none where there is an error.
-fn predictions(row: &Row) -> Option<serde_json::Value> {
+fn predictions(row: &Row) -> Option<Value> {
     let [(_, Field::ListInternal(labels)), (_, Field::ListInternal(scores)), _] =
         row.get_column_iter().collect::<Vec<_>>()[..]
     else {
@@ -85,8 +86,8 @@ fn predictions(row: &Row) -> Option<serde_json::Value> {
     };
     let pairs = labels.elements().iter().zip(scores.elements()).map(|pair| match pair {
         (Field::Str(label), Field::Float(score)) => {
-            let score: serde_json::Value = serde_json::from_str(&score.to_string()).unwrap();
-            serde_json::json!({ "label": label, "score": score })
+            let score: Value = serde_json::from_str(&score.to_string()).unwrap();
+            json!({ "label": label, "score": score })
         }
         other => panic!("{other:?}"),
     });
@@ -119,7 +120,7 @@ fn predictions_are_those_of_jsonl() {
                 let label = |field: &Field| if let Field::Str(label) = field { Some(label.clone()) } else { None };
                 list.elements().iter().map(label).collect::<Vec<_>>()
             });
-            serde_json::json!({ "text": text, "labels": labels }).to_string() + "\n"
+            json!({ "text": text, "labels": labels }).to_string() + "\n"
         })
         .collect();
     sandbox.write("in.jsonl", lines);
@@ -130,7 +131,7 @@ fn predictions_are_those_of_jsonl() {
         let found = rows(&sandbox.path("out.parquet"), is_new);
         assert_eq!(found.len(), jsonl.lines().count());
         for (line, row) in jsonl.lines().zip(&found) {
-            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            let line: Value = serde_json::from_str(line).unwrap();
             assert_eq!(predictions(row).as_ref(), line.get("predictions"), "{line}");
             assert_eq!(line.get("error").is_some(), row.get_string(2).is_ok(), "{line}");
         }
@@ -209,7 +210,7 @@ fn a_state_without_the_end_of_the_table_is_refused() {
     let state = sandbox.read("out.parquet.resume");
     batch(&sandbox, &arguments).run().ends_with(0);
     assert_eq!(fs::read(sandbox.path("out.parquet")).unwrap(), whole);
-    let mut other: serde_json::Value = serde_json::from_str(&state).unwrap();
+    let mut other: Value = serde_json::from_str(&state).unwrap();
     other["done"]["complete"] = false.into();
     sandbox.write("out.parquet.resume", other.to_string());
     batch(&sandbox, &arguments).run().ends_with(2).says(&[
@@ -287,7 +288,7 @@ fn damage_is_told_and_nothing_else_is_said() {
 fn labelled_rows_are_judged_like_json_lines() {
     let sandbox = Sandbox::new();
     let line = |text: &str, label: &str| {
-        serde_json::json!({ "text": text, "label": label, "all_labels": ["world", "sport", "business"] }).to_string()
+        json!({ "text": text, "label": label, "all_labels": ["world", "sport", "business"] }).to_string()
     };
     let lines = [
         line("The match ended two to one.", "sport"),

@@ -1,7 +1,7 @@
 //! `--rac-retrieve`: the nearest examples, found by the model itself, and the vectors that are kept of them.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -128,19 +128,10 @@ fn examples_of_a_records_own_without_a_true_label_are_counted() {
     }
 }
 
-/// A copy of a model that a test may change.
-fn own_model(sandbox: &Sandbox) -> PathBuf {
-    for file in fs::read_dir(fixture("uni-electra")).unwrap() {
-        let path = file.unwrap().path();
-        sandbox.write(&format!("model/{}", path.file_name().unwrap().display()), fs::read(&path).unwrap());
-    }
-    sandbox.path("model")
-}
-
 #[test]
 fn vectors_are_kept_and_used_again_only_for_the_same_model_labels_and_examples() {
     let sandbox = Sandbox::new();
-    let model = own_model(&sandbox);
+    let model = sandbox.copy("uni-electra", "model");
     sandbox.write("examples.jsonl", examples(&TEXTS));
     let input = lines(queries().iter().map(|text| json!({ "text": text })));
     let run = |said: &str| retrieve(&sandbox, &model, &input, &["1", "-v"]).ends_with(0).says(&[said]).stdout;
@@ -164,8 +155,8 @@ fn vectors_are_kept_and_used_again_only_for_the_same_model_labels_and_examples()
     assert_eq!(run("computing them"), first);
     sandbox.write("examples.jsonl", examples(&[TEXTS[0], TEXTS[1], TEXTS[3], TEXTS[2]]));
     run("computing them");
-    let names = fs::read_dir(sandbox.path(".")).unwrap().map(|file| file.unwrap().file_name());
-    assert!(names.into_iter().all(|name| !name.display().to_string().ends_with(".new")));
+    let mut names = fs::read_dir(sandbox.path("")).unwrap().map(|file| file.unwrap().file_name());
+    assert!(names.all(|name| !name.display().to_string().ends_with(".new")));
 }
 
 #[test]
