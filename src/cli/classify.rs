@@ -43,6 +43,8 @@ pub struct Args {
     /// Put `--` before a text that begins with `-`.
     texts: Vec<String>,
     /// The format of the results [default: a table on a terminal, else jsonl]
+    ///
+    /// With --logits or --hierarchical it is jsonl by default, on a terminal too.
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
     #[command(flatten)]
@@ -120,13 +122,12 @@ impl Args {
             bail!("no labels: give --labels a,b,c or --labels-file FILE");
         };
         let stdout = std::io::stdout();
-        let format = self.format.or_else(|| (!stdout.is_terminal()).then_some(Format::Jsonl));
+        // A table has no place for either.
+        let needs_json = self.shape.hierarchical || self.shape.logits;
+        let format = self.format.or_else(|| (needs_json || !stdout.is_terminal()).then_some(Format::Jsonl));
         let json = matches!(format, Some(Format::Json | Format::Jsonl));
-        if self.shape.hierarchical && !json {
-            bail!("--hierarchical needs JSON: add --format json or --format jsonl");
-        }
-        if self.shape.logits && !json {
-            bail!("--logits needs JSON: add --format json or --format jsonl");
+        if needs_json && !json {
+            bail!("--hierarchical and --logits need JSON: give --format json or jsonl, or no --format");
         }
         self.shape.check(&self.decision)?;
         let decision = self.decision.decision(Some(labels))?;

@@ -288,6 +288,16 @@ fn scores_take_the_shape_of_the_labels() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn what_no_table_can_hold_is_json_on_a_terminal_too() {
+    for (option, expected) in [("--logits", r#""logit":"#), ("--hierarchical", r#""predictions":{"#)] {
+        let shown = classify(&Sandbox::new(), &[option, "-t", "0", "One"]).on_a_terminal().run().ends_with(0).stdout;
+        assert!(shown.starts_with(r#"{"text":"One","predictions":"#) && shown.contains(expected), "{shown}");
+        classify(&Sandbox::new(), &[option, "--format", "csv", "One"]).run().ends_with(2).says(&["need JSON"]);
+    }
+}
+
+#[test]
 fn classify_writes_one_answer_for_each_text() {
     let sandbox = Sandbox::new();
     let texts = |answers: &[Value]| answers.iter().map(|one| one["text"].clone()).collect::<Vec<_>>();
@@ -410,4 +420,23 @@ fn columns_of_an_earlier_run_in_another_form_are_told_of() {
     sandbox.write("in.csv", input.replace(",score:x", ",more"));
     let run = batch(&sandbox, &["in.csv"]).run().ends_with(0);
     assert!(!run.stderr.contains("warning"), "{}", run.stderr);
+}
+
+#[test]
+fn an_empty_input_costs_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.write("empty.csv", "");
+    // The model is not even fetched.
+    for arguments in [&["batch", "-l", "a"][..], &["batch", "empty.csv", "-l", "a", "-o", "out.csv", "--resume"]] {
+        let outcome = sandbox.gliclass(arguments.iter().chain(&["--model", "not/there"])).run().ends_with(0);
+        assert_eq!(outcome.says(&["0 records, 0 errors"]).stdout, "");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn the_program_needs_nothing_of_its_environment() {
+    let sandbox = Sandbox::new();
+    let outcome = sandbox.batch(&[]).without_environment().input("{\"text\":\"One\"}\n").run().ends_with(0);
+    assert!(outcome.stdout.contains("predictions"));
 }
