@@ -533,11 +533,5 @@ mod tests {
             let read: Vec<_> = read.map(|row| row.unwrap()).map(|row| (row[0].to_owned(), row[1].to_owned())).collect();
             prop_assert_eq!(read, rows);
         }
-
-        #[test]
-        fn no_input_panics(input in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let input = [b"text,id\n", &input[..]].concat();
-            through(&input);
-        }
     }
 }

@@ -60,22 +60,3 @@ fn the_scheduler_may_say_which_shard() {
     sandbox.batch(&["in.csv", "--shard", "4/4"]).run().ends_with(2).says(&["--shard", "0/8"]);
     sandbox.batch(&["--shard", "0/4"]).input("{\"text\":\"a\"}").run().ends_with(2).says(&["needs a file"]);
 }
-
-#[test]
-fn an_empty_part_costs_nothing() {
-    let sandbox = Sandbox::new();
-    sandbox.write("empty.csv", "");
-    // The model is not even fetched.
-    for arguments in [&["batch", "-l", "a"][..], &["batch", "empty.csv", "-l", "a", "-o", "out.csv", "--resume"]] {
-        let outcome = sandbox.gliclass(arguments.iter().chain(&["--model", "not/there"])).run().ends_with(0);
-        assert_eq!(outcome.says(&["0 records, 0 errors"]).stdout, "");
-    }
-}
-
-#[test]
-#[cfg(unix)]
-fn the_program_needs_nothing_of_its_environment() {
-    let sandbox = Sandbox::new();
-    let outcome = sandbox.batch(&[]).without_environment().input("{\"text\":\"One\"}\n").run().ends_with(0);
-    assert!(outcome.stdout.contains("predictions"));
-}

@@ -10,7 +10,7 @@ use gliclass::model::{Model, Options, Source};
 use gliclass::records::{Defaults, LabelSet};
 use proptest::prelude::*;
 use proptest::sample::Index;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::damage::{Edit, damaged, damages, edited, edits};
@@ -78,21 +78,14 @@ fn edited_header(bytes: &[u8], edits: &[Edit]) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes(), &header[..], tensors].concat()
 }
 
-fn is_json(name: &Path) -> bool {
-    name.extension().is_some_and(|ending| ending == "json")
+/// A file of safetensors that holds one number under this name.
+fn one_tensor(name: &str) -> Vec<u8> {
+    let header = json!({ name: { "dtype": "F32", "shape": [1], "data_offsets": [0, 4] } }).to_string();
+    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 4]].concat()
 }
 
-#[test]
-fn memory_is_not_taken_for_layers_that_are_not_there() {
-    let folder = copy(&fixture("encdec-t5-gated-lstm"), Path::new("config.json"), |bytes| {
-        let mut config: Value = serde_json::from_slice(&bytes).unwrap();
-        for name in ["num_layers", "num_decoder_layers"] {
-            config["encoder_config"][name] = (1_u64 << 40).into();
-        }
-        config.to_string().into()
-    });
-    let error = Model::load(&Source::Folder(folder.path().to_owned()), &Options::default()).err().unwrap();
-    assert!(error.to_string().contains("is missing"), "{error}");
+fn is_json(name: &Path) -> bool {
+    name.extension().is_some_and(|ending| ending == "json")
 }
 
 /// A copy of the checkpoint with other settings in its config.
@@ -123,6 +116,17 @@ fn a_kind_of_positions_that_transformers_no_longer_knows_changes_nothing() {
         }))
     };
     assert_eq!(with("relative_key_query"), with("absolute"));
+}
+
+#[test]
+fn memory_is_not_taken_for_layers_that_are_not_there() {
+    let folder = with_settings("encdec-t5-gated-lstm", |config| {
+        for name in ["num_layers", "num_decoder_layers"] {
+            config["encoder_config"][name] = (1_u64 << 40).into();
+        }
+    });
+    let error = load(&folder).err().unwrap().to_string();
+    assert!(error.contains("is missing"), "{error}");
 }
 
 #[test]
@@ -262,7 +266,7 @@ fn a_word_that_the_model_has_no_vector_for_is_an_error_of_its_record_alone() {
         ("bi-bert-bert-avg-norm-mlp", "label_model/tokenizer.json", true),
     ] {
         let folder = copy(&fixture(name), Path::new(file), with_zebra);
-        let model = Model::load(&Source::Folder(folder.path().to_owned()), &Options::default()).unwrap();
+        let model = load(&folder).unwrap();
         let encode = |word: &str| {
             let (text, label) = if is_label { ("the text", word) } else { (word, "the label") };
             let labels = LabelSet::flat(vec![label.to_owned()]).unwrap();
@@ -330,10 +334,13 @@ proptest! {
 
     #[test]
     fn an_index_of_shards_never_leads_out_of_its_folder(damages in damages(), edits in edits()) {
-        let folder = TempDir::new().unwrap();
-        let index = br#"{"metadata":{},"weight_map":{"a":"model-1.safetensors","b":"../model-2.safetensors"}}"#;
-        let bytes = damaged(edited_json(index, &edits), usize::MAX, &damages);
-        fs::write(folder.path().join("model.safetensors.index.json"), bytes).unwrap();
-        prop_assert!(Weights::open(folder.path()).is_err());
+        let (above, index) = (TempDir::new().unwrap(), "model.safetensors.index.json");
+        let good = br#"{"metadata":{},"weight_map":{"a":"model-1.safetensors","b":"../model-2.safetensors"}}"#;
+        let folder = above.path().join("model");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join(index), damaged(edited_json(good, &edits), usize::MAX, &damages)).unwrap();
+        fs::write(folder.join("model-1.safetensors"), one_tensor("inside")).unwrap();
+        fs::write(above.path().join("model-2.safetensors"), one_tensor("outside")).unwrap();
+        prop_assert!(!Weights::open(&folder).is_ok_and(|weights| weights.all().contains_key("outside")));
     }
 }

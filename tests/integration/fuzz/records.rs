@@ -21,6 +21,9 @@ use tempfile::TempDir;
 
 use super::damage::{damaged, damages, edited, edits};
 use super::defaults;
+use crate::harness::gzip;
+#[cfg(feature = "parquet")]
+use crate::parquet::PYARROW;
 
 const RECORDS: &str = concat!(
     "\u{feff}{\"text\":\"One\",\"labels\":{\"a\":[\"b\",\"c\"],\"d\":\"e\"},\"n\":1.0e5}\r\n\n",
@@ -93,12 +96,11 @@ impl Candidate for Free {
 }
 
 fn layout() -> Layout {
-    let separator = |text: &str| text.to_owned();
     Layout {
         text_field: "text".into(),
         label_field: None,
-        list_separator: separator("|"),
-        label_separator: separator("."),
+        list_separator: "|".into(),
+        label_separator: ".".into(),
         labels: None,
         whole: false,
     }
@@ -193,19 +195,13 @@ proptest! {
     }
 
     #[test]
-    fn archives_are_unpacked(gzip in any::<bool>(), members in 1..4_usize, damages in damages()) {
-        let pack = |content: &str| match gzip {
-            true => {
-                let mut packed = Vec::new();
-                flate2::read::GzEncoder::new(content.as_bytes(), flate2::Compression::fast())
-                    .read_to_end(&mut packed)
-                    .unwrap();
-                packed
-            }
-            false => zstd::bulk::compress(content.as_bytes(), 1).unwrap(),
+    fn archives_are_unpacked(is_gzip in any::<bool>(), members in 1..4_usize, damages in damages()) {
+        let (name, member) = match is_gzip {
+            true => ("in.gz", gzip(RECORDS)),
+            false => ("in.zst", zstd::bulk::compress(RECORDS.as_bytes(), 1).unwrap()),
         };
-        let (folder, path) = file(&damaged(pack(RECORDS).repeat(members), usize::MAX, &damages));
-        let packed = folder.path().join(if gzip { "in.gz" } else { "in.zst" });
+        let (folder, path) = file(&damaged(member.repeat(members), usize::MAX, &damages));
+        let packed = folder.path().join(name);
         fs::rename(path, &packed).unwrap();
         if let Ok(mut input) = Input::open(Some(&packed)) {
             let mut content = Vec::new();
@@ -259,16 +255,15 @@ fn a_run_that_stopped_in_the_middle_is_gone_on_with() {
 /// The end of a table without row groups, and one with them.
 #[cfg(feature = "parquet")]
 fn footers() -> [Vec<u8>; 2] {
-    let good = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/pyarrow.parquet"));
+    let good = fs::read(PYARROW).unwrap();
     [row_groups().footer().unwrap(), good[good.len() - 3000..].to_vec()]
 }
 
 #[cfg(feature = "parquet")]
 fn row_groups() -> gliclass::records::parquet::RowGroups {
     use gliclass::records::parquet::{Reader, RowGroups};
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/pyarrow.parquet");
     let reading = Reading { text_field: "text".into(), defaults: defaults() };
-    RowGroups::new(&Reader::open(path.as_ref(), reading).unwrap(), true).unwrap()
+    RowGroups::new(&Reader::open(PYARROW.as_ref(), reading).unwrap(), true).unwrap()
 }
 
 #[cfg(feature = "parquet")]
@@ -285,8 +280,7 @@ proptest! {
     fn parquet_is_read_and_written_back(damages in damages()) {
         let folder = TempDir::new().unwrap();
         let [input, output] = ["in.parquet", "out.parquet"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
-        let good = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/parquet/pyarrow.parquet"));
-        let bytes = damaged(&good[..], usize::MAX, &damages);
+        let bytes = damaged(fs::read(PYARROW).unwrap(), usize::MAX, &damages);
         drop(labelled::read("in.parquet", bytes.clone(), &layout()));
         fs::write(&input, bytes).unwrap();
         let line = ["batch", &input, "-o", &output, "-q", "-j", "1", "-l", "a"];
