@@ -80,7 +80,9 @@ pub(super) struct ScheduleArgs {
     /// The highest norm of a step's gradients; 0 for no limit
     #[arg(long, value_name = "F", default_value_t = 1.0, value_parser = not_negative)]
     clip: f64,
-    /// Stop after N epochs without a better macro F1 on the held-out records
+    /// Stop after N epochs without better figures of the held-out records
+    ///
+    /// Better is a higher macro F1, or the same with a lower loss.
     #[arg(long, value_name = "N", value_parser = args::from_one)]
     pub(super) patience: Option<NonZeroUsize>,
     /// Seed of random numbers: the same one gives the same model
