@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::Sandbox;
+use crate::harness::{MODEL, Sandbox};
 
 #[test]
 fn bad_data_is_refused_by_file_line_and_field() {
@@ -35,7 +35,7 @@ fn bytes_that_are_not_utf8_are_refused_by_line() {
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
-    Sandbox::new().gliclass(["eval", "none.jsonl"]).run().ends_with(2).says(&["none.jsonl: No such file"]);
+    Sandbox::new().gliclass(["eval", "none.jsonl"]).run().ends_with(2).says(&["none.jsonl: there is no such file in "]);
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn predictions_replace_nothing_before_there_is_a_model_and_never_the_data() {
         sandbox.write(name, content);
         let arguments = ["eval", "d.csv", "--predictions", name, "-m", "./nowhere"];
         let outcome = sandbox.gliclass(arguments).run().ends_with(2);
-        assert_eq!(std::fs::read_to_string(sandbox.path(name)).unwrap(), content);
+        assert_eq!(sandbox.read(name), content);
         assert_eq!(outcome.stderr.contains("is also an input"), name == "d.csv", "{}", outcome.stderr);
     }
 }
@@ -102,7 +102,7 @@ fn nothing_is_written_over_the_file_that_the_figures_go_to() {
     for (option, name) in [("--predictions", "/dev/stdout"), ("--html", "./all.txt"), ("--fit", "/dev/fd/1")] {
         let outcome = sandbox.gliclass(["eval", "d.csv", option, name]).under("exec >> all.txt").run().ends_with(2);
         outcome.says(&[&format!("{option} {name}: is standard output, where the figures go: name another file")]);
-        assert_eq!(std::fs::read_to_string(sandbox.path("all.txt")).unwrap(), "precious\n");
+        assert_eq!(sandbox.read("all.txt"), "precious\n");
     }
 }
 
@@ -132,7 +132,7 @@ fn a_figure_below_its_minimum_exits_1_after_the_report() {
     // Above every score: nothing is predicted, every figure is 0.
     let arguments = ["eval", "d.csv", "--threshold", "1", "--min-macro-f1", "0.5", "--report", "json", "--quiet"];
     let finished = sandbox.gliclass(arguments).run().ends_with(1);
-    let report: serde_json::Value = serde_json::from_str(&finished.stdout).unwrap();
+    let report = finished.json();
     assert_eq!((&report["records"], &report["macro_average"]["f1"]), (&2.into(), &0.0.into()));
     assert_eq!(finished.stderr, "error: macro F1 is 0, below the minimum 0.5 of --min-macro-f1\n");
 }
@@ -143,11 +143,11 @@ fn predictions_are_written_a_line_a_record_in_order() {
     let sandbox = Sandbox::new();
     sandbox.write("d.csv", TOPICS);
     sandbox.gliclass(["eval", "d.csv", "--all-scores", "--predictions", "p.jsonl"]).run().ends_with(0);
-    let lines = std::fs::read_to_string(sandbox.path("p.jsonl")).unwrap();
-    let records: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = sandbox.read("p.jsonl");
+    let records: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(records.len(), 2);
     assert_eq!(records[1]["label"], "weather");
-    assert_eq!(records[1]["true_labels"], serde_json::json!(["weather"]));
+    assert_eq!(records[1]["true_labels"], json!(["weather"]));
     assert_eq!(records[1]["predictions"].as_array().map(Vec::len), Some(2));
     sandbox.gliclass(["eval", "d.csv", "--all-scores", "--predictions", "p.jsonl.gz"]).run().ends_with(0);
     assert!(std::fs::read(sandbox.path("p.jsonl.gz")).unwrap().starts_with(&[0x1f, 0x8b]), "not packed");
@@ -166,10 +166,6 @@ fn ready(right: usize) -> String {
     (0..10).map(line).collect()
 }
 
-fn json(text: &str) -> serde_json::Value {
-    serde_json::from_str(text).unwrap()
-}
-
 #[test]
 fn ready_predictions_are_judged_without_a_model_whatever_their_order() {
     let sandbox = Sandbox::new();
@@ -183,7 +179,7 @@ fn ready_predictions_are_judged_without_a_model_whatever_their_order() {
         let mut arguments = vec!["eval", "--single-label", "--report", "json", "--predictions-from"];
         arguments.extend(files);
         let elsewhere = sandbox.gliclass(arguments).env("GLICLASS_MODEL", "none/there");
-        let mut report = json(&elsewhere.run().ends_with(0).stdout);
+        let mut report = elsewhere.run().ends_with(0).json();
         // Records are drawn by their place: of another order others are drawn.
         report["intervals"] = report["intervals"].as_array().unwrap().iter().map(|one| one["value"].clone()).collect();
         report
@@ -214,7 +210,8 @@ fn fitted_thresholds_decide_and_are_told_where_they_were_fitted() {
         fitted.says(&["warning: thresholds are fitted and judged on the same records", "does no better on unseen"]);
     assert!(fitted.stdout.contains("\nthe file uses one threshold for all, 0.500\n"), "{}", fitted.stdout);
     assert!(fitted.stdout.contains("fitted for f1 on these records; \"unseen\" is 5-fold"), "{}", fitted.stdout);
-    let thresholds = json(&std::fs::read_to_string(sandbox.path("t.json")).unwrap());
+    let written = |name: &str| serde_json::from_str::<Value>(&sandbox.read(name)).unwrap();
+    let thresholds = written("t.json");
     assert_eq!(thresholds["fitted"]["records"], 10);
     for label in ["a", "b"] {
         let threshold = thresholds["labels"][label].as_f64().unwrap();
@@ -223,13 +220,13 @@ fn fitted_thresholds_decide_and_are_told_where_they_were_fitted() {
     assert!(thresholds["use"].is_string(), "{thresholds}");
     let arguments = ["eval", "--predictions-from", "p.jsonl", "--single-label", "--fit", "single.json"];
     sandbox.gliclass(arguments).run().ends_with(0);
-    let single = json(&std::fs::read_to_string(sandbox.path("single.json")).unwrap());
+    let single = written("single.json");
     assert!(single.get("use").is_none() && single.get("labels").is_none(), "{single}");
     let arguments = ["eval", "--predictions-from", "p.jsonl", "--single-label", "--thresholds", "single.json"];
     sandbox.gliclass(arguments).run().ends_with(0);
     let seen = ["eval", "--predictions-from", "p.jsonl", "--thresholds", "t.json"];
     sandbox.gliclass(seen).run().ends_with(0).says(&["the thresholds were fitted on these very records"]);
-    let others = std::fs::read_to_string(sandbox.path("p.jsonl")).unwrap().replace("text ", "other ");
+    let others = sandbox.read("p.jsonl").replace("text ", "other ");
     sandbox.write("o.jsonl", others);
     let unseen =
         sandbox.gliclass(["eval", "--predictions-from", "o.jsonl", "--thresholds", "t.json"]).run().ends_with(0);
@@ -266,7 +263,7 @@ fn figures_under_unseen_are_not_told_of_where_there_are_none() {
     sandbox.write("p.jsonl", ready(10).lines().next().unwrap());
     let fitted = sandbox.gliclass(["eval", "--predictions-from", "p.jsonl", "--fit", "t.json", "--html", "r.html"]);
     let outcome = fitted.run().ends_with(0).says(&["on a single record: that says nothing about others"]);
-    let page = std::fs::read_to_string(sandbox.path("r.html")).unwrap();
+    let page = sandbox.read("r.html");
     assert!(!(outcome.stdout + &outcome.stderr + &page).contains("unseen"), "{page}");
 }
 
@@ -330,11 +327,8 @@ fn two_sets_of_predictions_are_set_side_by_side() {
     sandbox.write("worse.jsonl", turned.concat());
     let arguments = ["eval", "--predictions-from", "better.jsonl", "--compare", "worse.jsonl", "--single-label"];
     let found = sandbox.gliclass(arguments.into_iter().chain(["--report", "json"])).run().ends_with(0);
-    let comparison = json(&found.stdout)["comparison"].clone();
-    assert_eq!(
-        comparison["exactly_right"],
-        serde_json::json!({"both": 4, "only_this": 5, "only_other": 0, "neither": 1})
-    );
+    let comparison = found.json()["comparison"].clone();
+    assert_eq!(comparison["exactly_right"], json!({ "both": 4, "only_this": 5, "only_other": 0, "neither": 1 }));
     assert_eq!(comparison["mcnemar_p"], 0.0625);
     assert_eq!(comparison["differences"][0]["difference"], 0.5);
     let shown = sandbox.gliclass(arguments).run().ends_with(0);
@@ -365,10 +359,10 @@ fn figures_beside_those_of_several_labels_are_of_the_same_kind() {
     };
     let beside = judge(&["one.jsonl", "--single-label", "--compare", "several.jsonl"]);
     let beside = beside.says(&["warning: several.jsonl: --single-label, but 1 of 12 records have no or several true"]);
-    let comparison = &json(&beside.stdout)["comparison"];
+    let comparison = &beside.json()["comparison"];
     assert_eq!(comparison["task"], "multi_label", "{comparison}");
     for (value, file) in [("this", "one.jsonl"), ("other", "several.jsonl")] {
-        let alone = figure(&json(&judge(&[file]).stdout)["intervals"], "value");
+        let alone = figure(&judge(&[file]).json()["intervals"], "value");
         assert!((figure(&comparison["differences"], value) - alone).abs() < 1e-9, "{value}: {comparison}");
     }
     let text = ["eval", "--labels", "a,b,c", "--predictions-from", "one.jsonl", "--single-label", "--compare"];
@@ -396,7 +390,7 @@ fn records_without_the_one_label_are_told_and_how_all_are_judged() {
         assert_eq!(outcome.stderr.matches("--single-label").count(), 1, "{}", outcome.stderr);
     }
     let asked = sandbox.gliclass(judge.iter().chain(&["--single-label", "--report", "json"])).run().ends_with(0);
-    assert_eq!(json(&asked.stdout)["not_one_label"], 2);
+    assert_eq!(asked.json()["not_one_label"], 2);
     let not_asked = sandbox.gliclass(judge).run().ends_with(0);
     assert!(!(not_asked.stdout + &not_asked.stderr).contains("no or several"));
 }
@@ -411,7 +405,7 @@ fn texts_that_occur_twice_are_compared_in_another_order_by_what_is_true_of_them(
     sandbox.write("one.jsonl", lines.join("\n"));
     sandbox.write("turned.jsonl", [&*lines[2], &lines[1], &lines[0]].join("\n"));
     let arguments = ["eval", "--predictions-from", "one.jsonl", "--compare", "turned.jsonl", "--report", "json"];
-    let right = json(&sandbox.gliclass(arguments).run().ends_with(0).stdout)["comparison"]["exactly_right"].clone();
+    let right = sandbox.gliclass(arguments).run().ends_with(0).json()["comparison"]["exactly_right"].clone();
     assert_eq!(right, json!({ "both": 1, "only_this": 0, "only_other": 0, "neither": 2 }));
 }
 
@@ -467,7 +461,7 @@ fn an_output_of_batch_is_judged_as_eval_judges_the_records() {
     let labels = ["--labels", "sport,weather", "--single-label"];
     let figures = |arguments: &[&str]| {
         let arguments = ["eval", "--report", "json"].iter().chain(arguments).chain(&labels);
-        let mut report = json(&sandbox.gliclass(arguments).run().ends_with(0).stdout);
+        let mut report = sandbox.gliclass(arguments).run().ends_with(0).json();
         report.as_object_mut().unwrap().retain(|name, _| name != "bootstrap");
         report
     };
@@ -484,7 +478,7 @@ fn shuffled_labels_are_asked_again_and_changes_are_counted() {
     let sandbox = Sandbox::new();
     sandbox.write("d.csv", TOPICS);
     let arguments = ["eval", "d.csv", "--label-order-trials", "2", "--report", "json"];
-    let report = json(&sandbox.gliclass(arguments).run().ends_with(0).stdout);
+    let report = sandbox.gliclass(arguments).run().ends_with(0).json();
     assert_eq!(
         (&report["label_order"]["trials"], report["label_order"]["changed"].as_array().unwrap().len()),
         (&2.into(), 2)
@@ -497,7 +491,7 @@ fn a_label_in_several_wordings_is_one_label() {
     let sandbox = Sandbox::new();
     sandbox.write("w.json", r#"{"sport": ["football", "a sports match"], "weather": "weather"}"#);
     let arguments = ["classify", "The striker scored twice.", "--labels-file", "w.json", "--wordings", "--all-scores"];
-    let worded = json(&sandbox.gliclass(arguments).run().ends_with(0).stdout);
+    let worded = sandbox.gliclass(arguments).run().ends_with(0).json();
     let mut labels: Vec<&str> =
         worded["predictions"].as_array().unwrap().iter().map(|one| one["label"].as_str().unwrap()).collect();
     labels.sort_unstable();
@@ -513,8 +507,8 @@ fn an_interval_holds_the_figure_of_a_perfect_classifier_of_rare_labels() {
         line.to_string()
     };
     sandbox.write("perfect.jsonl", (0..20).map(line).collect::<Vec<_>>().join("\n"));
-    let report = sandbox.gliclass(["eval", "--predictions-from", "perfect.jsonl", "--report", "json", "-q"]).run();
-    let report: Value = serde_json::from_str(&report.ends_with(0).stdout).unwrap();
+    let arguments = ["eval", "--predictions-from", "perfect.jsonl", "--report", "json", "-q"];
+    let report = sandbox.gliclass(arguments).run().ends_with(0).json();
     let intervals = report["intervals"].as_array().unwrap();
     let macro_f1 = intervals.iter().find(|one| one["figure"] == "macro_f1").unwrap();
     assert_eq!([&macro_f1["value"], &macro_f1["low"]], [&json!(1.0), &json!(1.0)], "{report}");
@@ -557,9 +551,9 @@ fn nothing_is_written_over_what_is_read_or_written_otherwise() {
         let arguments = [command, "a.jsonl", "--labels-file", "labels.txt", "-o", "labels.txt", "--force"];
         sandbox.gliclass(arguments).run().ends_with(2).says(&["name another file"]);
     }
-    assert_eq!(std::fs::read_to_string(sandbox.path("a.jsonl")).unwrap(), line);
-    assert_eq!(std::fs::read_to_string(sandbox.path("labels.txt")).unwrap(), "a\n");
-    assert_eq!(std::fs::read_to_string(sandbox.path("t.json")).unwrap(), "{}");
+    assert_eq!(sandbox.read("a.jsonl"), line);
+    assert_eq!(sandbox.read("labels.txt"), "a\n");
+    assert_eq!(sandbox.read("t.json"), "{}");
 }
 
 #[test]
@@ -572,7 +566,7 @@ fn a_file_that_nothing_was_written_to_is_not_left_behind_and_one_that_was_there_
         sandbox.gliclass(arguments).run().ends_with(2).says(&["--all-scores"]);
     }
     assert!(!sandbox.path("new.json").exists() && !sandbox.path("new.html").exists());
-    assert_eq!(std::fs::read_to_string(sandbox.path("old.json")).unwrap(), "old");
+    assert_eq!(sandbox.read("old.json"), "old");
     for option in ["--fit", "--html"] {
         let arguments = ["eval", "--predictions-from", "p.jsonl", option, "-"];
         sandbox.gliclass(arguments).run().ends_with(2).says(&["name a file"]);
@@ -601,12 +595,11 @@ fn the_page_may_go_to_a_pipe() {
 
 #[test]
 fn a_minimum_is_not_reached_because_nobody_reads_the_figures() {
-    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference/uni-electra");
     let labelled = "{\"text\": \"x\", \"label\": \"a\"}\n{\"text\": \"y\", \"label\": \"b\"}\n";
     for (arguments, input) in [
         (&["--predictions-from", "-"][..], ready(4)),
         // Above every score: nothing is predicted, every figure is 0.
-        (&["-", "--model", model, "--threshold", "1", "--predictions", "-"], labelled.to_owned()),
+        (&["-", "--model", MODEL, "--threshold", "1", "--predictions", "-"], labelled.to_owned()),
     ] {
         for (minimum, code) in [("0", 0), ("0.9", 1)] {
             let sandbox = Sandbox::new();
@@ -621,10 +614,9 @@ fn a_minimum_is_not_reached_because_nobody_reads_the_figures() {
 
 #[test]
 fn predictions_on_standard_output_are_alone_there() {
-    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference/uni-electra");
     let sandbox = Sandbox::new();
     let labelled = "{\"text\": \"x\", \"label\": \"a\"}\n{\"text\": \"y\", \"label\": \"b\"}\n";
-    let arguments = ["eval", "-", "--model", model, "--predictions", "-", "-q"];
+    let arguments = ["eval", "-", "--model", MODEL, "--predictions", "-", "-q"];
     let outcome = sandbox.gliclass(arguments).input(labelled).run().ends_with(0).says(&["macro avg"]);
     let has_predictions = |line: &str| line.starts_with('{') && line.contains("\"predictions\":[");
     assert!(outcome.stdout.lines().count() == 2 && outcome.stdout.lines().all(has_predictions), "{}", outcome.stdout);
@@ -636,8 +628,7 @@ fn no_bar_is_drawn_over_predictions_on_a_terminal() {
     let sandbox = Sandbox::new();
     sandbox.write("d.csv", "text,label\nOne,a\nTwo,b\n");
     let shown = |predictions| {
-        let model = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reference/uni-electra");
-        let arguments = ["eval", "d.csv", "--model", model, "--predictions", predictions];
+        let arguments = ["eval", "d.csv", "--model", MODEL, "--predictions", predictions];
         sandbox.gliclass(arguments).on_a_terminal().run().ends_with(0).stdout
     };
     assert!(shown("p.jsonl").contains("\u{1b}[2K"));
@@ -680,7 +671,7 @@ fn without_rounds_there_are_no_intervals() {
     sandbox.write("worse.jsonl", ready(4));
     let arguments = ["eval", "--predictions-from", "better.jsonl", "--compare", "worse.jsonl", "--single-label"];
     let without = arguments.into_iter().chain(["--bootstrap", "0"]);
-    let report = json(&sandbox.gliclass(without.clone().chain(["--report", "json"])).run().ends_with(0).stdout);
+    let report = sandbox.gliclass(without.clone().chain(["--report", "json"])).run().ends_with(0).json();
     let both = [&report["intervals"][0], &report["comparison"]["differences"][0]];
     assert!(
         both.iter().all(|one| one.is_object() && one.get("low").is_none() && one.get("high").is_none()),
