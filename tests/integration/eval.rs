@@ -180,14 +180,14 @@ fn ready_predictions_are_judged_without_a_model_whatever_their_order() {
         arguments.extend(files);
         let elsewhere = sandbox.gliclass(arguments).env("GLICLASS_MODEL", "none/there");
         let mut report = elsewhere.run().ends_with(0).json();
-        // Records are drawn by their place: of another order others are drawn.
-        report["intervals"] = report["intervals"].as_array().unwrap().iter().map(|one| one["value"].clone()).collect();
+        // In another order sums have other last bits, and other records are drawn.
+        let follows_order = ["log_loss", "brier_score", "calibration", "intervals"];
+        report.as_object_mut().unwrap().retain(|name, _| !follows_order.contains(&name.as_str()));
         report
     };
     let report = judge(&["all.jsonl"]);
     assert_eq!((&report["accuracy"], &report["records"]), (&0.7.into(), &10.into()));
-    assert_eq!(judge(&["0.jsonl", "1.jsonl"])["accuracy"], report["accuracy"]);
-    assert_eq!(judge(&["0.jsonl", "1.jsonl"])["confusion"], report["confusion"]);
+    assert_eq!(judge(&["0.jsonl", "1.jsonl"]), report);
 }
 
 #[test]

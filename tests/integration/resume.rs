@@ -204,7 +204,7 @@ fn a_reader_that_has_seen_enough_ends_the_run_quietly() {
     let mut line = String::new();
     BufReader::new(running.output()).read_line(&mut line).unwrap();
     assert!(line.ends_with("}\n"), "{line}");
-    assert_eq!(running.code(false), Some(0));
+    assert_eq!((running.code(false), running.said()), (Some(0), String::new()));
 }
 
 #[test]
