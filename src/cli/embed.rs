@@ -141,12 +141,12 @@ impl Sink<Line> for Writer {
             _ if line.is_blank() => self.output.write(|out| line.write_unchanged(out)),
             Ok(found) => {
                 self.progress.classified(found.tokens, found.truncated);
-                self.output.write(|out| line.write(&fields(&found), &[TEXT, ERROR, TRUNCATED], out))
+                self.output.write(|out| _ = line.write(&fields(&found), &[TEXT, ERROR, TRUNCATED], out))
             }
             Err(error) => {
                 self.progress.failed(format!("{}:{}: {error}", self.input_name.display(), line.begin().line));
                 let error = (ERROR, json_string(&error.to_string()));
-                self.output.write(|out| line.write(&[error], &[TEXT, LABELS, TRUNCATED], out))
+                self.output.write(|out| _ = line.write(&[error], &[TEXT, LABELS, TRUNCATED], out))
             }
         }
     }

@@ -66,19 +66,23 @@ impl Line {
 
     /// Appends the line to `out` with `fields` (names and JSON values) set in it. `earlier` are the fields that an
     /// earlier run may have left, first the one that every run writes: where that is there, those that are not set
-    /// become null, for what they say is no answer of this run. An `error` without it may be the user's own.
+    /// become null, for what they say is no answer of this run. An `error` without it may be the user's own: it stays,
+    /// and the name of the first field that does is returned.
     ///
     /// A line that is no JSON object becomes one, with the line as its field `input`.
-    pub fn write(&self, fields: &[(&str, String)], earlier: &[&str], out: &mut Vec<u8>) {
+    pub fn write<'a>(&self, fields: &[(&str, String)], earlier: &[&'a str], out: &mut Vec<u8>) -> Option<&'a str> {
+        let mut stays = None;
         let (mark, content, end) = self.parts();
         match std::str::from_utf8(content).ok().and_then(|text| Some((text, Object::parse(text).ok()?))) {
             Some((text, object)) => {
                 out.extend_from_slice(mark);
                 let is_earlier = earlier.first().is_some_and(|name| object.has(name));
-                let is_stale = |name: &&&str| {
-                    is_earlier && object.get(name).is_some() && fields.iter().all(|(set, _)| set != *name)
-                };
-                let nulls = earlier.iter().filter(is_stale).map(|name| (*name, "null".to_owned()));
+                let is_unset = |name: &&str| object.get(name).is_some() && fields.iter().all(|(set, _)| set != name);
+                let mut unset: Vec<&str> = earlier.iter().copied().filter(is_unset).collect();
+                if !is_earlier {
+                    stays = unset.drain(..).next();
+                }
+                let nulls = unset.into_iter().map(|name| (name, "null".to_owned()));
                 object.splice(text, &fields.iter().cloned().chain(nulls).collect::<Vec<_>>(), out);
             }
             None => {
@@ -90,6 +94,7 @@ impl Line {
             }
         }
         out.extend_from_slice(if end.is_empty() { b"\n" } else { end });
+        stays
     }
 
     /// Appends the line as it was read.
@@ -539,13 +544,15 @@ mod tests {
     fn what_an_earlier_run_said_is_known_by_the_field_that_every_run_writes() {
         let written = |line: &str, fields: &[(&str, String)]| {
             let mut out = Vec::new();
-            read(line.as_bytes())[0].raw.write(fields, &["new", "error"], &mut out);
-            String::from_utf8(out).unwrap()
+            let stays = read(line.as_bytes())[0].raw.write(fields, &["new", "error"], &mut out);
+            (String::from_utf8(out).unwrap(), stays)
         };
         let earlier = r#"{"text":"a","error":"e","new":[2]}"#;
-        assert_eq!(written(earlier, &new_field()), "{\"text\":\"a\",\"error\":null,\"new\":[1]}\n");
+        let expected = "{\"text\":\"a\",\"error\":null,\"new\":[1]}\n".to_owned();
+        assert_eq!(written(earlier, &new_field()), (expected, None));
         let own = r#"{"text":"a","error":"e"}"#;
-        assert_eq!(written(own, &new_field()), "{\"text\":\"a\",\"error\":\"e\",\"new\":[1]}\n");
+        let expected = "{\"text\":\"a\",\"error\":\"e\",\"new\":[1]}\n".to_owned();
+        assert_eq!(written(own, &new_field()), (expected, Some("error")));
     }
 
     #[test]

@@ -387,6 +387,17 @@ fn what_an_earlier_run_said_does_not_stand_beside_an_error() {
 }
 
 #[test]
+fn that_an_error_stays_which_may_be_out_of_date_is_told_once() {
+    let line = "{\"text\": \"x\", \"error\": \"old\", \"truncated\": true}\n";
+    let outcome = batch(&Sandbox::new(), &[]).input("{\"text\": \"x\"}\n".to_owned() + line + line).run().ends_with(0);
+    assert_eq!(outcome.stderr.matches("warning: ").count(), 1, "{}", outcome.stderr);
+    outcome.says(&["warning: standard input:2: a field \"error\" of the record's own stays", "jq -c 'del(.error)'"]);
+    let renewed = "{\"text\": \"x\", \"error\": \"old\", \"predictions\": null}\n";
+    let outcome = batch(&Sandbox::new(), &[]).input(renewed).run().ends_with(0);
+    assert!(!outcome.stderr.contains("warning"), "{}", outcome.stderr);
+}
+
+#[test]
 fn what_the_user_calls_an_error_stays() {
     let sandbox = Sandbox::new();
     let run = batch(&sandbox, &["-q"]).input("{\"text\": \"x\", \"error\": \"E42\"}\n").run().ends_with(0);

@@ -38,6 +38,10 @@ pub(super) trait Form {
     fn is_blank(&self, _raw: &Self::Raw) -> bool {
         false
     }
+    /// What is to be told of the record that was written last.
+    fn remark(&mut self) -> Option<String> {
+        None
+    }
     /// What is no record, as it is.
     fn blank(&mut self, _raw: &Self::Raw, _out: &mut Vec<u8>) {}
     /// What is written behind a record because it is the last one of those that are written together.
@@ -63,11 +67,25 @@ pub(super) struct Jsonl {
     output_field: String,
     decision: Decision,
     shape: ShapeArgs,
+    /// Whether records have kept fields of their own that are called as an earlier run calls its own: it is told once.
+    have_own: bool,
+    remark: Option<String>,
 }
 
 impl Jsonl {
     pub(super) fn new(args: &Args, decision: Decision) -> Self {
-        Self { output_field: args.output_field.clone(), decision, shape: args.shape }
+        Self { output_field: args.output_field.clone(), decision, shape: args.shape, have_own: false, remark: None }
+    }
+
+    /// Remembers that a record kept this field, if it is the first that did.
+    fn kept(&mut self, field: Option<String>) {
+        if let Some(field) = field.filter(|_| !self.have_own) {
+            self.have_own = true;
+            self.remark = Some(format!(
+                "a field {field:?} of the record's own stays as it is: if an earlier run left it there, remove it \
+                 first, as `jq -c 'del(.{field})'` does"
+            ));
+        }
     }
 }
 
@@ -77,11 +95,18 @@ impl Form for Jsonl {
     fn good(&mut self, raw: &Line, found: &Classified, out: &mut Vec<u8>) {
         let mut fields = vec![(self.output_field.as_str(), self.shape.json(&self.decision, found))];
         fields.extend(found.truncated.then(|| (TRUNCATED, "true".into())));
-        raw.write(&fields, &[&self.output_field, ERROR, TRUNCATED], out);
+        let kept = raw.write(&fields, &[&self.output_field, ERROR, TRUNCATED], out).map(str::to_owned);
+        self.kept(kept);
     }
 
     fn bad(&mut self, raw: &Line, message: &str, out: &mut Vec<u8>) {
-        raw.write(&[(ERROR, json_string(message))], &[&self.output_field, TRUNCATED], out);
+        let error = (ERROR, json_string(message));
+        let kept = raw.write(&[error], &[&self.output_field, TRUNCATED], out).map(str::to_owned);
+        self.kept(kept);
+    }
+
+    fn remark(&mut self) -> Option<String> {
+        self.remark.take()
     }
 
     /// A line that is no object may be a bad record among good ones, but hardly the first.

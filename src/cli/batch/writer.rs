@@ -31,7 +31,7 @@ impl<F: Form> Writer<F> {
     /// Ends a run: what was written is whole, and the state says how far it came.
     pub(super) fn end(&mut self, complete: bool) -> Result<()> {
         // A state that cannot be saved is no reason to leave the output without its end.
-        let saved = self.save();
+        let saved = if complete { self.save() } else { self.save_last() };
         let held = self.form.held();
         if held > 0 {
             self.progress.say(&format!("warning: {held} rows are not written: their row group was not completed"));
@@ -56,8 +56,22 @@ impl<F: Form> Writer<F> {
         }
     }
 
+    /// Saves how far a run came that ends early: as far as the output can be gone on with.
+    fn save_last(&mut self) -> Result<()> {
+        self.save()?;
+        match self.keeper.as_mut().filter(|_| !self.output.has_failed()) {
+            Some(keeper) => keeper.save_marked(|| self.output.sync().and_then(|()| self.form.footer())),
+            None => Ok(()),
+        }
+    }
+
     fn append(&mut self, mut bytes: Vec<u8>) -> Result<()> {
-        if bytes.is_empty() { Ok(()) } else { self.output.write(|out| out.append(&mut bytes)) }
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.output.write(|out| out.append(&mut bytes))?;
+        // What is written together is large, and the output can be gone on with behind it.
+        self.output.flush()
     }
 
     fn put(&mut self, raw: &F::Raw, outcome: Result<Classified>) -> Result<()> {
@@ -98,10 +112,17 @@ impl<F: Form> Sink<F::Raw> for Writer<F> {
         self.progress.advance(raw.size());
         let errors = self.progress.errors();
         self.put(&raw, outcome)?;
+        if let Some(remark) = self.form.remark() {
+            let (name, line) = (self.input_name.display(), raw.begin().line);
+            self.progress.say(&terminal::escaped(&format!("warning: {name}:{line}: {remark}")));
+        }
         let completed = self.form.completed(&raw)?;
         self.append(completed)?;
         let Some(keeper) = &mut self.keeper else { return Ok(()) };
         keeper.pass(&raw, self.progress.errors() > errors);
+        if let Some(size) = self.output.whole().filter(|_| self.form.held() == 0) {
+            keeper.mark(size);
+        }
         if keeper.is_due() { self.save() } else { Ok(()) }
     }
 

@@ -29,7 +29,7 @@ impl Predictions {
         fields.push((PREDICTIONS, predictions));
         fields.extend(truncated.then(|| (TRUNCATED, "true".into())));
         unless_closed(self.0.write(|out| {
-            Line::of_object(labelled.source.clone()).write(&fields, &[PREDICTIONS, ERROR, TRUNCATED], out)
+            _ = Line::of_object(labelled.source.clone()).write(&fields, &[PREDICTIONS, ERROR, TRUNCATED], out);
         }))
     }
 
