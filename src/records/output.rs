@@ -274,7 +274,12 @@ impl Sheet {
     /// It cannot be written.
     pub fn settle(&mut self) -> Result<Option<u64>> {
         self.flush()?;
-        Ok((self.pending.is_empty() && !self.failed).then_some(self.written))
+        Ok(self.whole())
+    }
+
+    /// How large the file is if it holds every record now, without writing anything.
+    pub fn whole(&self) -> Option<u64> {
+        (self.pending.is_empty() && !self.failed).then_some(self.written)
     }
 
     /// Whether records were lost: nothing more belongs behind them.

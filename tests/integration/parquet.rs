@@ -221,6 +221,23 @@ fn a_state_without_the_end_of_the_table_is_refused() {
 }
 
 #[test]
+fn a_run_that_fails_between_row_groups_is_gone_on_with_behind_the_last_one() {
+    let sandbox = Sandbox::new();
+    let mut input = table(["one", "two", "three", "four", "five", "broken", "seven"], 2);
+    while let Some(at) = input.windows(6).position(|bytes| bytes == b"broken") {
+        input[at] = 0xff;
+    }
+    sandbox.write("in.parquet", input);
+    let arguments = ["in.parquet", "-o", "out.parquet", "-l", "a,b", "--resume", "--on-error", "fail"];
+    for _ in 0..2 {
+        batch(&sandbox, &arguments).run().ends_with(1).says(&["in.parquet:6: ", "invalid UTF-8"]);
+        assert_eq!(rows(&sandbox.path("out.parquet"), |_| true).len(), 4);
+        let state: Value = serde_json::from_str(&sandbox.read("out.parquet.resume")).unwrap();
+        assert_eq!(state["done"]["records"], 4);
+    }
+}
+
+#[test]
 #[cfg(unix)]
 fn a_signal_ends_a_run_with_whole_row_groups_and_it_can_be_gone_on_with() {
     let sandbox = Sandbox::new();

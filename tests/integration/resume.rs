@@ -128,6 +128,21 @@ fn an_archive_of_nothing_is_one_when_it_was_begun_with_resume() {
 }
 
 #[test]
+fn a_run_that_fails_within_a_packed_block_is_gone_on_with_behind_the_last_one() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.jsonl", [jsonl(3000), b"no JSON\n".to_vec()].concat());
+    let arguments = ["in.jsonl", "-o", "out.jsonl.gz", "--on-error", "fail", "--resume"];
+    sandbox.batch(&arguments).run().ends_with(1);
+    let state: serde_json::Value = serde_json::from_str(&sandbox.read("out.jsonl.gz.resume")).unwrap();
+    let records = state["done"]["records"].as_u64().unwrap();
+    assert!(records > 0 && records < 3000, "{records}");
+    let first = unpacked(&sandbox, "out.jsonl.gz");
+    assert_eq!(first.lines().count(), 3000);
+    sandbox.batch(&arguments).run().ends_with(1);
+    assert_eq!(unpacked(&sandbox, "out.jsonl.gz"), first);
+}
+
+#[test]
 fn jsonl_survives_being_killed_at_any_instant() {
     survives(("in.jsonl", &jsonl(4000)), "out.jsonl");
 }

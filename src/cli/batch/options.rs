@@ -126,7 +126,7 @@ pub(super) enum OnError {
     Keep,
     /// Left out, with a line on standard error; the exit status is 1 at the end
     Skip,
-    /// The run ends there; all records before it are written
+    /// The run ends there; all records before it are written, in Parquet all row groups before its own
     Fail,
 }
 

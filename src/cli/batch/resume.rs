@@ -68,6 +68,17 @@ pub(super) struct Keeper {
     pace: Pace,
     /// Records of the state on the disk.
     saved_records: u64,
+    /// How far the run came where the output was last at a point where it can be gone on with.
+    whole: Option<Whole>,
+}
+
+/// A point where the output holds every record that was passed, and nothing else.
+struct Whole {
+    records: u64,
+    errors: u64,
+    input: Place,
+    hash: Option<Sha256>,
+    output: u64,
 }
 
 impl Keeper {
@@ -81,7 +92,7 @@ impl Keeper {
     fn with(path: PathBuf, state: State) -> Self {
         files::sweep(&path);
         let saved_records = state.done.records;
-        Self { path, state, hash: None, pace: Pace::begin(), saved_records }
+        Self { path, state, hash: None, pace: Pace::begin(), saved_records, whole: None }
     }
 
     /// Reads the state of `run` beside `output`, or begins one.
@@ -200,6 +211,25 @@ impl Keeper {
         }
     }
 
+    /// All that was passed is in the first `output` bytes.
+    pub(super) fn mark(&mut self, output: u64) {
+        let Done { records, errors, input, .. } = self.state.done;
+        self.whole = Some(Whole { records, errors, input, hash: self.hash.clone(), output });
+    }
+
+    /// Saves how far the run came at the last [`Keeper::mark`], unless what is saved is farther; nothing can be passed
+    /// after that.
+    ///
+    /// # Errors
+    /// As [`Keeper::save`].
+    pub(super) fn save_marked(&mut self, sync: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
+        let Some(whole) = self.whole.take().filter(|whole| whole.records > self.saved_records) else { return Ok(()) };
+        let Whole { records, errors, input, hash, output } = whole;
+        let done = &mut self.state.done;
+        (done.records, done.errors, done.input, self.hash) = (records, errors, input, hash);
+        self.save(output, sync)
+    }
+
     /// Whether there is something to save, and it is time to.
     pub(super) fn is_due(&self) -> bool {
         self.state.done.records > self.saved_records && self.pace.is_due()
@@ -253,6 +283,21 @@ mod tests {
 
     use super::*;
 
+    /// A record of one byte on a line of its own.
+    struct Byte(u64);
+
+    impl Raw for Byte {
+        fn begin(&self) -> Place {
+            Place { line: self.0 + 1, byte: self.0 }
+        }
+
+        fn end(&self) -> Place {
+            Self(self.0 + 1).begin()
+        }
+
+        fn fingerprint(&self, _hash: &mut Sha256) {}
+    }
+
     fn run(threshold: f32) -> Map<String, Value> {
         let Value::Object(run) = json!({ "--threshold": threshold, "model": "0".repeat(64) }) else { unreachable!() };
         run
@@ -277,6 +322,21 @@ mod tests {
         assert!(open(folder.path(), 8, 0.5).err().unwrap().to_string().contains("8 bytes where its state knows 7"));
         forget(&folder.path().join("out")).unwrap();
         assert!(open(folder.path(), 7, 0.5).err().unwrap().to_string().contains("not started with --resume"));
+    }
+
+    #[test]
+    fn a_run_that_ends_between_two_points_is_saved_at_the_last_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut keeper = open(folder.path(), 0, 0.5).unwrap();
+        keeper.pass(&Byte(0), true);
+        keeper.pass(&Byte(1), false);
+        keeper.mark(7);
+        keeper.pass(&Byte(2), true);
+        keeper.save_marked(|| Ok(vec![1])).unwrap();
+        let again = open(folder.path(), 9, 0.5).unwrap();
+        let Done { records, errors, input, output, footer, .. } = again.done().clone();
+        assert_eq!((records, errors, input, output), (2, 1, Byte(2).begin(), 7));
+        assert_eq!(footer, [1]);
     }
 
     #[test]
