@@ -1,7 +1,8 @@
 //! Records through the whole program, with a small random checkpoint.
 
-use serde_json::Value;
 use std::io::{BufRead, BufReader};
+
+use serde_json::{Value, json};
 
 use crate::harness::{MODEL, Program, Sandbox};
 
@@ -107,7 +108,7 @@ fn the_output_is_the_same_whatever_the_threads() {
     let sandbox = Sandbox::new();
     let words = ["the", "world", "football", "politics and science", "a much longer sentence about hotels"];
     let texts: Vec<String> = (0..200).map(|i| words[i % 5].repeat(1 + i % 7)).collect();
-    let input: String = texts.iter().map(|text| serde_json::json!({"text": text}).to_string() + "\n").collect();
+    let input: String = texts.iter().map(|text| json!({"text": text}).to_string() + "\n").collect();
     let run = |threads| batch(&sandbox, &["--all-scores", "-q", "-j", threads]).input(input.clone()).run().ends_with(0);
     let (one, three) = (run("1"), run("3"));
     assert_eq!(one.stdout, three.stdout);
@@ -139,7 +140,7 @@ fn labels_of_a_record_are_not_dropped_for_a_key_given_twice() {
 
 #[test]
 fn a_text_that_is_cut_says_so() {
-    let input = serde_json::json!({"text": "word ".repeat(500)}).to_string();
+    let input = json!({"text": "word ".repeat(500)}).to_string();
     let outcome = batch(&Sandbox::new(), &["--max-length", "32"]).input(input).run().ends_with(0);
     assert!(outcome.stdout.ends_with("\"truncated\":true}\n"), "{}", outcome.stdout);
 }
@@ -160,7 +161,7 @@ fn a_text_of_any_size_has_the_answer_of_what_is_read_of_it() {
     let sandbox = Sandbox::new();
     let words = "football and politics, ".repeat(5_000_000 / 23);
     let scores = |text: &str| {
-        let input = serde_json::json!({ "text": text }).to_string();
+        let input = json!({ "text": text }).to_string();
         let answer = batch(&sandbox, &["--all-scores", "--logits"]).input(input).run().ends_with(0).json();
         answer["predictions"].clone()
     };
@@ -301,8 +302,8 @@ fn what_no_table_can_hold_is_json_on_a_terminal_too() {
 fn classify_writes_one_answer_for_each_text() {
     let sandbox = Sandbox::new();
     let texts = |answers: &[Value]| answers.iter().map(|one| one["text"].clone()).collect::<Vec<_>>();
-    let json = classify(&sandbox, &["--format", "json", "One", "Two"]).run().ends_with(0).json();
-    assert_eq!(texts(json.as_array().unwrap()), ["One", "Two"]);
+    let array = classify(&sandbox, &["--format", "json", "One", "Two"]).run().ends_with(0).json();
+    assert_eq!(texts(array.as_array().unwrap()), ["One", "Two"]);
     let lines = classify(&sandbox, &[]).input("\u{feff}One\r\nTwo").run().ends_with(0).json_lines();
     assert_eq!(texts(&lines), ["One", "Two"]);
     let csv = classify(&sandbox, &["--format", "csv", "-k", "1", "--all-scores", "One"]).run().ends_with(0).stdout;
