@@ -37,9 +37,9 @@ use crate::scores::Decision;
 /// `predicted_scores` and, with --on-error keep, `error`. In TSV a line is a row and a tab ends a cell, whatever
 /// quotes there are; quotes around a whole cell are not part of its text.
 ///
-/// Parquet: the columns come out as they went in, followed by `predicted_labels` and `predicted_scores` (lists)
-/// and, with --on-error keep, `error`. A column `labels` of lists of texts takes precedence over the command's
-/// labels. Row groups are written whole: nothing is left of one that was not completed.
+/// Parquet: the columns come out as they went in, but for types that only Arrow knows, followed by `predicted_labels`
+/// and `predicted_scores` (lists) and, with --on-error keep, `error`. A column `labels` of lists of texts takes
+/// precedence over the command's labels. Row groups are written whole: nothing is left of one that was not completed.
 ///
 /// Record N of the output belongs to record N of the input. Memory does not grow with the input. For plain
 /// lines of text use `gliclass classify < lines.txt`.
