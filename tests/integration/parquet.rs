@@ -286,6 +286,24 @@ fn what_cannot_be_done_with_parquet_is_refused_with_what_can() {
 }
 
 #[test]
+fn rows_that_cannot_be_judged_are_told_as_batch_tells_them() {
+    let sandbox = Sandbox::new();
+    sandbox.write("in.parquet", small_table());
+    let number = "column \"id\" holds INT64, not text: give --text-field";
+    let null = "datasets.parquet: row 2, field \"note\": ";
+    let no_string = [null, "must be a string, found null"];
+    for (file, options, words) in [
+        ("in.parquet", ["--text-field", "id", "--label-field", "text"], &["in.parquet: ", number][..]),
+        (BROTLI, ["--text-field", "text", "--label-field", "text"], &["compressed with brotli", "zstd or snappy"]),
+        (DATASETS, ["--text-field", "note", "--label-field", "label"], &no_string),
+        (DATASETS, ["--text-field", "text", "--label-field", "note"], &[null, "null: write [] for no label"]),
+    ] {
+        let arguments = ["eval", "-q", "--model", MODEL, file].into_iter().chain(options);
+        sandbox.gliclass(arguments).run().ends_with(2).says(words);
+    }
+}
+
+#[test]
 fn damage_is_told_and_nothing_else_is_said() {
     let sandbox = Sandbox::new();
     let mut damaged = fs::read(DATASETS).unwrap();
@@ -316,8 +334,8 @@ fn labelled_rows_are_judged_like_json_lines() {
     sandbox.write("in.jsonl", lines.join("\n"));
     let eval = |arguments: &[&str]| sandbox.gliclass(["eval", "-q"].iter().chain(arguments)).run().ends_with(0).stdout;
     let judged = eval(&[DATASETS, "--model", MODEL, "--errors", "2"]);
-    assert_eq!(judged, eval(&["in.jsonl", "--model", MODEL, "--errors", "2"]));
-    assert!(judged.contains("business"), "{judged}");
+    assert_eq!(judged.replace("(row ", "(line "), eval(&["in.jsonl", "--model", MODEL, "--errors", "2"]));
+    assert!(judged.contains("business") && judged.contains("(row "), "{judged}");
 
     let labels = ["-l", "world,sport,business", "--single-label", "--all-scores"];
     batch(&sandbox, &[&[DATASETS, "-o", "out.parquet"], &labels[..]].concat()).run().ends_with(0);

@@ -148,7 +148,8 @@ pub struct FieldArgs {
     ///
     /// In JSON it holds a label, a list of labels, or {label: weight}, where a label is true from 0.5 up.
     /// A label may be a number: the position of its name in --labels, from 0, unless a label has that number as its
-    /// name. A table without such a column may have a column of 0 and 1 for each label.
+    /// name, or the file names its numbers itself, as Parquet of Hugging Face's `datasets` does. A table without such a
+    /// column may have a column of 0 and 1 for each label, in Parquet of those in --labels.
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub label_field: Option<String>,
     /// Separates several labels in a CSV or TSV cell

@@ -36,7 +36,7 @@ impl Gathered {
         let Place { file, spot } = self.places[record];
         match spot {
             _ if self.files.len() == 1 => spot.to_string(),
-            Spot::Line(line) => format!("{}:{line}", self.files[file]),
+            Spot::Line(line) | Spot::Row(line) => format!("{}:{line}", self.files[file]),
             Spot::Record(_) => format!("{}: {spot}", self.files[file]),
         }
     }

@@ -16,8 +16,9 @@ use crate::records::names::PREDICTIONS;
 /// Judge labels on labelled records, and fit thresholds
 ///
 /// Reads JSON lines, a JSON array, Parquet, CSV or TSV with a header (labels in one column, or a column of 0 and 1
-/// for each), or fastText's __label__ lines. A JSONL record is {"text": "Never again.", "true_labels": ["complaint"]};
-/// a CSV has the columns text,label. True labels may also be {label: weight}: true from 0.5, and at -100 not judged.
+/// for each, which Parquet needs --labels for), or fastText's __label__ lines. A JSONL record is
+/// {"text": "Never again.", "true_labels": ["complaint"]}; a CSV has the columns text,label. True labels may also be
+/// {label: weight}: true from 0.5, and at -100 not judged.
 ///
 /// Prints precision, recall and F1 for every label and on average, as scikit-learn's classification_report
 /// does; the main figures with 95 % intervals; how well the scores are calibrated; and which labels are confused.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{
     CANDIDATES_FIELDS, Found, IGNORED, LABEL_FIELDS, Layout, Lines, OWN_FIELDS, Own, Spot, TRUE_LABELS, Truth, Written,
-    flaw, lines,
+    flaw,
 };
 use crate::error::Result;
 use crate::records::LabelSet;
@@ -17,8 +17,8 @@ use crate::records::jsonl::fault;
 /// From this weight on a label is true: weights are the targets that GLiClass is trained towards.
 const TRUE_WEIGHT: f32 = 0.5;
 
-pub(super) fn read_lines(text: &str, layout: &Layout) -> Result<Vec<Found>> {
-    lines(text).map(|(spot, line)| read_record(spot, line, layout)).collect()
+pub(super) fn read_lines<'a>(lines: impl Iterator<Item = (Spot, &'a str)>, layout: &Layout) -> Result<Vec<Found>> {
+    lines.map(|(spot, line)| read_record(spot, line, layout)).collect()
 }
 
 pub(super) fn read_array(text: &str, layout: &Layout) -> Result<Vec<Found>> {
@@ -129,6 +129,7 @@ fn read_label(value: &Value) -> std::result::Result<Written, String> {
     match value {
         Value::String(label) => Ok(Written::name(label.clone())),
         Value::Number(number) if number.is_u64() => Ok(Written::name_or_number(number.to_string())),
+        Value::Number(number) => Err(format!("a label must be a string or an integer from 0, found {number}")),
         other => Err(format!("a label must be a string or an integer from 0, found {}", kind(other))),
     }
 }

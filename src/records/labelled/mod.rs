@@ -83,6 +83,8 @@ pub struct Dataset {
 pub enum Spot {
     /// On this line.
     Line(usize),
+    /// It is this row of a table that has no lines.
+    Row(usize),
     /// It is this one of the records, of which several are on one line.
     Record(usize),
 }
@@ -91,6 +93,7 @@ impl fmt::Display for Spot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(number) => write!(f, "line {number}"),
+            Self::Row(number) => write!(f, "row {number}"),
             Self::Record(number) => write!(f, "record {number}"),
         }
     }
@@ -193,7 +196,8 @@ fn read_unnamed(name: &str, bytes: Vec<u8>, layout: &Layout) -> Result<(Dataset,
     let text = utf8(&bytes)?;
     let form = Form::detect(name, text)?;
     let found = match form {
-        Form::JsonLines | Form::Parquet => json::read_lines(text, layout),
+        Form::JsonLines => json::read_lines(lines(text), layout),
+        Form::Parquet => json::read_lines(rows(text), layout),
         Form::JsonArray => json::read_array(text, layout),
         Form::Csv => table::read(text, b',', layout),
         Form::Tsv => table::read(text, b'\t', layout),
@@ -236,6 +240,11 @@ fn as_text(name: &str, bytes: Vec<u8>, layout: &Layout, output_field: Option<&st
 fn lines(text: &str) -> impl Iterator<Item = (Spot, &str)> {
     let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
     lines.map(|(number, line)| (Spot::Line(number), line))
+}
+
+/// The rows of Parquet as [`as_text`] gives them, and where they are.
+fn rows(text: &str) -> impl Iterator<Item = (Spot, &str)> {
+    (1..).map(Spot::Row).zip(text.lines())
 }
 
 /// Counts the lines of a text once, from one place in it to a later one.

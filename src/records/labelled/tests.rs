@@ -406,7 +406,7 @@ fn bad_json_records_are_refused_by_line_and_field() {
         ),
         (
             "{\"text\": \"x\", \"label\": -1}",
-            "line 1, field \"label\": a label must be a string or an integer from 0, found a number",
+            "line 1, field \"label\": a label must be a string or an integer from 0, found -1",
         ),
         (
             "{\"text\": \"x\", \"label\": {\"a\": \"1\"}}",

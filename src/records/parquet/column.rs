@@ -12,17 +12,36 @@ use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor};
 pub(super) type Cell = Option<ByteArray>;
 
 /// The column of this name, with dots where it is part of a structure.
-pub(super) fn find(schema: &SchemaDescriptor, name: &str) -> Option<usize> {
+pub(in crate::records) fn find(schema: &SchemaDescriptor, name: &str) -> Option<usize> {
     schema.columns().iter().position(|column| column.path().string() == name)
 }
 
+/// Checks that there is at most one text in each record of the column that is called `field`.
+pub(in crate::records) fn check_text(column: &ColumnDescPtr, field: &str) -> std::result::Result<(), String> {
+    if is_text(column) {
+        return Ok(());
+    }
+    Err(format!("column {field:?} holds {}, not text: give --text-field", column.physical_type()))
+}
+
 /// Whether there is at most one text in each record; what is not said to be text may yet be.
-pub(super) fn is_text(column: &ColumnDescPtr) -> bool {
-    column.physical_type() == Type::BYTE_ARRAY && column.max_rep_level() == 0
+fn is_text(column: &ColumnDescPtr) -> bool {
+    let is_number = column.converted_type() == ConvertedType::DECIMAL;
+    column.physical_type() == Type::BYTE_ARRAY && column.max_rep_level() == 0 && !is_number
+}
+
+/// Checks that columns can be unpacked.
+pub(in crate::records) fn check_packing(
+    metadata: &ParquetMetaData,
+    mut columns: impl Iterator<Item = usize>,
+) -> std::result::Result<(), String> {
+    columns.find_map(|column| unknown_packing(metadata, column)).map_or(Ok(()), |packing| {
+        Err(format!("compressed with {packing}, which this program does not read: write it with zstd or snappy"))
+    })
 }
 
 /// How a column is packed in some row group, where it cannot be unpacked.
-pub(super) fn unknown_packing(metadata: &ParquetMetaData, column: usize) -> Option<&'static str> {
+fn unknown_packing(metadata: &ParquetMetaData, column: usize) -> Option<&'static str> {
     metadata.row_groups().iter().find_map(|group| match group.column(column).compression() {
         Compression::BROTLI(_) => Some("brotli"),
         Compression::LZO => Some("LZO"),

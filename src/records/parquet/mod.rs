@@ -21,6 +21,7 @@ mod reader;
 mod tests;
 mod writer;
 
+pub(super) use column::{check_packing, check_text, find};
 pub use reader::Reader;
 pub use writer::{Found, RowGroups};
 

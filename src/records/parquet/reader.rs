@@ -86,10 +86,8 @@ impl Reader {
             let columns = columns.join(", ");
             Error::Usage(format!("{name}: no column {field:?} in the schema ({columns}): give --text-field"))
         })?;
-        if !column::is_text(&schema.column(text_column)) {
-            let kind = schema.column(text_column).physical_type();
-            return Err(Error::Usage(format!("{name}: column {field:?} holds {kind}, not text: give --text-field")));
-        }
+        let refused = |what| Error::Usage(format!("{name}: {what}"));
+        column::check_text(&schema.column(text_column), field).map_err(refused)?;
         let labels_column = column::find_list(schema, LABELS);
         if labels_column.is_none() && reading.defaults.labels.is_none() {
             return Err(Error::Usage(format!(
@@ -97,11 +95,7 @@ impl Reader {
             )));
         }
         let wanted = [Some(text_column), labels_column].into_iter().flatten();
-        if let Some(packing) = wanted.filter_map(|column| column::unknown_packing(file.metadata(), column)).next() {
-            return Err(Error::Usage(format!(
-                "{name}: compressed with {packing}, which this program does not read: write it with zstd or snappy"
-            )));
-        }
+        column::check_packing(file.metadata(), wanted).map_err(refused)?;
         let bounds = bounds(file.metadata());
         Ok(Self {
             file,

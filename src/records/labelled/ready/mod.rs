@@ -13,7 +13,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use super::json::parts_of_array;
-use super::{Form, Layout, Spot, Written, as_text, lines};
+use super::{Form, Layout, Spot, Written, as_text, lines, rows};
 use crate::error::{Error, Result};
 use crate::records::unicode::utf8;
 use merge::Merge;
@@ -112,9 +112,8 @@ impl Ready {
 
 fn read_file(file: usize, form: Form, text: &str, layout: &Layout, output_field: &str) -> Result<Vec<Chunk>> {
     match form {
-        Form::JsonLines | Form::Parquet => {
-            json::read(file, &lines(text).collect::<Vec<(Spot, &str)>>(), layout, output_field)
-        }
+        Form::JsonLines => json::read(file, &lines(text).collect::<Vec<(Spot, &str)>>(), layout, output_field),
+        Form::Parquet => json::read(file, &rows(text).collect::<Vec<(Spot, &str)>>(), layout, output_field),
         Form::JsonArray => json::read(file, &parts_of_array(text)?, layout, output_field),
         Form::Csv => table::read(file, text, b',', layout).map(|chunk| vec![chunk]),
         Form::Tsv => table::read(file, text, b'\t', layout).map(|chunk| vec![chunk]),
