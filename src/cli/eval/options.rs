@@ -24,7 +24,8 @@ use crate::records::names::PREDICTIONS;
 /// does; the main figures with 95 % intervals; how well the scores are calibrated; and which labels are confused.
 ///
 /// The candidate labels are those of --labels, else each record's all_labels or labels, else all labels of
-/// the data. A record's own prompt, examples and rac_examples take precedence over the command's.
+/// the data; --wordings asks a label of the data in other words. A record's own prompt, examples and rac_examples take
+/// precedence over the command's.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {

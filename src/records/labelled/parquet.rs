@@ -27,7 +27,7 @@ pub(super) fn lines(bytes: Vec<u8>, layout: &Layout, output_field: Option<&str>)
     let flags = flags(schema, layout)?;
     let is_used =
         |name: &str| layout.whole || is_used(name, layout, output_field) || flags.iter().any(|label| label == name);
-    check(file.metadata(), &layout.text_field, is_used)?;
+    guarded(|| Ok(check(file.metadata(), &layout.text_field, is_used))).map_err(failure)??;
     let read = || {
         let pairs = file.metadata().file_metadata().key_value_metadata();
         let names = class_names(pairs.map_or(&[], Vec::as_slice));
