@@ -121,9 +121,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let result = runner.run(&model, records, &mut writer);
     let finished = writer.output.finish();
     let result = result.and(finished);
+    if result.is_ok() {
+        own_examples.tell(|line| writer.progress.say(line));
+    }
     writer.progress.finish(&result);
     result?;
-    own_examples.tell(args.model.base.verbosity);
     Ok(terminal::status(interrupted.load(Ordering::Relaxed), writer.progress.errors() > 0))
 }
 

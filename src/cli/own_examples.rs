@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::args::Verbosity;
 use crate::error::Result;
 use crate::records::{Defaults, Entry, RacExample, left_out};
 
 /// Counts those of the records' own solved cases that are left out.
 #[derive(Debug, Clone)]
 pub struct OwnExamples {
-    /// Those of the run, which other records have: of these is told when they are read.
+    /// Those of the run, for records without any of their own: they are counted when they are read.
     of_run: Arc<[RacExample]>,
     left_out: Arc<AtomicUsize>,
 }
@@ -42,10 +41,11 @@ impl OwnExamples {
     }
 
     /// Says how many were left out, if any were.
-    pub fn tell(&self, verbosity: Verbosity) {
+    pub fn tell(&self, say: impl FnOnce(&str)) {
         let count = self.left_out.load(Ordering::Relaxed);
         if count > 0 {
-            verbosity.say(&format!("warning: \"rac_examples\" of records: left out without a true label: {count}"));
+            let examples = if count == 1 { "1 example" } else { &format!("{count} examples") };
+            say(&format!("warning: {examples} in \"rac_examples\" of records without a true label: left out"));
         }
     }
 }

@@ -157,12 +157,13 @@ impl Fit {
         }
     }
 
-    /// Which thresholds the file says to use, in words, where any were fitted.
+    /// Which of the two kinds of thresholds the file says to use, in words, where there are both.
     pub fn used(&self) -> Option<String> {
-        (self.worth.len() > 1).then(|| format!("the file uses {}", self.words_of(self.uses)))
+        let are_fitted = self.setting.all.is_some() && self.worth.len() > 1;
+        are_fitted.then(|| format!("the file uses {}", self.words_of(self.uses)))
     }
 
-    /// Whether they serve better than what was said before; where none were fitted, nothing serves worse.
+    /// Whether they serve better than what was said before; also where none were fitted.
     pub fn is_of_use(&self) -> bool {
         let value = |scheme| expected(&self.worth, scheme);
         value(self.uses).is_none_or(|fitted| value(Scheme::AsSaid).is_none_or(|said| fitted > said))

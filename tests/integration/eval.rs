@@ -207,7 +207,7 @@ fn fitted_thresholds_decide_and_are_told_where_they_were_fitted() {
     sandbox.write("p.jsonl", ready(10));
     let fitted = sandbox.gliclass(["eval", "--predictions-from", "p.jsonl", "--fit", "t.json"]).run().ends_with(0);
     let fitted =
-        fitted.says(&["warning: thresholds are fitted and judged on the same records", "does no better on unseen"]);
+        fitted.says(&["warning: thresholds are fitted and judged on the same records", "do no better on unseen"]);
     assert!(fitted.stdout.contains("\nthe file uses one threshold for all, 0.500\n"), "{}", fitted.stdout);
     assert!(fitted.stdout.contains("fitted for f1 on these records; \"unseen\" is 5-fold"), "{}", fitted.stdout);
     let written = |name: &str| serde_json::from_str::<Value>(&sandbox.read(name)).unwrap();

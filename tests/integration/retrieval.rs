@@ -122,8 +122,10 @@ fn examples_of_a_records_own_without_a_true_label_are_counted() {
     sandbox.write("examples.jsonl", examples(&[]));
     for command in ["batch", "embed", "eval"] {
         let arguments = [command, "in.jsonl", "-l", "sport", "--rac-examples", "examples.jsonl"];
-        let said =
-            ["examples.jsonl: 1 of 1 examples", "\"rac_examples\" of records: left out without a true label: 2\n"];
+        let said = [
+            "examples.jsonl: 1 of 1 examples",
+            "2 examples in \"rac_examples\" of records without a true label: left out\n",
+        ];
         sandbox.gliclass(arguments).run().ends_with(0).says(&said);
     }
 }

@@ -10,6 +10,7 @@ use clap::builder::NonEmptyStringValueParser;
 
 use super::Verbosity;
 use super::values::from_one;
+use crate::cli::cells::LIST_SEPARATOR;
 use crate::records::{Defaults, LabelSet, RacExample, labelled, labels, left_out};
 
 /// The candidate labels.
@@ -153,7 +154,7 @@ pub struct FieldArgs {
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub label_field: Option<String>,
     /// Separates several labels in a CSV or TSV cell
-    #[arg(long, value_name = "S", default_value = "|", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "S", default_value = LIST_SEPARATOR, value_parser = NonEmptyStringValueParser::new())]
     pub list_separator: String,
 }
 

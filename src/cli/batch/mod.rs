@@ -259,13 +259,15 @@ impl Args {
         // Where the run failed, what can still be written is; the first error is the one to tell.
         let ended = writer.end(result.is_ok() && !was_interrupted);
         let result = result.and(ended);
+        if result.is_ok() {
+            own_examples.tell(|line| writer.progress.say(line));
+        }
         writer.progress.finish(&result);
         if let Err(error @ Error::Record(_)) = &result {
             terminal::say(&format!("error: {}", terminal::escaped(&error.to_string())));
             return Ok(ExitCode::FAILURE);
         }
         result?;
-        own_examples.tell(self.model.base.verbosity);
         Ok(terminal::status(was_interrupted, errors_before + writer.progress.errors() > 0))
     }
 }

@@ -174,10 +174,6 @@ impl Args {
         } else if self.output_field != PREDICTIONS {
             bail!("--output-field is for JSONL: {format} has the columns {PREDICTED_LABELS} and {PREDICTED_SCORES}");
         }
-        let has_lists = matches!(format, Format::Csv | Format::Tsv) && !self.decision.all_scores;
-        if self.list_separator != LIST_SEPARATOR && !has_lists {
-            bail!("--list-separator is for lists in the cells of CSV and TSV, and none are written: leave it out");
-        }
         if format == Format::Parquet {
             self.check_parquet()?;
         }

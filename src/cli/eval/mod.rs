@@ -124,7 +124,7 @@ impl Args {
         let own_examples = OwnExamples::new(defaults);
         let own = data.records.iter().filter_map(|record| record.own.rac_examples.as_ref());
         own.for_each(|examples| own_examples.count(examples));
-        own_examples.tell(self.model.base.verbosity);
+        own_examples.tell(|line| self.model.base.say(line));
         let open = |path| Output::open(Some(path), Existing::Replace, &input);
         let output = self.output.predictions.as_deref().map(open).transpose()?;
         let model = self.model.load_with(&self.model.base.source()?, retrieval, decision.single_label)?;
@@ -252,8 +252,8 @@ impl Args {
         });
         if fit.folds > 1 && !fit.is_of_use() {
             self.model.base.say(&format!(
-                "warning: for {}, what was fitted does no better on unseen records than what is judged above: fit to \
-                 more records, or leave it out",
+                "warning: for {}, the fitted thresholds do no better on unseen records than the decision without \
+                 them: fit to more records, or do not use the file",
                 fit.goal
             ));
         }

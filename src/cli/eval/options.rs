@@ -67,7 +67,7 @@ Exit status: 0 done; 1 a figure is below its minimum, or records to judge hold a
 usage, or data or a model that cannot be used; 130 interrupted.";
 
 /// What has no effect where no model is asked.
-const OPTIONS_OF_A_MODEL: [&str; 15] = [
+const OPTIONS_OF_A_MODEL: [&str; 12] = [
     "model",
     "revision",
     "device",
@@ -80,9 +80,6 @@ const OPTIONS_OF_A_MODEL: [&str; 15] = [
     "examples",
     "rac-examples",
     "rac-retrieve",
-    "logits",
-    "hierarchical",
-    "all-scores",
 ];
 
 /// Predictions that are there already.
@@ -139,8 +136,8 @@ pub(super) struct OutputArgs {
     pub(super) html: Option<PathBuf>,
     /// Bootstrap samples for the 95 % intervals, at least 100; 0 for none
     ///
-    /// An interval is where the middle of the samples lies. The calibration error of samples is too high, and so is its
-    /// own value, though less: its interval lies as far below the value as the samples lie above it.
+    /// An interval is the middle 95 % of the samples. Samples overstate the calibration error: its interval is mirrored
+    /// at its value.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = rounds)]
     pub(super) bootstrap: u32,
     /// Seed of random numbers: the same one gives the same figures
@@ -212,7 +209,6 @@ impl Args {
     /// Some of them exclude others.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         self.check_model_options()?;
-        self.check_shape()?;
         self.check_files()?;
         self.check_report()
     }
@@ -225,15 +221,6 @@ impl Args {
                 "--{option}: --predictions-from judges what was said already, without a model: leave --{option} out, \
                  or give the records as DATA instead"
             ),
-            None => Ok(()),
-        }
-    }
-
-    /// Checks that what shapes predictions has some to shape.
-    fn check_shape(&self) -> anyhow::Result<()> {
-        let idle = ["logits", "hierarchical", "all-scores"].into_iter().find(|option| self.typed.has(option));
-        match idle.filter(|_| self.output.predictions.is_none()) {
-            Some(option) => bail!("--{option} is about what --predictions writes: add --predictions, or leave it out"),
             None => Ok(()),
         }
     }
@@ -320,7 +307,6 @@ mod tests {
     fn each_option_of_a_model_or_of_labels_has_an_effect_without_a_model_or_is_refused() {
         let heeded = ["threads", "offline", "quiet", "verbose", "labels", "labels-file", "label-separator", "wordings"];
         let options = LabelArgs::augment_args(ModelArgs::augment_args(Command::new("eval")));
-        let options = ShapeArgs::augment_args(options);
         for option in options.get_arguments().filter_map(Arg::get_long) {
             assert!(heeded.contains(&option) != OPTIONS_OF_A_MODEL.contains(&option), "--{option}");
         }

@@ -310,12 +310,12 @@ pub(super) struct AugmentArgs {
     label_removal: Option<f64>,
     /// Probability that labels of other records are added
     ///
-    /// As wrong ones. Nothing is added where all records have the same candidate labels.
+    /// They are added as wrong labels. Nothing is added where all records have the same candidate labels.
     #[arg(long, value_name = "F", value_parser = args::share::<f64>)]
     label_addition: Option<f64>,
     /// Probability that the text of another record is added
     ///
-    /// If none of its candidate labels is one of this record's. Nothing is added where all have the same.
+    /// Only of records that share no candidate label with it: nothing is added where all have the same.
     #[arg(long, value_name = "F", value_parser = args::share::<f64>)]
     text_addition: Option<f64>,
     /// Probability that labels are called by their synonyms

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::text::{
     EXCERPT, agreement, compared_as, cut, honesty_name, not_one_label, unreached, unseen, what, worth_name,
 };
-use super::{HEADINGS, average_rows, label_rows, three};
+use super::{HEADINGS, average_rows, capital, label_rows, three};
 use crate::display::escaped;
 use crate::metrics::Task;
 use crate::metrics::bootstrap::Bounds;
@@ -80,7 +80,7 @@ fn fit(fit: &Fit) -> String {
         text.push('\n');
     }
     if let Some(used) = fit.used() {
-        let _ = writeln!(text, "{used}\n");
+        let _ = writeln!(text, "{}.\n", capital(&used));
     }
     let rows = fit.honesty.iter().map(|honesty| {
         let Honesty { log_loss, expected_calibration_error, .. } = *honesty;

@@ -45,6 +45,12 @@ pub(crate) fn three(value: f64) -> String {
     format!("{value:.3}")
 }
 
+/// The same, beginning with a capital letter.
+pub(crate) fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}
+
 /// A row of a report: what the figures are of, and the figures.
 struct Row<'a> {
     name: &'a str,

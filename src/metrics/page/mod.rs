@@ -9,7 +9,7 @@ use super::comparison::Comparison;
 use super::counts::Figures;
 use super::findings::{Findings, LabelErrors, ShownError};
 use super::fit::Fit;
-use super::layout::{compared_as, cut, not_one_label, p_value, three};
+use super::layout::{capital, compared_as, cut, not_one_label, p_value, three};
 use super::mistakes::Kind;
 use super::plots::{Plot, style_sheet};
 use super::report::Report;
@@ -391,16 +391,12 @@ fn footer(report: &Report) -> Markup {
                     "Calibration error is over " (scores.calibration.bins) " bins of equal mass. "
                 }
                 @if report.bootstrap.rounds > 0 {
-                    "Intervals are percentiles of " (report.bootstrap.rounds) " bootstrap rounds over the records, seed "
-                    (report.bootstrap.seed) ". "
+                    "Intervals are percentiles of " (report.bootstrap.rounds) " bootstrap rounds over the records"
+                    @if report.scores.is_some() { ", that of the calibration error mirrored at its value" }
+                    "; seed " (report.bootstrap.seed) ". "
                 }
                 "Made by gliclass eval."
             }
         }
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut characters = text.chars();
-    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
