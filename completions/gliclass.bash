@@ -1072,19 +1072,19 @@ _gliclass() {
                     return 0
                     ;;
                 --architecture)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "uni-encoder bi-encoder" -- "${cur}"))
                     return 0
                     ;;
                 --pooling)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "max first last avg sum rms abs_max abs_avg pass" -- "${cur}"))
                     return 0
                     ;;
                 --label-pooling)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "first average" -- "${cur}"))
                     return 0
                     ;;
                 --scorer)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "simple weighted-dot mlp hopfield cross-attn" -- "${cur}"))
                     return 0
                     ;;
                 --model)

@@ -86,7 +86,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l output-field
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l list-separator -d 'Separates several labels or scores in a CSV or TSV cell' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l on-error -d 'What happens to a record that cannot be classified' -r -f -a "keep\t'Written back with a field `error`; the exit status is 1 at the end'
 skip\t'Left out, with a line on standard error; the exit status is 1 at the end'
-fail\t'The run ends there; all records before it are written'"
+fail\t'The run ends there; all records before it are written, in Parquet all row groups before its own'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l shard -d 'Only shard I of N, from 0; or `auto` in a job of Slurm or Kubernetes' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -s l -l labels -d 'Candidate labels, comma-separated; may be given several times' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand batch" -l labels-file -d 'Candidate labels from a file: one per line, or JSON' -r -F
@@ -207,7 +207,7 @@ cosine\t'Falls along half a wave of the cosine to 0'
 constant\t'Does not fall'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l warmup -d 'The share of the steps over which the learning rates rise from 0' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l clip -d 'The highest norm of a step\'s gradients; 0 for no limit' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l patience -d 'Stop after N epochs without a better macro F1 on the held-out records' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l patience -d 'Stop after N epochs without better figures of the held-out records' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l seed -d 'Seed of random numbers: the same one gives the same model' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l focal-alpha -d 'The weight of true labels in the loss, from 0 to 1 [default: no weights]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l focal-gamma -d 'How much less a label counts the better the model knows it' -r
@@ -225,10 +225,24 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l descriptions
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l max-labels -d 'Read at most N labels of a record at once' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l backbone -d 'Start from a plain encoder with a new head, instead of --model' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l label-backbone -d 'The encoder of a bi-encoder\'s labels [default: another copy of the backbone]' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l architecture -d 'How labels and text are read: uni-encoder or bi-encoder' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l pooling -d 'How the vectors of the text\'s tokens become one' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l label-pooling -d 'How the vectors of a label\'s tokens become one: first or average' -r
-complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l scorer -d 'What compares text and labels: simple, weighted-dot, mlp, hopfield or cross-attn' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l architecture -d 'How labels and text are read' -r -f -a "uni-encoder\t'Labels and text in one sequence'
+bi-encoder\t'Text and labels through an encoder each'"
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l pooling -d 'How the vectors of the text\'s tokens become one' -r -f -a "max\t'Largest value of each column'
+first\t'The first row'
+last\t'The last row'
+avg\t'Mean of each column'
+sum\t'Sum of each column'
+rms\t'Root of the mean square of each column'
+abs_max\t'Largest absolute value of each column'
+abs_avg\t'Mean absolute value of each column'
+pass\t'All rows, for a scorer that attends to them'"
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l label-pooling -d 'How the vectors of a label\'s tokens become one' -r -f -a "first\t'The row at `<<LABEL>>`, or the one after it'
+average\t'Mean over the label\'s span'"
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l scorer -d 'What compares text and labels' -r -f -a "simple\t'Dot product'
+weighted-dot\t'Two projections, their product and an MLP'
+mlp\t'An MLP over both rows'
+hopfield\t'Labels attend to the text, softmax over the labels, then an MLP'
+cross-attn\t'Labels attend to all text tokens, then an MLP'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -s m -l model -d 'The model: `builtin`, a folder, or a repository of the Hub' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l revision -d 'Branch, tag or commit of a Hub repository [default: main]' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l device -d 'Where to compute: `auto`, `cpu`, `cuda`, `cuda:N` or `metal`' -r

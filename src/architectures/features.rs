@@ -225,16 +225,19 @@ mod tests {
     fn the_rows_of_a_label_reach_to_the_next_one_and_those_of_the_last_to_the_text() {
         let markers = Markers { label: 7, text: 8, example: 9 };
         let rows = |settings: &str, tokens: &[u32]| {
-            let text = format!(r#"{{"encoder_config": {{}}, "extract_text_features": true, {settings}}}"#);
+            let text = format!(r#"{{"encoder_config": {{}}, {settings}}}"#);
             markers.label_rows(&Config::parse(&text, Path::new("config.json")).unwrap(), tokens, 100)
         };
         let tokens = [0, 7, 1, 2, 7, 3, 8, 4, 5];
-        let [first, average] = ["first", "average"].map(|pooling| format!(r#""class_token_pooling": "{pooling}""#));
+        let pooled =
+            |pooling, text: bool| format!(r#""class_token_pooling": "{pooling}", "extract_text_features": {text}"#);
+        let [first, average] = ["first", "average"].map(|pooling| pooled(pooling, true));
         let behind = |pooling: &str| format!(r#"{pooling}, "embed_class_token": false"#);
         assert_eq!(rows(&first, &tokens), [101..102, 104..105]);
         assert_eq!(rows(&behind(&first), &tokens), [102..103, 105..106]);
         assert_eq!(rows(&average, &tokens), [101..104, 104..106]);
         assert_eq!(rows(&behind(&average), &tokens), [102..104, 105..106]);
+        assert_eq!(rows(&pooled("average", false), &tokens), [101..104, 104..109]);
         // Nothing stands behind the last marker.
         assert_eq!(rows(&behind(&first), &[8, 7, 7]), [102..103, 103..103]);
         assert_eq!(rows(&behind(&average), &[8, 7, 7]), [102..102, 103..103]);

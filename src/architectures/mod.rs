@@ -77,14 +77,14 @@ impl Vectors {
     /// From such a list.
     ///
     /// # Panics
-    /// It is none for so many labels.
+    /// The list is not one of [`Vectors::to_list`] with so many labels.
     pub fn from_list(list: &[f32], labels: usize) -> Self {
-        const NONE: &str = "an embedder answers with a list of vectors: this is a bug";
-        let (&texts, numbers) = list.split_first().expect(NONE);
+        const NO_LIST: &str = "an embedder answers with a list of vectors: this is a bug";
+        let (&texts, numbers) = list.split_first().expect(NO_LIST);
         let texts = texts as usize;
         let width = numbers.len() / (texts + labels).max(1);
         let mut vectors: Vec<Vec<f32>> = numbers.chunks_exact(width.max(1)).map(<[f32]>::to_vec).collect();
-        assert_eq!(vectors.len(), texts + labels, "{NONE}");
+        assert_eq!(vectors.len(), texts + labels, "{NO_LIST}");
         Self { labels: vectors.split_off(texts), text: vectors }
     }
 }

@@ -40,7 +40,7 @@ pub(crate) fn read(path: &Path) -> Result<String> {
 
 /// What to do about a file that is damaged. One in the cache of the Hub is looked at again only by `download`.
 pub(super) fn fetch_again(path: &Path) -> String {
-    match cached_repo(path) {
+    match cached_repo(path).filter(|_| cfg!(feature = "hub")) {
         Some(repo) => format!("fetch it again with `gliclass download {repo}`"),
         None => "fetch it again".into(),
     }
@@ -54,7 +54,7 @@ fn cached_repo(path: &Path) -> Option<String> {
 }
 
 /// What is said of a file of a checkpoint that is to be JSON and is none.
-pub(super) fn invalid_json(path: &Path, error: impl Display) -> Error {
+pub(crate) fn invalid_json(path: &Path, error: impl Display) -> Error {
     Error::model(path, format!("not JSON: {error}: mend it, or fetch it again"))
 }
 
@@ -83,6 +83,7 @@ mod tests {
             let folder = folder.path().join(name);
             std::fs::create_dir_all(&folder).unwrap();
             std::fs::write(folder.join("model.safetensors"), "cut").unwrap();
+            let remedy = if cfg!(feature = "hub") { remedy } else { "; fetch it again" };
             let error = Weights::open(&folder).err().unwrap().to_string();
             assert!(error.contains("damaged or cut short") && error.ends_with(remedy), "{error}");
         }

@@ -55,8 +55,10 @@ pub struct Weights {
     prefix: String,
     /// Where the model computes.
     device: Device,
-    /// The type of the encoder's tensors, and how its products are made; everything else is in f32.
-    encoder: (DType, Products),
+    /// The type of the encoder's tensors; all others are in f32.
+    encoder_dtype: DType,
+    /// How the encoder's products are made; all others are exact.
+    encoder_products: Products,
     /// Where the model learns.
     learner: Option<Arc<Learner>>,
     /// The type of the tensors that are handed out.
@@ -105,7 +107,8 @@ impl Weights {
             store: Arc::new(store),
             prefix: String::new(),
             device: Device::Cpu,
-            encoder: (DType::F32, Products::Fast),
+            encoder_dtype: DType::F32,
+            encoder_products: Products::Fast,
             learner: None,
             dtype: DType::F32,
             products: Products::Exact,
@@ -138,20 +141,20 @@ impl Weights {
 
     /// The same weights for a model that computes on `device`, its encoder in `dtype`.
     pub fn on(self, device: Device, dtype: DType) -> Self {
-        Self { device, encoder: (dtype, Products::Fast), ..self }
+        Self { device, encoder_dtype: dtype, encoder_products: Products::Fast, ..self }
     }
 
     /// The same weights for a model that magnifies rounding: multiplied in f32, unless bytes were asked for.
     pub fn exact_throughout(self) -> Self {
-        match self.encoder {
-            (_, Products::Bytes) => self,
-            (dtype, _) => Self { encoder: (dtype, Products::Exact), ..self },
+        match self.encoder_products {
+            Products::Bytes => self,
+            _ => Self { encoder_products: Products::Exact, ..self },
         }
     }
 
     /// The same weights for a model whose encoder multiplies bytes where the processor is fastest that way.
     pub fn in_bytes(self) -> Self {
-        Self { encoder: (self.encoder.0, Products::Bytes), ..self }
+        Self { encoder_products: Products::Bytes, ..self }
     }
 
     /// The same weights for a model that learns: once it is loaded, what learns is to be had from
@@ -246,8 +249,7 @@ impl Weights {
 
     /// The same weights in the encoder's type.
     pub fn for_encoder(&self) -> Self {
-        let (dtype, products) = self.encoder;
-        Self { dtype, products, ..self.clone() }
+        Self { dtype: self.encoder_dtype, products: self.encoder_products, ..self.clone() }
     }
 
     /// The same weights for what is computed once, at load.

@@ -13,7 +13,7 @@ const NEW: &str = ".new";
 /// Replaces a file in one step that survives a loss of power.
 ///
 /// # Errors
-/// It cannot be written; the old file is still there.
+/// It cannot be written: the old file is still there, or the new one is whole, but perhaps not on the disk.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     replace_with(path, |new| fs::write(new, content))
 }
@@ -21,7 +21,7 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 /// The same for a content that `write` brings into the empty file it is given, which lies in the same folder.
 ///
 /// # Errors
-/// It cannot be written; the old file is still there.
+/// It cannot be written: the old file is still there, or the new one is whole, but perhaps not on the disk.
 pub fn replace_with(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     let (new, _) = &create_new(path)?;
     write(new).and_then(|()| rename(new, path)).inspect_err(|_| drop(fs::remove_file(new)))
@@ -30,7 +30,7 @@ pub fn replace_with(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) ->
 /// Gives a file that has been written its name, in one step that survives a loss of power: what has the name is whole.
 ///
 /// # Errors
-/// It cannot be brought to the disk, or not be renamed.
+/// It cannot be brought to the disk, or not be renamed; in the first case it may have the name already.
 pub fn rename(new: &Path, path: &Path) -> io::Result<()> {
     File::options().write(true).open(new)?.sync_all()?;
     fs::rename(new, path)?;

@@ -170,19 +170,21 @@ fn tasks(layer: &Layer, threads: usize) -> Vec<Range<usize>> {
         let length = layer.keys_of(sequence).len();
         shape.window.map_or(length, |w| length.min(w.saturating_mul(2).saturating_add(block)))
     };
-    let read = |s: &[usize]| shape.read_of(s[0]..s[1], block).len();
-    let total: usize = shape.bounds.windows(2).enumerate().map(|(i, s)| read(s) * keys(i)).sum();
+    let blocks = || {
+        shape.bounds.windows(2).enumerate().flat_map(move |(i, s)| {
+            let ends = (s[0]..s[1]).step_by(block).map(move |first| (first, s[1].min(first + block)));
+            ends.map(move |(first, end)| (end, shape.read_of(first..end, block).len() * keys(i)))
+        })
+    };
+    let total: usize = blocks().map(|(_, cost)| cost).sum();
     let threads = threads.min(total * shape.heads / WORTH_A_THREAD).max(1);
     let share = total.div_ceil(threads).max(1);
     let (mut tasks, mut start, mut cost) = (Vec::with_capacity(threads), 0, 0);
-    for (i, s) in shape.bounds.windows(2).enumerate() {
-        for first in (s[0]..s[1]).step_by(block) {
-            let end = s[1].min(first + block);
-            cost += shape.read_of(first..end, block).len() * keys(i);
-            if cost >= share {
-                tasks.push(start..end);
-                (start, cost) = (end, 0);
-            }
+    for (end, cost_of_block) in blocks() {
+        cost += cost_of_block;
+        if cost >= share {
+            tasks.push(start..end);
+            (start, cost) = (end, 0);
         }
     }
     let tokens = shape.bounds.last().copied().unwrap_or(0);

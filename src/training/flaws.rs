@@ -107,6 +107,19 @@ impl Flaws {
     pub fn no_record_has(&mut self, labels: Vec<String>) {
         self.labels_without_records = labels;
     }
+
+    /// The labels without a record, in words.
+    fn shown_labels(&self) -> Option<String> {
+        let labels = &self.labels_without_records;
+        let named = labels.iter().take(NAMED).map(|label| format!("{label:?}")).collect::<Vec<String>>().join(", ");
+        let more = labels.len().saturating_sub(NAMED);
+        match (labels.len(), more) {
+            (0, _) => None,
+            (1, _) => Some(format!("no record has the label {named}")),
+            (count, 0) => Some(format!("no record has one of {count} labels: {named}")),
+            (count, more) => Some(format!("no record has one of {count} labels: {named} and {more} more")),
+        }
+    }
 }
 
 impl fmt::Display for Flaws {
@@ -122,20 +135,5 @@ impl fmt::Display for Flaws {
             lines.push(format!("{}: {labels}", self.name));
         }
         f.write_str(&lines.join("\n"))
-    }
-}
-
-impl Flaws {
-    /// The labels without a record, in words.
-    fn shown_labels(&self) -> Option<String> {
-        let labels = &self.labels_without_records;
-        let named = labels.iter().take(NAMED).map(|label| format!("{label:?}")).collect::<Vec<String>>().join(", ");
-        let more = labels.len().saturating_sub(NAMED);
-        match (labels.len(), more) {
-            (0, _) => None,
-            (1, _) => Some(format!("no record has the label {named}")),
-            (count, 0) => Some(format!("no record has one of {count} labels: {named}")),
-            (count, more) => Some(format!("no record has one of {count} labels: {named} and {more} more")),
-        }
     }
 }

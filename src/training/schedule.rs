@@ -42,8 +42,8 @@ impl Schedule {
         }
     }
 
-    /// Whether anything has changed after so many steps.
-    pub fn has_changed(&self, steps: usize) -> bool {
+    /// Whether any of the first `steps` steps changes weights.
+    pub fn moves_weights_within(&self, steps: usize) -> bool {
         (0..steps).any(|step| self.share(step) > 0.0)
     }
 }
@@ -84,7 +84,7 @@ mod tests {
     fn the_first_step_changes_something_where_nothing_warms_up() {
         for (warmup, first) in [(0, 1), (1, 2), (3, 2)] {
             let schedule = Schedule { shape: Shape::Linear, warmup, steps: 5 };
-            assert!(!schedule.has_changed(first - 1) && schedule.has_changed(first), "{warmup}");
+            assert!(!schedule.moves_weights_within(first - 1) && schedule.moves_weights_within(first), "{warmup}");
         }
     }
 }

@@ -281,7 +281,7 @@ impl<'a> Trainer<'a> {
 
     /// A number that is not finite. The learning rates can be to blame for it once a step has changed the weights.
     fn burst(&self, step: usize, what: &str) -> Error {
-        let cause = if self.schedule().has_changed(self.position.steps) {
+        let cause = if self.schedule().moves_weights_within(self.position.steps) {
             let Rates { encoder, head, .. } = self.recipe.rates;
             format!(
                 " any more. The learning rates ({encoder} for the encoder, {head} for the head) are too high for this \
@@ -290,7 +290,7 @@ impl<'a> Trainer<'a> {
         } else {
             ". No weight has changed yet, so the learning rates are not the cause: a record or the weights of the model \
              are such that the computation overflows. `gliclass batch` with this model names the records whose answers \
-             are not finite: leave those out, or begin with another model where that is all of them or none"
+             are not finite: leave those out. Where it names all of them, or none, begin with another model"
                 .to_owned()
         };
         Error::Usage(format!("step {step} of epoch {}: {what} not a finite number{cause}", self.position.epoch + 1))

@@ -12,7 +12,8 @@ use crate::error::Result;
 /// Sequences share a rectangle while the shortest of them has at least this share of the longest's length.
 const LIKE_LENGTH: f64 = 0.75;
 
-/// What is added to scores that do not count: beside any that does, their exponential is 0. Twice that is a number, too.
+/// What is added to scores that do not count: beside any that does, their exponential is 0; in float16, which has no
+/// room for more, beside any above that. Twice that is a number, too.
 fn hiding(dtype: DType) -> f64 {
     match dtype {
         DType::F16 => -30_000.0,
