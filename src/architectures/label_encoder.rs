@@ -11,7 +11,7 @@ use candle_core::{Device, Tensor};
 
 use super::features::{TextRows, consecutive, text_features};
 use super::label_store::{Store, Vector};
-use crate::backbones::layers::{detach_rows, matrix, select_rows, values};
+use crate::backbones::layers::{matrix, select_rows, values};
 use crate::backbones::{self, Backbone, Sequences};
 use crate::checkpoint::config::Pooling;
 use crate::checkpoint::{Config, Weights};
@@ -187,11 +187,7 @@ impl LabelEncoder {
             Some(length) => Sequences::padded(lengths, length, threads),
         };
         let ids: Vec<u32> = tokens.iter().flat_map(|ids| filled(ids, length, padding, pads_before)).collect();
-        let mut words = self.backbone.embed(&ids)?;
-        if self.learns && length.is_some() {
-            // As in the reference, the word and the position of padding never change (`padding_idx`).
-            words = detach_rows(&words, sequences.padding().flatten())?;
-        }
+        let words = self.backbone.embed(&ids)?;
         sequences.ids = Some(ids);
         let hidden = self.backbone.last(words, &sequences)?;
         let labels = match length {

@@ -35,6 +35,7 @@ struct Config {
     attention_dropout: f32,
     activation_dropout: f32,
     tie_word_embeddings: bool,
+    pad_token_id: Option<i64>,
 }
 
 /// The values of the settings that a config leaves out.
@@ -54,6 +55,7 @@ fn defaults() -> Value {
         "attention_dropout": 0.0,
         "activation_dropout": 0.0,
         "tie_word_embeddings": true,
+        "pad_token_id": 1,
     })
 }
 
@@ -234,10 +236,11 @@ impl Bart {
         let shared = weights.at("shared");
         let words = if shared.has("weight") { shared } else { weights.at("encoder.embed_tokens") };
         let own = weights.at("decoder.embed_tokens");
+        let table = |weights| Embedding::load(weights, hidden).map(|table| table.freezing(config.pad_token_id));
         let unties = !config.tie_word_embeddings && own.has("weight");
         Ok(Self {
-            words: Embedding::load(&words, hidden)?,
-            written_words: unties.then(|| Embedding::load(&own, hidden)).transpose()?,
+            words: table(&words)?,
+            written_words: unties.then(|| table(&own)).transpose()?,
             scale: if config.scale_embedding { (hidden as f64).sqrt() } else { 1.0 },
             encoder: Stack::load(encoder, activation, &weights.at("encoder"))?,
             // It reads the encoder's states, which may learn.

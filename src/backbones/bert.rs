@@ -20,6 +20,9 @@ use crate::error::Result;
 /// Of the norms, where a config names no other.
 const LAYER_NORM_EPS: f32 = 1e-12;
 
+/// The families whose positions count from the id of padding on, and without it; it is 1 where nothing is said.
+const COUNTS_FROM_PADDING: [&str; 4] = ["roberta", "xlm-roberta", "camembert", "mpnet"];
+
 #[derive(Debug, Deserialize)]
 struct Config {
     hidden_size: usize,
@@ -32,7 +35,7 @@ struct Config {
     layer_norm_eps: f32,
     hidden_dropout_prob: Option<f32>,
     attention_probs_dropout_prob: Option<f32>,
-    pad_token_id: Option<u32>,
+    pad_token_id: Option<i64>,
     /// Sets of weights that ALBERT's layers share, one after another.
     num_hidden_groups: usize,
     /// ALBERT's layers in each set.
@@ -79,6 +82,7 @@ fn defaults(kind: &str) -> Value {
         "intermediate_size": inner,
         "max_position_embeddings": 512,
         "layer_norm_eps": LAYER_NORM_EPS,
+        "pad_token_id": i64::from(COUNTS_FROM_PADDING.contains(&kind)),
         "num_hidden_groups": 1,
         "inner_group_num": 1,
     })
@@ -196,17 +200,16 @@ impl Bert {
         };
         let width = config.embedding_size.filter(|_| ["electra", "albert"].contains(&kind));
         let width = width.unwrap_or(config.hidden_size);
-        // Positions count from its id on, and without it.
-        let padding = match kind {
-            "roberta" | "xlm-roberta" | "camembert" => Some(config.pad_token_id.unwrap_or(1)),
-            "mpnet" => Some(1),
-            _ => None,
-        };
+        // MPNet's, whatever the config says.
+        let padding = if kind == "mpnet" { Some(1) } else { config.pad_token_id };
         let embeddings = weights.at("embeddings");
         let (table, rows) = (embeddings.at("position_embeddings"), config.max_position_embeddings);
-        let mut positions = match padding {
-            Some(padding) => PositionTable::load_without(&table, rows, width, padding)?,
-            None => PositionTable::load(&table, rows, width, 0)?,
+        let mut positions = if COUNTS_FROM_PADDING.contains(&kind) {
+            // Null is as nothing said.
+            let padding = u32::try_from(padding.unwrap_or(1)).map_err(|_| "pad_token_id is below 0".to_owned());
+            PositionTable::load_without(&table, rows, width, weights.setting(padding)?)?
+        } else {
+            PositionTable::load(&table, rows, width, 0)?
         };
         if embeddings.has("token_type_embeddings.weight") {
             positions.add_first_row(&embeddings.at("token_type_embeddings"))?;
@@ -217,7 +220,7 @@ impl Bert {
         };
         let layers = weights.at(names.layers);
         Ok(Self {
-            words: Embedding::load(&embeddings.at("word_embeddings"), width)?,
+            words: Embedding::load(&embeddings.at("word_embeddings"), width)?.freezing(padding),
             positions,
             norm: LayerNorm::load(&embeddings.at("LayerNorm"), width, config.layer_norm_eps)?,
             dropout: Dropout::new(&embeddings, config.hidden_dropout_prob.unwrap_or(names.dropout)),

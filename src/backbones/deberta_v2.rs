@@ -40,6 +40,7 @@ struct Config {
     conv_kernel_size: usize,
     conv_groups: usize,
     conv_act: String,
+    pad_token_id: Option<i64>,
 }
 
 /// `pos_att_type`: a list, or names joined by `|`.
@@ -81,6 +82,7 @@ fn defaults() -> Value {
         "conv_kernel_size": 0,
         "conv_groups": 1,
         "conv_act": "tanh",
+        "pad_token_id": 0,
     })
 }
 
@@ -185,7 +187,7 @@ impl DebertaV2 {
         let width = config.embedding_size.unwrap_or(hidden);
         let embeddings = weights.at("embeddings");
         Ok(Self {
-            words: Embedding::load(&embeddings.at("word_embeddings"), width)?,
+            words: Embedding::load(&embeddings.at("word_embeddings"), width)?.freezing(config.pad_token_id),
             positions: load_positions(&config, width, &embeddings)?,
             token_types: (config.type_vocab_size > 0 && !config.position_biased_input)
                 .then(|| Embedding::load(&embeddings.at("token_type_embeddings"), width))

@@ -32,6 +32,7 @@ struct Config {
     hidden_activation: Option<String>,
     rms_norm_eps: f32,
     attention_dropout: f32,
+    pad_token_id: Option<i64>,
     #[serde(flatten)]
     rope: Rope,
     use_sliding_window: bool,
@@ -61,6 +62,7 @@ fn defaults(kind: &str) -> Value {
         "max_position_embeddings": positions,
         "rms_norm_eps": 1e-6,
         "attention_dropout": 0.0,
+        "pad_token_id": (kind == "gemma").then_some(0),
         "use_sliding_window": false,
         "sliding_window": 4096,
         "max_window_layers": 28,
@@ -178,7 +180,7 @@ impl Decoder {
         let scale = if family.scales_words { f64::from((hidden as f32).sqrt()) } else { 1.0 };
         let (word_scale, input_scale) = if family.llm2vec { (1.0, scale) } else { (scale, 1.0) };
         Ok(Self {
-            words: Embedding::load(&weights.at("embed_tokens"), hidden)?,
+            words: Embedding::load(&weights.at("embed_tokens"), hidden)?.freezing(config.pad_token_id),
             word_scale,
             input_scale,
             layers: super::load_layers(config.num_hidden_layers, weights, |i| {

@@ -29,6 +29,7 @@ struct Config {
     embedding_dropout: f32,
     attention_dropout: f32,
     mlp_dropout: f32,
+    pad_token_id: Option<i64>,
     layer_types: Option<Vec<LayerType>>,
     rope_parameters: Option<RopeParameters>,
     /// The old form of the config.
@@ -67,6 +68,7 @@ fn defaults() -> Value {
         "embedding_dropout": 0.0,
         "attention_dropout": 0.0,
         "mlp_dropout": 0.0,
+        "pad_token_id": 50283,
     })
 }
 
@@ -156,7 +158,7 @@ impl ModernBert {
         let layers = weights.at("layers");
         let rotations = |kind| weights.setting(config.rotations(kind));
         Ok(Self {
-            words: Embedding::load(&embeddings.at("tok_embeddings"), hidden)?,
+            words: Embedding::load(&embeddings.at("tok_embeddings"), hidden)?.freezing(config.pad_token_id),
             norm: LayerNorm::load(&embeddings.at("norm"), hidden, config.norm_eps)?,
             dropout: Dropout::new(&embeddings, config.embedding_dropout),
             layers: super::load_layers(config.num_hidden_layers, weights, |i| Layer::load(&config, i, &layers.at(i)))?,

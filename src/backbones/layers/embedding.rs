@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{gradients, kernels_hold, matrix};
+use super::{detach_rows, gradients, kernels_hold, matrix};
 use crate::checkpoint::Weights;
 use crate::checkpoint::weights::Stored;
 use crate::error::{Error, Result};
@@ -11,6 +11,8 @@ use crate::error::{Error, Result};
 pub struct Embedding {
     rows: usize,
     width: usize,
+    /// The row that never learns.
+    frozen: Option<u32>,
     way: Way,
 }
 
@@ -32,7 +34,13 @@ impl Embedding {
         } else {
             Way::Tensors(weights.tensor("weight", &[rows, width])?)
         };
-        Ok(Self { rows, width, way })
+        Ok(Self { rows, width, frozen: None, way })
+    }
+
+    /// The same, whose row for padding never learns: as torch's `padding_idx`, which below 0 counts from the end.
+    pub fn freezing(self, padding: Option<i64>) -> Self {
+        let from_start = |id: i64| if id < 0 { id + self.rows as i64 } else { id };
+        Self { frozen: padding.and_then(|id| from_start(id).try_into().ok()), ..self }
     }
 
     /// Whether there is a row for each of these ids.
@@ -55,6 +63,16 @@ impl Embedding {
     /// An id outside the table.
     pub fn forward(&self, ids: &[u32]) -> Result<Tensor> {
         self.check(ids)?;
+        let rows = self.gather(ids)?;
+        match self.frozen {
+            Some(frozen) if rows.track_op() && ids.contains(&frozen) => {
+                detach_rows(&rows, (0..ids.len()).filter(|&at| ids[at] == frozen))
+            }
+            _ => Ok(rows),
+        }
+    }
+
+    fn gather(&self, ids: &[u32]) -> Result<Tensor> {
         match &self.way {
             Way::Kernels(table) => {
                 let mut out = vec![0.0; ids.len() * self.width];

@@ -86,6 +86,21 @@ fn constant_and_learning(tensors: &[(&str, &Tensor)]) -> [Weights; 2] {
 }
 
 #[test]
+fn the_word_of_padding_never_learns() {
+    let [constant, learning] = constant_and_learning(&[("weight", &random(5, 4, 3))]);
+    let ids = [0, 3, 3, 1];
+    for (padding, slopes_of_rows) in [(None, [1.0, 1.0, 2.0]), (Some(3), [1.0, 1.0, 0.0]), (Some(-5), [0.0, 1.0, 2.0])]
+    {
+        let [a, b] = [&constant, &learning]
+            .map(|weights| Embedding::load(weights, 4).unwrap().freezing(padding).forward(&ids).unwrap());
+        assert_close(&a, &b, "words");
+        let gradients = b.sum_all().unwrap().backward().unwrap();
+        let slopes = values(gradients.get(&learning.variables()["weight"]).unwrap()).unwrap();
+        assert_eq!([0, 1, 3].map(|row: usize| slopes[row * 4]), slopes_of_rows, "{padding:?}");
+    }
+}
+
+#[test]
 fn every_activation_and_its_gate() {
     let x = (random(8, 32, 3) * 4.0).unwrap();
     let (width, bias) = (20, random(1, 2 * 20, 5).flatten_all().unwrap());
