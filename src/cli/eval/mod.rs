@@ -253,7 +253,7 @@ impl Args {
         if fit.folds > 1 && !fit.is_of_use() {
             self.model.base.say(&format!(
                 "warning: for {}, the fitted thresholds do no better on unseen records than the decision without \
-                 them: fit to more records, or do not use the file",
+                 them: more records may help",
                 fit.goal
             ));
         }
