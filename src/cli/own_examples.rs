@@ -45,7 +45,7 @@ impl OwnExamples {
         let count = self.left_out.load(Ordering::Relaxed);
         if count > 0 {
             let examples = if count == 1 { "1 example" } else { &format!("{count} examples") };
-            say(&format!("warning: {examples} in \"rac_examples\" of records without a true label: left out"));
+            say(&format!("warning: {examples} without a true label in \"rac_examples\" of records: left out"));
         }
     }
 }

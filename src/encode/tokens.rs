@@ -177,7 +177,7 @@ impl Encoder {
         let body = run.map(|run| self.body_tokens(&run)).transpose()?.unwrap_or(0..0);
         if over >= body.len() {
             let needed = tokens.len() - body.len();
-            let (what, remedy) = uncut(prompt, self.task_length(prompt)?, self.max_length);
+            let (what, remedy) = uncut(prompt, self.task_length(prompt)?, needed, self.max_length);
             return Err(Error::Record(format!(
                 "{what} need {needed} tokens{text}, but a sequence may have {}: {remedy}",
                 self.max_length
@@ -308,8 +308,9 @@ struct Run {
     sides: [Edge; 2],
 }
 
-/// What of a prompt, whose task description has `task` tokens, is never cut, and what to do where it does not fit.
-fn uncut(prompt: &Prompt<'_>, task: usize, max_length: usize) -> (String, String) {
+/// What of a prompt is never cut, and what to do where that does not fit: it has `needed` tokens, and the task description
+/// `task` of them.
+fn uncut(prompt: &Prompt<'_>, task: usize, needed: usize, max_length: usize) -> (String, String) {
     let count = |marker| prompt.0.iter().filter(|piece| **piece == Piece::Marker(marker)).count();
     let (labels, examples) = (count(LABEL), count(EXAMPLE));
     let counted = |count, name| format!("{count} {name}{}", if count == 1 { "" } else { "s" });
@@ -322,8 +323,8 @@ fn uncut(prompt: &Prompt<'_>, task: usize, max_length: usize) -> (String, String
         what.push(counted(examples, "example"));
         less.push("fewer or shorter examples");
     }
-    // Where the task description alone is too long, less of the others does not help.
-    let others_help = task < max_length;
+    // Where the task description alone is too long, and nothing else, less of the others does not help.
+    let others_help = task < max_length || needed.saturating_sub(task) >= max_length;
     if !others_help {
         less.clear();
     }
@@ -423,24 +424,32 @@ mod tests {
     fn what_leaves_no_room_is_named_with_what_to_use_less_of() {
         let (label, example) = (Piece::Marker(LABEL), Piece::Marker(EXAMPLE));
         let in_pieces = "allows it; classify, batch and eval read many labels in pieces with --labels-chunk-size";
-        for (pieces, what, remedy) in [
-            (vec![], "the special tokens need", "use a higher --max-length"),
-            (vec![label.clone()], "1 label and the special tokens need", "use fewer or shorter labels, or a higher"),
-            (vec![example.clone()], "1 example and the special tokens need", "use fewer or shorter examples, or a"),
+        for (room, pieces, what, remedy) in [
+            (4, vec![], "the special tokens need", "use a higher --max-length"),
+            (4, vec![label.clone()], "1 label and the special tokens need", "use fewer or shorter labels, or a higher"),
+            (4, vec![example.clone()], "1 example and the special tokens need", "use fewer or shorter examples, or a"),
             (
+                4,
                 vec![Piece::Task("c"), label.clone(), label.clone(), example],
                 "2 labels, 1 example, a prompt of 1 token and the special tokens need",
                 "use fewer or shorter labels, fewer or shorter examples, a shorter prompt, or a higher",
             ),
-            (vec![label.clone(), label.clone()], "2 labels and the special tokens need", in_pieces),
+            (4, vec![label.clone(), label.clone()], "2 labels and the special tokens need", in_pieces),
             (
-                vec![label.clone(), label, Piece::Task("c c c c c")],
+                4,
+                vec![label.clone(), label.clone(), Piece::Task("c c c c c")],
                 "2 labels, a prompt of 5 tokens and the special tokens need",
+                "use fewer or shorter labels, a shorter prompt, or a higher",
+            ),
+            (
+                8,
+                vec![label.clone(), label, Piece::Task("c c c c c c c c")],
+                "2 labels, a prompt of 8 tokens and the special tokens need",
                 "use a shorter prompt, or a higher",
             ),
         ] {
             let prompt = Prompt([pieces, vec![Piece::Text(" c c c c ".into()), Piece::Body("a b")]].concat());
-            let error = words(4).encode(&prompt).unwrap_err().to_string();
+            let error = words(room).encode(&prompt).unwrap_err().to_string();
             assert!(error.starts_with(what) && error.contains(remedy), "{error}");
             let helps = what.starts_with("2 labels") && !remedy.starts_with("use a shorter prompt");
             assert_eq!(error.contains("--labels-chunk-size"), helps, "{error}");

@@ -124,7 +124,7 @@ fn examples_of_a_records_own_without_a_true_label_are_counted() {
         let arguments = [command, "in.jsonl", "-l", "sport", "--rac-examples", "examples.jsonl"];
         let said = [
             "examples.jsonl: 1 of 1 examples",
-            "2 examples in \"rac_examples\" of records without a true label: left out\n",
+            "2 examples without a true label in \"rac_examples\" of records: left out\n",
         ];
         sandbox.gliclass(arguments).run().ends_with(0).says(&said);
     }

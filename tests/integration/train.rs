@@ -422,7 +422,7 @@ fn a_finished_training_whose_model_is_damaged_is_told_and_starts_again_where_tha
     let whole = weights(&sandbox, "out");
     run(&["--clip", "2"]).ends_with(2).says(&["--clip was 1.0 and is 2.0", "--force to start again"]);
     sandbox.write("out/model.safetensors", &whole[..100]);
-    run(&[]).ends_with(2).says(&["out: is finished, but holds no whole model any more: --force starts again"]);
+    run(&[]).ends_with(2).says(&["out: is finished, but holds no whole model any more", "): --force starts again"]);
     fs::remove_file(sandbox.path("out/model.safetensors")).unwrap();
     run(&[]).ends_with(2).says(&["out: is finished, but holds no whole model any more", "model.safetensors"]);
     run(&["--force"]).ends_with(0);

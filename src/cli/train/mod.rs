@@ -6,7 +6,7 @@ mod shown;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -270,8 +270,9 @@ impl Args {
         }
         let Some(done) = Folder::training(&self.output)? else { return Ok(false) };
         facts::check_same(&self.output, &done, run)?;
-        Files::find(&Source::Folder(self.output.clone())).with_context(|| {
-            format!("{}: is finished, but holds no whole model any more: --force starts again", self.output.display())
+        Files::find(&Source::Folder(self.output.clone())).map_err(|error| {
+            let folder = self.output.display();
+            anyhow!("{folder}: is finished, but holds no whole model any more ({error}): --force starts again")
         })?;
         Ok(true)
     }

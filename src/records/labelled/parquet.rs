@@ -165,8 +165,9 @@ fn name_flags(fields: &mut Map<String, Value>, labels: &[String], spot: Spot) ->
 }
 
 fn is_one(cell: &Value) -> Option<bool> {
-    let number = || [false, true].into_iter().find(|&flag| cell.as_f64() == Some(f64::from(u8::from(flag))));
-    cell.as_bool().or_else(number)
+    let number = || cell.as_f64().or_else(|| cell.as_str()?.trim().parse().ok());
+    let flag = || [false, true].into_iter().find(|&flag| number() == Some(f64::from(u8::from(flag))));
+    cell.as_bool().or_else(flag)
 }
 
 /// Puts the two lists that `batch` writes into the `output_field`, as the one that it writes in JSON.
@@ -254,6 +255,13 @@ mod tests {
         column.close().unwrap();
         group.close().unwrap();
         writer.into_inner().unwrap()
+    }
+
+    #[test]
+    fn a_cell_of_0_or_1_may_be_a_number_a_flag_or_text() {
+        let cells = [Value::from(1), Value::from(0.0), Value::from(true), Value::from(" 0"), Value::from("1")];
+        assert_eq!(cells.map(|cell| is_one(&cell)), [true, false, true, false, true].map(Some));
+        assert_eq!([Value::from("2"), Value::from("yes"), Value::Null].map(|cell| is_one(&cell)), [None; 3]);
     }
 
     #[test]
