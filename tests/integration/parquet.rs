@@ -277,7 +277,7 @@ fn what_cannot_be_done_with_parquet_is_refused_with_what_can() {
     with_labels(&["in.parquet", "--logits"], &["need JSONL"]);
     with_labels(&["--input-format", "parquet"], &["standard input", "needs a file"]);
     with_labels(&[BROTLI], &["compressed with brotli", "zstd or snappy"]);
-    with_labels(&["cut.parquet"], &["cut.parquet: "]);
+    with_labels(&["cut.parquet"], &["cut.parquet: the Parquet file is cut off", "copy it again"]);
     with_labels(&["empty.parquet"], &["empty.parquet: "]);
     sandbox.write("table", small_table());
     with_labels(&["table"], &["table: is Parquet, not JSONL", "ends in .parquet"]);
@@ -290,10 +290,12 @@ fn rows_that_cannot_be_judged_are_told_as_batch_tells_them() {
     let sandbox = Sandbox::new();
     sandbox.write("in.parquet", small_table());
     let number = "column \"id\" holds INT64, not text: give --text-field";
+    let missing = "in.parquet: no column \"body\" in the schema (id, text): give --text-field";
     let null = "datasets.parquet: row 2, field \"note\": ";
     let no_string = [null, "must be a string, found null"];
     for (file, options, words) in [
         ("in.parquet", ["--text-field", "id", "--label-field", "text"], &["in.parquet: ", number][..]),
+        ("in.parquet", ["--text-field", "body", "--label-field", "text"], &[missing]),
         (BROTLI, ["--text-field", "text", "--label-field", "text"], &["compressed with brotli", "zstd or snappy"]),
         (DATASETS, ["--text-field", "note", "--label-field", "label"], &no_string),
         (DATASETS, ["--text-field", "text", "--label-field", "note"], &[null, "null: write [] for no label"]),

@@ -16,7 +16,7 @@ use super::json::{candidates_field, label_field};
 use super::{CANDIDATES_FIELDS, LABEL_FIELDS, Layout, OWN_FIELDS, Spot, TRUE_LABELS, check_pairs, flaw, probability};
 use crate::error::{Error, Result};
 use crate::records::names::{ERROR, PREDICTED_LABELS, PREDICTED_SCORES};
-use crate::records::parquet::{check_packing, check_text, find, guarded, words};
+use crate::records::parquet::{check_packing, find_text, guarded, words};
 
 /// The rows of a file as JSON lines: whole where that is wanted, else their texts, labels and predictions, which come
 /// into the `output_field`; without one what they say beside.
@@ -76,12 +76,10 @@ fn flags<'a>(schema: &Type, layout: &'a Layout) -> Result<&'a [String]> {
     }
 }
 
-/// Checks that the columns that are used can be read, and that the one with the text holds text.
+/// Checks that there is a column with the text, and that those that are used can be read.
 fn check(metadata: &ParquetMetaData, text_field: &str, is_used: impl Fn(&str) -> bool) -> Result<()> {
     let schema = metadata.file_metadata().schema_descr();
-    if let Some(column) = find(schema, text_field) {
-        check_text(&schema.column(column), text_field).map_err(Error::Record)?;
-    }
+    find_text(schema, text_field).map_err(Error::Record)?;
     let used = (0..schema.num_columns()).filter(|&column| is_used(schema.get_column_root(column).name()));
     check_packing(metadata, used).map_err(Error::Record)
 }

@@ -11,17 +11,18 @@ use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor};
 /// A text or nothing.
 pub(super) type Cell = Option<ByteArray>;
 
-/// The column of this name, with dots where it is part of a structure.
-pub(in crate::records) fn find(schema: &SchemaDescriptor, name: &str) -> Option<usize> {
-    schema.columns().iter().position(|column| column.path().string() == name)
-}
-
-/// Checks that there is at most one text in each record of the column that is called `field`.
-pub(in crate::records) fn check_text(column: &ColumnDescPtr, field: &str) -> std::result::Result<(), String> {
-    if is_text(column) {
-        return Ok(());
+/// The column of this name, with dots where it is part of a structure; it must hold at most one text in each record.
+pub(in crate::records) fn find_text(schema: &SchemaDescriptor, name: &str) -> std::result::Result<usize, String> {
+    let columns = schema.columns();
+    let Some(found) = columns.iter().position(|column| column.path().string() == name) else {
+        let columns: Vec<_> = columns.iter().map(|column| column.path().string()).collect();
+        return Err(format!("no column {name:?} in the schema ({}): give --text-field", columns.join(", ")));
+    };
+    if !is_text(&columns[found]) {
+        let kind = columns[found].physical_type();
+        return Err(format!("column {name:?} holds {kind}, not text: give --text-field"));
     }
-    Err(format!("column {field:?} holds {}, not text: give --text-field", column.physical_type()))
+    Ok(found)
 }
 
 /// Whether there is at most one text in each record; what is not said to be text may yet be.

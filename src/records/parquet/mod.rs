@@ -21,7 +21,7 @@ mod reader;
 mod tests;
 mod writer;
 
-pub(super) use column::{check_packing, check_text, find};
+pub(super) use column::{check_packing, find_text};
 pub use reader::Reader;
 pub use writer::{Found, RowGroups};
 
@@ -78,6 +78,9 @@ pub(super) fn guarded<T>(call: impl FnOnce() -> ParquetResult<T>) -> ParquetResu
 /// What an error says; of its kind the words are enough.
 pub(super) fn words(error: &ParquetError) -> String {
     let text = error.to_string();
+    if text.ends_with("Corrupt footer") {
+        return "the Parquet file is cut off, or damaged at its end: copy it again".into();
+    }
     text.split_once("error: ").map_or(text.as_str(), |(_, text)| text).to_owned()
 }
 

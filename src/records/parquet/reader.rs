@@ -80,14 +80,9 @@ impl Reader {
         let file = library(path, || SerializedFileReader::new_with_options(file, options))?;
         check(path, size, file.metadata())?;
         let schema = file.metadata().file_metadata().schema_descr();
-        let (name, field) = (path.display(), &reading.text_field);
-        let text_column = column::find(schema, field).ok_or_else(|| {
-            let columns: Vec<_> = schema.columns().iter().map(|column| column.path().string()).collect();
-            let columns = columns.join(", ");
-            Error::Usage(format!("{name}: no column {field:?} in the schema ({columns}): give --text-field"))
-        })?;
+        let name = path.display();
         let refused = |what| Error::Usage(format!("{name}: {what}"));
-        column::check_text(&schema.column(text_column), field).map_err(refused)?;
+        let text_column = column::find_text(schema, &reading.text_field).map_err(refused)?;
         let labels_column = column::find_list(schema, LABELS);
         if labels_column.is_none() && reading.defaults.labels.is_none() {
             return Err(Error::Usage(format!(
