@@ -5,11 +5,11 @@
 
 use candle_core::Tensor;
 
-use super::features::{self, Markers, TextRows, consecutive, text_features};
+use super::features::{self, Markers, text_features};
 use super::label_encoder::{LabelEncoder, LabelTokenizer, LabelVectors};
 use super::{Logits, Network, Vectors};
-use crate::backbones::layers::{replace_rows, select_rows};
-use crate::backbones::{self, Backbone, Packed};
+use crate::backbones::layers::{Span, replace_rows, select_rows};
+use crate::backbones::{self, Backbone, Packed, consecutive};
 use crate::checkpoint::config::Architecture;
 use crate::checkpoint::{Config, Weights};
 use crate::classifier::Encoded;
@@ -76,7 +76,7 @@ impl BiEncoder {
             sequences.ids = Some(tokens.clone());
         }
         let hidden = self.backbone.last(words, &sequences)?;
-        let texts = TextRows::all(&sequences);
+        let texts = Span::all(&sequences);
         let (text, text_rows) = text_features(&hidden, &texts, self.config.pooling_strategy, None, threads)?;
         if self.is_fused() {
             labels = LabelVectors {

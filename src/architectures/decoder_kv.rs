@@ -9,10 +9,10 @@ use std::ops::Range;
 use candle_core::{DType, Tensor};
 use serde_json::{Value, json};
 
-use super::features::{self, Markers, consecutive, one_row_each};
+use super::features::{self, Markers, one_row_each};
 use super::{Logits, Network, Vectors};
 use crate::backbones::layers::{Dropout, Linear, normalize, replace_rows, select_ranges, select_rows, values};
-use crate::backbones::{self, Backbone, Packed, Sequences, deberta_v2};
+use crate::backbones::{self, Backbone, Packed, Sequences, consecutive, deberta_v2};
 use crate::checkpoint::config::ProblemType;
 use crate::checkpoint::{Config, Weights};
 use crate::classifier::Encoded;

@@ -5,8 +5,9 @@
 //!
 //! Source: `GLiClassEncoderDecoder` and `GLiClassEncoderDecoderCLS` of `gliclass` 0.1.21.
 
-use super::features::{self, Markers, TextRows, text_features};
+use super::features::{self, Markers, text_features};
 use super::{Logits, Network, Vectors};
+use crate::backbones::layers::Span;
 use crate::backbones::{self, Packed};
 use crate::checkpoint::config::{Architecture, Pooling};
 use crate::checkpoint::{Config, Weights};
@@ -63,7 +64,7 @@ impl EncoderDecoder {
             (read, written)
         };
         let pooling = if self.decodes_text() { Pooling::Last } else { self.config.pooling_strategy };
-        let rows = TextRows::all(&texts.sequences);
+        let rows = Span::all(&texts.sequences);
         let text = text_features(&text_hidden, &rows, pooling, self.lstm.as_ref(), threads)?;
         let starts = labels.sequences.ranges().map(|rows| rows.start);
         let spans: Vec<_> = batch

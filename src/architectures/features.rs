@@ -7,8 +7,8 @@ use std::ops::Range;
 use candle_core::Tensor;
 
 use super::{Logits, Vectors};
-use crate::backbones::Sequences;
 use crate::backbones::layers::{Span, pool, select_ranges, values};
+use crate::backbones::{Sequences, consecutive};
 use crate::checkpoint::Config;
 use crate::checkpoint::config::{ClassTokenPooling, Pooling};
 use crate::classifier::Encoded;
@@ -97,32 +97,17 @@ pub(super) fn check_markers(tokens: &[u32], marker: u32, labels: usize) -> Resul
     )))
 }
 
-/// The rows of one text, and how many cleared rows the reference's pooling counts beside them.
-#[derive(Debug, Clone)]
-pub(super) struct TextRows {
-    pub(super) rows: Range<usize>,
-    pub(super) zero_rows: usize,
-}
-
-impl TextRows {
-    /// All rows of each sequence.
-    pub(super) fn all(sequences: &Sequences) -> Vec<Self> {
-        sequences.ranges().map(|rows| Self { rows, zero_rows: 0 }).collect()
-    }
-}
-
 /// The pooled row of each text, or all its rows; and which rows are whose.
 pub(super) fn text_features(
     hidden: &Tensor,
-    texts: &[TextRows],
+    texts: &[Span],
     pooling: Pooling,
     lstm: Option<&Lstm>,
     threads: usize,
 ) -> Result<(Tensor, Vec<Range<usize>>)> {
     let _timer = meter::start(meter::Part::Heads);
     if pooling != Pooling::Pass && lstm.is_none() {
-        let spans = texts.iter().map(|text| Span { rows: text.rows.clone(), zero_rows: text.zero_rows });
-        return Ok((pool(hidden, &spans.collect::<Vec<_>>(), pooling)?, one_row_each(texts.len())));
+        return Ok((pool(hidden, texts, pooling)?, one_row_each(texts.len())));
     }
     let sequences = Sequences::new(texts.iter().map(|text| text.rows.len()), threads);
     let mut rows = select_ranges(hidden, texts.iter().map(|text| text.rows.clone()))?;
@@ -133,8 +118,7 @@ pub(super) fn text_features(
         return Ok((rows, sequences.ranges().collect()));
     }
     // The LSTM gives back the text's own rows only: there are no cleared ones to count.
-    let spans: Vec<Span> = sequences.ranges().map(Span::from).collect();
-    Ok((pool(&rows, &spans, pooling)?, one_row_each(texts.len())))
+    Ok((pool(&rows, &Span::all(&sequences), pooling)?, one_row_each(texts.len())))
 }
 
 /// The mean row of each label, then rows of zeros up to `slots` of the number of labels: some scorers see
@@ -172,11 +156,6 @@ pub(super) fn compared(
 /// Row `i` for record `i`.
 pub(super) fn one_row_each(records: usize) -> Vec<Range<usize>> {
     (0..records).map(|record| record..record + 1).collect()
-}
-
-/// Ranges of these lengths, one after another.
-pub(super) fn consecutive(lengths: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
-    Sequences::new(lengths, 1).ranges().collect()
 }
 
 /// The logits of each record, without those of the empty slots behind its labels.

@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::{Device, Tensor};
 
-use super::features::{TextRows, consecutive, text_features};
+use super::features::text_features;
 use super::label_store::{Store, Vector};
-use crate::backbones::layers::{matrix, select_rows, values};
-use crate::backbones::{self, Backbone, Sequences};
+use crate::backbones::layers::{Span, matrix, select_rows, values};
+use crate::backbones::{self, Backbone, Sequences, consecutive};
 use crate::checkpoint::config::Pooling;
 use crate::checkpoint::{Config, Weights};
 use crate::encode::Encoder;
@@ -191,8 +191,8 @@ impl LabelEncoder {
         sequences.ids = Some(ids);
         let hidden = self.backbone.last(words, &sequences)?;
         let labels = match length {
-            None => TextRows::all(&sequences),
-            Some(length) => TextRows::all(&Sequences::new(tokens.iter().map(|_| length), threads)),
+            None => Span::all(&sequences),
+            Some(length) => consecutive(tokens.iter().map(|_| length)).into_iter().map(Span::from).collect(),
         };
         let (pooled, _) = text_features(&hidden, &labels, self.pooling, None, threads)?;
         head.labels(&self.projector.forward(&pooled, threads)?, threads)

@@ -6,9 +6,9 @@ use std::ops::Range;
 
 use candle_core::Tensor;
 
-use super::features::{self, Markers, TextRows, text_features};
+use super::features::{self, Markers, text_features};
 use super::{Logits, Network, Vectors};
-use crate::backbones::layers::Embedding;
+use crate::backbones::layers::{Embedding, Span};
 use crate::backbones::{self, Backbone, Packed, Sequences};
 use crate::checkpoint::config::Pooling;
 use crate::checkpoint::{Config, Weights};
@@ -104,7 +104,7 @@ impl UniEncoder {
     }
 
     /// The rows of the last hidden state that the heads read, rising, where that is not nearly all of it.
-    fn rows_read(&self, texts: &[TextRows], labels: &[Vec<Range<usize>>]) -> Option<Vec<usize>> {
+    fn rows_read(&self, texts: &[Span], labels: &[Vec<Range<usize>>]) -> Option<Vec<usize>> {
         let last = self.layer == self.backbone.layers() && self.layer_attention.is_none();
         if !last || self.lstm.is_some() || self.config.pooling_strategy != Pooling::First {
             return None;
@@ -117,9 +117,9 @@ impl UniEncoder {
     }
 
     /// The rows of a record's text: where the model extracts them, those from `<<SEP>>` on.
-    fn text_rows(&self, tokens: &[u32], rows: Range<usize>) -> TextRows {
+    fn text_rows(&self, tokens: &[u32], rows: Range<usize>) -> Span {
         let start = self.markers.text_start(tokens).filter(|_| self.config.extract_text_features).unwrap_or(0);
-        TextRows { rows: rows.start + start..rows.end, zero_rows: start }
+        Span { rows: rows.start + start..rows.end, zero_rows: start }
     }
 
     /// What the scorer compares.

@@ -305,8 +305,7 @@ fn blind_padding(context: Tensor, query_key_value: &Tensor, sequences: &Sequence
     }
     let (_, width) = context.dims2()?;
     let values = query_key_value.narrow(1, 2 * width, width)?.contiguous()?;
-    let spans: Vec<Span> = sequences.ranges().map(Span::from).collect();
-    let means = layers::pool(&values, &spans, Pooling::Avg)?;
+    let means = layers::pool(&values, &Span::all(sequences), Pooling::Avg)?;
     let places = sequences.padding().enumerate().flat_map(|(sequence, rows)| rows.map(move |row| (row, sequence)));
     layers::replace_rows(&context, places, &means)
 }

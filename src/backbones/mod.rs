@@ -44,11 +44,8 @@ pub struct Sequences {
 impl Sequences {
     /// Sequences of these lengths.
     pub fn new(lengths: impl IntoIterator<Item = usize>, threads: usize) -> Self {
-        let mut bounds = vec![0];
-        bounds.extend(lengths.into_iter().scan(0, |end, length| {
-            *end += length;
-            Some(*end)
-        }));
+        let ends = consecutive(lengths).into_iter().map(|rows| rows.end);
+        let bounds = std::iter::once(0).chain(ends).collect();
         Self { bounds, text: None, ids: None, read: None, threads, packing: OnceLock::new() }
     }
 
@@ -96,6 +93,17 @@ impl Sequences {
     pub fn ranges(&self) -> impl Iterator<Item = Range<usize>> + '_ {
         self.bounds.windows(2).map(|pair| pair[0]..pair[1])
     }
+}
+
+/// Ranges of these lengths, one after another.
+pub fn consecutive(lengths: impl IntoIterator<Item = usize>) -> Vec<Range<usize>> {
+    let mut end = 0;
+    let range = |length| {
+        let start = end;
+        end += length;
+        start..end
+    };
+    lengths.into_iter().map(range).collect()
 }
 
 /// An encoder.

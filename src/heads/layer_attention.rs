@@ -56,7 +56,7 @@ impl LayerAttention {
             let message = format!("attention over {} layers got {}", self.layers, states.len());
             return Err(candle_core::Error::Msg(message).into());
         }
-        let spans: Vec<Span> = sequences.ranges().map(Span::from).collect();
+        let spans = Span::all(sequences);
         let mean = |state| pool(&self.squeeze.forward(state, sequences.threads)?, &spans, Pooling::Avg);
         let means = states.iter().map(mean).collect::<Result<Vec<_>>>()?;
         let means = Tensor::cat(&means, 1)?.contiguous()?;

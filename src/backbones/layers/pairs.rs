@@ -5,7 +5,7 @@ use std::ops::Range;
 use candle_core::Tensor;
 
 use super::{select_ranges, select_rows};
-use crate::backbones::Sequences;
+use crate::backbones::consecutive;
 use crate::error::Result;
 
 /// Pairs whose rows are laid side by side at once: enough for the products of a layer to be fast, few enough to take
@@ -30,7 +30,7 @@ impl Pairs {
 
     /// Where the pairs of each row of the first matrix lie among all.
     pub fn places(&self) -> Vec<Range<usize>> {
-        Sequences::new(self.0.iter().map(|(_, rows)| rows.len()), 1).ranges().collect()
+        consecutive(self.0.iter().map(|(_, rows)| rows.len()))
     }
 
     /// How many there are.

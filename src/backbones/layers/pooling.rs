@@ -8,6 +8,7 @@ use candle_core::{DType, Tensor};
 
 use super::packed::Rectangle;
 use super::{kernels_take, matrix, select_rows, with_values};
+use crate::backbones::Sequences;
 use crate::checkpoint::config::Pooling;
 use crate::error::Result;
 
@@ -21,6 +22,13 @@ pub struct Span {
     /// Where the reference pools the text alone, it first moves the text to the front of the sequence and
     /// clears the rest, and its pooling counts the cleared rows.
     pub zero_rows: usize,
+}
+
+impl Span {
+    /// All rows of each sequence.
+    pub fn all(sequences: &Sequences) -> Vec<Self> {
+        sequences.ranges().map(Self::from).collect()
+    }
 }
 
 impl From<Range<usize>> for Span {
