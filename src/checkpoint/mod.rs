@@ -6,6 +6,7 @@ pub mod config;
 mod file;
 pub mod learning;
 mod stored;
+pub mod values;
 pub mod weights;
 
 pub use config::Config;

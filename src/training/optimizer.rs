@@ -7,10 +7,10 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, DType, InplaceOp2, Layout, Storage, Tensor, Var};
+use candle_core::{CpuStorage, DType, InplaceOp2, Layout, Tensor, Var};
 use rayon::prelude::*;
 
+use crate::checkpoint::values::{slice, slice_mut, with_values};
 use crate::error::{Error, Result};
 
 /// Forgetting of the mean gradient.
@@ -189,13 +189,10 @@ pub fn norm(gradients: &Gradients) -> Result<f64> {
             sum += f64::from(gradient.to_dtype(DType::F32)?.sqr()?.sum_all()?.to_scalar::<f32>()?);
             continue;
         }
-        let gradient = gradient.contiguous()?;
-        let (storage, layout) = gradient.storage_and_layout();
-        let Storage::Cpu(storage) = &*storage else { continue };
-        let numbers = numbers(storage, layout)?;
         let square = |chunk: &[f32]| chunk.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
+        let squares = |values: &[f32]| values.par_chunks(CHUNK).map(square).collect::<Vec<f64>>();
         // Summed in order: the threads have no say.
-        sum += numbers.par_chunks(CHUNK).map(square).collect::<Vec<f64>>().iter().sum::<f64>();
+        sum += with_values(&gradient.contiguous()?, squares)?.iter().sum::<f64>();
     }
     Ok(sum.sqrt())
 }
@@ -205,13 +202,6 @@ pub fn norm(gradients: &Gradients) -> Result<f64> {
 /// Source: `torch.nn.utils.clip_grad_norm_`.
 pub fn clipping(norm: f64, greatest: f64) -> f64 {
     (greatest / (norm + 1e-6)).min(1.0)
-}
-
-/// The numbers of a contiguous tensor.
-fn numbers<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&'a [f32]> {
-    let all = storage.as_slice::<f32>()?;
-    let (start, end) = layout.contiguous_offsets().ok_or_else(|| candle_core::Error::msg("not contiguous"))?;
-    Ok(&all[start..end])
 }
 
 /// The numbers of one step of one variable.
@@ -269,13 +259,8 @@ impl InplaceOp2 for OnNumbers<'_> {
         gradient: &CpuStorage,
         gradient_layout: &Layout,
     ) -> candle_core::Result<()> {
-        let gradient = numbers(gradient, gradient_layout)?;
-        let CpuStorage::F32(variable) = variable else {
-            return Err(candle_core::Error::msg(format!("a variable of {:?}", variable.dtype())));
-        };
-        let (start, end) =
-            variable_layout.contiguous_offsets().ok_or_else(|| candle_core::Error::msg("not contiguous"))?;
-        let variable = &mut variable[start..end];
+        let gradient = slice(gradient, gradient_layout)?;
+        let variable = slice_mut(variable, variable_layout)?;
         if variable.len() != gradient.len() {
             return Err(candle_core::Error::msg("a gradient of another shape"));
         }

@@ -11,9 +11,10 @@
 
 use std::sync::OnceLock;
 
-use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use crate::checkpoint::Weights;
+use crate::checkpoint::values::with_values;
 use crate::error::Result;
 use crate::kernels;
 
@@ -76,18 +77,6 @@ pub fn parameter(weights: &Weights, name: &str, shape: &[usize]) -> Result<Tenso
         return Ok(Tensor::from_vec(weights.vec(name, shape)?, shape, &Device::Cpu)?);
     }
     weights.tensor(name, shape)
-}
-
-/// Runs `f` on the values of a contiguous f32 tensor on the processor.
-///
-/// # Errors
-/// The tensor is of another kind.
-pub fn with_values<R>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
-    let (storage, layout) = tensor.storage_and_layout();
-    match (&*storage, layout.contiguous_offsets()) {
-        (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) => Ok(f(&values[start..end])),
-        _ => Err(candle_core::Error::Msg("expected contiguous f32 values on the processor".into()).into()),
-    }
 }
 
 /// A matrix `(values.len() / width, width)` on the processor.

@@ -10,6 +10,7 @@ use super::gradients::{self, Turn};
 use super::{detach_rows, get_or_make, kernels_hold, kernels_take, matrix, with_values};
 use crate::backbones::Sequences;
 use crate::checkpoint::Weights;
+use crate::checkpoint::values::slice_mut;
 use crate::error::{Error, Result};
 
 /// Learned absolute positions, counted from an offset.
@@ -149,11 +150,7 @@ impl<F: Fn(&mut [f32])> InplaceOp1 for InPlace<F> {
     }
 
     fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
-        match (storage, layout.contiguous_offsets()) {
-            (CpuStorage::F32(values), Some((start, end))) => (self.0)(&mut values[start..end]),
-            _ => candle_core::bail!("expected contiguous f32 values on the processor"),
-        }
-        Ok(())
+        slice_mut(storage, layout).map(&self.0)
     }
 }
 

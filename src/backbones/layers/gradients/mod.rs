@@ -3,8 +3,9 @@
 //!
 //! Sums over rows are made in one order, however many threads share the work.
 
-use candle_core::{CpuStorage, DType, Error, Layout, Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 
+use crate::checkpoint::values::{slice, with_values};
 use crate::kernels;
 
 mod attention;
@@ -29,22 +30,9 @@ fn threads() -> usize {
     rayon::current_num_threads()
 }
 
-/// The values of a contiguous f32 tensor.
-fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
-    match (storage, layout.contiguous_offsets()) {
-        (CpuStorage::F32(values), Some((start, end))) => Ok(&values[start..end]),
-        _ => Err(Error::Msg("expected contiguous f32 values on the processor".into())),
-    }
-}
-
-/// Runs `f` on the values of such a tensor.
+/// Runs `f` on the values of a tensor, row by row.
 fn with<R>(x: &Tensor, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
-    let x = x.contiguous()?;
-    let (storage, layout) = x.storage_and_layout();
-    match &*storage {
-        candle_core::Storage::Cpu(storage) => slice(storage, layout).map(f),
-        _ => Err(Error::Msg("expected a tensor on the processor".into())),
-    }
+    with_values(&x.contiguous()?, f)
 }
 
 /// A copy of the values of a tensor.
