@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::factors::{Buffers, Exact, Factors, Lines};
 use super::gemm::{Finish, Product};
-use super::isa::{Isa, current};
+use super::isa::current;
 use super::memory::sized;
 use super::pack::{pack_rows, packed_size};
 use super::positions::{DistanceTable, KeyScores, Positions, scores_of_keys};
@@ -114,27 +114,13 @@ pub fn attention(
     threads: usize,
 ) {
     let _timer = meter::start(meter::Part::Attention);
-    attention_on(current(), q, k, v, shape, keys, bias, out, threads);
-}
-
-#[expect(clippy::too_many_arguments, reason = "those of attention")]
-pub(super) fn attention_on(
-    isa: Isa,
-    q: Rows,
-    k: Rows,
-    v: Rows,
-    shape: &AttentionShape,
-    keys: Option<&[Range<usize>]>,
-    bias: Bias,
-    out: &mut [f32],
-    threads: usize,
-) {
     assert!(keys.is_none_or(|keys| keys.len() + 1 == shape.bounds.len()), "keys of each sequence");
     let width = shape.heads * shape.head_dim;
     assert_eq!(out.len(), shape.bounds.last().map_or(0, |tokens| tokens * width), "output of attention");
     if out.is_empty() {
         return;
     }
+    let isa = current();
     let block = 2 * isa.tile_rows();
     let lengths = shape.bounds.windows(2).map(|s| s[1] - s[0]);
     let longest = lengths.chain(keys.unwrap_or_default().iter().map(Range::len)).max().unwrap_or(0);

@@ -27,8 +27,9 @@ pub fn attention_learning(heads: Heads, shape: &AttentionShape, out: &mut [f32],
     let _timer = meter::start(meter::Part::Attention);
     let width = shape.heads * shape.head_dim;
     assert_eq!(heads.query_key_value.len(), 3 * out.len(), "input of attention");
+    let isa = current();
     share(shape, width, out, threads, |first, sequences, out| {
-        current().run(Forward { heads, shape, first, sequences, out });
+        isa.run(Forward { heads, shape, first, sequences, out });
     });
 }
 
@@ -45,8 +46,9 @@ pub fn attention_gradient(
     let width = shape.heads * shape.head_dim;
     assert_eq!(gradient.len(), heads.query_key_value.len(), "gradient of attention");
     assert!(out.len() == out_gradient.len() && 3 * out.len() == gradient.len(), "output of attention");
+    let isa = current();
     share(shape, 3 * width, gradient, threads, |first, sequences, gradient| {
-        current().run(Backward { heads, shape, first, sequences, out, out_gradient, gradient });
+        isa.run(Backward { heads, shape, first, sequences, out, out_gradient, gradient });
     });
 }
 
@@ -331,6 +333,71 @@ fn turn(x: &[f32], side: usize, to: &mut [f32]) {
             for (column, x) in x[first..first + width].iter().enumerate() {
                 to[(first + column) * side + row] = *x;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Precision;
+    use super::super::isa::Isa;
+    use super::super::tests::{assert_close, in_f64, numbers, slopes};
+    use super::*;
+
+    fn plain(x: &[f64], shape: &AttentionShape, mask: Option<Mask>) -> Vec<f64> {
+        let (dim, width) = (shape.head_dim, shape.heads * shape.head_dim);
+        let mut out = vec![0.0; x.len() / 3];
+        // The mask's number of a weight.
+        let mut number = 0;
+        for rows in shape.bounds.windows(2).map(|s| s[0]..s[1]) {
+            for (head, row) in (0..shape.heads).flat_map(|head| rows.clone().map(move |row| (head, row))) {
+                let part = |row: usize, which: usize| &x[(row * 3 + which) * width + head * dim..][..dim];
+                let weight = |key: usize| {
+                    let seen = (!shape.causal || key <= row) && shape.window.is_none_or(|w| key.abs_diff(row) <= w);
+                    let product: f64 = part(row, 0).iter().zip(part(key, 1)).map(|(q, k)| q * k).sum();
+                    if seen { (product * f64::from(shape.scale)).exp() } else { 0.0 }
+                };
+                let weights: Vec<f64> = rows.clone().map(weight).collect();
+                let sum: f64 = weights.iter().sum();
+                for (key, weight) in rows.clone().zip(weights) {
+                    let left = mask.map_or(1.0, |mask| f64::from(mask.factor(number)));
+                    number += 1;
+                    for (out, value) in out[row * width + head * dim..].iter_mut().zip(part(key, 2)) {
+                        *out += left * weight / sum * value;
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn attention_that_learns_and_its_gradient_are_those_of_the_formula_on_every_instruction_set() {
+        let (heads, head_dim, bounds) = (2, 17, [0, 5, 5, 6, 24]);
+        let (x, out_gradient) = (numbers(24 * 3 * 34, 1), numbers(24 * 34, 2));
+        let mask = Some(Mask::new(9, 0.3));
+        for (window, causal, mask) in
+            [(None, false, None), (None, true, mask), (Some(3), false, mask), (Some(3), true, None)]
+        {
+            let precision = Precision::F32;
+            let shape =
+                AttentionShape { bounds: &bounds, heads, head_dim, scale: 0.7, window, causal, read: None, precision };
+            let expected = plain(&in_f64(&x), &shape, mask);
+            let loss =
+                |x: &[f64]| plain(x, &shape, mask).iter().zip(&out_gradient).map(|(y, g)| y * f64::from(*g)).sum();
+            let of_x = slopes(&x, loss);
+            let heads = Heads { query_key_value: &x, mask };
+            Isa::each(|isa| {
+                for threads in [1, 3] {
+                    let what = format!("{} window {window:?} causal {causal} on {threads} threads", isa.name());
+                    let mut out = vec![f32::NAN; expected.len()];
+                    attention_learning(heads, &shape, &mut out, threads);
+                    assert_close(&out, &expected, 5e-6, &what);
+                    let mut gradient = vec![f32::NAN; x.len()];
+                    attention_gradient(heads, &shape, &out, &out_gradient, &mut gradient, threads);
+                    assert_close(&gradient, &of_x, 1e-5, &what);
+                }
+            });
         }
     }
 }

@@ -39,33 +39,17 @@ enum Layout {
 impl PackedMatrix {
     /// Packs `weight (out_features, in_features)`, row-major.
     pub fn new(weight: &[f32], out_features: usize, in_features: usize, precision: Precision) -> Self {
-        Self::on(current(), weight, out_features, in_features, precision)
-    }
-
-    /// [`PackedMatrix::new`] for an instruction set.
-    pub(super) fn on(isa: Isa, weight: &[f32], out_features: usize, in_features: usize, precision: Precision) -> Self {
         assert_eq!(weight.len(), out_features * in_features, "shape of a weight");
-        let layout = Layout::new(isa, weight, out_features, in_features, precision);
+        let layout = Layout::new(current(), weight, out_features, in_features, precision);
         Self { layout, out_features, in_features, columns: out_features, gated: false }
     }
 
     /// Packs `weight (2 * out_features, in_features)`, row-major, of a gated layer: see [`linear`].
     pub fn gated(weight: &[f32], out_features: usize, in_features: usize, precision: Precision) -> Self {
-        Self::gated_on(current(), weight, out_features, in_features, precision)
-    }
-
-    /// [`PackedMatrix::gated`] for an instruction set.
-    pub(super) fn gated_on(
-        isa: Isa,
-        weight: &[f32],
-        out_features: usize,
-        in_features: usize,
-        precision: Precision,
-    ) -> Self {
         assert_eq!(weight.len(), 2 * out_features * in_features, "shape of a weight");
-        let weight = interleaved(isa, weight, in_features);
+        let isa = current();
         let columns = out_features.next_multiple_of(isa.panel() / 2) * 2;
-        let layout = Layout::new(isa, &weight, columns, in_features, precision);
+        let layout = Layout::new(isa, &interleaved(isa, weight, in_features), columns, in_features, precision);
         Self { layout, out_features, in_features, columns, gated: true }
     }
 
@@ -99,7 +83,7 @@ impl PackedMatrix {
 
 /// Rows of `depth` numbers in the order of a gated product's columns: a panel has half its columns from the first half
 /// of the rows, the others from the second; beyond the end of a half are zeros.
-pub(super) fn interleaved(isa: Isa, rows: &[f32], depth: usize) -> Vec<f32> {
+fn interleaved(isa: Isa, rows: &[f32], depth: usize) -> Vec<f32> {
     let each = isa.panel() / 2 * depth.max(1);
     let (first, second) = rows.split_at(rows.len() / 2);
     let mut panels = Vec::with_capacity(2 * first.len().next_multiple_of(each));

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::isa::{Isa, current};
+use super::isa::current;
 use super::simd::{Kernel, Simd};
 use super::team::worth;
 use super::{meter, parallel};
@@ -26,18 +26,7 @@ pub fn row_products(
     threads: usize,
 ) {
     let _timer = meter::start(meter::Part::Rows);
-    row_products_on(current(), a, b, width, pairs, out, threads);
-}
-
-pub(super) fn row_products_on(
-    isa: Isa,
-    a: &[f32],
-    b: &[f32],
-    width: usize,
-    pairs: &[(usize, Range<usize>)],
-    out: &mut [f32],
-    threads: usize,
-) {
+    let isa = current();
     let products: usize = pairs.iter().map(|(_, rows)| rows.len()).sum();
     assert_eq!(out.len(), products, "output of products");
     let share = products.div_ceil(worth(threads, products * width)).max(1);

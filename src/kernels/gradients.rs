@@ -74,8 +74,9 @@ pub fn activation_gradient(x: &[f32], activation: Activation, gradient: &mut [f3
     let _timer = meter::start(meter::Part::Rows);
     assert_eq!(x.len(), gradient.len(), "gradient of an activation");
     let share = x.len().div_ceil(worth(threads, x.len())).next_multiple_of(ROWS).max(1);
+    let isa = current();
     parallel(x.chunks(share).zip(gradient.chunks_mut(share)), |(x, gradient)| {
-        current().run(Slope { x, activation, gradient });
+        isa.run(Slope { x, activation, gradient });
     });
 }
 
@@ -161,11 +162,12 @@ fn norm_gradient(x: &[f32], weight: &[f32], eps: f32, centred: bool, gradient: &
     let share = blocks.div_ceil(worth(threads, x.len()));
     let mut sums = vec![0.0; blocks * 2 * width];
     let rows = x.chunks(share * ROWS * width).zip(gradient.chunks_mut(share * ROWS * width));
+    let isa = current();
     parallel(rows.zip(sums.chunks_mut(share * 2 * width)), |((x, gradient), sums)| {
         let blocks = x.chunks(ROWS * width).zip(gradient.chunks_mut(ROWS * width));
         for ((x, gradient), sums) in blocks.zip(sums.chunks_mut(2 * width)) {
             let (weight_sums, bias_sums) = sums.split_at_mut(width);
-            current().run(NormBack { x, weight, eps, centred, gradient, weight_sums, bias_sums });
+            isa.run(NormBack { x, weight, eps, centred, gradient, weight_sums, bias_sums });
         }
     });
     let mut total = vec![0.0; 2 * width];
@@ -230,4 +232,116 @@ fn sum<S: Simd>(s: S, x: &[f32]) -> f32 {
         sum = s.add(sum, s.load_some(x));
     }
     s.sum(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::isa::Isa;
+    use super::super::tests::{ACTIVATIONS, assert_close, expected_activation, in_f64, numbers, slopes};
+    use super::*;
+
+    fn plain_sums(x: &[f32], columns: usize) -> Vec<f64> {
+        let sum = |column| x.chunks(columns).map(|row| f64::from(row[column])).sum();
+        (0..columns).map(sum).collect()
+    }
+
+    #[test]
+    fn matrices_are_turned_multiplied_and_added_up_as_by_plain_sums_on_every_instruction_set() {
+        const OTHERS: usize = 33;
+        for (rows, columns) in [(0, 5), (1, 1), (3, 50), (70, 17), (300, 130)] {
+            let (x, other) = (numbers(rows * columns, 1), numbers(rows * OTHERS, 2));
+            let turned: Vec<f32> = (0..x.len()).map(|at| x[at % rows * columns + at / rows]).collect();
+            let product = |at: usize| {
+                let products = x.chunks(columns).zip(other.chunks(OTHERS));
+                products.map(|(x, other)| f64::from(x[at / OTHERS]) * f64::from(other[at % OTHERS])).sum()
+            };
+            let products: Vec<f64> = (0..columns * OTHERS).map(product).collect();
+            Isa::each(|isa| {
+                for threads in [1, 3] {
+                    let what = format!("{} {rows}x{columns} on {threads} threads", isa.name());
+                    let mut found = vec![f32::NAN; x.len()];
+                    transpose(&x, columns, &mut found, threads);
+                    assert_eq!(found, turned, "{what}");
+                    let mut found = vec![f32::NAN; products.len()];
+                    transposed_product(&x, &other, rows, &mut found, threads);
+                    assert_close(&found, &products, 2e-5, &what);
+                    assert_close(&column_sums(&x, columns, threads), &plain_sums(&x, columns), 1e-5, &what);
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn gradients_of_activations_are_those_of_their_formulas_on_every_instruction_set() {
+        let x: Vec<f32> = numbers(101, 1).iter().map(|x| 6.0 * x).collect();
+        let gradient = numbers(x.len(), 2);
+        for activation in ACTIVATIONS {
+            let loss = |x: &[f64]| {
+                let products =
+                    x.iter().zip(&gradient).map(|(x, g)| expected_activation(activation, *x) * f64::from(*g));
+                products.sum()
+            };
+            let expected = slopes(&x, loss);
+            Isa::each(|isa| {
+                let mut found = gradient.clone();
+                activation_gradient(&x, activation, &mut found, 1);
+                assert_close(&found, &expected, 1e-5, &format!("{} {activation:?}", isa.name()));
+            });
+        }
+    }
+
+    const EPS: f32 = 0.01;
+
+    /// The sum of the normed rows times `gradient`.
+    fn norm(x: &[f64], weight: &[f64], centred: bool, gradient: &[f32]) -> f64 {
+        let width = weight.len();
+        let of_row = |(x, gradient): (&[f64], &[f32])| -> f64 {
+            let mean = if centred { x.iter().sum::<f64>() / width as f64 } else { 0.0 };
+            let squares: f64 = x.iter().map(|x| (x - mean).powi(2)).sum();
+            let scale = 1.0 / (squares / width as f64 + f64::from(EPS)).sqrt();
+            (0..width).map(|i| (x[i] - mean) * scale * weight[i] * f64::from(gradient[i])).sum()
+        };
+        x.chunks(width).zip(gradient.chunks(width)).map(of_row).sum()
+    }
+
+    #[test]
+    fn gradients_of_norms_are_those_of_their_formulas_on_every_instruction_set() {
+        // More than are added up together.
+        let rows = ROWS + 6;
+        for (width, centred) in [1, 20, 37].into_iter().flat_map(|width| [(width, true), (width, false)]) {
+            let (x, weight, gradient) = (numbers(rows * width, 1), numbers(width, 2), numbers(rows * width, 3));
+            let of_x = slopes(&x, |x| norm(x, &in_f64(&weight), centred, &gradient));
+            let of_weight = slopes(&weight, |weight| norm(&in_f64(&x), weight, centred, &gradient));
+            Isa::each(|isa| {
+                let what = format!("{} {width} wide, centred: {centred}", isa.name());
+                let mut found = gradient.clone();
+                let weight_sums = if centred {
+                    let (weight_sums, bias_sums) = layer_norm_gradient(&x, &weight, EPS, &mut found, 1);
+                    assert_close(&bias_sums, &plain_sums(&gradient, width), 1e-5, &what);
+                    weight_sums
+                } else {
+                    rms_norm_gradient(&x, &weight, EPS, &mut found, 1)
+                };
+                assert_close(&weight_sums, &of_weight, 1e-5, &what);
+                assert_close(&found, &of_x, 1e-5, &what);
+            });
+        }
+    }
+
+    #[test]
+    fn threads_change_no_bit_of_a_gradient_on_any_instruction_set() {
+        let (rows, width) = (700, 96);
+        let (x, weight, gradient) = (numbers(rows * width, 1), numbers(width, 2), numbers(rows * width, 3));
+        Isa::each(|isa| {
+            let [one, three] = [1, 3].map(|threads| {
+                let mut gradients = [(); 3].map(|()| gradient.clone());
+                let [of_gelu, centred, plain] = &mut gradients;
+                activation_gradient(&x, Activation::Gelu, of_gelu, threads);
+                let (weight_sums, bias_sums) = layer_norm_gradient(&x, &weight, EPS, centred, threads);
+                let rms_sums = rms_norm_gradient(&x, &weight, EPS, plain, threads);
+                (gradients, weight_sums, bias_sums, rms_sums, column_sums(&x, width, threads))
+            });
+            assert_eq!(one, three, "{}", isa.name());
+        });
+    }
 }

@@ -1,5 +1,7 @@
 //! Which instructions this machine has, and which the kernels use.
 
+#[cfg(test)]
+use std::cell::Cell;
 use std::sync::OnceLock;
 
 #[cfg(target_arch = "aarch64")]
@@ -44,8 +46,20 @@ pub fn isa() -> Result<Isa, String> {
     CHOICE.get_or_init(|| choose(std::env::var(VARIABLE).ok().as_deref())).clone()
 }
 
+#[cfg(test)]
+thread_local! {
+    /// What a test works with in the place of what is in use.
+    static CHOSEN: Cell<Option<Isa>> = const { Cell::new(None) };
+}
+
 /// The instruction set in use; the best one when the wish in the environment cannot be met.
+///
+/// It is asked for on the thread that calls a kernel, before others help.
 pub(super) fn current() -> Isa {
+    #[cfg(test)]
+    if let Some(isa) = CHOSEN.get() {
+        return isa;
+    }
     isa().unwrap_or_else(|_| best())
 }
 
@@ -112,6 +126,16 @@ impl Isa {
         #[cfg(target_arch = "aarch64")]
         all.push(Isa::Neon);
         all
+    }
+
+    /// Does `work` with each that this machine has as the one in use.
+    #[cfg(test)]
+    pub(super) fn each(mut work: impl FnMut(Isa)) {
+        for isa in Isa::available() {
+            CHOSEN.set(Some(isa));
+            work(isa);
+        }
+        CHOSEN.set(None);
     }
 
     /// Runs a kernel with these instructions.

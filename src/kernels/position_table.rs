@@ -1,6 +1,6 @@
 //! Position vectors laid out for products.
 
-use super::isa::{Isa, current};
+use super::isa::current;
 use super::pack::Panels;
 use super::precision::Precision;
 #[cfg(target_arch = "x86_64")]
@@ -23,17 +23,7 @@ enum Heads {
 impl PositionTable {
     /// Packs `data (positions, heads * head_dim)`, row-major, for attention of this precision.
     pub fn new(data: &[f32], positions: usize, heads: usize, head_dim: usize, precision: Precision) -> Self {
-        Self::for_isa(current(), data, positions, heads, head_dim, precision)
-    }
-
-    pub(super) fn for_isa(
-        isa: Isa,
-        data: &[f32],
-        positions: usize,
-        heads: usize,
-        head_dim: usize,
-        precision: Precision,
-    ) -> Self {
+        let isa = current();
         assert_eq!(data.len(), positions * heads * head_dim, "shape of a position table");
         let rows =
             |head: usize| data.chunks(heads * head_dim).rev().flat_map(move |row| &row[head * head_dim..][..head_dim]);

@@ -1,6 +1,6 @@
 //! What is done to each row or element alone: norms, activations, gates.
 
-use super::isa::{Isa, current};
+use super::isa::current;
 use super::math::activated;
 use super::simd::{Kernel, Simd};
 use super::team::worth;
@@ -10,58 +10,40 @@ use super::{Activation, meter, parallel};
 /// `weight (width)` and shifts by `bias (width)`, into `out (rows, width)`.
 pub fn layer_norm(x: &[f32], weight: &[f32], bias: Option<&[f32]>, eps: f32, out: &mut [f32], threads: usize) {
     assert_eq!(x.len(), out.len(), "output of a norm");
-    let _timer = meter::start(meter::Part::Rows);
-    let share = share(x.len(), weight.len(), threads);
-    parallel(x.chunks(share).zip(out.chunks_mut(share)), |(x, out)| {
-        layer_norm_on(current(), x, weight, bias, eps, out);
-    });
-}
-
-pub(super) fn layer_norm_on(isa: Isa, x: &[f32], weight: &[f32], bias: Option<&[f32]>, eps: f32, out: &mut [f32]) {
-    assert_eq!(x.len(), out.len(), "output of a norm");
     assert!(bias.is_none_or(|bias| bias.len() == weight.len()), "bias of a norm");
-    if !weight.is_empty() {
-        isa.run(LayerNorm { x, weight, bias, eps, out });
+    if weight.is_empty() {
+        return;
     }
+    let _timer = meter::start(meter::Part::Rows);
+    let (isa, share) = (current(), share(x.len(), weight.len(), threads));
+    parallel(x.chunks(share).zip(out.chunks_mut(share)), |(x, out)| isa.run(LayerNorm { x, weight, bias, eps, out }));
 }
 
 /// Divides each row of `x (rows, width)` by the root of its mean square, then scales by `weight (width)`,
 /// into `out (rows, width)`.
 pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32], threads: usize) {
     assert_eq!(x.len(), out.len(), "output of a norm");
-    let _timer = meter::start(meter::Part::Rows);
-    let share = share(x.len(), weight.len(), threads);
-    parallel(x.chunks(share).zip(out.chunks_mut(share)), |(x, out)| rms_norm_on(current(), x, weight, eps, out));
-}
-
-pub(super) fn rms_norm_on(isa: Isa, x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
-    assert_eq!(x.len(), out.len(), "output of a norm");
-    if !weight.is_empty() {
-        isa.run(RmsNorm { x, weight, eps, out });
+    if weight.is_empty() {
+        return;
     }
+    let _timer = meter::start(meter::Part::Rows);
+    let (isa, share) = (current(), share(x.len(), weight.len(), threads));
+    parallel(x.chunks(share).zip(out.chunks_mut(share)), |(x, out)| isa.run(RmsNorm { x, weight, eps, out }));
 }
 
 /// Applies `activation` to every element of `x`.
 pub fn activate(x: &mut [f32], activation: Activation, threads: usize) {
     let _timer = meter::start(meter::Part::Rows);
-    let share = share(x.len(), 1, threads);
-    parallel(x.chunks_mut(share), |x| activate_on(current(), x, activation));
-}
-
-pub(super) fn activate_on(isa: Isa, x: &mut [f32], activation: Activation) {
-    isa.run(Activate { x, activation });
+    let (isa, share) = (current(), share(x.len(), 1, threads));
+    parallel(x.chunks_mut(share), |x| isa.run(Activate { x, activation }));
 }
 
 /// Gated unit: `out (rows, width)` is `activation(first half) * second half` of `x (rows, 2 * width)`.
 pub fn gated(x: &[f32], width: usize, activation: Activation, out: &mut [f32]) {
-    let _timer = meter::start(meter::Part::Rows);
-    gated_on(current(), x, width, activation, out);
-}
-
-pub(super) fn gated_on(isa: Isa, x: &[f32], width: usize, activation: Activation, out: &mut [f32]) {
     assert_eq!(x.len(), 2 * out.len(), "output of a gate");
+    let _timer = meter::start(meter::Part::Rows);
     if width > 0 {
-        isa.run(Gated { x, width, activation, out });
+        current().run(Gated { x, width, activation, out });
     }
 }
 
@@ -88,9 +70,9 @@ pub fn rotate(x: &mut [f32], positions: &[usize], turn: Rotation, threads: usize
     assert_eq!(x.len(), width * positions.len(), "a row for each position");
     assert!(width >= 2 * turn.heads * turn.half, "a row of heads");
     let _timer = meter::start(meter::Part::Rows);
-    let share = share(x.len(), width, threads);
+    let (isa, share) = (current(), share(x.len(), width, threads));
     parallel(x.chunks_mut(share).zip(positions.chunks(share / width)), |(x, positions)| {
-        current().run(Rotate { x, width, positions, turn });
+        isa.run(Rotate { x, width, positions, turn });
     });
 }
 
