@@ -81,6 +81,15 @@ pub struct Disentangled<'a> {
 }
 
 impl AttentionShape<'_> {
+    /// Which of so many keys some of `rows` see, both counted from the start of their sequence.
+    pub(super) fn seen(&self, rows: &Range<usize>, keys: usize) -> Range<usize> {
+        let end = if self.causal { rows.end.min(keys) } else { keys };
+        match self.window {
+            Some(w) => rows.start.saturating_sub(w).min(end)..end.min(rows.end.saturating_add(w)),
+            None => 0..end,
+        }
+    }
+
     /// Of rows cut into blocks, from the first block that anybody reads a row of to the last one.
     fn read_of(&self, rows: Range<usize>, block: usize) -> Range<usize> {
         let Some(read) = self.read else { return rows };
@@ -291,12 +300,7 @@ struct Sequence<'a> {
 impl Sequence<'_> {
     /// The keys that some of `rows` see.
     fn keys(&self, rows: &Range<usize>) -> Range<usize> {
-        let AttentionShape { window, causal, .. } = *self.layer.shape;
-        let end = if causal { rows.end.min(self.seen.len()) } else { self.seen.len() };
-        match window {
-            Some(w) => rows.start.saturating_sub(w).min(end)..end.min(rows.end.saturating_add(w)),
-            None => 0..end,
-        }
+        self.layer.shape.seen(rows, self.seen.len())
     }
 
     /// A head of the queries, from row `first` of the sequence on.

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use super::gemm::{Finish, Product};
+use super::gradients::transpose;
 use super::isa::current;
 use super::mask::Mask;
 use super::memory::sized;
@@ -120,22 +121,13 @@ impl<'a> Head<'a> {
         &self.heads.query_key_value[self.rows.start * self.stride() + column..]
     }
 
-    /// The keys that the row `row` sees.
-    fn seen(&self, row: usize) -> Range<usize> {
-        let AttentionShape { window, causal, .. } = *self.shape;
-        let start = window.map_or(0, |window| row.saturating_sub(window));
-        let end =
-            window.map_or(self.length(), |window| self.length().min(row.saturating_add(window).saturating_add(1)));
-        start..if causal { end.min(row + 1) } else { end }
-    }
-
     /// The weights of the keys for each query, `(length, length)`, before any are left out.
     #[inline(always)]
     fn weigh<S: Simd>(&self, s: S, panels: &mut Vec<f32>, weights: &mut Vec<f32>) {
         let length = self.length();
         self.against_rows(s, [self.part(0), self.part(1)], [self.stride(); 2], panels, weights);
         for (row, weights) in sized(weights, length * length).chunks_exact_mut(length).enumerate() {
-            let sum = exponentials(s, weights, self.shape.scale, None, self.seen(row));
+            let sum = exponentials(s, weights, self.shape.scale, None, self.shape.seen(&(row..row + 1), length));
             scale_row(s, weights, if sum == 0.0 { 0.0 } else { 1.0 / sum });
         }
     }
@@ -275,11 +267,11 @@ impl Kernel for Backward<'_> {
                     back(s, weights, slopes, all, shape.scale, heads.mask, head.first + i * length);
                 }
                 let turned = sized(turned, length * length);
-                turn(weights, length, turned);
+                transpose(weights, length, turned, 1);
                 let gradients = (&out_gradient[row(0)..], width);
                 head.over_rows(s, turned, gradients, panels, (&mut gradient[place(2)..], stride));
                 head.over_rows(s, slopes, (head.part(1), stride), panels, (&mut gradient[place(0)..], stride));
-                turn(slopes, length, turned);
+                transpose(slopes, length, turned, 1);
                 head.over_rows(s, turned, (head.part(0), stride), panels, (&mut gradient[place(1)..], stride));
             });
         });
@@ -321,20 +313,6 @@ fn product<S: Simd>(s: S, a: &[f32], b: &[f32]) -> f32 {
         sum = s.mul_add(s.load_some(a), s.load_some(b), sum);
     }
     s.sum(sum)
-}
-
-/// A square matrix turned.
-#[inline(always)]
-fn turn(x: &[f32], side: usize, to: &mut [f32]) {
-    const BLOCK: usize = 16;
-    for first in (0..side).step_by(BLOCK) {
-        let width = BLOCK.min(side - first);
-        for (row, x) in x.chunks_exact(side).enumerate() {
-            for (column, x) in x[first..first + width].iter().enumerate() {
-                to[(first + column) * side + row] = *x;
-            }
-        }
-    }
 }
 
 #[cfg(test)]

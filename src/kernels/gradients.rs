@@ -13,7 +13,7 @@ use super::{Activation, meter, parallel};
 const ROWS: usize = 64;
 
 /// `out (columns, rows)`: the matrix `x (rows, columns)` turned.
-pub fn transpose(x: &[f32], columns: usize, out: &mut [f32], threads: usize) {
+pub(super) fn transpose(x: &[f32], columns: usize, out: &mut [f32], threads: usize) {
     /// Columns that are written side by side, each a line of the cache.
     const SIDE: usize = 16;
     assert_eq!(x.len(), out.len(), "a matrix turned");

@@ -40,9 +40,7 @@ pub use attention::{AttentionShape, Bias, Disentangled, Rows, attention};
 pub use attention_gradient::{Heads, attention_gradient, attention_learning};
 pub use dense::{PackedMatrix, arithmetic, linear};
 pub use dot::row_products;
-pub use gradients::{
-    activation_gradient, column_sums, layer_norm_gradient, rms_norm_gradient, transpose, transposed_product,
-};
+pub use gradients::{activation_gradient, column_sums, layer_norm_gradient, rms_norm_gradient, transposed_product};
 pub use isa::{Isa, enabled, isa};
 pub use mask::Mask;
 pub use memory::keep_pages;
