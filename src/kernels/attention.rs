@@ -7,8 +7,8 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::factors::{Buffers, Exact, Factors, Lines};
-use super::gemm::{Finish, Product};
+use super::factors::{Buffers, Exact, Factors};
+use super::gemm::{Finish, Lines, LinesMut, Product};
 use super::isa::current;
 use super::memory::sized;
 use super::pack::{pack_rows, packed_size};
@@ -304,12 +304,12 @@ impl Sequence<'_> {
     }
 
     /// A head of the queries, from row `first` of the sequence on.
-    fn queries(&self, head: usize, first: usize) -> Lines<'_, f32> {
+    fn queries(&self, head: usize, first: usize) -> Lines<'_> {
         self.head(self.layer.q, head, self.start + first)
     }
 
     /// A head of `rows`, keys or values, from key `first` on.
-    fn of_keys<'b>(&self, rows: Rows<'b>, head: usize, first: usize) -> Lines<'b, f32> {
+    fn of_keys<'b>(&self, rows: Rows<'b>, head: usize, first: usize) -> Lines<'b> {
         self.head(rows, head, self.seen.start + first)
     }
 
@@ -333,7 +333,7 @@ impl Sequence<'_> {
         sums
     }
 
-    fn head<'b>(&self, rows: Rows<'b>, head: usize, row: usize) -> Lines<'b, f32> {
+    fn head<'b>(&self, rows: Rows<'b>, head: usize, row: usize) -> Lines<'b> {
         let start = row * rows.stride + rows.offset + head * self.layer.shape.head_dim;
         Lines { numbers: &rows.data[start..], stride: rows.stride }
     }
@@ -427,7 +427,7 @@ impl<'a, N: Copy + Default + 'static> PackedKeys<'a, N> {
         let (panel, depth) = (2 * S::LANES, shape.head_dim.div_ceil(F::EACH));
         let rows = factors.rows(sequence.of_keys(k, head, all.start), all.len(), shape.head_dim, rows);
         let keys = sized(keys, packed_size(all.len(), depth, panel));
-        pack_rows(rows.numbers, rows.stride, all.len(), depth, panel, keys);
+        pack_rows(rows, all.len(), depth, panel, keys);
         let values = factors.columns(sequence.of_keys(v, head, all.start), shape.head_dim, all.len(), panel, values);
         let p2c = positions.map(|p| (p, scores_of_keys((s, factors), p, head, rows, &all, &sequence.rows, p2c)));
         Self { sequence, head, all, keys, depth, values, p2c }
@@ -449,15 +449,13 @@ impl<'a, N: Copy + Default + 'static> PackedKeys<'a, N> {
         factors.multiply(
             s,
             Product {
-                a: queries.numbers,
-                a_stride: queries.stride,
+                a: queries,
                 rows: rows.len(),
                 depth: self.depth,
                 panels: &self.keys[self.skipped(seen) * self.depth..],
                 panel_depth: self.depth,
                 columns: seen.len(),
-                c_stride: seen.len(),
-                c: scores,
+                c: LinesMut { numbers: scores, stride: seen.len() },
                 finish: Finish::NONE,
             },
         );
@@ -483,15 +481,13 @@ impl<'a, N: Copy + Default + 'static> PackedKeys<'a, N> {
         factors.multiply(
             s,
             Product {
-                a: weights.numbers,
-                a_stride: weights.stride,
+                a: weights,
                 rows,
                 depth: seen.len().div_ceil(F::EACH),
                 panels: &self.values[self.skipped(seen) / F::EACH * 2 * S::LANES..],
                 panel_depth: self.all.len().div_ceil(F::EACH),
                 columns: shape.head_dim,
-                c_stride: shape.heads * shape.head_dim,
-                c: out,
+                c: LinesMut { numbers: out, stride: shape.heads * shape.head_dim },
                 finish: Finish::NONE,
             },
         );

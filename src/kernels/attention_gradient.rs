@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::gemm::{Finish, Product};
+use super::gemm::{Finish, Lines, LinesMut, Product};
 use super::gradients::transpose;
 use super::isa::current;
 use super::mask::Mask;
@@ -116,72 +116,55 @@ impl<'a> Head<'a> {
     }
 
     /// Queries, keys or values, from the first row on.
-    fn part(&self, which: usize) -> &'a [f32] {
+    fn part(&self, which: usize) -> Lines<'a> {
         let column = (which * self.shape.heads + self.head) * self.shape.head_dim;
-        &self.heads.query_key_value[self.rows.start * self.stride() + column..]
+        let stride = self.stride();
+        Lines { numbers: &self.heads.query_key_value[self.rows.start * stride + column..], stride }
     }
 
     /// The weights of the keys for each query, `(length, length)`, before any are left out.
     #[inline(always)]
     fn weigh<S: Simd>(&self, s: S, panels: &mut Vec<f32>, weights: &mut Vec<f32>) {
         let length = self.length();
-        self.against_rows(s, [self.part(0), self.part(1)], [self.stride(); 2], panels, weights);
+        self.against_rows(s, [self.part(0), self.part(1)], panels, weights);
         for (row, weights) in sized(weights, length * length).chunks_exact_mut(length).enumerate() {
             let sum = exponentials(s, weights, self.shape.scale, None, self.shape.seen(&(row..row + 1), length));
             scale_row(s, weights, if sum == 0.0 { 0.0 } else { 1.0 / sum });
         }
     }
 
-    /// `to (length, length)`: the product of each row of `a` with each row of `b`, which are `strides` apart.
+    /// `to (length, length)`: the product of each row of `a` with each row of `b`.
     #[inline(always)]
-    fn against_rows<S: Simd>(
-        &self,
-        s: S,
-        [a, b]: [&[f32]; 2],
-        strides: [usize; 2],
-        panels: &mut Vec<f32>,
-        to: &mut Vec<f32>,
-    ) {
+    fn against_rows<S: Simd>(&self, s: S, [a, b]: [Lines; 2], panels: &mut Vec<f32>, to: &mut Vec<f32>) {
         let (length, dim, panel) = (self.length(), self.shape.head_dim, 2 * S::LANES);
         let panels = sized(panels, packed_size(length, dim, panel));
-        pack_rows(b, strides[1], length, dim, panel, panels);
+        pack_rows(b, length, dim, panel, panels);
         s.run(Product {
             a,
-            a_stride: strides[0],
             rows: length,
             depth: dim,
             panels,
             panel_depth: dim,
             columns: length,
-            c: sized(to, length * length),
-            c_stride: length,
+            c: LinesMut { numbers: sized(to, length * length), stride: length },
             finish: Finish::NONE,
         });
     }
 
-    /// `to (length, head_dim)`: the product of `weights (length, length)` with the rows of `b`, `stride` apart.
+    /// `to (length, head_dim)`: the product of `weights (length, length)` with the rows of `b`.
     #[inline(always)]
-    fn over_rows<S: Simd>(
-        &self,
-        s: S,
-        weights: &[f32],
-        (b, stride): (&[f32], usize),
-        panels: &mut Vec<f32>,
-        (to, to_stride): (&mut [f32], usize),
-    ) {
+    fn over_rows<S: Simd>(&self, s: S, weights: &[f32], b: Lines, panels: &mut Vec<f32>, to: LinesMut) {
         let (length, dim, panel) = (self.length(), self.shape.head_dim, 2 * S::LANES);
         let panels = sized(panels, packed_size(dim, length, panel));
-        pack_columns(b, stride, dim, length, panel, panels);
+        pack_columns(b, dim, length, panel, panels);
         s.run(Product {
-            a: weights,
-            a_stride: length,
+            a: Lines { numbers: weights, stride: length },
             rows: length,
             depth: length,
             panels,
             panel_depth: length,
             columns: dim,
             c: to,
-            c_stride: to_stride,
             finish: Finish::NONE,
         });
     }
@@ -229,7 +212,7 @@ impl Kernel for Forward<'_> {
                     mask.apply(weights, head.first);
                 }
                 let out = &mut out[(head.rows.start - start) * width + head.head * shape.head_dim..];
-                head.over_rows(s, weights, (head.part(2), head.stride()), panels, (out, width));
+                head.over_rows(s, weights, head.part(2), panels, LinesMut { numbers: out, stride: width });
             });
         });
     }
@@ -255,9 +238,12 @@ impl Kernel for Backward<'_> {
             each_head(heads, shape, first, sequences, |head| {
                 let (length, stride) = (head.length(), head.stride());
                 let row = |row: usize| (head.rows.start + row) * width + head.head * dim;
-                let place = |which: usize| (head.rows.start - start) * stride + (which * shape.heads + head.head) * dim;
+                let mut gradient = LinesMut { numbers: &mut *gradient, stride };
+                let first = head.rows.start - start;
+                let column = |which: usize| (which * shape.heads + head.head) * dim;
+                let out_gradients = Lines { numbers: &out_gradient[row(0)..], stride: width };
                 head.weigh(s, panels, weights);
-                head.against_rows(s, [&out_gradient[row(0)..], head.part(2)], [width, stride], panels, slopes);
+                head.against_rows(s, [out_gradients, head.part(2)], panels, slopes);
                 let (weights, slopes) = (sized(weights, length * length), sized(slopes, length * length));
                 // What each weight adds to the loss, less what all of them do.
                 for i in 0..length {
@@ -268,11 +254,10 @@ impl Kernel for Backward<'_> {
                 }
                 let turned = sized(turned, length * length);
                 transpose(weights, length, turned, 1);
-                let gradients = (&out_gradient[row(0)..], width);
-                head.over_rows(s, turned, gradients, panels, (&mut gradient[place(2)..], stride));
-                head.over_rows(s, slopes, (head.part(1), stride), panels, (&mut gradient[place(0)..], stride));
+                head.over_rows(s, turned, out_gradients, panels, gradient.from(first, column(2)));
+                head.over_rows(s, slopes, head.part(1), panels, gradient.from(first, column(0)));
                 transpose(slopes, length, turned, 1);
-                head.over_rows(s, turned, (head.part(0), stride), panels, (&mut gradient[place(1)..], stride));
+                head.over_rows(s, turned, head.part(0), panels, gradient.from(first, column(1)));
             });
         });
     }

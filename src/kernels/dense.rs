@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 
-use super::gemm::{Finish, Product};
+use super::gemm::{Finish, Lines, LinesMut, Product};
 use super::isa::{Isa, current};
 use super::pack::Panels;
 use super::part::Part;
@@ -134,7 +134,7 @@ impl Layout {
             _ => {}
         }
         _ = precision; // other processors have no faster product
-        Self::Panels(Panels::on(isa, weight, depth, columns, depth))
+        Self::Panels(Panels::on(isa, weight, columns, depth))
     }
 
     /// Rows of the largest tile, and columns of a panel.
@@ -239,8 +239,8 @@ fn product(panels: &Panels, part: Part) {
     let depth = part.depth;
     part.in_blocks(CACHED, depth, tile, |part| {
         if depth == 0 || !depth.is_multiple_of(COLLISION) || part.x.len() == depth {
-            let x = part.x;
-            return multiply(panels, x, depth, part);
+            let x = Lines { numbers: part.x, stride: depth };
+            return multiply(panels, x, part);
         }
         PADDED.with_borrow_mut(|padded| {
             padded.clear();
@@ -248,23 +248,21 @@ fn product(panels: &Panels, part: Part) {
                 padded.extend_from_slice(row);
                 padded.extend_from_slice(&[0.0; APART]);
             }
-            multiply(panels, padded, depth + APART, part);
+            multiply(panels, Lines { numbers: padded, stride: depth + APART }, part);
         });
     });
 }
 
-/// [`product`] with the rows `x`, `stride` apart.
-fn multiply(panels: &Panels, x: &[f32], stride: usize, part: Part) {
+/// [`product`] with the rows `x`.
+fn multiply(panels: &Panels, x: Lines, part: Part) {
     panels.isa().run(Product {
         a: x,
-        a_stride: stride,
         rows: part.rows(),
         depth: panels.depth(),
         panels: panels.from(part.column),
         panel_depth: panels.depth(),
         columns: part.width,
         finish: part.finish,
-        c_stride: part.out_width,
-        c: part.out,
+        c: LinesMut { numbers: part.out, stride: part.out_width },
     });
 }

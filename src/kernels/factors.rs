@@ -3,26 +3,11 @@
 use std::cell::RefCell;
 use std::thread::LocalKey;
 
-use super::gemm::Product;
+use super::gemm::{Lines, Product};
 use super::memory::sized;
 use super::pack::{pack_columns, packed_size};
 use super::position_table::PositionTable;
 use super::simd::Simd;
-
-/// Rows of a matrix.
-#[derive(Clone, Copy)]
-pub(super) struct Lines<'a, T> {
-    pub numbers: &'a [T],
-    /// Numbers from one row to the next.
-    pub stride: usize,
-}
-
-impl<'a, T> Lines<'a, T> {
-    /// The rows from this one on.
-    pub fn from(self, row: usize) -> Self {
-        Self { numbers: &self.numbers[row * self.stride..], ..self }
-    }
-}
 
 /// Buffers for factors that a thread keeps from one task to the next.
 #[derive(Default)]
@@ -52,7 +37,7 @@ pub(super) trait Factors: Copy + Send + Sync {
     /// The first `count` rows, of `depth` numbers, as left factors: `buffer` has room for them.
     fn rows<'a>(
         self,
-        rows: Lines<'a, f32>,
+        rows: Lines<'a>,
         count: usize,
         depth: usize,
         buffer: &'a mut Vec<Self::Number>,
@@ -61,7 +46,7 @@ pub(super) trait Factors: Copy + Send + Sync {
     /// The first `depth` rows, of `columns` numbers, as right factor: panels of `width` columns.
     fn columns<'a>(
         self,
-        rows: Lines<f32>,
+        rows: Lines,
         columns: usize,
         depth: usize,
         width: usize,
@@ -93,21 +78,21 @@ impl Factors for Exact {
     }
 
     #[inline(always)]
-    fn rows<'a>(self, rows: Lines<'a, f32>, _: usize, _: usize, _: &'a mut Vec<f32>) -> Lines<'a, f32> {
+    fn rows<'a>(self, rows: Lines<'a>, _: usize, _: usize, _: &'a mut Vec<f32>) -> Lines<'a> {
         rows
     }
 
     #[inline(always)]
     fn columns<'a>(
         self,
-        rows: Lines<f32>,
+        rows: Lines,
         columns: usize,
         depth: usize,
         width: usize,
         buffer: &'a mut Vec<f32>,
     ) -> &'a [f32] {
         let panels = sized(buffer, packed_size(columns, depth, width));
-        pack_columns(rows.numbers, rows.stride, columns, depth, width, panels);
+        pack_columns(rows, columns, depth, width, panels);
         panels
     }
 

@@ -9,11 +9,46 @@ use super::Activation;
 use super::math::activated;
 use super::simd::{Kernel, Simd};
 
+/// Rows of a matrix.
+#[derive(Clone, Copy)]
+pub(super) struct Lines<'a, T = f32> {
+    pub numbers: &'a [T],
+    /// Numbers from one row to the next.
+    pub stride: usize,
+}
+
+impl<'a, T> Lines<'a, T> {
+    /// The rows from this one on.
+    #[inline(always)]
+    pub fn from(self, row: usize) -> Self {
+        Self { numbers: &self.numbers[row * self.stride..], ..self }
+    }
+
+    /// The first numbers of a row.
+    #[inline(always)]
+    pub fn row(self, row: usize, length: usize) -> &'a [T] {
+        &self.numbers[row * self.stride..][..length]
+    }
+}
+
+/// Rows of a matrix that are written.
+pub(super) struct LinesMut<'a> {
+    pub numbers: &'a mut [f32],
+    /// Numbers from one row to the next.
+    pub stride: usize,
+}
+
+impl LinesMut<'_> {
+    /// The rows and columns from these on.
+    #[inline(always)]
+    pub fn from(&mut self, row: usize, column: usize) -> LinesMut<'_> {
+        LinesMut { numbers: &mut self.numbers[row * self.stride + column..], stride: self.stride }
+    }
+}
+
 /// `c (rows, columns) = a (rows, depth) * panels`, then [`Finish`].
 pub(super) struct Product<'a, T = f32> {
-    pub a: &'a [T],
-    /// Numbers from one row of `a` to the next.
-    pub a_stride: usize,
+    pub a: Lines<'a, T>,
     pub rows: usize,
     pub depth: usize,
     /// The packed right side; its first panel meets column 0 of `c`.
@@ -21,9 +56,7 @@ pub(super) struct Product<'a, T = f32> {
     /// Lines from one panel to the next.
     pub panel_depth: usize,
     pub columns: usize,
-    pub c: &'a mut [f32],
-    /// Numbers from one row of `c` to the next.
-    pub c_stride: usize,
+    pub c: LinesMut<'a>,
     pub finish: Finish<'a>,
 }
 
@@ -61,21 +94,22 @@ impl Finish<'_> {
 impl Kernel for Product<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let width = 2 * S::LANES;
+        let (width, mut c) = (2 * S::LANES, self.c);
         let mut products = [0.0; MAX_TILE];
         for column in (0..self.columns).step_by(width) {
             let panel = &self.panels[column * self.panel_depth..][..self.depth * width];
             let end = self.columns.min(column + width);
             let mut row = 0;
             while row < self.rows {
-                let a = &self.a[row * self.a_stride..];
-                let c = &mut self.c[row * self.c_stride + self.finish.column(column)..];
+                let a = self.a.from(row);
+                let c = c.from(row, self.finish.column(column));
                 let rows = tile_height(self.rows - row, S::TILE_ROWS);
                 if end - column == width && self.finish.is_none() {
-                    tiles(s, rows, a, self.a_stride, panel, c, self.c_stride);
+                    tiles(s, rows, a, panel, c);
                 } else {
-                    tiles(s, rows, a, self.a_stride, panel, &mut products, width);
-                    self.finish.write(s, &products, width, [row..row + rows, column..end], c, self.c_stride);
+                    tiles(s, rows, a, panel, LinesMut { numbers: &mut products, stride: width });
+                    let products = Lines { numbers: &products, stride: width };
+                    self.finish.write(s, products, [row..row + rows, column..end], c);
                 }
                 row += rows;
             }
@@ -122,19 +156,19 @@ pub(super) use with_height;
 
 /// [`tile`] of a height from [`tile_height`].
 #[inline(always)]
-fn tiles<S: Simd>(s: S, rows: usize, a: &[f32], a_stride: usize, panel: &[f32], c: &mut [f32], c_stride: usize) {
-    with_height!(rows, S::TILE_ROWS, ROWS => tile::<S, ROWS>(s, a, a_stride, panel, c, c_stride));
+fn tiles<S: Simd>(s: S, rows: usize, a: Lines, panel: &[f32], c: LinesMut) {
+    with_height!(rows, S::TILE_ROWS, ROWS => tile::<S, ROWS>(s, a, panel, c));
 }
 
 /// `ROWS` rows by one panel. Every index into `sums` is a constant once the loops are unrolled, so
 /// that the sums stay in registers.
 #[inline(always)]
-fn tile<S: Simd, const ROWS: usize>(s: S, a: &[f32], a_stride: usize, panel: &[f32], c: &mut [f32], c_stride: usize) {
+fn tile<S: Simd, const ROWS: usize>(s: S, a: Lines, panel: &[f32], c: LinesMut) {
     let width = 2 * S::LANES;
     let depth = panel.len() / width;
     let mut rows: [&[f32]; ROWS] = [&[]; ROWS];
     for (r, row) in rows.iter_mut().enumerate() {
-        *row = &a[r * a_stride..][..depth];
+        *row = a.row(r, depth);
     }
     let mut sums = [[s.splat(0.0); 2]; ROWS];
     for (k, line) in panel.chunks_exact(width).enumerate() {
@@ -145,8 +179,9 @@ fn tile<S: Simd, const ROWS: usize>(s: S, a: &[f32], a_stride: usize, panel: &[f
             sums[r][1] = s.mul_add(a, b[1], sums[r][1]);
         }
     }
+    let LinesMut { numbers: c, stride } = c;
     for r in 0..ROWS {
-        let to = &mut c[r * c_stride..][..width];
+        let to = &mut c[r * stride..][..width];
         s.store(sums[r][0], &mut to[..S::LANES]);
         s.store(sums[r][1], &mut to[S::LANES..]);
     }
@@ -158,53 +193,34 @@ impl Finish<'_> {
         self.bias.is_none() && self.residual.is_none() && self.activation == Activation::None && !self.gated
     }
 
-    /// Writes what becomes of a tile of products, `width` numbers from one row to the next, to `c`, which starts at the
-    /// first of `rows` and of `columns`.
+    /// Writes what becomes of a tile of products to `c`, which starts at the first of `rows` and of `columns`.
     ///
     /// The products are not in `c` before: rows of a result are often a multiple of 4 KiB apart, and a processor takes
     /// a load for one of what was just stored where only the last 12 bits of the addresses are the same.
     #[inline(always)]
-    pub(super) fn write<S: Simd>(
-        &self,
-        s: S,
-        products: &[f32],
-        width: usize,
-        [rows, columns]: [Range<usize>; 2],
-        c: &mut [f32],
-        c_stride: usize,
-    ) {
+    pub(super) fn write<S: Simd>(&self, s: S, products: Lines, part: [Range<usize>; 2], c: LinesMut) {
         // Loops of their own for what is common: the choice is made once.
         match self.activation {
-            Activation::Gelu if self.gated => {
-                self.write_gated(s, Activation::Gelu, products, [rows, columns], c, c_stride)
-            }
-            Activation::Silu if self.gated => {
-                self.write_gated(s, Activation::Silu, products, [rows, columns], c, c_stride)
-            }
-            other if self.gated => self.write_gated(s, other, products, [rows, columns], c, c_stride),
-            Activation::None => {
-                self.write_activated(s, Activation::None, products, width, [rows, columns], c, c_stride)
-            }
-            Activation::Gelu => {
-                self.write_activated(s, Activation::Gelu, products, width, [rows, columns], c, c_stride)
-            }
-            other => self.write_activated(s, other, products, width, [rows, columns], c, c_stride),
+            Activation::Gelu if self.gated => self.write_gated(s, Activation::Gelu, products, part, c),
+            Activation::Silu if self.gated => self.write_gated(s, Activation::Silu, products, part, c),
+            other if self.gated => self.write_gated(s, other, products, part, c),
+            Activation::None => self.write_activated(s, Activation::None, products, part, c),
+            Activation::Gelu => self.write_activated(s, Activation::Gelu, products, part, c),
+            other => self.write_activated(s, other, products, part, c),
         }
     }
 
     #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "those of write, and the activation")]
     fn write_activated<S: Simd>(
         &self,
         s: S,
         activation: Activation,
-        products: &[f32],
-        width: usize,
+        products: Lines,
         [rows, columns]: [Range<usize>; 2],
-        c: &mut [f32],
-        c_stride: usize,
+        c: LinesMut,
     ) {
-        for ((row, products), c) in rows.zip(products.chunks_exact(width)).zip(c.chunks_mut(c_stride)) {
+        let lines = products.numbers.chunks_exact(products.stride).zip(c.numbers.chunks_mut(c.stride));
+        for (row, (products, c)) in rows.zip(lines) {
             for (at, c) in (0..).step_by(S::LANES).zip(c[..columns.len()].chunks_mut(S::LANES)) {
                 let mut x = s.load(&products[at..]);
                 if let Some(bias) = self.bias {
@@ -226,17 +242,17 @@ impl Finish<'_> {
         &self,
         s: S,
         activation: Activation,
-        products: &[f32],
+        products: Lines,
         [rows, columns]: [Range<usize>; 2],
-        c: &mut [f32],
-        c_stride: usize,
+        c: LinesMut,
     ) {
-        let width = S::LANES.min(c_stride - columns.start / 2);
+        let width = S::LANES.min(c.stride - columns.start / 2);
         let bias = self.bias.map(|bias| {
             let (gate, value) = bias[columns].split_at(S::LANES);
             [s.load(gate), s.load(value)]
         });
-        for ((products, c), _) in products.chunks_exact(2 * S::LANES).zip(c.chunks_mut(c_stride)).zip(rows) {
+        let lines = products.numbers.chunks_exact(products.stride).zip(c.numbers.chunks_mut(c.stride));
+        for (_, (products, c)) in rows.zip(lines) {
             let (gate, value) = products.split_at(S::LANES);
             let (mut gate, mut value) = (s.load(gate), s.load(value));
             if let Some(bias) = bias {

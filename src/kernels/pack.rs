@@ -3,6 +3,7 @@
 
 use std::ops::{Deref, DerefMut};
 
+use super::gemm::Lines;
 use super::isa::Isa;
 use super::parallel;
 
@@ -63,10 +64,10 @@ pub(super) struct Panels {
 }
 
 impl Panels {
-    /// Packs rows that are `stride` apart; each becomes a column.
-    pub(super) fn on(isa: Isa, rows: &[f32], stride: usize, columns: usize, depth: usize) -> Self {
+    /// Packs `rows (columns, depth)`, row-major; each becomes a column.
+    pub(super) fn on(isa: Isa, rows: &[f32], columns: usize, depth: usize) -> Self {
         let mut numbers = Aligned::zeros(packed_size(columns, depth, isa.panel()));
-        pack_rows(rows, stride, columns, depth, isa.panel(), &mut numbers);
+        pack_rows(Lines { numbers: rows, stride: depth }, columns, depth, isa.panel(), &mut numbers);
         Self { numbers, isa, depth }
     }
 
@@ -77,7 +78,8 @@ impl Panels {
         let share = columns.div_ceil(width).div_ceil(threads.max(1)) * width;
         parallel(numbers.chunks_mut((share * depth).max(1)).enumerate(), |(part, to)| {
             let first = part * share;
-            pack_columns(&lines[first..], columns, share.min(columns - first), depth, width, to);
+            let lines = Lines { numbers: &lines[first..], stride: columns };
+            pack_columns(lines, share.min(columns - first), depth, width, to);
         });
         Self { numbers, isa, depth }
     }
@@ -103,15 +105,8 @@ pub(super) fn packed_size(columns: usize, depth: usize, width: usize) -> usize {
     columns.next_multiple_of(width) * depth
 }
 
-/// Panels whose column `c` is the row `c` of `rows`, `stride` apart.
-pub(super) fn pack_rows<T: Copy + Default>(
-    rows: &[T],
-    stride: usize,
-    columns: usize,
-    depth: usize,
-    width: usize,
-    to: &mut [T],
-) {
+/// Panels whose column `c` is the row `c` of `rows`.
+pub(super) fn pack_rows<T: Copy + Default>(rows: Lines<T>, columns: usize, depth: usize, width: usize, to: &mut [T]) {
     if depth == 0 {
         return;
     }
@@ -120,16 +115,15 @@ pub(super) fn pack_rows<T: Copy + Default>(
         let count = width.min(columns - first);
         panel.chunks_exact_mut(width).for_each(|line| line[count..].fill(T::default()));
         for c in 0..count {
-            let row = &rows[(first + c) * stride..][..depth];
-            for (line, x) in panel.chunks_exact_mut(width).zip(row) {
+            for (line, x) in panel.chunks_exact_mut(width).zip(rows.row(first + c, depth)) {
                 line[c] = *x;
             }
         }
     }
 }
 
-/// Panels whose line `k` is taken from the row `k` of `rows`, `stride` apart.
-pub(super) fn pack_columns(rows: &[f32], stride: usize, columns: usize, depth: usize, width: usize, to: &mut [f32]) {
+/// Panels whose line `k` is taken from the row `k` of `rows`.
+pub(super) fn pack_columns(rows: Lines, columns: usize, depth: usize, width: usize, to: &mut [f32]) {
     if depth == 0 {
         return;
     }
@@ -137,7 +131,7 @@ pub(super) fn pack_columns(rows: &[f32], stride: usize, columns: usize, depth: u
         let first = p * width;
         let count = width.min(columns - first);
         for (k, line) in panel.chunks_exact_mut(width).enumerate() {
-            line[..count].copy_from_slice(&rows[k * stride + first..][..count]);
+            line[..count].copy_from_slice(&rows.from(k).numbers[first..][..count]);
             line[count..].fill(0.0);
         }
     }

@@ -34,7 +34,7 @@ impl PositionTable {
             return Self { heads: Heads::Pairs(heads), positions };
         }
         _ = precision; // other processors have no faster product
-        let heads = falling.map(|rows| Panels::on(isa, &rows, head_dim, positions, head_dim)).collect();
+        let heads = falling.map(|rows| Panels::on(isa, &rows, positions, head_dim)).collect();
         Self { heads: Heads::Exact(heads), positions }
     }
 

@@ -6,8 +6,8 @@
 
 use std::ops::Range;
 
-use super::factors::{Factors, Lines};
-use super::gemm::{Finish, Product};
+use super::factors::Factors;
+use super::gemm::{Finish, Lines, LinesMut, Product};
 use super::memory::sized;
 use super::position_table::PositionTable;
 use super::simd::{MAX_LANES, Simd};
@@ -71,7 +71,8 @@ impl<'a> Positions<'a> {
         let columns = self.range(queries, keys, 2 * S::LANES);
         let width = columns.len();
         let products = sized(buffer, queries.len() * width);
-        self.multiply((s, factors), head, query, queries.len(), &columns, products, width);
+        let to = LinesMut { numbers: products, stride: width };
+        self.multiply((s, factors), head, query, queries.len(), &columns, to);
         for ((i, scores), products) in
             queries.clone().zip(scores.chunks_exact_mut(keys.len())).zip(products.chunks_exact(width))
         {
@@ -89,9 +90,8 @@ impl<'a> Positions<'a> {
         }
     }
 
-    /// `products (rows, columns) = a (rows, head_dim) * positions`, `width` from one row to the next.
+    /// `products (rows, columns) = a (rows, head_dim) * positions`.
     #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "the operands of one product")]
     fn multiply<S: Simd, F: Factors>(
         &self,
         (s, factors): (S, F),
@@ -99,8 +99,7 @@ impl<'a> Positions<'a> {
         a: Lines<F::Number>,
         rows: usize,
         columns: &Range<usize>,
-        products: &mut [f32],
-        width: usize,
+        products: LinesMut,
     ) {
         let packed = factors.positions(self.table, head);
         // Whole panels, the last of them filled up.
@@ -108,15 +107,13 @@ impl<'a> Positions<'a> {
         factors.multiply(
             s,
             Product {
-                a: a.numbers,
-                a_stride: a.stride,
+                a,
                 rows,
                 depth,
                 panels: &packed[columns.start * depth..],
                 panel_depth: depth,
                 columns: columns.len(),
                 c: products,
-                c_stride: width,
                 finish: Finish::NONE,
             },
         );
@@ -227,8 +224,8 @@ pub(super) fn scores_of_keys<'b, S: Simd, F: Factors>(
         let block = first..keys.end.min(first + 2 * S::TILE_ROWS);
         let columns = positions.range(queries, &block, 2 * S::LANES);
         let row = first - keys.start;
-        let to = &mut products[row * width + columns.start - all.start..];
-        positions.multiply((s, factors), head, key_rows.from(row), block.len(), &columns, to, width);
+        let to = LinesMut { numbers: &mut products[row * width + columns.start - all.start..], stride: width };
+        positions.multiply((s, factors), head, key_rows.from(row), block.len(), &columns, to);
     }
     KeyScores { products, first_key: keys.start, first_column: all.start, width }
 }

@@ -104,7 +104,7 @@ impl Blocks {
                 scales_of_columns: &self.scales[panel * 2 * width..][..blocks * 2 * width],
                 blocks,
             };
-            unit.multiply(tile.rows.len(), factors, tile.c, tile.c_stride);
+            unit.multiply(tile.rows.len(), factors, tile.c);
         });
     }
 }

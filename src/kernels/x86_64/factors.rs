@@ -5,8 +5,8 @@ use std::thread::LocalKey;
 
 use super::bf16::{Bf16, narrow, round};
 use super::pairs::multiply;
-use crate::kernels::factors::{Buffers, Factors, Lines};
-use crate::kernels::gemm::Product;
+use crate::kernels::factors::{Buffers, Factors};
+use crate::kernels::gemm::{Lines, Product};
 use crate::kernels::memory::sized;
 use crate::kernels::pack::packed_size;
 use crate::kernels::position_table::PositionTable;
@@ -28,7 +28,7 @@ impl Factors for Bf16 {
         table.pairs(head)
     }
 
-    fn rows<'a>(self, rows: Lines<'a, f32>, count: usize, depth: usize, buffer: &'a mut Vec<u32>) -> Lines<'a, u32> {
+    fn rows<'a>(self, rows: Lines<'a>, count: usize, depth: usize, buffer: &'a mut Vec<u32>) -> Lines<'a, u32> {
         let stride = depth.div_ceil(2);
         let numbers = sized(buffer, count * stride);
         for (row, to) in rows.numbers.chunks(rows.stride).zip(numbers.chunks_exact_mut(stride)) {
@@ -40,7 +40,7 @@ impl Factors for Bf16 {
 
     fn columns<'a>(
         self,
-        rows: Lines<f32>,
+        rows: Lines,
         columns: usize,
         depth: usize,
         width: usize,
@@ -52,7 +52,7 @@ impl Factors for Bf16 {
             let first = p * width;
             let count = width.min(columns - first);
             for (pair, line) in panel.chunks_exact_mut(width).enumerate() {
-                let row = |at: usize| &rows.numbers[at * rows.stride + first..][..count];
+                let row = |at: usize| &rows.from(at).numbers[first..][..count];
                 let (low, high) = (row(2 * pair), (2 * pair + 1 < depth).then(|| row(2 * pair + 1)));
                 // SAFETY: `self` proves that this machine has the instructions.
                 unsafe { join(low, high, line) }

@@ -1,6 +1,6 @@
 //! Tiles of a product of whole numbers, whatever the instructions.
 
-use crate::kernels::gemm::with_height;
+use crate::kernels::gemm::{LinesMut, with_height};
 use crate::kernels::simd::Simd;
 
 /// Numbers of the inner dimension that share a step. More are coarser; fewer cost more scaling.
@@ -71,13 +71,13 @@ pub(super) struct Factors<'a> {
 
 /// [`tile`] of a height from [`tile_height`](crate::kernels::gemm::tile_height).
 #[inline(always)]
-pub(super) fn multiply<M: Multiply>(m: M, height: usize, factors: Factors, c: &mut [f32], c_stride: usize) {
-    with_height!(height, ROWS, HEIGHT => tile::<M, HEIGHT>(m, factors, c, c_stride));
+pub(super) fn multiply<M: Multiply>(m: M, height: usize, factors: Factors, c: LinesMut) {
+    with_height!(height, ROWS, HEIGHT => tile::<M, HEIGHT>(m, factors, c));
 }
 
 /// `N` rows by one panel, the sums of a block in registers.
 #[inline(always)]
-fn tile<M: Multiply, const N: usize>(m: M, factors: Factors, c: &mut [f32], c_stride: usize) {
+fn tile<M: Multiply, const N: usize>(m: M, factors: Factors, c: LinesMut) {
     let s = m.vectors();
     let Factors { stride, blocks, .. } = factors;
     let (lanes, each) = (M::S::LANES, BLOCK / M::EACH);
@@ -108,8 +108,9 @@ fn tile<M: Multiply, const N: usize>(m: M, factors: Factors, c: &mut [f32], c_st
             }
         }
     }
+    let LinesMut { numbers: c, stride } = c;
     for r in 0..N {
-        let to = &mut c[r * c_stride..][..width];
+        let to = &mut c[r * stride..][..width];
         s.store(totals[r][0], &mut to[..lanes]);
         s.store(totals[r][1], &mut to[lanes..]);
     }

@@ -4,6 +4,7 @@ use std::arch::x86_64::*;
 
 use super::integer_tile::{self, Factors, Integers, Multiply};
 use super::{Avx2, Avx512, Tile};
+use crate::kernels::gemm::LinesMut;
 use crate::kernels::isa::Isa;
 use crate::kernels::part::Part;
 use crate::kernels::simd::Simd;
@@ -207,25 +208,25 @@ impl Unit {
     }
 
     /// [`integer_tile::multiply`].
-    pub(super) fn multiply(self, height: usize, factors: Factors, c: &mut [f32], c_stride: usize) {
+    pub(super) fn multiply(self, height: usize, factors: Factors, c: LinesMut) {
         #[target_feature(enable = "avx2,fma")]
-        fn on_avx2(m: Halves, height: usize, factors: Factors, c: &mut [f32], c_stride: usize) {
-            integer_tile::multiply(m, height, factors, c, c_stride);
+        fn on_avx2(m: Halves, height: usize, factors: Factors, c: LinesMut) {
+            integer_tile::multiply(m, height, factors, c);
         }
         #[target_feature(enable = "avx2,fma,avxvnni")]
-        fn on_vnni(m: Vnni, height: usize, factors: Factors, c: &mut [f32], c_stride: usize) {
-            integer_tile::multiply(m, height, factors, c, c_stride);
+        fn on_vnni(m: Vnni, height: usize, factors: Factors, c: LinesMut) {
+            integer_tile::multiply(m, height, factors, c);
         }
         #[target_feature(enable = "avx512f,avx512vnni,avx2,fma")]
-        fn on_wide_vnni(m: WideVnni, height: usize, factors: Factors, c: &mut [f32], c_stride: usize) {
-            integer_tile::multiply(m, height, factors, c, c_stride);
+        fn on_wide_vnni(m: WideVnni, height: usize, factors: Factors, c: LinesMut) {
+            integer_tile::multiply(m, height, factors, c);
         }
         // SAFETY: each proves that this machine has the instructions.
         unsafe {
             match self {
-                Self::Halves(m) => on_avx2(m, height, factors, c, c_stride),
-                Self::Vnni(m) => on_vnni(m, height, factors, c, c_stride),
-                Self::WideVnni(m) => on_wide_vnni(m, height, factors, c, c_stride),
+                Self::Halves(m) => on_avx2(m, height, factors, c),
+                Self::Vnni(m) => on_vnni(m, height, factors, c),
+                Self::WideVnni(m) => on_wide_vnni(m, height, factors, c),
             }
         }
     }

@@ -22,7 +22,7 @@ pub(super) use tiles::Tiles;
 
 use std::ops::Range;
 
-use super::gemm::{Finish, MAX_TILE, tile_height};
+use super::gemm::{Finish, Lines, LinesMut, MAX_TILE, tile_height};
 use super::part::Part;
 use super::simd::{Kernel, Simd};
 
@@ -31,15 +31,14 @@ struct Tile<'a> {
     rows: Range<usize>,
     /// The first column.
     column: usize,
-    c: &'a mut [f32],
-    /// Numbers from one row of `c` to the next.
-    c_stride: usize,
+    c: LinesMut<'a>,
 }
 
 impl Part<'_> {
     /// Cuts into tiles of at most `largest` rows by `width` columns, which `product` fills whole.
     fn in_tiles<S: Simd>(self, s: S, largest: usize, width: usize, mut product: impl FnMut(Tile)) {
-        let (end, c_stride, finish) = (self.rows(), self.out_width, self.finish);
+        let (end, finish) = (self.rows(), self.finish);
+        let mut out = LinesMut { numbers: self.out, stride: self.out_width };
         let mut products = [0.0; MAX_TILE];
         for column in (0..self.width).step_by(width) {
             let columns = column..self.width.min(column + width);
@@ -47,12 +46,14 @@ impl Part<'_> {
             while row < end {
                 let height = tile_height(end - row, largest);
                 let rows = row..row + height;
-                let c = &mut self.out[row * c_stride + finish.column(column)..];
+                let c = out.from(row, finish.column(column));
                 if columns.len() == width && finish.is_none() {
-                    product(Tile { rows, column, c, c_stride });
+                    product(Tile { rows, column, c });
                 } else {
-                    product(Tile { rows: rows.clone(), column, c: &mut products, c_stride: width });
-                    s.run(Write { finish, products: &products, width, rows, columns: columns.clone(), c, c_stride });
+                    let tile = LinesMut { numbers: &mut products, stride: width };
+                    product(Tile { rows: rows.clone(), column, c: tile });
+                    let products = Lines { numbers: &products, stride: width };
+                    s.run(Write { finish, products, rows, columns: columns.clone(), c });
                 }
                 row += height;
             }
@@ -63,17 +64,15 @@ impl Part<'_> {
 /// [`Finish::write`].
 struct Write<'a> {
     finish: Finish<'a>,
-    products: &'a [f32],
-    width: usize,
+    products: Lines<'a>,
     rows: Range<usize>,
     columns: Range<usize>,
-    c: &'a mut [f32],
-    c_stride: usize,
+    c: LinesMut<'a>,
 }
 
 impl Kernel for Write<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        self.finish.write(s, self.products, self.width, [self.rows, self.columns], self.c, self.c_stride);
+        self.finish.write(s, self.products, [self.rows, self.columns], self.c);
     }
 }

@@ -8,7 +8,7 @@ use half::bf16;
 
 use super::Avx512;
 use super::bf16::{Bf16, narrow};
-use crate::kernels::gemm::{Product, tile_height, with_height};
+use crate::kernels::gemm::{Lines, LinesMut, Product, tile_height, with_height};
 use crate::kernels::pack::Aligned;
 use crate::kernels::part::Part;
 
@@ -76,10 +76,10 @@ impl Pairs {
         for (row, to) in part.x.chunks_exact(part.depth.max(1)).zip(input.chunks_exact_mut(stride)) {
             narrow(row, to);
         }
-        let (input, first) = (&*input, part.column);
+        let (input, first) = (Lines { numbers: &*input, stride }, part.column);
         part.in_tiles(self.unit.avx512(), ROWS, WIDTH, |tile| {
             let panel = &self.lines[(first + tile.column) * self.depth..][..self.depth * WIDTH];
-            tiles(tile.rows.len(), &input[tile.rows.start * stride..], stride, panel, tile.c, tile.c_stride);
+            tiles(tile.rows.len(), input.from(tile.rows.start), panel, tile.c);
         });
     }
 }
@@ -87,7 +87,7 @@ impl Pairs {
 /// A product of pairs outside dense layers.
 #[target_feature(enable = "avx512f,avx512bf16,avx2,fma")]
 pub(super) fn multiply(s: Avx512, product: Product<u32>) {
-    let Product { a, a_stride, rows, depth, panels, panel_depth, columns, c, c_stride, finish } = product;
+    let Product { a, rows, depth, panels, panel_depth, columns, mut c, finish } = product;
     let mut products = [0.0; ROWS * WIDTH];
     for column in (0..columns).step_by(WIDTH) {
         let panel = &panels[column * panel_depth..][..depth * WIDTH];
@@ -95,12 +95,13 @@ pub(super) fn multiply(s: Avx512, product: Product<u32>) {
         let mut row = 0;
         while row < rows {
             let height = tile_height(rows - row, ROWS);
-            let c = &mut c[row * c_stride + column..];
+            let c = c.from(row, finish.column(column));
             if end - column == WIDTH && finish.is_none() {
-                tiles(height, &a[row * a_stride..], a_stride, panel, c, c_stride);
+                tiles(height, a.from(row), panel, c);
             } else {
-                tiles(height, &a[row * a_stride..], a_stride, panel, &mut products, WIDTH);
-                finish.write(s, &products, WIDTH, [row..row + height, column..end], c, c_stride);
+                tiles(height, a.from(row), panel, LinesMut { numbers: &mut products, stride: WIDTH });
+                let products = Lines { numbers: &products, stride: WIDTH };
+                finish.write(s, products, [row..row + height, column..end], c);
             }
             row += height;
         }
@@ -109,17 +110,17 @@ pub(super) fn multiply(s: Avx512, product: Product<u32>) {
 
 /// [`tile`] of a height from [`tile_height`].
 #[target_feature(enable = "avx512f,avx512bf16")]
-fn tiles(rows: usize, a: &[u32], a_stride: usize, panel: &[u32], c: &mut [f32], c_stride: usize) {
-    with_height!(rows, ROWS, HEIGHT => tile::<HEIGHT>(a, a_stride, panel, c, c_stride));
+fn tiles(rows: usize, a: Lines<u32>, panel: &[u32], c: LinesMut) {
+    with_height!(rows, ROWS, HEIGHT => tile::<HEIGHT>(a, panel, c));
 }
 
 /// `N` rows by one panel, the sums in registers.
 #[target_feature(enable = "avx512f,avx512bf16")]
-fn tile<const N: usize>(a: &[u32], a_stride: usize, panel: &[u32], c: &mut [f32], c_stride: usize) {
+fn tile<const N: usize>(a: Lines<u32>, panel: &[u32], c: LinesMut) {
     let depth = panel.len() / WIDTH;
     let mut rows: [&[u32]; N] = [&[]; N];
     for (r, row) in rows.iter_mut().enumerate() {
-        *row = &a[r * a_stride..][..depth];
+        *row = a.row(r, depth);
     }
     let mut sums = [[_mm512_setzero_ps(); 2]; N];
     for (k, line) in panel.as_chunks::<WIDTH>().0.iter().enumerate() {
@@ -132,8 +133,9 @@ fn tile<const N: usize>(a: &[u32], a_stride: usize, panel: &[u32], c: &mut [f32]
             sums[r][1] = _mm512_dpbf16_ps(sums[r][1], a, pairs(b[1]));
         }
     }
+    let LinesMut { numbers: c, stride } = c;
     for r in 0..N {
-        let to = &mut c[r * c_stride..][..WIDTH];
+        let to = &mut c[r * stride..][..WIDTH];
         // SAFETY: `to` holds two vectors; the store asks for no alignment.
         unsafe {
             _mm512_storeu_ps(to.as_mut_ptr(), sums[r][0]);

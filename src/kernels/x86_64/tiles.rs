@@ -11,6 +11,7 @@ use half::bf16;
 
 use super::Write;
 use super::bf16::{narrowed, round};
+use crate::kernels::gemm::{Lines, LinesMut};
 use crate::kernels::pack::Aligned;
 use crate::kernels::part::Part;
 use crate::kernels::simd::Simd;
@@ -133,6 +134,7 @@ impl<U: TileUnit> Tiles<U> {
         for (at, row) in part.x.chunks_exact(part.depth.max(1)).enumerate() {
             unit.narrow(row, at % SIDE, &mut input[at / SIDE * self.row..][..self.row], split);
         }
+        let mut out = LinesMut { numbers: part.out, stride: part.out_width };
         let lengths = self.lengths();
         // Sums that go on later stay apart; else there is only one block of them at a time.
         let kept = if lengths.len() == 1 { 1 } else { rows.div_ceil(BLOCK) };
@@ -150,12 +152,10 @@ impl<U: TileUnit> Tiles<U> {
                     let a = Factor::new(tiles, self.row, height.div_ceil(SIDE), steps, split);
                     unit.multiply(&a, &b, sums, number > 0);
                     if number + 1 == lengths.len() {
-                        let c_stride = part.out_width;
-                        let c = &mut part.out[row * c_stride + part.finish.column(column)..];
+                        let c = out.from(row, part.finish.column(column));
                         let (rows, columns) = (row..row + height, column..part.width.min(column + BLOCK));
-                        let products = sums.as_slice();
-                        let write = Write { finish: part.finish, products, width: BLOCK, rows, columns, c, c_stride };
-                        unit.vectors().run(write);
+                        let products = Lines { numbers: sums.as_slice(), stride: BLOCK };
+                        unit.vectors().run(Write { finish: part.finish, products, rows, columns, c });
                     }
                 }
                 start += steps;
