@@ -27,11 +27,13 @@ pub fn check_same(output: &Path, was: &Map<String, Value>, is: &Map<String, Valu
 /// What is not as it was, in words.
 fn differences(was: &Map<String, Value>, is: &Map<String, Value>) -> Vec<String> {
     let names = was.keys().chain(is.keys().filter(|name| !was.contains_key(*name)));
-    let differ = names.filter(|name| was.get(*name) != is.get(*name));
+    // What a run does not say was not given.
+    let values = |name: &String| [was, is].map(|run| run.get(name).unwrap_or(&Value::Null));
+    let differ = names.map(|name| (name, values(name))).filter(|(_, [was, is])| was != is);
     differ
-        .map(|name| {
+        .map(|(name, values)| {
             let shown = |value: &Value| if value.is_null() { "not given".to_owned() } else { value.to_string() };
-            let [was, is] = [was, is].map(|run| shown(run.get(name).unwrap_or(&Value::Null)));
+            let [was, is] = values.map(shown);
             if was.len().max(is.len()) > SHOWN {
                 format!("{name} differs")
             } else {
@@ -57,6 +59,9 @@ mod tests {
         assert_eq!(differences(&was, &is), ["model differs"]);
         is.clear();
         assert_eq!(differences(&was, &is)[0], "--threshold was 0.5 and is not given");
+        is = was.clone();
+        is.insert("--top-k".to_owned(), Value::Null);
+        assert!(differences(&was, &is).is_empty());
     }
 
     #[test]

@@ -41,8 +41,12 @@ impl Raw for Line {
         Place { line: self.place.line + 1, byte: self.place.byte + self.bytes.len() as u64 }
     }
 
+    /// As it is written: the end that a last line lacks is the first byte of what is appended to a stream.
     fn fingerprint(&self, hash: &mut Sha256) {
         hash.update(&self.bytes);
+        if !self.bytes.ends_with(b"\n") {
+            hash.update(b"\n");
+        }
     }
 }
 
