@@ -3,6 +3,7 @@
 //! Every element of a product is one chain of multiply-adds over the inner dimension, in order,
 //! whatever the tile it falls in: this is what makes a row independent of the other rows.
 
+use std::iter;
 use std::ops::Range;
 
 use super::Activation;
@@ -89,31 +90,92 @@ impl Finish<'_> {
     pub fn column(&self, of_product: usize) -> usize {
         if self.gated { of_product / 2 } else { of_product }
     }
+
+    /// Whether the product stays as it is.
+    fn is_none(&self) -> bool {
+        self.bias.is_none() && self.residual.is_none() && self.activation == Activation::None && !self.gated
+    }
 }
 
 impl Kernel for Product<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let (width, mut c) = (2 * S::LANES, self.c);
+        let Self { a, rows, depth, panels, panel_depth, columns, c, finish } = self;
+        let width = 2 * S::LANES;
         let mut products = [0.0; MAX_TILE];
-        for column in (0..self.columns).step_by(width) {
-            let panel = &self.panels[column * self.panel_depth..][..self.depth * width];
-            let end = self.columns.min(column + width);
-            let mut row = 0;
-            while row < self.rows {
-                let a = self.a.from(row);
-                let c = c.from(row, self.finish.column(column));
-                let rows = tile_height(self.rows - row, S::TILE_ROWS);
-                if end - column == width && self.finish.is_none() {
-                    tiles(s, rows, a, panel, c);
-                } else {
-                    tiles(s, rows, a, panel, LinesMut { numbers: &mut products, stride: width });
-                    let products = Lines { numbers: &products, stride: width };
-                    self.finish.write(s, products, [row..row + rows, column..end], c);
-                }
-                row += rows;
+        let mut out = Output { finish, c, width, products: &mut products };
+        for tile in Tile::all([rows, columns], [S::TILE_ROWS, width]) {
+            let panel = &panels[tile.columns.start * panel_depth..][..depth * width];
+            tiles(s, tile.rows.len(), a.from(tile.rows.start), panel, out.room(&tile));
+            if let Some(write) = out.rest(tile) {
+                write.run(s);
             }
         }
+    }
+}
+
+/// Some rows of a panel of a product.
+pub(super) struct Tile {
+    pub rows: Range<usize>,
+    pub columns: Range<usize>,
+}
+
+impl Tile {
+    /// The tiles of a product of so many rows and columns, panel by panel, each with at most `largest` rows and `width`
+    /// columns.
+    #[inline(always)]
+    pub fn all([rows, columns]: [usize; 2], [largest, width]: [usize; 2]) -> impl Iterator<Item = Self> {
+        let panels = (0..columns).step_by(width).map(move |start| start..columns.min(start + width));
+        panels.flat_map(move |columns| {
+            let mut end = 0;
+            let heights = iter::repeat_with(move || {
+                let start = end;
+                end += tile_height(rows - start, largest);
+                start..end
+            });
+            heights.take_while(|rows| !rows.is_empty()).map(move |rows| Self { rows, columns: columns.clone() })
+        })
+    }
+}
+
+/// The result of a product, tile by tile.
+pub(super) struct Output<'a> {
+    pub finish: Finish<'a>,
+    pub c: LinesMut<'a>,
+    /// Columns of a tile.
+    pub width: usize,
+    /// Room for a tile that cannot go to its place as it is.
+    ///
+    /// Rows of a result are often a multiple of 4 KiB apart, and a processor takes a load for one of what was just stored
+    /// where only the last 12 bits of the addresses are the same: what is to be changed is not stored there before.
+    pub products: &'a mut [f32; MAX_TILE],
+}
+
+impl Output<'_> {
+    /// Where the products of a tile go: all its columns, even where the result has fewer.
+    #[inline(always)]
+    pub fn room(&mut self, tile: &Tile) -> LinesMut<'_> {
+        if self.is_apart(tile) {
+            LinesMut { numbers: self.products, stride: self.width }
+        } else {
+            self.c.from(tile.rows.start, tile.columns.start)
+        }
+    }
+
+    /// What is left to do once they are there.
+    #[inline(always)]
+    pub fn rest(&mut self, tile: Tile) -> Option<Write<'_>> {
+        if !self.is_apart(&tile) {
+            return None;
+        }
+        let products = Lines { numbers: &*self.products, stride: self.width };
+        let c = self.c.from(tile.rows.start, self.finish.column(tile.columns.start));
+        Some(Write { finish: self.finish, products, tile, c })
+    }
+
+    #[inline(always)]
+    fn is_apart(&self, tile: &Tile) -> bool {
+        tile.columns.len() < self.width || !self.finish.is_none()
     }
 }
 
@@ -124,7 +186,7 @@ pub(super) const MAX_TILE: usize = 14 * 32;
 ///
 /// Each sum of a tile waits for the one before, so that a low tile takes as long as one of several rows: a few rows
 /// more than a tile holds are cut in halves, not into a whole tile and a low one.
-pub(super) fn tile_height(rows: usize, largest: usize) -> usize {
+fn tile_height(rows: usize, largest: usize) -> usize {
     if rows <= largest {
         rows
     } else if rows < 2 * largest {
@@ -154,7 +216,7 @@ macro_rules! with_height {
 }
 pub(super) use with_height;
 
-/// [`tile`] of a height from [`tile_height`].
+/// [`tile`] of a height.
 #[inline(always)]
 fn tiles<S: Simd>(s: S, rows: usize, a: Lines, panel: &[f32], c: LinesMut) {
     with_height!(rows, S::TILE_ROWS, ROWS => tile::<S, ROWS>(s, a, panel, c));
@@ -187,48 +249,43 @@ fn tile<S: Simd, const ROWS: usize>(s: S, a: Lines, panel: &[f32], c: LinesMut) 
     }
 }
 
-impl Finish<'_> {
-    /// Whether the product stays as it is.
-    pub(super) fn is_none(&self) -> bool {
-        self.bias.is_none() && self.residual.is_none() && self.activation == Activation::None && !self.gated
-    }
+/// Writes what becomes of a tile of products to `c`, which starts with the tile.
+pub(super) struct Write<'a> {
+    pub finish: Finish<'a>,
+    pub products: Lines<'a>,
+    pub tile: Tile,
+    pub c: LinesMut<'a>,
+}
 
-    /// Writes what becomes of a tile of products to `c`, which starts at the first of `rows` and of `columns`.
-    ///
-    /// The products are not in `c` before: rows of a result are often a multiple of 4 KiB apart, and a processor takes
-    /// a load for one of what was just stored where only the last 12 bits of the addresses are the same.
+impl Kernel for Write<'_> {
     #[inline(always)]
-    pub(super) fn write<S: Simd>(&self, s: S, products: Lines, part: [Range<usize>; 2], c: LinesMut) {
+    fn run<S: Simd>(self, s: S) {
         // Loops of their own for what is common: the choice is made once.
-        match self.activation {
-            Activation::Gelu if self.gated => self.write_gated(s, Activation::Gelu, products, part, c),
-            Activation::Silu if self.gated => self.write_gated(s, Activation::Silu, products, part, c),
-            other if self.gated => self.write_gated(s, other, products, part, c),
-            Activation::None => self.write_activated(s, Activation::None, products, part, c),
-            Activation::Gelu => self.write_activated(s, Activation::Gelu, products, part, c),
-            other => self.write_activated(s, other, products, part, c),
+        match self.finish.activation {
+            Activation::Gelu if self.finish.gated => self.gated(s, Activation::Gelu),
+            Activation::Silu if self.finish.gated => self.gated(s, Activation::Silu),
+            other if self.finish.gated => self.gated(s, other),
+            Activation::None => self.activated(s, Activation::None),
+            Activation::Gelu => self.activated(s, Activation::Gelu),
+            other => self.activated(s, other),
         }
     }
+}
 
+impl Write<'_> {
     #[inline(always)]
-    fn write_activated<S: Simd>(
-        &self,
-        s: S,
-        activation: Activation,
-        products: Lines,
-        [rows, columns]: [Range<usize>; 2],
-        c: LinesMut,
-    ) {
+    fn activated<S: Simd>(self, s: S, activation: Activation) {
+        let Self { finish, products, tile: Tile { rows, columns }, c } = self;
         let lines = products.numbers.chunks_exact(products.stride).zip(c.numbers.chunks_mut(c.stride));
         for (row, (products, c)) in rows.zip(lines) {
             for (at, c) in (0..).step_by(S::LANES).zip(c[..columns.len()].chunks_mut(S::LANES)) {
                 let mut x = s.load(&products[at..]);
-                if let Some(bias) = self.bias {
+                if let Some(bias) = finish.bias {
                     x = s.add(x, s.load_some(&bias[columns.start + at..][..c.len()]));
                 }
                 x = activated(s, activation, x);
-                if let Some(residual) = self.residual {
-                    let residual = &residual[row * self.residual_stride + columns.start + at..][..c.len()];
+                if let Some(residual) = finish.residual {
+                    let residual = &residual[row * finish.residual_stride + columns.start + at..][..c.len()];
                     x = s.add(x, s.load_some(residual));
                 }
                 s.store_some(x, c);
@@ -238,16 +295,10 @@ impl Finish<'_> {
 
     /// The panels of gated products are always whole, but their last columns may be of no use.
     #[inline(always)]
-    fn write_gated<S: Simd>(
-        &self,
-        s: S,
-        activation: Activation,
-        products: Lines,
-        [rows, columns]: [Range<usize>; 2],
-        c: LinesMut,
-    ) {
+    fn gated<S: Simd>(self, s: S, activation: Activation) {
+        let Self { finish, products, tile: Tile { rows, columns }, c } = self;
         let width = S::LANES.min(c.stride - columns.start / 2);
-        let bias = self.bias.map(|bias| {
+        let bias = finish.bias.map(|bias| {
             let (gate, value) = bias[columns].split_at(S::LANES);
             [s.load(gate), s.load(value)]
         });

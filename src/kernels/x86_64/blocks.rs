@@ -9,6 +9,7 @@ use std::cell::RefCell;
 
 use super::integer_tile::{BLOCK, Factors, ROWS, Scale};
 use super::integers::{Numbers, Unit};
+use crate::kernels::gemm::{LinesMut, MAX_TILE, Output, Tile};
 use crate::kernels::pack::Aligned;
 use crate::kernels::part::Part;
 
@@ -85,7 +86,8 @@ impl Blocks {
         let each = BLOCK / in_word;
         // An odd number of cache lines between rows, so that they do not share sets of the first cache.
         let stride = (blocks * each).next_multiple_of(LINE) | LINE;
-        let words = input.words.resize(part.rows() * stride);
+        let rows = part.rows();
+        let words = input.words.resize(rows * stride);
         input.scales.clear();
         for (row, to) in part.x.chunks_exact(part.depth.max(1)).zip(words.chunks_exact_mut(stride)) {
             for (numbers, to) in row.chunks(BLOCK).zip(to.chunks_exact_mut(each)) {
@@ -93,9 +95,11 @@ impl Blocks {
                 input.scales.push(unsafe { narrow_row(numbers, most_of_rows, to) });
             }
         }
-        let (words, scales, first) = (&*words, &*input.scales, part.column);
-        unit.in_tiles(part, ROWS, |tile| {
-            let (row, panel) = (tile.rows.start, (first + tile.column) / width * blocks);
+        let (words, scales) = (&*words, &*input.scales);
+        let (mut products, c) = ([0.0; MAX_TILE], LinesMut { numbers: part.out, stride: part.out_width });
+        let mut out = Output { finish: part.finish, c, width, products: &mut products };
+        for tile in Tile::all([rows, part.width], [ROWS, width]) {
+            let (row, panel) = (tile.rows.start, (part.column + tile.columns.start) / width * blocks);
             let factors = Factors {
                 words: &words[row * stride..],
                 stride,
@@ -104,8 +108,11 @@ impl Blocks {
                 scales_of_columns: &self.scales[panel * 2 * width..][..blocks * 2 * width],
                 blocks,
             };
-            unit.multiply(tile.rows.len(), factors, tile.c);
-        });
+            unit.multiply(tile.rows.len(), factors, out.room(&tile));
+            if let Some(write) = out.rest(tile) {
+                unit.run(write);
+            }
+        }
     }
 }
 

@@ -69,7 +69,7 @@ pub(super) struct Factors<'a> {
     pub(super) blocks: usize,
 }
 
-/// [`tile`] of a height from [`tile_height`](crate::kernels::gemm::tile_height).
+/// [`tile`] of a height.
 #[inline(always)]
 pub(super) fn multiply<M: Multiply>(m: M, height: usize, factors: Factors, c: LinesMut) {
     with_height!(height, ROWS, HEIGHT => tile::<M, HEIGHT>(m, factors, c));

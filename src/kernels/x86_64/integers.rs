@@ -3,11 +3,10 @@
 use std::arch::x86_64::*;
 
 use super::integer_tile::{self, Factors, Integers, Multiply};
-use super::{Avx2, Avx512, Tile};
+use super::{Avx2, Avx512};
 use crate::kernels::gemm::LinesMut;
 use crate::kernels::isa::Isa;
-use crate::kernels::part::Part;
-use crate::kernels::simd::Simd;
+use crate::kernels::simd::{Kernel, Simd};
 
 /// Numbers of 14 and 13 bits on AVX2, twice as many in a vector as of f32: no sum of 64 products is as large as 2^31.
 /// AVX2 multiplies bytes, too, but adds two products to 16 bits: there is room for 7 bits on one side only, and that is
@@ -202,9 +201,9 @@ impl Unit {
         with!(self, m => of(m))
     }
 
-    /// Cuts a part of a product into tiles of at most `largest` rows, by a panel, which `product` fills whole.
-    pub(super) fn in_tiles(self, part: Part, largest: usize, product: impl FnMut(Tile)) {
-        with!(self, m => part.in_tiles(m.vectors(), largest, self.isa().panel(), product));
+    /// Runs a kernel with the vectors that go with it.
+    pub(super) fn run(self, kernel: impl Kernel) {
+        with!(self, m => m.vectors().run(kernel));
     }
 
     /// [`integer_tile::multiply`].

@@ -8,9 +8,10 @@ use half::bf16;
 
 use super::Avx512;
 use super::bf16::{Bf16, narrow};
-use crate::kernels::gemm::{Lines, LinesMut, Product, tile_height, with_height};
+use crate::kernels::gemm::{Lines, LinesMut, MAX_TILE, Output, Product, Tile, with_height};
 use crate::kernels::pack::Aligned;
 use crate::kernels::part::Part;
+use crate::kernels::simd::Kernel;
 
 /// Columns of a panel: two vectors of sums.
 const WIDTH: usize = 32;
@@ -76,39 +77,36 @@ impl Pairs {
         for (row, to) in part.x.chunks_exact(part.depth.max(1)).zip(input.chunks_exact_mut(stride)) {
             narrow(row, to);
         }
-        let (input, first) = (Lines { numbers: &*input, stride }, part.column);
-        part.in_tiles(self.unit.avx512(), ROWS, WIDTH, |tile| {
-            let panel = &self.lines[(first + tile.column) * self.depth..][..self.depth * WIDTH];
-            tiles(tile.rows.len(), input.from(tile.rows.start), panel, tile.c);
-        });
+        let product = Product {
+            a: Lines { numbers: input, stride },
+            rows,
+            depth: self.depth,
+            panels: &self.lines[part.column * self.depth..],
+            panel_depth: self.depth,
+            columns: part.width,
+            c: LinesMut { numbers: part.out, stride: part.out_width },
+            finish: part.finish,
+        };
+        multiply(self.unit.avx512(), product);
     }
 }
 
-/// A product of pairs outside dense layers.
+/// A product of pairs.
 #[target_feature(enable = "avx512f,avx512bf16,avx2,fma")]
 pub(super) fn multiply(s: Avx512, product: Product<u32>) {
-    let Product { a, rows, depth, panels, panel_depth, columns, mut c, finish } = product;
-    let mut products = [0.0; ROWS * WIDTH];
-    for column in (0..columns).step_by(WIDTH) {
-        let panel = &panels[column * panel_depth..][..depth * WIDTH];
-        let end = columns.min(column + WIDTH);
-        let mut row = 0;
-        while row < rows {
-            let height = tile_height(rows - row, ROWS);
-            let c = c.from(row, finish.column(column));
-            if end - column == WIDTH && finish.is_none() {
-                tiles(height, a.from(row), panel, c);
-            } else {
-                tiles(height, a.from(row), panel, LinesMut { numbers: &mut products, stride: WIDTH });
-                let products = Lines { numbers: &products, stride: WIDTH };
-                finish.write(s, products, [row..row + height, column..end], c);
-            }
-            row += height;
+    let Product { a, rows, depth, panels, panel_depth, columns, c, finish } = product;
+    let mut products = [0.0; MAX_TILE];
+    let mut out = Output { finish, c, width: WIDTH, products: &mut products };
+    for tile in Tile::all([rows, columns], [ROWS, WIDTH]) {
+        let panel = &panels[tile.columns.start * panel_depth..][..depth * WIDTH];
+        tiles(tile.rows.len(), a.from(tile.rows.start), panel, out.room(&tile));
+        if let Some(write) = out.rest(tile) {
+            write.run(s);
         }
     }
 }
 
-/// [`tile`] of a height from [`tile_height`].
+/// [`tile`] of a height.
 #[target_feature(enable = "avx512f,avx512bf16")]
 fn tiles(rows: usize, a: Lines<u32>, panel: &[u32], c: LinesMut) {
     with_height!(rows, ROWS, HEIGHT => tile::<HEIGHT>(a, panel, c));

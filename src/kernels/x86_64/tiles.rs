@@ -9,9 +9,8 @@ use std::cell::RefCell;
 
 use half::bf16;
 
-use super::Write;
 use super::bf16::{narrowed, round};
-use crate::kernels::gemm::{Lines, LinesMut};
+use crate::kernels::gemm::{Lines, LinesMut, Tile, Write};
 use crate::kernels::pack::Aligned;
 use crate::kernels::part::Part;
 use crate::kernels::simd::Simd;
@@ -153,9 +152,9 @@ impl<U: TileUnit> Tiles<U> {
                     unit.multiply(&a, &b, sums, number > 0);
                     if number + 1 == lengths.len() {
                         let c = out.from(row, part.finish.column(column));
-                        let (rows, columns) = (row..row + height, column..part.width.min(column + BLOCK));
+                        let tile = Tile { rows: row..row + height, columns: column..part.width.min(column + BLOCK) };
                         let products = Lines { numbers: sums.as_slice(), stride: BLOCK };
-                        unit.vectors().run(Write { finish: part.finish, products, rows, columns, c });
+                        unit.vectors().run(Write { finish: part.finish, products, tile, c });
                     }
                 }
                 start += steps;
