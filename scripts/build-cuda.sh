@@ -34,8 +34,13 @@ export RUSTFLAGS="${RUSTFLAGS:-} -L native=$CUDA_HOME/lib"
 program=$(cargo build --features cuda --target-dir "$folder/build" --message-format json-render-diagnostics "$@" |
     sed -n 's/.*"executable":"\([^"]*gliclass\)".*/\1/p')
 
-if readelf --dynamic "$program" | grep 'NEEDED.*lib\(cu\|nv\)'; then
+linked=$(readelf --wide --dynamic --dyn-syms "$program")
+if grep 'NEEDED.*lib\(cu\|nv\)' <<< "$linked"; then
     echo "it needs these libraries to start: name their functions in src/model/device/cuda/libraries.rs" >&2
+    exit 1
+fi
+if grep -v ' UND ' <<< "$linked" | grep ' \(__\)\?cu\(da\|blas\|rand\|[A-Z]\)'; then
+    echo "it exports these functions, so that CUDA's libraries would call them: hide them" >&2
     exit 1
 fi
 "$program" classify --labels sport,politics --verbose "The match ended two to one."

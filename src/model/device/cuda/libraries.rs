@@ -30,7 +30,8 @@ macro_rules! functions {
         };
 
         $(
-            /// A jump: arguments and answer are those of the library's function.
+            /// A jump: arguments and answer are those of the library's function. Hidden from the libraries, whose own
+            /// calls must not come here: cuRAND 13 calls the runtime library, and LLD exports what a library has, too.
             // SAFETY: nothing else in the program has this name; the jump leaves registers and stack as they are
             // (but for the one that calls between libraries may change), and leads to a function of the same
             // signature or to one that takes nothing.
@@ -40,12 +41,14 @@ macro_rules! functions {
             extern "C" fn $name() {
                 #[cfg(target_arch = "x86_64")]
                 std::arch::naked_asm!(
+                    concat!(".hidden ", stringify!($name)),
                     "jmp qword ptr [rip + {table} + {offset}]",
                     table = sym $table,
                     offset = const size_of::<usize>() * $module::Number::$name as usize,
                 );
                 #[cfg(target_arch = "aarch64")]
                 std::arch::naked_asm!(
+                    concat!(".hidden ", stringify!($name)),
                     "adrp x16, {table}",
                     "add x16, x16, :lo12:{table}",
                     "ldr x16, [x16, #{offset}]",
