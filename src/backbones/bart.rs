@@ -233,13 +233,11 @@ impl Bart {
             causal,
             ..encoder
         };
-        let shared = weights.at("shared");
-        let words = if shared.has("weight") { shared } else { weights.at("encoder.embed_tokens") };
         let own = weights.at("decoder.embed_tokens");
         let table = |weights| Embedding::load(weights, hidden).map(|table| table.freezing(config.pad_token_id));
         let unties = !config.tie_word_embeddings && own.has("weight");
         Ok(Self {
-            words: table(&words)?,
+            words: table(&super::shared_words(weights))?,
             written_words: unties.then(|| table(&own)).transpose()?,
             scale: if config.scale_embedding { (hidden as f64).sqrt() } else { 1.0 },
             encoder: Stack::load(encoder, activation, &weights.at("encoder"))?,

@@ -247,13 +247,6 @@ impl Reader {
     }
 }
 
-/// The words, which encoder and decoder share.
-fn load_words(config: &Config, weights: &Weights) -> Result<Embedding> {
-    let shared = weights.at("shared");
-    let words = if shared.has("weight") { shared } else { weights.at("encoder.embed_tokens") };
-    Embedding::load(&words, config.d_model)
-}
-
 /// The encoder of a T5, mT5 or UMT5.
 pub struct Encoder {
     words: Embedding,
@@ -269,7 +262,7 @@ impl Encoder {
     pub fn load(kind: &str, config: &Value, weights: &Weights) -> Result<Self> {
         let config: Config = super::parse(config, defaults(kind), weights)?;
         Ok(Self {
-            words: load_words(&config, weights)?,
+            words: Embedding::load(&super::shared_words(weights), config.d_model)?,
             stack: Stack::load(kind, &config, Role::Encoder, &weights.at("encoder"))?,
             hidden_size: config.d_model,
         })
@@ -315,7 +308,7 @@ impl T5 {
     pub fn load(kind: &str, config: &Value, causal: bool, weights: &Weights) -> Result<Self> {
         let config: Config = super::parse(config, defaults(kind), weights)?;
         Ok(Self {
-            words: load_words(&config, weights)?,
+            words: Embedding::load(&super::shared_words(weights), config.d_model)?,
             encoder: Stack::load(kind, &config, Role::Encoder, &weights.at("encoder"))?,
             // It reads the encoder's states, which may learn.
             decoder: Stack::load(kind, &config, Role::Decoder { causal }, &weights.at("decoder").passed(true))?,
