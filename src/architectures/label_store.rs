@@ -9,17 +9,24 @@ use crate::error::Result;
 /// several workers to share the labels of one set.
 const AT_ONCE: usize = 64;
 
-/// Bytes of labels and their vectors that are kept; beyond that all are forgotten.
-const KEPT_BYTES: usize = 256 << 20;
+/// Vectors of 768 columns of some 80,000 labels.
+const ROOM: usize = 256 << 20;
 
 /// The vector of a label.
 pub(super) type Vector = Arc<[f32]>;
 
 /// The vectors known so far, by the length that labels were filled up to and by their text.
-#[derive(Default)]
 pub(super) struct Store {
+    /// Bytes of labels and their vectors that are kept; beyond that all are forgotten.
+    room: usize,
     state: Mutex<State>,
     changed: Condvar,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { room: ROOM, state: Mutex::default(), changed: Condvar::default() }
+    }
 }
 
 #[derive(Default)]
@@ -124,7 +131,7 @@ impl Claim<'_> {
         let mut state = self.store.lock();
         let size = |(name, vector): (&&str, &Vector)| name.len() + size_of_val(&**vector);
         let bytes: usize = self.names.iter().zip(vectors).map(size).sum();
-        if state.bytes + bytes > KEPT_BYTES {
+        if state.bytes + bytes > self.store.room {
             state.forget();
         }
         state.bytes += bytes;
@@ -175,6 +182,11 @@ mod tests {
         names.iter().map(|name| Vector::from([name[6..].parse::<f32>().unwrap()])).collect()
     }
 
+    /// Room for the labels that are computed together, but not for as many again.
+    fn small() -> Store {
+        Store { room: AT_ONCE << 4, ..Store::default() }
+    }
+
     #[test]
     fn every_label_is_computed_once_however_many_workers_want_it() {
         let (store, computed) = (Store::default(), AtomicUsize::new(0));
@@ -206,9 +218,8 @@ mod tests {
 
     #[test]
     fn what_is_known_is_taken_before_it_is_forgotten_for_what_is_computed() {
-        let store = Store::default();
+        let store = small();
         store.collect(&names(3), None, |names| Ok(number(names))).unwrap();
-        store.lock().bytes = KEPT_BYTES;
         let computed = AtomicUsize::new(0);
         let names: Vec<String> = names(3 * AT_ONCE).into_iter().rev().collect();
         let found = store.collect(&names, None, |claimed| {
@@ -221,9 +232,8 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let store = Store::default();
-        let large = |names: &[&str]| Ok(names.iter().map(|_| Vector::from(vec![0.0; 1 << 20])).collect());
-        assert_eq!(store.collect(&names(100), None, large).unwrap().len(), 100);
-        assert!(store.lock().bytes <= KEPT_BYTES);
+        let store = small();
+        assert_eq!(store.collect(&names(1000), None, |names| Ok(number(names))).unwrap().len(), 1000);
+        assert!(store.lock().bytes <= store.room);
     }
 }
