@@ -2,9 +2,10 @@
 
 use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
+use std::marker::PhantomData;
 use std::sync::OnceLock;
 
-use super::tiles::{BLOCK, Factor, SUMS, TILE, TileUnit, multiply_plainly, narrow};
+use super::tiles::{BLOCK, Factor, SUMS, TILE, TileRegisters, TileUnit, multiply_plainly, narrow};
 use super::{Avx512, Bf16};
 
 /// Proof that this machine has AMX for bfloat16 and the system lets us use it: only [`Amx::detect`] makes one.
@@ -31,9 +32,9 @@ impl Amx {
             let steps = if split { 2 } else { 4 };
             let (a, b) = (Factor::new(&factor, row, count, steps, split), Factor::new(&factor, row, 2, steps, split));
             [false, true].into_iter().all(|go_on| {
-                self.begin();
-                self.multiply(&a, &b, &mut sums[0], go_on);
-                self.end();
+                // SAFETY: nobody else has the unit yet, and these are dropped before the next are made ready.
+                let mut registers = unsafe { self.begin() };
+                registers.multiply(&a, &b, &mut sums[0], go_on);
                 multiply_plainly(&a, &b, &mut sums[1], go_on);
                 sums[0] == sums[1]
             })
@@ -88,31 +89,12 @@ const ROW_BYTES: usize = 64;
 
 impl TileUnit for Amx {
     type Vectors = Avx512;
+    type Registers = Registers;
 
-    fn begin(self) {
+    unsafe fn begin(self) -> Registers {
         // SAFETY: `self` proves that the instruction exists; it reads 64 bytes.
         unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const WHOLE_TILES, options(nostack, readonly)) };
-    }
-
-    fn end(self) {
-        // SAFETY: `self` proves that the instruction exists; it only forgets the registers.
-        unsafe { asm!("tilerelease", options(nostack, nomem)) };
-    }
-
-    fn multiply(self, a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
-        assert!(b.count == 2 && a.split == b.split && a.steps == b.steps, "factors of a block");
-        if a.steps == 0 {
-            if !go_on {
-                sums.fill(0.0);
-            }
-            return;
-        }
-        match (a.count, a.split) {
-            (1, false) => one_row(a, b, sums, go_on),
-            (1, true) => one_row_in_halves(a, b, sums, go_on),
-            (_, false) => two_rows(a, b, sums, go_on),
-            (_, true) => two_rows_in_halves(a, b, sums, go_on),
-        }
+        Registers(PhantomData)
     }
 
     fn narrow(self, row: &[f32], line: usize, tiles: &mut [u16], split: bool) {
@@ -122,6 +104,34 @@ impl TileUnit for Amx {
 
     fn vectors(self) -> Avx512 {
         self.0.avx512()
+    }
+}
+
+/// The tile registers of a thread, all eight whole. A value is the proof that they are ready, so it stays on the thread.
+pub(in crate::kernels) struct Registers(PhantomData<*const ()>);
+
+impl Drop for Registers {
+    fn drop(&mut self) {
+        // SAFETY: `self` comes from [`Amx::begin`], so the instruction exists; it only forgets the registers.
+        unsafe { asm!("tilerelease", options(nostack, nomem)) };
+    }
+}
+
+impl TileRegisters for Registers {
+    fn multiply(&mut self, a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
+        assert!(b.count == 2 && a.split == b.split && a.steps == b.steps, "factors of a block");
+        if a.steps == 0 {
+            if !go_on {
+                sums.fill(0.0);
+            }
+            return;
+        }
+        match (a.count, a.split) {
+            (1, false) => self.one_row(a, b, sums, go_on),
+            (1, true) => self.one_row_in_halves(a, b, sums, go_on),
+            (_, false) => self.two_rows(a, b, sums, go_on),
+            (_, true) => self.two_rows_in_halves(a, b, sums, go_on),
+        }
     }
 }
 
@@ -199,101 +209,103 @@ macro_rules! steps_of_two_rows {
     };
 }
 
-/// Two rows of tiles by two: four loads for four products.
-fn two_rows(a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
-    // SAFETY: called with the proof of the instructions, after `begin`. Each of the four rows of tiles
-    // is read for `steps` tiles of 1024 bytes, and has as many; `sums` holds 32 rows of 128 bytes.
-    unsafe {
-        steps_of_two_rows!(a, b, sums, go_on:
-            "tileloadd tmm6, [{b0} + {row}*1]"
-            "tileloadd tmm4, [{a0} + {row}*1]"
-            "tileloadd tmm7, [{b1} + {row}*1]"
-            "tdpbf16ps tmm0, tmm4, tmm6"
-            "tileloadd tmm5, [{a1} + {row}*1]"
-            "tdpbf16ps tmm1, tmm4, tmm7"
-            "add {a0}, 1024"
-            "add {a1}, 1024"
-            "add {b0}, 1024"
-            "add {b1}, 1024"
-            "tdpbf16ps tmm2, tmm5, tmm6"
-            "tdpbf16ps tmm3, tmm5, tmm7"
-        )
+impl Registers {
+    /// Two rows of tiles by two: four loads for four products.
+    fn two_rows(&mut self, a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
+        // SAFETY: `self` proves that the registers are ready. Each of the four rows of tiles is read for `steps` tiles
+        // of 1024 bytes, and has as many; `sums` holds 32 rows of 128 bytes.
+        unsafe {
+            steps_of_two_rows!(a, b, sums, go_on:
+                "tileloadd tmm6, [{b0} + {row}*1]"
+                "tileloadd tmm4, [{a0} + {row}*1]"
+                "tileloadd tmm7, [{b1} + {row}*1]"
+                "tdpbf16ps tmm0, tmm4, tmm6"
+                "tileloadd tmm5, [{a1} + {row}*1]"
+                "tdpbf16ps tmm1, tmm4, tmm7"
+                "add {a0}, 1024"
+                "add {a1}, 1024"
+                "add {b0}, 1024"
+                "add {b1}, 1024"
+                "tdpbf16ps tmm2, tmm5, tmm6"
+                "tdpbf16ps tmm3, tmm5, tmm7"
+            )
+        }
     }
-}
 
-/// [`two_rows`] of high and low halves: twelve products in a step, high by high, low by high, high by low.
-fn two_rows_in_halves(a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
-    // SAFETY: as in `two_rows`, with steps of 2048 bytes.
-    unsafe {
-        steps_of_two_rows!(a, b, sums, go_on:
-            "tileloadd tmm6, [{b0} + {row}*1]"
-            "tileloadd tmm4, [{a0} + {row}*1]"
-            "tileloadd tmm7, [{b1} + {row}*1]"
-            "tdpbf16ps tmm0, tmm4, tmm6"
-            "tileloadd tmm5, [{a1} + {row}*1]"
-            "tdpbf16ps tmm1, tmm4, tmm7"
-            "tileloadd tmm4, [{a0} + {row}*1 + 1024]"
-            "tdpbf16ps tmm2, tmm5, tmm6"
-            "tdpbf16ps tmm3, tmm5, tmm7"
-            "tileloadd tmm5, [{a1} + {row}*1 + 1024]"
-            "tdpbf16ps tmm0, tmm4, tmm6"
-            "tdpbf16ps tmm1, tmm4, tmm7"
-            "tileloadd tmm4, [{a0} + {row}*1]"
-            "tdpbf16ps tmm2, tmm5, tmm6"
-            "tileloadd tmm6, [{b0} + {row}*1 + 1024]"
-            "tdpbf16ps tmm3, tmm5, tmm7"
-            "tileloadd tmm7, [{b1} + {row}*1 + 1024]"
-            "tileloadd tmm5, [{a1} + {row}*1]"
-            "tdpbf16ps tmm0, tmm4, tmm6"
-            "tdpbf16ps tmm1, tmm4, tmm7"
-            "add {a0}, 2048"
-            "add {a1}, 2048"
-            "add {b0}, 2048"
-            "add {b1}, 2048"
-            "tdpbf16ps tmm2, tmm5, tmm6"
-            "tdpbf16ps tmm3, tmm5, tmm7"
-        )
+    /// [`Self::two_rows`] of high and low halves: twelve products in a step, high by high, low by high, high by low.
+    fn two_rows_in_halves(&mut self, a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
+        // SAFETY: as in `two_rows`, with steps of 2048 bytes.
+        unsafe {
+            steps_of_two_rows!(a, b, sums, go_on:
+                "tileloadd tmm6, [{b0} + {row}*1]"
+                "tileloadd tmm4, [{a0} + {row}*1]"
+                "tileloadd tmm7, [{b1} + {row}*1]"
+                "tdpbf16ps tmm0, tmm4, tmm6"
+                "tileloadd tmm5, [{a1} + {row}*1]"
+                "tdpbf16ps tmm1, tmm4, tmm7"
+                "tileloadd tmm4, [{a0} + {row}*1 + 1024]"
+                "tdpbf16ps tmm2, tmm5, tmm6"
+                "tdpbf16ps tmm3, tmm5, tmm7"
+                "tileloadd tmm5, [{a1} + {row}*1 + 1024]"
+                "tdpbf16ps tmm0, tmm4, tmm6"
+                "tdpbf16ps tmm1, tmm4, tmm7"
+                "tileloadd tmm4, [{a0} + {row}*1]"
+                "tdpbf16ps tmm2, tmm5, tmm6"
+                "tileloadd tmm6, [{b0} + {row}*1 + 1024]"
+                "tdpbf16ps tmm3, tmm5, tmm7"
+                "tileloadd tmm7, [{b1} + {row}*1 + 1024]"
+                "tileloadd tmm5, [{a1} + {row}*1]"
+                "tdpbf16ps tmm0, tmm4, tmm6"
+                "tdpbf16ps tmm1, tmm4, tmm7"
+                "add {a0}, 2048"
+                "add {a1}, 2048"
+                "add {b0}, 2048"
+                "add {b1}, 2048"
+                "tdpbf16ps tmm2, tmm5, tmm6"
+                "tdpbf16ps tmm3, tmm5, tmm7"
+            )
+        }
     }
-}
 
-/// One row of tiles by two.
-fn one_row(a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
-    // SAFETY: as in `two_rows`; 16 rows of `sums` are written.
-    unsafe {
-        steps_of_one_row!(a, b, sums, go_on:
-            "tileloadd tmm4, [{a0} + {row}*1]"
-            "tileloadd tmm6, [{b0} + {row}*1]"
-            "tileloadd tmm7, [{b1} + {row}*1]"
-            "tdpbf16ps tmm0, tmm4, tmm6"
-            "tdpbf16ps tmm1, tmm4, tmm7"
-            "add {a0}, 1024"
-            "add {b0}, 1024"
-            "add {b1}, 1024"
-        )
+    /// One row of tiles by two.
+    fn one_row(&mut self, a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
+        // SAFETY: as in `two_rows`; 16 rows of `sums` are written.
+        unsafe {
+            steps_of_one_row!(a, b, sums, go_on:
+                "tileloadd tmm4, [{a0} + {row}*1]"
+                "tileloadd tmm6, [{b0} + {row}*1]"
+                "tileloadd tmm7, [{b1} + {row}*1]"
+                "tdpbf16ps tmm0, tmm4, tmm6"
+                "tdpbf16ps tmm1, tmm4, tmm7"
+                "add {a0}, 1024"
+                "add {b0}, 1024"
+                "add {b1}, 1024"
+            )
+        }
     }
-}
 
-/// [`one_row`] of high and low halves, in the order of [`two_rows_in_halves`], so that a row has the
-/// same bits in both.
-fn one_row_in_halves(a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
-    // SAFETY: as in `one_row`, with steps of 2048 bytes.
-    unsafe {
-        steps_of_one_row!(a, b, sums, go_on:
-            "tileloadd tmm4, [{a0} + {row}*1]"
-            "tileloadd tmm6, [{b0} + {row}*1]"
-            "tileloadd tmm7, [{b1} + {row}*1]"
-            "tileloadd tmm5, [{a0} + {row}*1 + 1024]"
-            "tileloadd tmm2, [{b0} + {row}*1 + 1024]"
-            "tileloadd tmm3, [{b1} + {row}*1 + 1024]"
-            "tdpbf16ps tmm0, tmm4, tmm6"
-            "tdpbf16ps tmm1, tmm4, tmm7"
-            "tdpbf16ps tmm0, tmm5, tmm6"
-            "tdpbf16ps tmm1, tmm5, tmm7"
-            "tdpbf16ps tmm0, tmm4, tmm2"
-            "tdpbf16ps tmm1, tmm4, tmm3"
-            "add {a0}, 2048"
-            "add {b0}, 2048"
-            "add {b1}, 2048"
-        )
+    /// [`Self::one_row`] of high and low halves, in the order of [`Self::two_rows_in_halves`], so that a row has the
+    /// same bits in both.
+    fn one_row_in_halves(&mut self, a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
+        // SAFETY: as in `one_row`, with steps of 2048 bytes.
+        unsafe {
+            steps_of_one_row!(a, b, sums, go_on:
+                "tileloadd tmm4, [{a0} + {row}*1]"
+                "tileloadd tmm6, [{b0} + {row}*1]"
+                "tileloadd tmm7, [{b1} + {row}*1]"
+                "tileloadd tmm5, [{a0} + {row}*1 + 1024]"
+                "tileloadd tmm2, [{b0} + {row}*1 + 1024]"
+                "tileloadd tmm3, [{b1} + {row}*1 + 1024]"
+                "tdpbf16ps tmm0, tmm4, tmm6"
+                "tdpbf16ps tmm1, tmm4, tmm7"
+                "tdpbf16ps tmm0, tmm5, tmm6"
+                "tdpbf16ps tmm1, tmm5, tmm7"
+                "tdpbf16ps tmm0, tmm4, tmm2"
+                "tdpbf16ps tmm1, tmm4, tmm3"
+                "add {a0}, 2048"
+                "add {b0}, 2048"
+                "add {b1}, 2048"
+            )
+        }
     }
 }

@@ -30,21 +30,26 @@ pub(super) const SUMS: usize = BLOCK * BLOCK;
 pub(in crate::kernels) trait TileUnit: Copy {
     /// What writes the sums.
     type Vectors: Simd;
+    /// The calling thread's tile registers, which are given back when it is dropped.
+    type Registers: TileRegisters;
 
-    /// Prepares the calling thread; every `begin` is followed by an `end`.
-    fn begin(self);
-
-    /// Gives the thread's tile registers back.
-    fn end(self);
-
-    /// `sums (32, 32) = a * b`, or its first 16 rows where `a` has only one row of tiles; added to the sums that are
-    /// there where `go_on` says so.
-    fn multiply(self, a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool);
+    /// Makes the calling thread's tile registers ready.
+    ///
+    /// # Safety
+    /// The thread has none that are ready: those that are dropped first would take the others with them.
+    unsafe fn begin(self) -> Self::Registers;
 
     /// Writes a row of the input as row `line` of its tiles; beyond its end are zeros.
     fn narrow(self, row: &[f32], line: usize, tiles: &mut [u16], split: bool);
 
     fn vectors(self) -> Self::Vectors;
+}
+
+/// Tile registers that are ready.
+pub(in crate::kernels) trait TileRegisters {
+    /// `sums (32, 32) = a * b`, or its first 16 rows where `a` has only one row of tiles; added to the sums that are
+    /// there where `go_on` says so.
+    fn multiply(&mut self, a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool);
 }
 
 /// One or two rows of tiles, along the inner dimension.
@@ -120,13 +125,13 @@ impl<U: TileUnit> Tiles<U> {
         /// Numbers in a block of rows: half of a second cache of 2 MiB.
         const CACHED: usize = 1 << 19;
         BUFFERS.with_borrow_mut(|(input, sums)| {
-            self.unit.begin();
-            part.in_blocks(CACHED, self.row / SIDE, BLOCK, |part| self.block(part, input, sums));
-            self.unit.end();
+            // SAFETY: the thread has the buffers, so it is in no other product.
+            let mut registers = unsafe { self.unit.begin() };
+            part.in_blocks(CACHED, self.row / SIDE, BLOCK, |part| self.block(&mut registers, part, input, sums));
         });
     }
 
-    fn block(&self, part: Part, input: &mut Aligned<u16>, sums: &mut Aligned<f32>) {
+    fn block(&self, registers: &mut U::Registers, part: Part, input: &mut Aligned<u16>, sums: &mut Aligned<f32>) {
         let (unit, split) = (self.unit, self.split);
         let rows = part.rows();
         let input = input.resize(rows.div_ceil(SIDE) * self.row);
@@ -149,7 +154,7 @@ impl<U: TileUnit> Tiles<U> {
                     let height = BLOCK.min(rows - row);
                     let tiles = &input[row / SIDE * self.row + first..];
                     let a = Factor::new(tiles, self.row, height.div_ceil(SIDE), steps, split);
-                    unit.multiply(&a, &b, sums, number > 0);
+                    registers.multiply(&a, &b, sums, number > 0);
                     if number + 1 == lengths.len() {
                         let c = out.from(row, part.finish.column(column));
                         let tile = Tile { rows: row..row + height, columns: column..part.width.min(column + BLOCK) };
@@ -271,13 +276,10 @@ mod tests {
 
     impl TileUnit for Plain {
         type Vectors = Portable;
+        type Registers = Plain;
 
-        fn begin(self) {}
-
-        fn end(self) {}
-
-        fn multiply(self, a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
-            multiply_plainly(a, b, sums, go_on);
+        unsafe fn begin(self) -> Plain {
+            self
         }
 
         fn narrow(self, row: &[f32], line: usize, tiles: &mut [u16], split: bool) {
@@ -289,6 +291,12 @@ mod tests {
 
         fn vectors(self) -> Portable {
             Portable
+        }
+    }
+
+    impl TileRegisters for Plain {
+        fn multiply(&mut self, a: &Factor, b: &Factor, sums: &mut [f32; SUMS], go_on: bool) {
+            multiply_plainly(a, b, sums, go_on);
         }
     }
 
