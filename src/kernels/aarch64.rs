@@ -2,7 +2,7 @@
 
 use std::arch::aarch64::*;
 
-use super::simd::{Kernel, Simd, lanewise};
+use super::simd::{Kernel, Simd, in_registers, lanewise};
 
 #[derive(Clone, Copy)]
 pub(super) struct Neon;
@@ -17,10 +17,8 @@ impl Simd for Neon {
         kernel.run(self);
     }
 
-    #[inline(always)]
-    fn splat(self, x: f32) -> Self::V {
-        // SAFETY: NEON is there, and it works on registers only.
-        unsafe { vdupq_n_f32(x) }
+    in_registers! {
+        splat(x: f32) -> Self::V = vdupq_n_f32(x);
     }
 
     #[inline(always)]

@@ -146,8 +146,9 @@ pub(super) struct Output<'a> {
     pub width: usize,
     /// Room for a tile that cannot go to its place as it is.
     ///
-    /// Rows of a result are often a multiple of 4 KiB apart, and a processor takes a load for one of what was just stored
-    /// where only the last 12 bits of the addresses are the same: what is to be changed is not stored there before.
+    /// What is to be changed is not stored in its place before: rows of a result are often a multiple of 4 KiB apart,
+    /// and a processor takes a load for one of what was just stored where only the last 12 bits of the addresses are
+    /// the same.
     pub products: &'a mut [f32; MAX_TILE],
 }
 

@@ -95,15 +95,23 @@ pub(super) trait Simd: Copy {
     }
 }
 
-/// Defines operations of a [`Simd`], each by what is done with vectors in registers alone.
-macro_rules! lanewise {
-    ($($name:ident($($of:ident),+) = $result:expr;)+) => {$(
+/// Defines operations of a proof of instructions, each by what is done in registers alone.
+macro_rules! in_registers {
+    ($($name:ident($($of:ident: $type:ty),*) -> $result:ty = $call:expr;)+) => {$(
         #[inline(always)]
-        fn $name(self, $($of: Self::V),+) -> Self::V {
+        fn $name(self, $($of: $type),*) -> $result {
             // SAFETY: `self` proves that this machine has the instructions; they touch no memory.
-            unsafe { $result }
+            unsafe { $call }
         }
     )+};
+}
+pub(super) use in_registers;
+
+/// [`in_registers`] of a [`Simd`], from vectors to a vector.
+macro_rules! lanewise {
+    ($($name:ident($($of:ident),+) = $call:expr;)+) => {
+        in_registers! {$($name($($of: Self::V),+) -> Self::V = $call;)+}
+    };
 }
 pub(super) use lanewise;
 

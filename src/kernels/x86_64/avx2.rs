@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use crate::kernels::simd::{Kernel, Simd, lanewise};
+use crate::kernels::simd::{Kernel, Simd, in_registers, lanewise};
 
 /// Proof that this machine has AVX2 and FMA: only [`Avx2::detect`] makes one.
 #[derive(Clone, Copy, Debug)]
@@ -29,23 +29,21 @@ impl Simd for Avx2 {
         unsafe { inner(self, kernel) }
     }
 
-    #[inline(always)]
-    fn splat(self, x: f32) -> Self::V {
-        // SAFETY: `self` proves that the instruction exists; it works on registers only.
-        unsafe { _mm256_set1_ps(x) }
+    in_registers! {
+        splat(x: f32) -> Self::V = _mm256_set1_ps(x);
     }
 
     #[inline(always)]
     fn load(self, from: &[f32]) -> Self::V {
         let from = &from[..Self::LANES];
-        // SAFETY: `from` has `LANES` numbers, and the load asks for no alignment.
+        // SAFETY: `self` proves that the instruction exists; `from` has `LANES` numbers, the load asks for no alignment.
         unsafe { _mm256_loadu_ps(from.as_ptr()) }
     }
 
     #[inline(always)]
     fn store(self, x: Self::V, to: &mut [f32]) {
         let to = &mut to[..Self::LANES];
-        // SAFETY: `to` has `LANES` numbers, and the store asks for no alignment.
+        // SAFETY: `self` proves that the instruction exists; `to` has `LANES` numbers, the store asks for no alignment.
         unsafe { _mm256_storeu_ps(to.as_mut_ptr(), x) }
     }
 
@@ -75,7 +73,7 @@ impl Simd for Avx2 {
         if from.len() >= Self::LANES {
             return self.load(from);
         }
-        // SAFETY: only the lanes that `from` has are read.
+        // SAFETY: `self` proves that the instructions exist; only the lanes that `from` has are read.
         unsafe {
             let mask = first(from.len());
             let numbers = _mm256_maskload_ps(from.as_ptr(), mask);
@@ -88,7 +86,7 @@ impl Simd for Avx2 {
         if to.len() >= Self::LANES {
             return self.store(x, to);
         }
-        // SAFETY: only the lanes that `to` has are written.
+        // SAFETY: `self` proves that the instructions exist; only the lanes that `to` has are written.
         unsafe { _mm256_maskstore_ps(to.as_mut_ptr(), first(to.len()), x) }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use crate::kernels::simd::{Kernel, Simd, lanewise};
+use crate::kernels::simd::{Kernel, Simd, in_registers, lanewise};
 
 /// Proof that this machine has AVX-512F: only [`Avx512::detect`] makes one.
 #[derive(Clone, Copy, Debug)]
@@ -30,23 +30,22 @@ impl Simd for Avx512 {
         unsafe { inner(self, kernel) }
     }
 
-    #[inline(always)]
-    fn splat(self, x: f32) -> Self::V {
-        // SAFETY: `self` proves that the instruction exists; it works on registers only.
-        unsafe { _mm512_set1_ps(x) }
+    in_registers! {
+        splat(x: f32) -> Self::V = _mm512_set1_ps(x);
+        maximum(x: Self::V) -> f32 = _mm512_reduce_max_ps(x);
     }
 
     #[inline(always)]
     fn load(self, from: &[f32]) -> Self::V {
         let from = &from[..Self::LANES];
-        // SAFETY: `from` has `LANES` numbers, and the load asks for no alignment.
+        // SAFETY: `self` proves that the instruction exists; `from` has `LANES` numbers, the load asks for no alignment.
         unsafe { _mm512_loadu_ps(from.as_ptr()) }
     }
 
     #[inline(always)]
     fn store(self, x: Self::V, to: &mut [f32]) {
         let to = &mut to[..Self::LANES];
-        // SAFETY: `to` has `LANES` numbers, and the store asks for no alignment.
+        // SAFETY: `self` proves that the instruction exists; `to` has `LANES` numbers, the store asks for no alignment.
         unsafe { _mm512_storeu_ps(to.as_mut_ptr(), x) }
     }
 
@@ -76,7 +75,7 @@ impl Simd for Avx512 {
         if from.len() >= Self::LANES {
             return self.load(from);
         }
-        // SAFETY: only the lanes that `from` has are read.
+        // SAFETY: `self` proves that the instructions exist; only the lanes that `from` has are read.
         unsafe { _mm512_mask_loadu_ps(_mm512_set1_ps(other), first(from.len()), from.as_ptr()) }
     }
 
@@ -85,14 +84,8 @@ impl Simd for Avx512 {
         if to.len() >= Self::LANES {
             return self.store(x, to);
         }
-        // SAFETY: only the lanes that `to` has are written.
+        // SAFETY: `self` proves that the instructions exist; only the lanes that `to` has are written.
         unsafe { _mm512_mask_storeu_ps(to.as_mut_ptr(), first(to.len()), x) }
-    }
-
-    #[inline(always)]
-    fn maximum(self, x: Self::V) -> f32 {
-        // SAFETY: `self` proves that the instruction exists; it works on registers only.
-        unsafe { _mm512_reduce_max_ps(x) }
     }
 
     #[inline(always)]

@@ -7,8 +7,8 @@
 
 use std::cell::RefCell;
 
-use super::integer_tile::{BLOCK, Factors, ROWS, Scale};
-use super::integers::{Numbers, Unit};
+use super::integer_tile::{BLOCK, Factors, Numbers, ROWS, Scale};
+use super::integers::Unit;
 use crate::kernels::gemm::{LinesMut, MAX_TILE, Output, Tile};
 use crate::kernels::pack::Aligned;
 use crate::kernels::part::Part;
@@ -63,7 +63,7 @@ impl Blocks {
 
     /// The arithmetic, for people.
     pub(in crate::kernels) fn name(&self) -> &'static str {
-        self.unit.name()
+        self.unit.numbers().name
     }
 
     /// Rows of the largest tile, and columns of a panel.

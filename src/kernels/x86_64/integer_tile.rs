@@ -24,17 +24,22 @@ pub(super) trait Integers: Simd {
     fn numbers(self, words: Self::W) -> Self::V;
 }
 
-/// What an instruction makes of vectors of words that hold [`Multiply::EACH`] numbers each, the first one lowest.
+/// The whole numbers that an instruction multiplies.
+pub(super) struct Numbers {
+    pub(super) in_word: usize,
+    /// Numbers of rows are from 0 to this.
+    pub(super) most_of_rows: u16,
+    /// Numbers of columns are from minus this to this.
+    pub(super) most_of_columns: u16,
+    /// For people.
+    pub(super) name: &'static str,
+}
+
+/// What an instruction makes of vectors of words that hold a few numbers each, the first one lowest.
 pub(super) trait Multiply: Copy {
     /// Where the words are.
     type S: Integers;
-    const EACH: usize;
-    /// Numbers of rows are from 0 to this.
-    const MOST_OF_ROWS: u16;
-    /// Numbers of columns are from minus this to this.
-    const MOST_OF_COLUMNS: u16;
-    /// For people.
-    const NAME: &'static str;
+    const NUMBERS: Numbers;
 
     fn vectors(self) -> Self::S;
     /// Adds to each word of `sum` the products of the numbers in the same word of `row` and of `column`.
@@ -80,7 +85,7 @@ pub(super) fn multiply<M: Multiply>(m: M, height: usize, factors: Factors, c: Li
 fn tile<M: Multiply, const N: usize>(m: M, factors: Factors, c: LinesMut) {
     let s = m.vectors();
     let Factors { stride, blocks, .. } = factors;
-    let (lanes, each) = (M::S::LANES, BLOCK / M::EACH);
+    let (lanes, each) = (M::S::LANES, BLOCK / M::NUMBERS.in_word);
     let width = 2 * lanes;
     let words: [&[u32]; N] = std::array::from_fn(|r| &factors.words[r * stride..][..blocks * each]);
     let scales: [&[Scale]; N] = std::array::from_fn(|r| &factors.scales_of_rows[r * blocks..][..blocks]);

@@ -2,11 +2,11 @@
 
 use std::arch::x86_64::*;
 
-use super::integer_tile::{self, Factors, Integers, Multiply};
+use super::integer_tile::{self, Factors, Integers, Multiply, Numbers};
 use super::{Avx2, Avx512};
 use crate::kernels::gemm::LinesMut;
 use crate::kernels::isa::Isa;
-use crate::kernels::simd::{Kernel, Simd};
+use crate::kernels::simd::{Kernel, Simd, in_registers};
 
 /// Numbers of 14 and 13 bits on AVX2, twice as many in a vector as of f32: no sum of 64 products is as large as 2^31.
 /// AVX2 multiplies bytes, too, but adds two products to 16 bits: there is room for 7 bits on one side only, and that is
@@ -22,124 +22,86 @@ pub(in crate::kernels) struct Vnni(Avx2);
 #[derive(Clone, Copy, Debug)]
 pub(in crate::kernels) struct WideVnni(Avx512);
 
-/// SAFETY: the proof in `self` says that the instruction exists; it works on registers only.
-macro_rules! instruction {
-    ($call:expr) => {
-        unsafe { $call }
-    };
-}
-
 impl Integers for Avx2 {
     type W = __m256i;
 
-    #[inline(always)]
-    fn no_words(self) -> __m256i {
-        instruction!(_mm256_setzero_si256())
-    }
-
-    #[inline(always)]
-    fn splat_word(self, word: u32) -> __m256i {
-        instruction!(_mm256_set1_epi32(word.cast_signed()))
+    in_registers! {
+        no_words() -> __m256i = _mm256_setzero_si256();
+        splat_word(word: u32) -> __m256i = _mm256_set1_epi32(word.cast_signed());
+        numbers(words: __m256i) -> __m256 = _mm256_cvtepi32_ps(words);
     }
 
     #[inline(always)]
     fn load_words(self, from: &[u32]) -> __m256i {
         let from = &from[..Self::LANES];
-        // SAFETY: `from` has `LANES` words, and the load asks for no alignment.
+        // SAFETY: `self` proves that the instruction exists; `from` has `LANES` words, the load asks for no alignment.
         unsafe { _mm256_loadu_si256(from.as_ptr().cast()) }
-    }
-
-    #[inline(always)]
-    fn numbers(self, words: __m256i) -> __m256 {
-        instruction!(_mm256_cvtepi32_ps(words))
     }
 }
 
 impl Integers for Avx512 {
     type W = __m512i;
 
-    #[inline(always)]
-    fn no_words(self) -> __m512i {
-        instruction!(_mm512_setzero_si512())
-    }
-
-    #[inline(always)]
-    fn splat_word(self, word: u32) -> __m512i {
-        instruction!(_mm512_set1_epi32(word.cast_signed()))
+    in_registers! {
+        no_words() -> __m512i = _mm512_setzero_si512();
+        splat_word(word: u32) -> __m512i = _mm512_set1_epi32(word.cast_signed());
+        numbers(words: __m512i) -> __m512 = _mm512_cvtepi32_ps(words);
     }
 
     #[inline(always)]
     fn load_words(self, from: &[u32]) -> __m512i {
         let from = &from[..Self::LANES];
-        // SAFETY: `from` has `LANES` words, and the load asks for no alignment.
+        // SAFETY: `self` proves that the instruction exists; `from` has `LANES` words, the load asks for no alignment.
         unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }
-    }
-
-    #[inline(always)]
-    fn numbers(self, words: __m512i) -> __m512 {
-        instruction!(_mm512_cvtepi32_ps(words))
     }
 }
 
+const HALVES: Numbers = Numbers { in_word: 2, most_of_rows: 8191, most_of_columns: 4095, name: "int16" };
+const BYTES: Numbers = Numbers { in_word: 4, most_of_rows: 255, most_of_columns: 127, name: "int8" };
+
 impl Multiply for Halves {
     type S = Avx2;
-    const EACH: usize = 2;
-    const MOST_OF_ROWS: u16 = 8191;
-    const MOST_OF_COLUMNS: u16 = 4095;
-    const NAME: &'static str = "int16";
+    const NUMBERS: Numbers = HALVES;
 
     #[inline(always)]
     fn vectors(self) -> Avx2 {
         self.0
     }
 
-    #[inline(always)]
-    fn add_products(self, sum: __m256i, row: __m256i, column: __m256i) -> __m256i {
-        instruction!(_mm256_add_epi32(sum, _mm256_madd_epi16(row, column)))
+    in_registers! {
+        add_products(sum: __m256i, row: __m256i, column: __m256i) -> __m256i =
+            _mm256_add_epi32(sum, _mm256_madd_epi16(row, column));
     }
 }
 
 impl Multiply for Vnni {
     type S = Avx2;
-    const EACH: usize = 4;
-    const MOST_OF_ROWS: u16 = 255;
-    const MOST_OF_COLUMNS: u16 = 127;
-    const NAME: &'static str = "int8";
+    const NUMBERS: Numbers = BYTES;
 
     #[inline(always)]
     fn vectors(self) -> Avx2 {
         self.0
     }
 
-    #[inline(always)]
-    fn add_products(self, sum: __m256i, row: __m256i, column: __m256i) -> __m256i {
-        instruction!(_mm256_dpbusd_avx_epi32(sum, row, column))
+    in_registers! {
+        add_products(sum: __m256i, row: __m256i, column: __m256i) -> __m256i =
+            _mm256_dpbusd_avx_epi32(sum, row, column);
     }
 }
 
 impl Multiply for WideVnni {
     type S = Avx512;
-    const EACH: usize = 4;
-    const MOST_OF_ROWS: u16 = 255;
-    const MOST_OF_COLUMNS: u16 = 127;
-    const NAME: &'static str = "int8";
+    const NUMBERS: Numbers = BYTES;
 
     #[inline(always)]
     fn vectors(self) -> Avx512 {
         self.0
     }
 
-    #[inline(always)]
-    fn add_products(self, sum: __m512i, row: __m512i, column: __m512i) -> __m512i {
-        instruction!(_mm512_dpbusd_epi32(sum, row, column))
+    in_registers! {
+        add_products(sum: __m512i, row: __m512i, column: __m512i) -> __m512i =
+            _mm512_dpbusd_epi32(sum, row, column);
     }
-}
-
-/// The whole numbers that a [`Unit`] multiplies: see [`Multiply`].
-pub(super) struct Numbers {
-    pub(super) in_word: usize,
-    pub(super) most_of_rows: u16,
-    pub(super) most_of_columns: u16,
 }
 
 /// What multiplies whole numbers: a value is the proof that this machine has the instructions.
@@ -186,17 +148,10 @@ impl Unit {
         }
     }
 
-    pub(super) fn name(self) -> &'static str {
-        fn of<M: Multiply>(_: M) -> &'static str {
-            M::NAME
-        }
-        with!(self, m => of(m))
-    }
-
     /// Which numbers it multiplies.
     pub(super) fn numbers(self) -> Numbers {
         fn of<M: Multiply>(_: M) -> Numbers {
-            Numbers { in_word: M::EACH, most_of_rows: M::MOST_OF_ROWS, most_of_columns: M::MOST_OF_COLUMNS }
+            M::NUMBERS
         }
         with!(self, m => of(m))
     }
