@@ -25,7 +25,8 @@ pub struct Interval {
     pub figure: Main,
     /// Its value on the records as they are.
     pub value: f64,
-    /// Where the middle 95 % of the rounds lie, for the calibration error mirrored at its value; none without rounds.
+    /// Where the middle 95 % of the rounds lie, mirrored at the value where rounds overstate it; none without rounds,
+    /// and none where they say nothing.
     #[serde(flatten)]
     pub bounds: Option<Bounds>,
 }
@@ -43,27 +44,33 @@ pub struct Bounds {
 const LANES: usize = 8;
 
 /// The main figures with their intervals; the values alone where there are no rounds. Intervals are those of the
-/// percentiles, of the calibration error the basic one.
+/// percentiles, of the figures that rounds overstate the basic ones.
 pub fn intervals(main: &MainFigures, resampling: Resampling) -> Vec<Interval> {
     let rounds = resampling.map(main.records(), |weights| main.values(weights));
     let interval = |(place, (figure, value)): (usize, (Main, f64))| {
         let column = sorted(rounds.iter().map(|values| values[place]));
-        let percentiles = bounds(&column);
-        let bounds = match figure {
-            Main::ExpectedCalibrationError => percentiles.map(|percentiles| percentiles.mirrored_at(value)),
+        let bounds = percentiles(&column).map(|percentiles| match figure {
+            Main::ExpectedCalibrationError | Main::MeanAveragePrecision => percentiles.mirrored_at(value),
             _ => percentiles,
-        };
-        Interval { figure, value, bounds }
+        });
+        Interval { figure, value, bounds: bounds.filter(Bounds::say_something) }
     };
     main.figures().into_iter().zip(main.plain_values()).enumerate().map(interval).collect()
 }
 
 impl Bounds {
-    /// The basic interval of an error whose percentiles these are.
+    /// Whether there is more than one value between them. Where all rounds come to the same one, as where every record
+    /// is right, that is no sign that other records would.
+    pub(super) fn say_something(&self) -> bool {
+        // Sums of the same numbers in another order differ by less.
+        self.high - self.low > 1e-12
+    }
+
+    /// The basic interval of a share whose percentiles these are.
     ///
-    /// Bins have some calibration error by mere chance, and more of it where records are drawn twice: all rounds lie
-    /// too high, often above the value itself. As far as they lie above it, it lies above the truth. The value is never
-    /// left out: it is what the interval is read beside.
+    /// Bins have some calibration error by mere chance, and more of it where records are drawn twice; a rare label is
+    /// found better where its few records are. All rounds lie too high, often above the value itself. As far as they
+    /// lie above it, it lies above the truth. The value is never left out: it is what the interval is read beside.
     fn mirrored_at(self, value: f64) -> Self {
         Self { low: (2.0 * value - self.high).max(0.0).min(value), high: (2.0 * value - self.low).min(1.0).max(value) }
     }
@@ -100,7 +107,7 @@ pub fn generator(seed: u64, round: u64) -> Pcg64Mcg {
 }
 
 /// Where the middle of what is sorted lies.
-pub(super) fn bounds(sorted: &[f64]) -> Option<Bounds> {
+pub(super) fn percentiles(sorted: &[f64]) -> Option<Bounds> {
     Some(Bounds { low: percentile(sorted, 0.025)?, high: percentile(sorted, 0.975)? })
 }
 
@@ -145,7 +152,48 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_is_mirrored_within_what_an_error_can_be() {
+    fn the_value_of_rare_labels_average_precision_lies_in_the_upper_half_of_its_interval() {
+        for seed in 0..20 {
+            let mut random = Pcg64Mcg::seed_from_u64(seed);
+            let names: Vec<String> = (0..20).map(|label| label.to_string()).collect();
+            let mut judged = Judged::new(names, false);
+            for record in 0..200 {
+                let candidate = |label: u32| {
+                    let truth = record / 3 == label;
+                    let drawn = random.random::<f32>();
+                    let score = if truth { 0.8 + drawn / 5.0 } else { drawn };
+                    Candidate { label, score, truth, predicted: score > 0.5 }
+                };
+                judged.push((0..20).map(candidate).collect::<Vec<_>>());
+            }
+            let all = intervals(&MainFigures::new(&judged), Resampling { rounds: 200, seed: 0 });
+            let precision = all.iter().find(|one| one.figure == Main::MeanAveragePrecision).unwrap();
+            let bounds = precision.bounds.unwrap();
+            assert!(bounds.high - precision.value < precision.value - bounds.low, "{precision:?}");
+        }
+    }
+
+    #[test]
+    fn rounds_that_all_say_the_same_make_no_interval() {
+        let judged = |records: u16| {
+            let mut judged = Judged::new(vec!["a".into(), "b".into()], true);
+            for record in 0..records {
+                let score = 0.9 + f32::from(record % 7) / 100.0;
+                let first = Candidate { label: 0, score, truth: true, predicted: true };
+                judged.push([first, Candidate { label: 1, score: 1.0 - score, truth: false, predicted: false }]);
+            }
+            judged
+        };
+        let with_interval = |records: u16| -> Vec<Main> {
+            let all = intervals(&MainFigures::new(&judged(records)), Resampling { rounds: 200, seed: 0 });
+            all.iter().filter(|one| one.bounds.is_some()).map(|one| one.figure).collect()
+        };
+        assert!(with_interval(1).is_empty());
+        assert_eq!(with_interval(60), [Main::LogLoss, Main::BrierScore, Main::ExpectedCalibrationError]);
+    }
+
+    #[test]
+    fn an_interval_is_mirrored_within_what_a_share_can_be() {
         let mirrored = |low, high, value| {
             let Bounds { low, high } = Bounds { low, high }.mirrored_at(value);
             [low, high]

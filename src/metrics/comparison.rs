@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Task;
-use super::bootstrap::{Bounds, Resampling, bounds, sorted};
+use super::bootstrap::{Bounds, Resampling, percentiles, sorted};
 use super::judged::{Candidate, Judged};
 use super::main_figures::{Main, MainFigures};
 
@@ -32,7 +32,7 @@ pub struct Difference {
     /// The first less the second.
     pub difference: f64,
     /// Where the difference lies in the middle 95 % of the rounds, the same records drawn for both; none without
-    /// rounds.
+    /// rounds, and none where they say nothing.
     #[serde(flatten)]
     pub bounds: Option<Bounds>,
 }
@@ -149,7 +149,8 @@ fn differences(this: &MainFigures, other: &MainFigures, resampling: Resampling) 
             let (this, other) = (mine[here], theirs[there]);
             let drawn = sorted(rounds.iter().map(|(mine, theirs)| mine[here] - theirs[there]));
             let difference = this - other;
-            Difference { figure, this, other, difference, bounds: bounds(&drawn) }
+            let bounds = percentiles(&drawn).filter(Bounds::say_something);
+            Difference { figure, this, other, difference, bounds }
         })
         .collect()
 }
@@ -183,12 +184,8 @@ mod tests {
         let judged = fixtures::judged(&names, true, &truth, &said);
         let comparison = Comparison::new(&judged, &judged, Resampling { rounds: 20, seed: 0 });
         assert_eq!((comparison.mcnemar_p, comparison.exactly_right.only_this), (1.0, 0));
-        assert!(
-            comparison
-                .differences
-                .iter()
-                .all(|one| one.bounds == Some(Bounds { low: 0.0, high: 0.0 }) && !one.is_clear())
-        );
+        let is_nothing = |one: &Difference| one.difference == 0.0 && one.bounds.is_none() && !one.is_clear();
+        assert!(comparison.differences.iter().all(is_nothing), "{:?}", comparison.differences);
     }
 
     #[test]

@@ -136,8 +136,8 @@ pub(super) struct OutputArgs {
     pub(super) html: Option<PathBuf>,
     /// Bootstrap samples for the 95 % intervals, at least 100; 0 for none
     ///
-    /// An interval is the middle 95 % of the samples. Samples overstate the calibration error: its interval is mirrored
-    /// at its value.
+    /// An interval is the middle 95 % of the samples. Samples overstate mean average precision and the calibration
+    /// error: their intervals are mirrored at the value. There is none where all samples give the same value.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = rounds)]
     pub(super) bootstrap: u32,
     /// Seed of random numbers: the same one gives the same figures

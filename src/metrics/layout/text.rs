@@ -93,7 +93,9 @@ fn figures(report: &Report) -> String {
     }
     lines.push(plain("Hamming loss", report.hamming_loss));
     if rounds > 0 {
-        lines.push(format!("{rounds} bootstrap rounds over the records, seed {}", report.bootstrap.seed));
+        let all_alike = report.intervals.iter().any(|one| one.bounds.is_none());
+        let none = if all_alike { "; no interval where all gave the same value" } else { "" };
+        lines.push(format!("{rounds} bootstrap rounds over the records, seed {}{none}", report.bootstrap.seed));
     }
     if report.scores.is_none() {
         lines.push("Not every label has a score: figures of scores are left out.".into());

@@ -5,6 +5,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::Task;
+use super::bootstrap::Interval;
 use super::comparison::Comparison;
 use super::counts::Figures;
 use super::findings::{Findings, LabelErrors, ShownError};
@@ -80,11 +81,15 @@ fn heading(subject: &Subject, report: &Report) -> Markup {
         header {
             h1 { (escaped(&subject.data)) }
             p.soft {
-                (report.records) " records, " (report.labels.len()) " labels, " (report.task.words()) ". "
+                (counted(report.records, "record")) ", " (counted(report.labels.len(), "label")) ", " (report.task.words()) ". "
                 (escaped(&subject.model)) "; " (escaped(&subject.decision)) "."
             }
         }
     }
+}
+
+fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 fn tiles(report: &Report) -> Markup {
@@ -95,10 +100,11 @@ fn tiles(report: &Report) -> Markup {
         }
         Task::MultiLabel => [Main::MicroF1, Main::MacroF1, Main::MeanAveragePrecision, Main::ExpectedCalibrationError],
     };
-    let tiles = shown.iter().filter_map(|figure| report.intervals.iter().find(|one| one.figure == *figure));
+    let interval = |figure: &Main| report.intervals.iter().find(|one| one.figure == *figure);
+    let tiles: Vec<&Interval> = shown.iter().filter_map(interval).collect();
     html! {
         div.tiles {
-            @for one in tiles {
+            @for one in &tiles {
                 div.tile {
                     span.soft { (capital(one.figure.name(report.task))) }
                     b { (three(one.value)) }
@@ -106,7 +112,7 @@ fn tiles(report: &Report) -> Markup {
                 }
             }
         }
-        @if report.bootstrap.rounds > 0 {
+        @if tiles.iter().any(|one| one.bounds.is_some()) {
             p.note style="margin-top:10px" { "Below each figure its 95 % interval: other records of the same kind would give another value." }
         }
         @if let Some(count) = report.not_one_label { p.note { (not_one_label(count, report.records)) "." } }
@@ -392,8 +398,11 @@ fn footer(report: &Report) -> Markup {
                 }
                 @if report.bootstrap.rounds > 0 {
                     "Intervals are percentiles of " (report.bootstrap.rounds) " bootstrap rounds over the records"
-                    @if report.scores.is_some() { ", that of the calibration error mirrored at its value" }
-                    "; seed " (report.bootstrap.seed) ". "
+                    @if report.scores.is_some() {
+                        ", those of mean average precision and of the calibration error, which rounds overstate, mirrored "
+                        "at the value"
+                    }
+                    "; none where all rounds gave the same value; seed " (report.bootstrap.seed) ". "
                 }
                 "Made by gliclass eval."
             }
