@@ -43,6 +43,10 @@ pub struct Rates {
 impl Rates {
     /// The rate and the decay of the variable `name`.
     ///
+    /// As in the reference, what has "encoder" in its name is of the encoder. So `biencoder_projector` is, though it
+    /// learns where encoders are frozen. Beyond the reference, a decoder in the place of an encoder has the encoder's
+    /// rate, and the encoder within a scorer, which is a part of the head, has the head's.
+    ///
     /// Biases and the weights of norms do not decay. (The reference lets those norms decay that PyTorch has no class
     /// for: of T5 and of the LLMs.)
     fn of(&self, name: &str) -> (f64, f64) {

@@ -2,12 +2,11 @@
 //!
 //! Source: `Trainer` of `transformers` 5, as `gliclass` 0.1.21 uses it.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use candle_core::{DType, Tensor, Var};
+use candle_core::{DType, Tensor};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg64;
@@ -92,7 +91,6 @@ pub enum End {
 /// A training.
 pub struct Trainer<'a> {
     learner: &'a Learner,
-    variables: BTreeMap<String, Var>,
     optimizer: AdamW,
     examples: &'a [Example],
     held_out: &'a [Example],
@@ -116,12 +114,11 @@ impl<'a> Trainer<'a> {
         kept: Option<&Kept>,
         threads: usize,
     ) -> Result<Self> {
-        let variables = learner.variables();
-        let mut optimizer = AdamW::new(variables.clone(), recipe.rates)?;
+        let mut optimizer = AdamW::new(learner.variables(), recipe.rates)?;
         let position = kept.map(|kept| kept.position.clone()).unwrap_or_default();
         kept.map_or(Ok(()), |kept| kept.restore(&mut optimizer))?;
         let begun = Instant::now();
-        Ok(Self { learner, variables, optimizer, examples, held_out, augmenter, recipe, position, threads, begun })
+        Ok(Self { learner, optimizer, examples, held_out, augmenter, recipe, position, threads, begun })
     }
 
     /// How far it came.
@@ -131,7 +128,7 @@ impl<'a> Trainer<'a> {
 
     /// How many numbers it may change.
     pub fn parameters(&self) -> usize {
-        self.variables.values().map(|variable| variable.elem_count()).sum()
+        self.optimizer.variables().map(|(_, variable)| variable.elem_count()).sum()
     }
 
     /// Steps of the whole training.
@@ -252,13 +249,13 @@ impl<'a> Trainer<'a> {
             return Err(self.burst(self.position.steps + 1, "the loss is"));
         }
         let mut found = root.backward()?;
-        for (name, variable) in &self.variables {
+        for (name, variable) in self.optimizer.variables() {
             let Some(gradient) = found.remove(variable) else { continue };
             let sum = match gradients.remove(name) {
                 Some(sum) => (sum + gradient)?,
                 None => gradient,
             };
-            gradients.insert(name.clone(), sum);
+            gradients.insert(name.to_owned(), sum);
         }
         Ok(value)
     }
