@@ -206,8 +206,8 @@ impl Bert {
         let (table, rows) = (embeddings.at("position_embeddings"), config.max_position_embeddings);
         let mut positions = if COUNTS_FROM_PADDING.contains(&kind) {
             // Null is as nothing said.
-            let padding = u32::try_from(padding.unwrap_or(1)).map_err(|_| "pad_token_id is below 0".to_owned());
-            PositionTable::load_without(&table, rows, width, weights.setting(padding)?)?
+            let padding = weights.setting(unplaced(padding.unwrap_or(1), rows))?;
+            PositionTable::load_without(&table, rows, width, padding)?
         } else {
             PositionTable::load(&table, rows, width, 0)?
         };
@@ -235,6 +235,17 @@ impl Bert {
             hidden_size: config.hidden_size,
         })
     }
+}
+
+/// The id of padding, from which `positions` rows are counted on.
+fn unplaced(padding: i64, positions: usize) -> std::result::Result<u32, String> {
+    let before = |padding: &u32| (*padding as usize) + 1 < positions;
+    u32::try_from(padding).ok().filter(before).ok_or_else(|| {
+        format!(
+            "pad_token_id {padding} leaves none of {positions} positions, which are counted from it on: config.json is \
+             damaged, fetch it again"
+        )
+    })
 }
 
 /// ALBERT's layers in the order they are run, those of a group again and again.
@@ -326,7 +337,16 @@ impl Backbone for Bert {
 mod tests {
     use serde_json::json;
 
-    use super::renamed;
+    use super::{renamed, unplaced};
+
+    #[test]
+    fn an_id_of_padding_that_leaves_no_position_is_refused() {
+        assert_eq!([0, 1, 6].map(|padding| unplaced(padding, 8)), [Ok(0), Ok(1), Ok(6)]);
+        for padding in [-1, 7, 1 << 31, 1 << 40] {
+            let error = unplaced(padding, 8).err().unwrap_or_default();
+            assert!(error.starts_with(&format!("pad_token_id {padding} leaves none of 8 positions")), "{error}");
+        }
+    }
 
     #[test]
     fn of_two_names_of_a_setting_distilbert_takes_the_one_of_the_reference() {

@@ -13,6 +13,7 @@ use crate::error::Result;
 
 pub mod bart;
 pub mod bert;
+mod bounds;
 pub mod buckets;
 pub mod deberta_v2;
 pub mod decoder;
@@ -318,6 +319,7 @@ fn shared_words(weights: &Weights) -> Weights {
 /// Reads a backbone's own config. What it leaves out is in `defaults`, where transformers has a value for it.
 fn parse<T: serde::de::DeserializeOwned>(config: &Value, defaults: Value, weights: &Weights) -> Result<T> {
     let config = completed(config, defaults);
+    weights.setting(bounds::check(&config).map_err(|message| format!("encoder_config: {message}")))?;
     serde_path_to_error::deserialize(&config).map_err(|e| weights.setting_error(format!("encoder_config: {e}")))
 }
 

@@ -50,11 +50,25 @@ pub struct Turning {
     pub scale: f32,
 }
 
+impl Turning {
+    /// Refuses what the settings come to where they make no sense.
+    fn checked(self) -> Result<Self, String> {
+        let wrong = |number: &f32| !(*number > 0.0 && number.is_finite());
+        let found = self.frequencies.iter().chain([&self.scale]).copied().find(wrong);
+        if let Some(number) = found {
+            return Err(format!(
+                "rotary positions turn by {number}, so rope_theta or a rope parameter is wrong: they are above 0"
+            ));
+        }
+        Ok(self)
+    }
+}
+
 impl Rope {
     /// How queries and keys of `head_dim` columns turn in a model that reads up to `max_positions` tokens.
     ///
     /// # Errors
-    /// An unsupported `rope_type`, or one without its settings.
+    /// An unsupported `rope_type`, or one without its settings or with such as make no sense.
     pub fn turning(&self, head_dim: usize, max_positions: usize) -> Result<Turning, String> {
         // Where both forms are given, the reference takes the old one.
         let parameters = self.rope_scaling.as_ref().or(self.rope_parameters.as_ref()).map(|parameters| Parameters {
@@ -82,9 +96,10 @@ pub fn turning(
     }
     let theta = parameters.and_then(|parameters| parameters.rope_theta).unwrap_or(theta);
     let plain = frequencies(theta, head_dim);
-    let unscaled = |frequencies| Ok(Turning { frequencies, scale: 1.0 });
-    let Some(parameters) = parameters else { return unscaled(plain) };
-    match parameters.rope_type.as_ref().or(parameters.old_type.as_ref()).map_or("default", String::as_str) {
+    let unscaled = |frequencies| Turning { frequencies, scale: 1.0 };
+    let Some(parameters) = parameters else { return unscaled(plain).checked() };
+    let turning = match parameters.rope_type.as_ref().or(parameters.old_type.as_ref()).map_or("default", String::as_str)
+    {
         // `dynamic` changes nothing up to the longest input of the config, and there is no longer one here.
         "default" | "dynamic" => unscaled(plain),
         "linear" => {
@@ -93,8 +108,11 @@ pub fn turning(
         }
         "llama3" => unscaled(parameters.llama3(&plain, max_positions)?),
         "yarn" => parameters.yarn(&plain, theta, max_positions),
-        other => Err(format!("rope_type {other:?} is not supported: default, linear, dynamic, llama3 and yarn are")),
-    }
+        other => {
+            return Err(format!("rope_type {other:?} is not supported: default, linear, dynamic, llama3 and yarn are"));
+        }
+    };
+    turning.checked()
 }
 
 /// What a position is multiplied with: `theta^(-2 i / head_dim)`, in f32 as the reference computes it.
@@ -146,7 +164,7 @@ impl Parameters {
     /// between are mixed by their place; and attention becomes sharper.
     ///
     /// Source: <https://arxiv.org/abs/2309.00071>, in the reference's form.
-    fn yarn(&self, plain: &[f32], theta: f32, max_positions: usize) -> Result<Turning, String> {
+    fn yarn(&self, plain: &[f32], theta: f32, max_positions: usize) -> Turning {
         let length = self.original_length(max_positions);
         let factor = self.factor.unwrap_or(max_positions as f32 / length);
         let columns = (2 * plain.len()) as f32;
@@ -165,7 +183,7 @@ impl Parameters {
             let slowed = ((pair as f32 - low) / width).clamp(0.0, 1.0);
             frequency / factor * slowed + frequency * (1.0 - slowed)
         });
-        Ok(Turning { frequencies: mixed.collect(), scale: self.attention_factor(factor) })
+        Turning { frequencies: mixed.collect(), scale: self.attention_factor(factor) }
     }
 
     fn attention_factor(&self, factor: f32) -> f32 {
@@ -247,6 +265,21 @@ mod tests {
         };
         assert_eq!(yarn("32", "256"), yarn("null", "32"));
         assert_ne!(yarn("32", "256"), yarn("null", "256"));
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_refused() {
+        for settings in [
+            r#"{"rope_theta": 0}"#,
+            r#"{"rope_theta": -1}"#,
+            r#"{"rope_theta": 1e300}"#,
+            r#"{"rope_scaling": {"rope_type": "linear", "factor": 0}}"#,
+            r#"{"rope_scaling": {"rope_type": "yarn", "factor": 0}}"#,
+            r#"{"rope_scaling": {"rope_type": "yarn", "factor": 4, "attention_factor": -1}}"#,
+        ] {
+            let error = parse(settings).turning(8, 64).expect_err(settings);
+            assert!(error.contains("rope_theta or a rope parameter is wrong"), "{settings}: {error}");
+        }
     }
 
     #[test]
