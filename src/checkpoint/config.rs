@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::file::invalid_json;
 use crate::error::{Error, Result};
@@ -143,6 +143,9 @@ fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
 
 /// Slots that scorers which look across labels may have: a record takes memory for all of them.
 const MAX_LABEL_SLOTS: usize = 1 << 16;
+
+/// Passes that a decoder-kv may make: nothing else bounds how long a record takes.
+const MAX_PASSES: usize = 1_000;
 
 /// Label slots where the config names no number.
 const MAX_NUM_CLASSES: usize = 25;
@@ -308,6 +311,17 @@ mod defaults {
     }
 }
 
+/// What the text of a `config.json` says, by names; `file` is only named in errors.
+///
+/// # Errors
+/// Not JSON, or it says nothing.
+pub(crate) fn settings(text: &str, file: &Path) -> Result<Map<String, Value>> {
+    match serde_json::from_str(text).map_err(|error| invalid_json(file, error))? {
+        Value::Object(settings) if !settings.is_empty() => Ok(settings),
+        _ => Err(Error::model(file, "holds no settings of a model: fetch it again")),
+    }
+}
+
 /// The folder beside a checkpoint, or the repository of the Hub, that its `label_model_name` means.
 ///
 /// # Errors
@@ -337,15 +351,9 @@ impl Config {
     /// # Errors
     /// Not JSON, a value outside the supported set (both are named), or settings that exclude each other.
     pub fn parse(text: &str, file: &Path) -> Result<Self> {
-        if !text.trim_start().starts_with('{') {
-            return Err(Error::model(file, "holds no JSON object, which the settings of a model are: fetch it again"));
-        }
-        let mut json = serde_json::Deserializer::from_str(text);
-        let config: Self = serde_path_to_error::deserialize(&mut json).map_err(|e| match e.inner().is_data() {
-            true => Error::model(file, e.to_string()),
-            false => invalid_json(file, e),
-        })?;
-        json.end().map_err(|e| invalid_json(file, e))?;
+        let settings = Value::Object(settings(text, file)?);
+        let config: Self =
+            serde_path_to_error::deserialize(&settings).map_err(|error| Error::model(file, error.to_string()))?;
         config.check().map_err(|message| Error::model(file, message))?;
         Ok(config)
     }
@@ -380,7 +388,21 @@ impl Config {
         if let Some(name) = self.label_model() {
             label_folder(name)?;
         }
+        self.check_passes()?;
         self.check_markers()
+    }
+
+    fn check_passes(&self) -> std::result::Result<(), String> {
+        let counts = [
+            ("recurrent_steps", self.recurrent_steps),
+            ("recurrent_inference_max_steps", self.recurrent_inference_max_steps.unwrap_or(0)),
+        ];
+        match counts.iter().find(|(_, count)| *count > MAX_PASSES) {
+            Some((name, count)) => {
+                Err(format!("{name} is {count}, more than {MAX_PASSES}: config.json is damaged, fetch it again"))
+            }
+            None => Ok(()),
+        }
     }
 
     fn check_markers(&self) -> std::result::Result<(), String> {
@@ -495,6 +517,19 @@ mod tests {
     }
 
     #[test]
+    fn a_decoder_kv_makes_a_bounded_number_of_passes() {
+        let parse = |settings: &str| {
+            let text = format!(r#"{{"encoder_config": {{}}, "architecture_type": "decoder-kv", {settings}}}"#);
+            Config::parse(&text, Path::new("config.json"))
+        };
+        for name in ["recurrent_steps", "recurrent_inference_max_steps"] {
+            assert!(parse(&format!(r#""{name}": 1000"#)).is_ok());
+            let error = parse(&format!(r#""{name}": 1000000000000000000"#)).unwrap_err().to_string();
+            assert!(error.contains(&format!("{name} is 1000000000000000000, more than 1000")), "{error}");
+        }
+    }
+
+    #[test]
     fn null_is_the_id_of_a_marker_that_nothing_looks_for() {
         let parse = |settings: &str| {
             let text = format!(r#"{{"encoder_config": {{}}, {settings}}}"#);
@@ -554,6 +589,10 @@ mod tests {
         ] {
             let error = Config::parse(&format!("{known}, {field}}}"), Path::new("config.json")).unwrap_err();
             assert!(error.to_string().contains(what), "{error}");
+        }
+        for text in ["null", "[]", "{}"] {
+            let error = Config::parse(text, Path::new("config.json")).unwrap_err().to_string();
+            assert_eq!(error, "config.json: holds no settings of a model: fetch it again", "{text}");
         }
         for text in ["{\"encoder_config\": {}} and more", "{", "{\"encoder_config\": {},}"] {
             let error = Config::parse(text, Path::new("config.json")).unwrap_err().to_string();

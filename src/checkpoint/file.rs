@@ -16,10 +16,7 @@ const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 /// # Errors
 /// It is not there, cannot be opened, or is only a pointer of Git LFS.
 pub(super) fn open(path: &Path) -> Result<File> {
-    let failed = |error: io::Error| match error.kind() {
-        ErrorKind::NotFound => Error::model(path, "is not there, and the model needs it: fetch it, too"),
-        _ => Error::io(path, error),
-    };
+    let failed = |error| failed(path, error);
     let mut file = File::open(path).map_err(failed)?;
     let mut start = Vec::new();
     file.by_ref().take(POINTER.len() as u64).read_to_end(&mut start).map_err(failed)?;
@@ -35,7 +32,17 @@ pub(super) fn open(path: &Path) -> Result<File> {
 /// # Errors
 /// As for [`open`], or it is no text.
 pub(crate) fn read(path: &Path) -> Result<String> {
-    io::read_to_string(open(path)?).map_err(|error| Error::io(path, error))
+    io::read_to_string(open(path)?).map_err(|error| failed(path, error))
+}
+
+/// What is said where a file of a checkpoint cannot be read.
+fn failed(path: &Path, error: io::Error) -> Error {
+    match error.kind() {
+        ErrorKind::NotFound => Error::model(path, "is not there, and the model needs it: fetch it, too"),
+        ErrorKind::IsADirectory => Error::model(path, "is a folder where the model needs a file: fetch the file"),
+        ErrorKind::InvalidData => Error::model(path, format!("not UTF-8: {}", fetch_again(path))),
+        _ => Error::io(path, error),
+    }
 }
 
 /// What to do about a file that is damaged. One in the cache of the Hub is looked at again only by `download`.
@@ -69,6 +76,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = read(&folder.path().join("tokenizer.json")).unwrap_err().to_string();
         assert!(error.ends_with("tokenizer.json: is not there, and the model needs it: fetch it, too"), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_text_and_what_is_no_file_are_told_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        std::fs::write(&path, b"{\xff}").unwrap();
+        let error = read(&path).unwrap_err().to_string();
+        assert!(error.ends_with("config.json: not UTF-8: fetch it again"), "{error}");
+        if cfg!(unix) {
+            let error = read(folder.path()).unwrap_err().to_string();
+            assert!(error.ends_with(": is a folder where the model needs a file: fetch the file"), "{error}");
+        }
     }
 
     #[test]

@@ -10,8 +10,6 @@ pub mod values;
 pub mod weights;
 
 pub use config::Config;
-#[cfg(feature = "hub")]
-pub(crate) use file::invalid_json;
 pub(crate) use file::read;
 pub use learning::Learning;
 pub use weights::Weights;

@@ -86,6 +86,10 @@ impl Shared {
                 let to = format!("/org/model/resolve/{rest}");
                 return send(stream, asked, "307 Temporary Redirect", &[("Location", &to)], b"");
             }
+            "org/loop" => {
+                return send(stream, asked, "307 Temporary Redirect", &[("Location", &asked.path)], b"");
+            }
+            "org/removed" => return send(stream, asked, "451 Unavailable For Legal Reasons", &[], b""),
             "org/gated" if asked.token.as_deref() == Some(&format!("Bearer {TOKEN}")) => {}
             "org/gated" if asked.token.is_some() => {
                 return send(stream, asked, "403 Forbidden", &[("X-Error-Code", "GatedRepo")], b"");

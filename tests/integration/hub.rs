@@ -218,6 +218,15 @@ fn missing_and_private_repositories_and_revisions_are_named() {
 }
 
 #[test]
+fn a_server_that_answers_as_no_hub_does_is_told_with_the_variable_that_names_it() {
+    let (sandbox, hub) = (Sandbox::new(), hub());
+    for (repo, what) in [("org/loop", "more than 10 redirects"), ("org/removed", "the server answers 451")] {
+        let outcome = download(&sandbox, &hub, &[repo]).run().ends_with(2);
+        outcome.says(&[what, &format!(": is HF_ENDPOINT ({}) a Hub?", hub.endpoint)]);
+    }
+}
+
+#[test]
 fn offline_and_not_cached_says_which_command_to_run() {
     let (sandbox, hub) = (Sandbox::new(), hub());
     let outcome = download(&sandbox, &hub, &["org/model", "--offline"]).run().ends_with(2);
@@ -371,6 +380,16 @@ fn a_repository_without_weights_or_tokenizer_says_what_it_lacks() {
     outcome.says(&["has no tokenizer.json"]);
     let outcome = download(&sandbox, &FakeHub::with(&[CONFIG, TOKENIZER]), &["org/model"]).run().ends_with(2);
     outcome.says(&["has no model.safetensors"]);
+}
+
+#[test]
+fn a_config_that_says_nothing_is_refused_before_the_weights_come() {
+    for config in ["null", "[]", "{}"] {
+        let (sandbox, hub) = (Sandbox::new(), FakeHub::with(&[(CONFIG.0, config.as_bytes()), TOKENIZER, WEIGHTS]));
+        let outcome = download(&sandbox, &hub, &["org/model"]).run().ends_with(2);
+        outcome.says(&["config.json: holds no settings of a model: fetch it again"]);
+        assert!(!hub.asked().iter().any(|asked| asked.contains("model.safetensors")));
+    }
 }
 
 #[test]

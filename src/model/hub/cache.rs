@@ -133,9 +133,8 @@ pub(super) fn has_tokenizer(snapshot: &Path) -> bool {
 
 /// The folder of a bi-encoder's label model inside the repository, if the config names one that could be.
 pub(super) fn label_folder(config: &Path) -> Result<Option<String>> {
-    let json = serde_json::from_str::<Value>(&checkpoint::read(config)?);
-    let json = json.map_err(|error| checkpoint::invalid_json(config, error))?;
-    let name = json.get("label_model_name").and_then(Value::as_str);
+    let settings = config::settings(&checkpoint::read(config)?, config)?;
+    let name = settings.get("label_model_name").and_then(Value::as_str);
     Ok(name.and_then(|name| config::label_folder(name).ok()).map(str::to_owned))
 }
 

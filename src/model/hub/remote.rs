@@ -1,6 +1,7 @@
 //! The Hub over HTTP: what a file is, and the bytes of it. One attempt a call; who calls tries again.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::time::Duration;
 
 use ureq::http::header::{ACCEPT_ENCODING, AUTHORIZATION, AsHeaderName, CONTENT_LENGTH, ETAG, LOCATION, RANGE};
@@ -93,9 +94,7 @@ impl Hub {
 
     fn read_description(&self, url: &str, response: &Response<Body>) -> Result<Remote, Error> {
         let headers = response.headers();
-        let strange = |what: &str| {
-            Error::Hub(format!("{url}: the answer has no usable {what}: is HF_ENDPOINT ({}) a Hub?", self.endpoint))
-        };
+        let without = |what: &str| self.strange(url, format_args!("the answer has no usable {what}"));
         let commit = text(headers, "x-repo-commit").filter(|commit| names::is_plain(commit));
         let etag = text(headers, "x-linked-etag").or_else(|| text(headers, ETAG));
         let etag =
@@ -103,8 +102,8 @@ impl Hub {
         let own_size = || text(headers, CONTENT_LENGTH).filter(|_| response.status().is_success());
         let size = text(headers, "x-linked-size").or_else(own_size).and_then(|size| size.parse().ok());
         Ok(Remote {
-            commit: commit.ok_or_else(|| strange("commit (X-Repo-Commit)"))?.to_owned(),
-            etag: etag.ok_or_else(|| strange("name of the content (ETag)"))?.to_owned(),
+            commit: commit.ok_or_else(|| without("commit (X-Repo-Commit)"))?.to_owned(),
+            etag: etag.ok_or_else(|| without("name of the content (ETag)"))?.to_owned(),
             size,
         })
     }
@@ -131,14 +130,19 @@ impl Hub {
             }
             let location = text(response.headers(), LOCATION.as_str()).and_then(|next| join(&url, next));
             let Some(next) = location else {
-                return Err(Error::Hub(format!("{url}: redirected to no usable address")).into());
+                return Err(self.strange(&url, "redirected to no usable address").into());
             };
             if enough(self, response.headers(), &next) {
                 return Ok(response);
             }
             url = next;
         }
-        Err(Error::Hub(format!("{url}: more than {MOST_REDIRECTS} redirects")).into())
+        Err(self.strange(&url, format_args!("more than {MOST_REDIRECTS} redirects")).into())
+    }
+
+    /// What no Hub does.
+    pub(super) fn strange(&self, url: &str, what: impl Display) -> Error {
+        Error::Hub(format!("{url}: {what}: is HF_ENDPOINT ({}) a Hub?", self.endpoint))
     }
 
     fn send(&self, method: &Method, url: &str, range: Option<&str>) -> Answer<Response<Body>> {
@@ -171,7 +175,7 @@ impl Hub {
             401 | 403 if self.is_own(url) => Err(self.refused(status, response.headers()).into()),
             // Elsewhere it means that a signed address ran out: a new attempt gets a new one.
             401 | 403 | 408 | 429 | 500.. => Err(Failure::Passing(format!("{url}: the server answers {status}"))),
-            _ => Err(Error::Hub(format!("{url}: the server answers {status}")).into()),
+            _ => Err(self.strange(url, format_args!("the server answers {status}")).into()),
         }
     }
 

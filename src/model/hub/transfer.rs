@@ -115,7 +115,9 @@ impl Transfer<'_> {
                 cut(file, 0, partial)?;
                 return Err(Failure::Passing(format!("{}: the server refuses to continue", self.url)));
             }
-            status => return Err(Error::Hub(format!("{}: the server answers {status}", self.url)).into()),
+            status => {
+                return Err(self.hub.strange(&self.url, format_args!("the server answers {status}")).into());
+            }
         };
         let start = if continued { have } else { 0 };
         cut(file, start, partial)?;
