@@ -5,4 +5,5 @@ mod reader;
 pub mod tokens;
 
 pub use prompt::Prompt;
+pub(crate) use reader::ask;
 pub use tokens::{Encoder, Tokens};

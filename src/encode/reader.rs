@@ -169,7 +169,7 @@ fn contexts(json: &Value, has_normalized: bool) -> serde_json::Result<Vec<([Edge
 }
 
 /// Asks the library, which panics over some tokenizers that make no sense.
-fn ask<T>(call: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
+pub(crate) fn ask<T>(call: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
     let answer = panics::caught(call).unwrap_or_else(|_| Err("tokenizer.json makes no sense".into()));
     answer.map_err(|error| Error::Record(format!("the tokenizer failed: {error}")))
 }

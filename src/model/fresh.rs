@@ -13,9 +13,10 @@ use tokenizers::{AddedToken, Tokenizer};
 
 use super::Files;
 use crate::checkpoint::Weights;
-use crate::checkpoint::config::{Architecture, ClassTokenPooling, Pooling, ScorerType};
+use crate::checkpoint::config::{Architecture, ClassTokenPooling, Pooling, ScorerType, settings};
 use crate::checkpoint::learning::random;
 use crate::checkpoint::weights::Stored;
+use crate::encode::ask;
 use crate::encode::prompt::MARKERS;
 use crate::error::{Error, Result};
 
@@ -48,6 +49,8 @@ const SCORER_COLUMNS: [usize; 2] = [256, 1024];
 const BASES: [&str; 8] = ["bert", "roberta", "electra", "distilbert", "mpnet", "albert", "deberta", "model"];
 /// Beginnings of the names of what an encoder-decoder (T5 and its kin) has beside its encoder.
 const NO_ENCODER: [&str; 2] = ["decoder.", "lm_head."];
+/// More tokens than any tokenizer has.
+const HIGHEST_ID: u32 = 1 << 24;
 /// Ends of the names of word embeddings.
 const WORDS: [&str; 4] =
     ["embeddings.word_embeddings.weight", "embeddings.tok_embeddings.weight", "embed_tokens.weight", "shared.weight"];
@@ -114,8 +117,7 @@ impl Plain {
     fn read(folder: &Path) -> Result<Self> {
         let Files { config, tokenizer, weights, .. } = Files::read(folder)?;
         let file = folder.join("config.json");
-        let config: Map<String, Value> =
-            serde_json::from_str(&config).map_err(|e| Error::model(&file, e.to_string()))?;
+        let config = settings(&config, &file)?;
         if config.contains_key("encoder_config") {
             return Err(Error::model(&file, "a GLiClass model already: train it with --model, without --backbone"));
         }
@@ -134,20 +136,22 @@ impl Plain {
         Ok(Self { config, tokenizer, tensors: tensors.collect(), folder: folder.to_owned() })
     }
 
+    /// Columns of the hidden states, as the config says and the norms among the tensors show.
     fn hidden(&self) -> Result<usize> {
         let size = ["hidden_size", "d_model", "dim"].iter().find_map(|name| self.config.get(*name)?.as_u64());
-        size.map(|size| size as usize).ok_or_else(|| Error::model(self.folder.join("config.json"), "no hidden_size"))
+        let file = || self.folder.join("config.json");
+        let size = size.ok_or_else(|| Error::model(file(), "no hidden_size"))? as usize;
+        if !self.tensors.values().any(|tensor| *tensor.shape() == [size]) {
+            return Err(Error::model(file(), format!("hidden_size is {size}, but no norm of the weights is so wide")));
+        }
+        Ok(size)
     }
 
     /// Adds the markers to the tokenizer, whose text is given back, and rows for them to the word embeddings, which
     /// PyTorch's files may hold twice.
     fn add_markers(&mut self, seed: u64) -> Result<String> {
-        let file = self.folder.join("tokenizer.json");
-        let refused = |e: tokenizers::Error| Error::model(&file, e.to_string());
-        let mut tokenizer = Tokenizer::from_str(&self.tokenizer).map_err(refused)?;
-        tokenizer
-            .add_special_tokens(MARKERS[..3].iter().map(|marker| AddedToken::from(*marker, true)))
-            .map_err(refused)?;
+        let (tokenizer, tokens) = with_markers(&self.tokenizer)
+            .map_err(|error| Error::model(self.folder.join("tokenizer.json"), error.to_string()))?;
         let named = |name: &&String| WORDS.iter().any(|end| name.ends_with(end));
         let names: Vec<String> = self.tensors.keys().filter(named).cloned().collect();
         let Some(first) = names.first() else {
@@ -157,7 +161,7 @@ impl Plain {
             ));
         };
         let rows = names.iter().filter_map(|name| self.tensors[name].shape().first().copied());
-        let wanted = rows.chain([tokenizer.get_vocab_size(true)]).max().unwrap_or_default();
+        let wanted = rows.chain([tokens]).max().unwrap_or_default();
         for name in &names {
             let words = &self.tensors[name];
             let &[rows, width] = words.shape() else {
@@ -168,8 +172,21 @@ impl Plain {
             self.tensors.insert(name.clone(), Stored::from_values(vec![wanted, width], &values));
         }
         self.config.insert("vocab_size".into(), json!(wanted));
-        tokenizer.to_string(true).map_err(refused)
+        Ok(tokenizer)
     }
+}
+
+/// The text of a tokenizer that has the markers, and the number of its tokens.
+fn with_markers(text: &str) -> Result<(String, usize)> {
+    ask(|| {
+        let mut tokenizer = Tokenizer::from_str(text)?;
+        tokenizer.add_special_tokens(MARKERS[..3].iter().map(|marker| AddedToken::from(*marker, true)))?;
+        // The library writes down all ids up to the highest, whether they are in use or not.
+        match tokenizer.get_vocab(true).into_values().max() {
+            Some(id) if id > HIGHEST_ID => Err(format!("a token has the id {id}, above {HIGHEST_ID}").into()),
+            _ => Ok((tokenizer.to_string(true)?, tokenizer.get_vocab_size(true))),
+        }
+    })
 }
 
 /// A table of `width` columns with so many `more` rows: the mean of the rows there were, with a breath of their
@@ -200,7 +217,7 @@ fn moments<'a>(numbers: impl Iterator<Item = &'a f32>) -> (f32, f32) {
 
 /// The config of the new model, whose encoder has this tokenizer.
 fn config(design: &Design, hidden: usize, (encoder, tokenizer): (&Plain, &str), labels: Option<&Plain>) -> Value {
-    let tokenizer = Tokenizer::from_str(tokenizer).ok();
+    let tokenizer = ask(|| Tokenizer::from_str(tokenizer)).ok();
     let id = |marker: usize| tokenizer.as_ref()?.token_to_id(MARKERS[marker]);
     json!({
         "model_type": "GLiClass",
@@ -365,7 +382,7 @@ mod tests {
     }
 
     /// Loads it, asks it about a text with two labels, and checks that it answers.
-    fn ask(files: &Files) {
+    fn answer(files: &Files) {
         let config = Config::parse(&files.config, &files.folder).unwrap();
         let encoder = Encoder::parse(&files.tokenizer, 100, &files.folder).unwrap();
         let network = architectures::load(config, None, &files.weights).unwrap();
@@ -394,7 +411,7 @@ mod tests {
             let folder = plain("bert.");
             let files = files(folder.path(), None, &Design { scorer, pooling, ..DESIGN }).unwrap();
             // Sixteen heads of the scorer divide the sixteen columns.
-            ask(&files);
+            answer(&files);
             let unused = files.weights.unused();
             assert!(unused.iter().all(|name| name.contains("pooler") || name.contains("logit_scale")), "{unused:?}");
         }
@@ -404,7 +421,7 @@ mod tests {
     fn each_copy_of_the_words_has_rows_for_the_markers_and_a_decoder_is_left_behind() {
         let folder = t5();
         let files = files(folder.path(), None, &DESIGN).unwrap();
-        ask(&files);
+        answer(&files);
         let tensors = files.weights.all();
         let [shared, copy] =
             ["shared", "encoder.embed_tokens"].map(|name| &tensors[&format!("model.encoder_model.{name}.weight")]);
@@ -437,6 +454,33 @@ mod tests {
         let deviation = moments(projector(&first).iter()).1;
         assert!((deviation - DEVIATION).abs() < 0.3 * DEVIATION, "{deviation}");
         assert!(first.config.contains("GLiClassModel"));
+    }
+
+    #[test]
+    fn a_hidden_size_that_the_weights_do_not_have_is_refused_before_a_head_is_made() {
+        let folder = plain("");
+        let file = folder.path().join("config.json");
+        let mut config: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        config["hidden_size"] = json!(1_000_000_000_000_000_000_u64);
+        std::fs::write(&file, config.to_string()).unwrap();
+        let error = files(folder.path(), None, &DESIGN).err().unwrap().to_string();
+        assert!(error.contains("config.json: hidden_size is 1000000000000000000, but no norm"), "{error}");
+    }
+
+    #[test]
+    fn a_tokenizer_that_makes_no_sense_is_refused() {
+        let refused = |place: &str, value: Value| {
+            let folder = plain("");
+            let file = folder.path().join("tokenizer.json");
+            let mut tokenizer: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+            *tokenizer.pointer_mut(place).unwrap() = value;
+            std::fs::write(&file, tokenizer.to_string()).unwrap();
+            files(folder.path(), None, &DESIGN).err().unwrap().to_string()
+        };
+        let error = refused("/normalizer", json!({"type": "Precompiled", "precompiled_charsmap": "AAAA"}));
+        assert!(error.contains("tokenizer.json") && error.contains("makes no sense"), "{error}");
+        let error = refused("/model/vocab/the", json!(4_000_000_000_u32));
+        assert!(error.contains("tokenizer.json") && error.contains("a token has the id 4000000000, above"), "{error}");
     }
 
     #[test]
