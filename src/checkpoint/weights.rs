@@ -7,6 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use candle_core::pickle::PthTensors;
 use candle_core::{DType, Device, Tensor, Var};
 use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
@@ -435,12 +436,24 @@ fn add_pickle(path: &Path, tensors: &mut BTreeMap<String, Stored>) -> Result<()>
         ));
     }
     // The library's reader, which opens the file by itself, panics over some that are no pickles.
-    let read = panics::caught(|| candle_core::pickle::read_all(path));
-    let read = read.map_err(|_| damaged(""))?;
-    for (name, tensor) in read.map_err(failed)? {
-        let shape = tensor.dims().to_vec();
-        let values = tensor.to_dtype(candle_core::DType::F32).and_then(|t| t.flatten_all()?.to_vec1::<f32>());
-        tensors.insert(name, Stored::from_values(shape, &values.map_err(failed)?));
+    let read = panics::caught(|| add_archive(path, tensors));
+    read.map_err(|_| damaged(""))?.map_err(failed)
+}
+
+fn add_archive(path: &Path, tensors: &mut BTreeMap<String, Stored>) -> candle_core::Result<()> {
+    let length = std::fs::metadata(path)?.len();
+    let archive = PthTensors::new(path, None)?;
+    for (name, info) in archive.tensor_infos() {
+        let (shape, each) = (info.layout.dims(), info.dtype.size_in_bytes());
+        let bytes = shape.iter().try_fold(each, |bytes, &size| bytes.checked_mul(size));
+        // The library takes the memory before it reads.
+        if bytes.is_none_or(|bytes| bytes as u64 > length) {
+            candle_core::bail!("tensor {name:?} has the shape {shape:?}, more than the file holds");
+        }
+        if let Some(tensor) = archive.get(name)? {
+            let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+            tensors.insert(name.clone(), Stored::from_values(tensor.dims().to_vec(), &values));
+        }
     }
     Ok(())
 }
@@ -461,4 +474,26 @@ fn index_tensors(path: &Path, bytes: Bytes, tensors: &mut BTreeMap<String, Store
         tensors.insert(name, stored);
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tensor_of_pytorch_is_not_larger_than_its_file() {
+        // Sizes and strides of the first matrix, `(32, 32)`, and of one that is larger than the file.
+        let [small, large]: [&[u8]; 2] = [b"K\x20K\x20\x86q\x11K\x20K\x01\x86", b"K\xffK\xff\x86q\x11K\xffK\x01\x86"];
+        let name = "pytorch_model.bin";
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference/uni-format-pickle");
+        let mut bytes = std::fs::read(fixture.join(name)).unwrap();
+        let place = bytes.windows(small.len()).position(|part| part == small).unwrap();
+        bytes[place..place + large.len()].copy_from_slice(large);
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+        let error = Weights::open(folder.path()).err().unwrap().to_string();
+        assert!(error.contains("has the shape [255, 255], more than the file holds"), "{error}");
+        assert!(error.ends_with("fetch it again"), "{error}");
+    }
 }
