@@ -5,6 +5,7 @@
 //! llm2vec 0.2.3; BehnamGhader et al., "LLM2Vec" (arXiv 2404.05961).
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use candle_core::Tensor;
 use serde::Deserialize;
@@ -187,7 +188,7 @@ impl Decoder {
                 Layer::load(&config, family, i, &layers.at(i))
             })?,
             norm: RmsNorm::load_shifted(&weights.at("norm"), hidden, config.rms_norm_eps, family.norm_shift)?,
-            rotations: Rotations::new(turning.frequencies, turning.scale, config.num_attention_heads),
+            rotations: Rotations::new(turning, config.num_attention_heads),
             hidden_size: hidden,
             max_positions: config.max_position_embeddings,
             causal: family.causal,
@@ -291,10 +292,10 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x: &Tensor, sequences: &Sequences, rotary: &Rotary, read: Option<&[usize]>) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, sequences: &Sequences, turn: &Arc<Rotary>, read: Option<&[usize]>) -> Result<Tensor> {
         let threads = sequences.threads;
         let joined = self.query_key_value(&self.attention_norm.forward(x, threads)?, threads)?;
-        let context = self.attention.forward(&rotary.forward(joined, sequences)?, sequences, Bias::None, read)?;
+        let context = self.attention.forward(&turn.forward(joined, sequences)?, sequences, Bias::None, read)?;
         let [context, x] = layers::read_rows([&context, x], read)?;
         let x = self.attention_output.forward_add(&context, &x, threads)?;
         let up = self.up.forward(&self.mlp_norm.forward(&x, threads)?, threads)?;

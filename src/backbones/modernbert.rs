@@ -2,6 +2,8 @@
 //!
 //! Source: `modeling_modernbert.py` and `configuration_modernbert.py` of transformers.
 
+use std::sync::Arc;
+
 use candle_core::Tensor;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -116,7 +118,7 @@ impl Config {
         let heads = self.num_attention_heads;
         let head_dim = self.hidden_size.checked_div(heads).unwrap_or(0);
         let turning = rope::turning(self.rope(kind)?.as_ref(), theta, head_dim, self.max_position_embeddings)?;
-        Ok(Rotations::new(turning.frequencies, turning.scale, heads))
+        Ok(Rotations::new(turning, heads))
     }
 }
 
@@ -195,11 +197,11 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x: &Tensor, sequences: &Sequences, rotary: &Rotary, read: Option<&[usize]>) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, sequences: &Sequences, turn: &Arc<Rotary>, read: Option<&[usize]>) -> Result<Tensor> {
         let threads = sequences.threads;
         let normed = self.attention_norm.as_ref().map(|norm| norm.forward(x, threads)).transpose()?;
         let query_key_value = self.query_key_value.forward(normed.as_ref().unwrap_or(x), threads)?;
-        let query_key_value = rotary.forward(query_key_value, sequences)?;
+        let query_key_value = turn.forward(query_key_value, sequences)?;
         let context = self.attention.forward(&query_key_value, sequences, Bias::None, read)?;
         let [context, x] = layers::read_rows([&context, x], read)?;
         let x = self.attention_output.forward_add(&context, &x, threads)?;

@@ -6,12 +6,13 @@ use candle_core::{CpuStorage, DType, Device, InplaceOp1, Layout, Tensor};
 
 #[cfg(feature = "cuda")]
 use super::cuda::elements;
-use super::gradients::{self, Turn};
-use super::{detach_rows, get_or_make, kernels_hold, kernels_take, matrix, with_values};
+use super::{detach_rows, get_or_make, gradients, kernels_hold, kernels_take, matrix, with_values};
 use crate::backbones::Sequences;
+use crate::backbones::rope::Turning;
 use crate::checkpoint::Weights;
 use crate::checkpoint::values::slice_mut;
 use crate::error::{Error, Result};
+use crate::kernels;
 
 /// Learned absolute positions, counted from an offset.
 pub struct PositionTable {
@@ -159,7 +160,7 @@ impl<F: Fn(&mut [f32])> InplaceOp1 for InPlace<F> {
 /// Source: `apply_rotary_pos_emb` of transformers: the two halves of a head turn together.
 pub struct Rotary {
     /// Cosines and sines, `(positions, head_dim / 2)`.
-    angles: Arc<[Vec<f32>; 2]>,
+    angles: [Vec<f32>; 2],
     half: usize,
     heads: usize,
     positions: usize,
@@ -169,17 +170,16 @@ pub struct Rotary {
 
 /// Rotary positions of sequences of any length: made for the longest one so far, not for all that a config allows.
 pub struct Rotations {
-    frequencies: Vec<f32>,
-    scale: f32,
+    turning: Turning,
     heads: usize,
     made: RwLock<Arc<Rotary>>,
 }
 
 impl Rotations {
-    /// As [`Rotary::from_frequencies`].
-    pub fn new(frequencies: Vec<f32>, scale: f32, heads: usize) -> Self {
-        let made = RwLock::new(Arc::new(Rotary::from_frequencies(&frequencies, scale, heads, 0)));
-        Self { frequencies, scale, heads, made }
+    /// As [`Rotary::new`].
+    pub fn new(turning: Turning, heads: usize) -> Self {
+        let made = RwLock::new(Arc::new(Rotary::new(&turning, heads, 0)));
+        Self { turning, heads, made }
     }
 
     /// Angles for all positions of these sequences.
@@ -191,7 +191,7 @@ impl Rotations {
         }
         // More than are wanted, so that the next longer ones do not all make them anew.
         let positions = longest.next_power_of_two();
-        let made = Arc::new(Rotary::from_frequencies(&self.frequencies, self.scale, self.heads, positions));
+        let made = Arc::new(Rotary::new(&self.turning, self.heads, positions));
         let mut longest_made = self.made.write().unwrap_or_else(PoisonError::into_inner);
         // Another worker may have made more meanwhile.
         if longest_made.positions < positions {
@@ -202,36 +202,43 @@ impl Rotations {
 }
 
 impl Rotary {
-    /// Angles `position * frequency`, for frequencies of any kind; what is turned is also multiplied by `scale`.
-    pub fn from_frequencies(frequencies: &[f32], scale: f32, heads: usize, positions: usize) -> Self {
+    /// Angles `position * frequency` of so many positions.
+    pub fn new(turning: &Turning, heads: usize, positions: usize) -> Self {
+        let Turning { frequencies, scale } = turning;
         let half = frequencies.len();
         let angles = || (0..positions).flat_map(|p| frequencies.iter().map(move |f| p as f32 * f));
         let tensors = OnceLock::new();
         let (cos, sin) = (angles().map(|angle| angle.cos() * scale), angles().map(|angle| angle.sin() * scale));
-        Self { angles: Arc::new([cos.collect(), sin.collect()]), half, heads, positions, tensors }
+        Self { angles: [cos.collect(), sin.collect()], half, heads, positions, tensors }
     }
 
     /// Turns queries and keys by their positions; values stay. The memory of `x` may become that of the result.
     ///
     /// # Errors
     /// `x` is no matrix.
-    pub fn forward(&self, x: Tensor, sequences: &Sequences) -> Result<Tensor> {
+    pub fn forward(self: &Arc<Self>, x: Tensor, sequences: &Sequences) -> Result<Tensor> {
         let (_, width) = x.dims2()?;
-        let turn = || Turn { angles: Arc::clone(&self.angles), half: self.half, heads: 2 * self.heads };
         let positions = || sequences.ranges().flat_map(|range| 0..range.len()).collect::<Vec<_>>();
         if kernels_take(&x) {
-            let (turn, positions) = (turn(), positions());
-            x.inplace_op1(&InPlace(|x: &mut [f32]| turn.apply(x, &positions, 1.0, sequences.threads)))?;
+            let positions = positions();
+            x.inplace_op1(&InPlace(|x: &mut [f32]| self.turn(x, &positions, 1.0, sequences.threads)))?;
             return Ok(x);
         }
         if gradients::take(&x) {
-            return Ok(gradients::turn(&x, turn(), positions())?);
+            return Ok(gradients::turn(&x, Arc::clone(self), positions())?);
         }
         #[cfg(feature = "cuda")]
         if self.turn_by_own_kernel(&x, sequences)? {
             return Ok(x);
         }
-        self.turn(&x, width, sequences)
+        self.turn_tensors(&x, width, sequences)
+    }
+
+    /// Turns the queries and keys of rows of these positions; there with a `sign` of 1, and back with -1.
+    pub(super) fn turn(&self, x: &mut [f32], positions: &[usize], sign: f32, threads: usize) {
+        let angles = self.angles.each_ref().map(Vec::as_slice);
+        let turn = kernels::Rotation { heads: 2 * self.heads, half: self.half, angles, sign };
+        kernels::rotate(x, positions, turn, threads);
     }
 
     /// False where that is left to candle's operations.
@@ -247,7 +254,7 @@ impl Rotary {
         Ok(true)
     }
 
-    fn turn(&self, x: &Tensor, width: usize, sequences: &Sequences) -> Result<Tensor> {
+    fn turn_tensors(&self, x: &Tensor, width: usize, sequences: &Sequences) -> Result<Tensor> {
         let tokens = sequences.tokens();
         let turned = width / 3 * 2;
         let positions = &sequences.packing(x.device())?.positions;

@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
+use std::sync::Arc;
 
 use candle_core::{Device, Tensor, Var};
 
 use super::*;
 use crate::backbones::Sequences;
+use crate::backbones::rope::Turning;
 use crate::checkpoint::config::Pooling;
 use crate::checkpoint::learning::Learning;
 use crate::checkpoint::weights::Stored;
@@ -59,14 +61,15 @@ fn attention_inside_sequences_of_any_length_and_window() {
 fn rotary_positions() {
     let sequences = Sequences::new([5, 3, 9], 1);
     let x = random(sequences.tokens(), 3 * 8, 2);
-    let rotary = Rotary::from_frequencies(&[1.0, 0.01], 1.0, 2, 16);
+    let turning = Turning { frequencies: vec![1.0, 0.01], scale: 1.0 };
+    let rotary = Arc::new(Rotary::new(&turning, 2, 16));
     let [a, b] = [x.clone(), variable(&x)].map(|x| rotary.forward(x, &sequences).unwrap());
     assert_close(&a, &b, "rotary");
 }
 
 #[test]
 fn rotary_positions_are_made_for_the_longest_sequence_so_far() {
-    let rotations = Rotations::new(vec![1.0, 0.01], 1.0, 2);
+    let rotations = Rotations::new(Turning { frequencies: vec![1.0, 0.01], scale: 1.0 }, 2);
     let turned = |lengths: &[usize]| {
         let sequences = Sequences::new(lengths.iter().copied(), 1);
         let x = random(sequences.tokens(), 3 * 8, 2);

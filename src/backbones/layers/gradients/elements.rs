@@ -6,6 +6,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tenso
 use rayon::prelude::*;
 
 use super::{copy, like, slice, threads, with};
+use crate::backbones::layers::Rotary;
 use crate::kernels::{self, Activation, Mask};
 
 /// Elements that a thread takes at once.
@@ -31,9 +32,9 @@ pub(in crate::backbones::layers) fn gate(x: &Tensor, activation: Activation) -> 
     x.contiguous()?.apply_op1(Gated(activation))
 }
 
-/// Heads of each row turned by the angles of its position.
-pub(in crate::backbones::layers) fn turn(x: &Tensor, turn: Turn, positions: Vec<usize>) -> Result<Tensor> {
-    x.contiguous()?.apply_op1(Turned { turn, positions })
+/// Queries and keys of each row turned by the angles of its position.
+pub(in crate::backbones::layers) fn turn(x: &Tensor, rotary: Arc<Rotary>, positions: Vec<usize>) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(Turned { rotary, positions })
 }
 
 fn masked(mask: Mask, x: &mut [f32]) {
@@ -152,27 +153,8 @@ impl CustomOp1 for Gated {
     }
 }
 
-/// Turns the two halves of each of the first `heads` heads of a row, `2 * half` columns each, by the angles of the row's
-/// position.
-#[derive(Clone)]
-pub(in crate::backbones::layers) struct Turn {
-    /// Cosines and sines, `(positions, half)`.
-    pub(in crate::backbones::layers) angles: Arc<[Vec<f32>; 2]>,
-    pub(in crate::backbones::layers) half: usize,
-    pub(in crate::backbones::layers) heads: usize,
-}
-
-impl Turn {
-    /// Turns the rows of these positions; there with a `sign` of 1, and back with -1.
-    pub(in crate::backbones::layers) fn apply(&self, x: &mut [f32], positions: &[usize], sign: f32, threads: usize) {
-        let angles = self.angles.each_ref().map(Vec::as_slice);
-        let turn = kernels::Rotation { heads: self.heads, half: self.half, angles, sign };
-        kernels::rotate(x, positions, turn, threads);
-    }
-}
-
 struct Turned {
-    turn: Turn,
+    rotary: Arc<Rotary>,
     /// The position of each row.
     positions: Vec<usize>,
 }
@@ -184,13 +166,13 @@ impl CustomOp1 for Turned {
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let mut values = slice(x, layout)?.to_vec();
-        self.turn.apply(&mut values, &self.positions, 1.0, threads());
+        self.rotary.turn(&mut values, &self.positions, 1.0, threads());
         Ok((CpuStorage::F32(values), layout.shape().clone()))
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
         let mut gradient = copy(gradient)?;
-        self.turn.apply(&mut gradient, &self.positions, -1.0, threads());
+        self.rotary.turn(&mut gradient, &self.positions, -1.0, threads());
         like(x, gradient).map(Some)
     }
 }

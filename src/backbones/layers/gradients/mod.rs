@@ -16,7 +16,7 @@ mod norm;
 
 pub(super) use attention::attention;
 pub(super) use dense::dense;
-pub(super) use elements::{Turn, activate, add, gate, mask, turn};
+pub(super) use elements::{activate, add, gate, mask, turn};
 pub(super) use gather::gather;
 pub(super) use norm::{layer_norm, rms_norm};
 
