@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::checkpoint::Weights;
+use crate::checkpoint::config::completed;
 use crate::error::Result;
 
 pub mod bart;
@@ -323,17 +324,6 @@ fn parse<T: serde::de::DeserializeOwned>(config: &Value, defaults: Value, weight
     serde_path_to_error::deserialize(&config).map_err(|e| weights.setting_error(format!("encoder_config: {e}")))
 }
 
-/// The config, and those of the `defaults` that it does not name: null is a value, too.
-fn completed(config: &Value, mut defaults: Value) -> Value {
-    match (config.as_object(), defaults.as_object_mut()) {
-        (Some(named), Some(settings)) => {
-            settings.extend(named.clone());
-            defaults
-        }
-        _ => config.clone(),
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -379,9 +369,28 @@ mod tests {
     }
 
     #[test]
-    fn null_is_no_setting_left_out() {
-        let completed = completed(&json!({"a": null, "b": 1}), json!({"a": 2, "b": 2, "c": 2}));
-        assert_eq!(completed, json!({"a": null, "b": 1, "c": 2}));
+    fn sizes_are_bounded_in_the_config_of_every_family() {
+        let weights = Weights::from_static("model.safetensors", NO_TENSORS).unwrap();
+        for (kind, name) in [
+            ("bert", "hidden_size"),
+            ("distilbert", "dim"),
+            ("deberta-v2", "intermediate_size"),
+            ("llama", "head_dim"),
+            ("modernbert", "num_hidden_layers"),
+            ("t5", "d_kv"),
+            ("bart", "d_model"),
+        ] {
+            let config = json!({"model_type": kind, name: 0});
+            let error = match kind {
+                "bart" => load_encoder_decoder(&config, true, &weights).err(),
+                _ => load(&config, false, &weights).err(),
+            };
+            let error = error.unwrap().to_string();
+            assert!(
+                error.starts_with("config.json: encoder_config: ") && error.contains(" is 0, not from 1 to "),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::file::invalid_json;
 use crate::error::{Error, Result};
@@ -154,7 +154,6 @@ const MAX_NUM_CLASSES: usize = 25;
 #[derive(Debug, Clone, Deserialize)]
 pub struct Config {
     /// How text and labels are read.
-    #[serde(default = "defaults::architecture")]
     pub architecture_type: Architecture,
     /// The backbone's own config, with its `model_type`.
     pub encoder_config: Value,
@@ -167,25 +166,21 @@ pub struct Config {
     /// Rows of the word embedding.
     pub vocab_size: Option<usize>,
     /// Token id of `<<LABEL>>`; null where nothing looks for that token.
-    #[serde(default = "defaults::index")]
     pub class_token_index: Option<i64>,
     /// Token id of `<<SEP>>`, or null.
-    #[serde(default = "defaults::index")]
     pub text_token_index: Option<i64>,
     /// Token id of `<<EXAMPLE>>`, or null.
-    #[serde(default = "defaults::index")]
     pub example_token_index: Option<i64>,
     /// Labels before the text.
     #[serde(default, deserialize_with = "or_default")]
     pub prompt_first: bool,
     /// Text pooling.
-    #[serde(default = "defaults::pooling")]
     pub pooling_strategy: Pooling,
     /// Label pooling.
     #[serde(default, deserialize_with = "or_default")]
     pub class_token_pooling: ClassTokenPooling,
     /// Whether the `<<LABEL>>` row itself counts.
-    #[serde(default = "defaults::yes", deserialize_with = "or_default")]
+    #[serde(deserialize_with = "or_default")]
     pub embed_class_token: bool,
     /// Pool only the rows from `<<SEP>>` on.
     #[serde(default, deserialize_with = "or_default")]
@@ -200,49 +195,38 @@ pub struct Config {
     #[serde(default, deserialize_with = "or_default")]
     pub squeeze_layers: bool,
     /// Which hidden state is read: -1 the last, else Python's index into all of them.
-    #[serde(default = "defaults::layer")]
     pub encoder_layer_id: i64,
     /// Segment embeddings added to the word embeddings.
     #[serde(default, deserialize_with = "or_default")]
     pub use_segment_embeddings: bool,
     /// The scorer.
-    #[serde(default = "defaults::scorer")]
     pub scorer_type: ScorerType,
     /// Heads of the `cross-attn` scorer.
-    #[serde(default = "defaults::scorer_heads")]
     pub scorer_num_heads: usize,
     /// The share that heads leave out while the model learns.
-    #[serde(default = "defaults::dropout")]
     pub dropout: f32,
     /// The share of the text's tokens that the `cross-attn` scorer leaves out while the model learns.
-    #[serde(default = "defaults::dropout")]
     pub scorer_attn_dropout: f32,
     /// The projectors' activation.
-    #[serde(default = "defaults::activation")]
     pub projector_hidden_act: String,
     /// Label slots.
-    #[serde(default = "defaults::label_slots")]
     pub max_labels_alloc: LabelSlots,
     /// Label slots when `max_labels_alloc` is neither `dynamic` nor a number.
     pub max_num_classes: Option<usize>,
     /// Token id of the `<<SEP>>` of a decoder-kv.
     pub sep_token_index: Option<u32>,
     /// Layers of a decoder-kv's encoder over the labels.
-    #[serde(default = "defaults::scorer_encoder_layers")]
     pub scorer_encoder_num_layers: usize,
     /// What the model was trained to do: only a decoder-kv that stops early looks at it.
-    #[serde(default = "defaults::problem_type")]
     pub problem_type: Option<ProblemType>,
     /// Passes of a decoder-kv's encoder, the plain first one among them.
-    #[serde(default = "defaults::one")]
     pub recurrent_steps: usize,
     /// Whether the passes after the first are made at all.
-    #[serde(default = "defaults::yes", deserialize_with = "or_default")]
+    #[serde(deserialize_with = "or_default")]
     pub recurrent_inference: bool,
     /// The number of passes instead of `recurrent_steps`.
     pub recurrent_inference_max_steps: Option<usize>,
     /// A record is done once no probability moves by this much in a pass; 0 or nothing: never.
-    #[serde(default = "defaults::halt_threshold")]
     pub recurrent_halt_threshold: Option<f32>,
     /// Whether the passes after the first also look at the text.
     #[serde(default, deserialize_with = "or_default")]
@@ -254,60 +238,42 @@ pub struct Config {
     #[serde(default, deserialize_with = "or_default")]
     pub calibrator_use_bias: bool,
     /// The greatest factor it gives.
-    #[serde(default = "defaults::calibrator_beta_max")]
     pub calibrator_beta_max: f32,
 }
 
-mod defaults {
-    use super::{Architecture, LabelSlots, Pooling, ProblemType, ScorerType};
+/// The values of the settings that a config leaves out; what is not here is off, or there is none of it.
+fn defaults() -> Value {
+    json!({
+        "architecture_type": "uni-encoder",
+        "class_token_index": -1,
+        "text_token_index": -1,
+        "example_token_index": -1,
+        "pooling_strategy": "first",
+        "embed_class_token": true,
+        "encoder_layer_id": -1,
+        "scorer_type": "simple",
+        "scorer_num_heads": 16,
+        "dropout": 0.1,
+        "scorer_attn_dropout": 0.1,
+        "projector_hidden_act": "gelu",
+        "max_labels_alloc": "dynamic",
+        "scorer_encoder_num_layers": 2,
+        "problem_type": "single_label_classification",
+        "recurrent_steps": 1,
+        "recurrent_inference": true,
+        "recurrent_halt_threshold": 0.01,
+        "calibrator_beta_max": 3.0,
+    })
+}
 
-    pub(super) fn architecture() -> Architecture {
-        Architecture::UniEncoder
-    }
-    pub(super) fn pooling() -> Pooling {
-        Pooling::First
-    }
-    pub(super) fn scorer() -> ScorerType {
-        ScorerType::Simple
-    }
-    pub(super) fn label_slots() -> LabelSlots {
-        LabelSlots::Dynamic
-    }
-    pub(super) fn activation() -> String {
-        "gelu".into()
-    }
-    pub(super) fn yes() -> bool {
-        true
-    }
-    #[allow(clippy::unnecessary_wraps)] // the type of the field
-    pub(super) fn index() -> Option<i64> {
-        Some(-1)
-    }
-    pub(super) fn layer() -> i64 {
-        -1
-    }
-    pub(super) fn scorer_heads() -> usize {
-        16
-    }
-    pub(super) fn scorer_encoder_layers() -> usize {
-        2
-    }
-    pub(super) fn one() -> usize {
-        1
-    }
-    #[allow(clippy::unnecessary_wraps)] // the type of the field
-    pub(super) fn problem_type() -> Option<ProblemType> {
-        Some(ProblemType::SingleLabelClassification)
-    }
-    #[allow(clippy::unnecessary_wraps)] // the type of the field
-    pub(super) fn halt_threshold() -> Option<f32> {
-        Some(0.01)
-    }
-    pub(super) fn calibrator_beta_max() -> f32 {
-        3.0
-    }
-    pub(super) fn dropout() -> f32 {
-        0.1
+/// The config, and those of the `defaults` that it does not name: null is a value, too.
+pub(crate) fn completed(config: &Value, mut defaults: Value) -> Value {
+    match (config.as_object(), defaults.as_object_mut()) {
+        (Some(named), Some(settings)) => {
+            settings.extend(named.clone());
+            defaults
+        }
+        _ => config.clone(),
     }
 }
 
@@ -351,7 +317,7 @@ impl Config {
     /// # Errors
     /// Not JSON, a value outside the supported set (both are named), or settings that exclude each other.
     pub fn parse(text: &str, file: &Path) -> Result<Self> {
-        let settings = Value::Object(settings(text, file)?);
+        let settings = completed(&Value::Object(settings(text, file)?), defaults());
         let config: Self =
             serde_path_to_error::deserialize(&settings).map_err(|error| Error::model(file, error.to_string()))?;
         config.check().map_err(|message| Error::model(file, message))?;
@@ -548,6 +514,12 @@ mod tests {
             let error = parse(settings).unwrap_err().to_string();
             assert!(error.contains(what), "{error}");
         }
+    }
+
+    #[test]
+    fn null_is_no_setting_left_out() {
+        let completed = completed(&json!({"a": null, "b": 1}), json!({"a": 2, "b": 2, "c": 2}));
+        assert_eq!(completed, json!({"a": null, "b": 1, "c": 2}));
     }
 
     #[test]
