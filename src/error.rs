@@ -46,7 +46,7 @@ pub enum Error {
     #[error("{0} (this is a bug, please report it)")]
     Bug(String),
     /// The tensor library failed: a bug, or no memory.
-    #[error("computation failed: {0}")]
+    #[error("{}", failed(.0))]
     Compute(#[from] candle_core::Error),
 }
 
@@ -67,5 +67,43 @@ impl Error {
     /// A model file at `path` that cannot be used, and why.
     pub fn model(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
         Self::Model { path: path.as_ref().to_owned(), message: message.into() }
+    }
+}
+
+fn failed(error: &candle_core::Error) -> String {
+    if is_out_of_memory(error) {
+        return format!(
+            "the GPU's memory is full: end what else computes on it, try --dtype bf16 or, in training, a smaller \
+             --batch-size, or compute with --device cpu: {error}"
+        );
+    }
+    format!("computation failed: {error}")
+}
+
+/// Whether a device has too little memory. The tensor library has no kind of error for it, only the driver's words.
+pub(crate) fn is_out_of_memory(error: &candle_core::Error) -> bool {
+    let words = error.to_string().to_lowercase().replace(['_', ' '], "");
+    let signs = ["outofmemory", "memoryallocation", "allocfailed", "insufficientmemory", "createmetalresource:buffer"];
+    signs.iter().any(|sign| words.contains(sign))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpu_without_memory_is_told_as_such_with_what_to_do() {
+        let full = [
+            "DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")",
+            "CublasError(CUBLAS_STATUS_ALLOC_FAILED)",
+            "Metal error Failed to create metal resource: Buffer",
+            "Insufficient Memory (00000008:kIOGPUCommandBufferCallbackErrorOutOfMemory)",
+        ];
+        for words in full {
+            let error = Error::from(candle_core::Error::Msg(words.into())).to_string();
+            assert!(error.contains("memory is full") && error.contains("--batch-size"), "{error}");
+        }
+        let error = Error::from(candle_core::Error::Msg("shape mismatch".into())).to_string();
+        assert_eq!(error, "computation failed: shape mismatch");
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, Once, PoisonError};
 use candle_core::Device;
 
 use crate::classifier::Encoded;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, is_out_of_memory};
 
 /// How the batches of several threads come to a device.
 pub(super) struct Turns {
@@ -39,7 +39,7 @@ impl Turns {
         while !rest.is_empty() {
             let (part, others) = rest.split_at(fitting(rest, self.most.load(Ordering::Relaxed)));
             match compute(part) {
-                Err(error) if is_out_of_memory(&error) => self.halve(part)?,
+                Err(Error::Compute(error)) if is_out_of_memory(&error) => self.halve(part)?,
                 computed => {
                     results.extend(computed?);
                     rest = others;
@@ -75,13 +75,6 @@ fn fitting(batch: &[Encoded], most: usize) -> usize {
         Some(*tokens)
     });
     ends.take_while(|tokens| *tokens <= most).count().max(1)
-}
-
-/// The tensor library has no kind of error for it, only the driver's words.
-fn is_out_of_memory(error: &Error) -> bool {
-    let Error::Compute(error) = error else { return false };
-    let words = error.to_string().to_lowercase().replace('_', " ");
-    ["out of memory", "memory allocation", "alloc failed"].iter().any(|sign| words.contains(sign))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use candle_core::cuda_backend::cudarc::driver::CudaContext;
 use candle_core::{DType, Device, Tensor};
 
 use crate::backbones::layers;
+use crate::error::is_out_of_memory;
 
 #[cfg(target_os = "linux")]
 mod libraries;
@@ -30,27 +31,37 @@ pub(super) fn find(number: usize, dtype: DType) -> Result<Device, String> {
         return Err(format!("there is none of that number, only {count}, counted from 0; {DRIVER}"));
     }
     // A stream of its own, and not the one of each thread: batches come from several threads.
-    let device =
-        Device::new_cuda_with_stream(number).map_err(|error| format!("it does not answer: {error}; {DRIVER}"))?;
+    let device = Device::new_cuda_with_stream(number)
+        .map_err(|error| unless_full(&error, format!("it does not answer: {error}; {DRIVER}")))?;
     compute(&device, DType::F32).map_err(|error| {
-        format!(
+        let words = format!(
             "it cannot run what this program was built for: {error}; build with the GPU's own CUDA_COMPUTE_CAP, \
              and with a toolkit that is not newer than its driver"
-        )
+        );
+        unless_full(&error, words)
     })?;
     compute(&device, dtype).map_err(|error| {
         let name = dtype.as_str();
-        format!(
+        let words = format!(
             "it cannot compute in {name}: {error}; --dtype f32 it can, and bf16 takes compute capability 8.0, of the GPU \
              and of CUDA_COMPUTE_CAP when the program was built"
-        )
+        );
+        unless_full(&error, words)
     })?;
     let kernels = layers::describe_cuda(&device, dtype);
     // A kernel that reads where nothing is leaves a GPU on which nothing runs any more.
     compute(&device, dtype).map_err(|error| {
-        format!("it fails after {kernels}: {error}; with GLICLASS_KERNEL=candle it does without kernels of its own")
+        let words = format!(
+            "it fails after {kernels}: {error}; with GLICLASS_KERNEL=candle it does without kernels of its own"
+        );
+        unless_full(&error, words)
     })?;
     Ok(device)
+}
+
+/// What these words say of an error, unless others have taken the GPU's memory.
+fn unless_full(error: &candle_core::Error, words: String) -> String {
+    if is_out_of_memory(error) { "its memory is full: `nvidia-smi` lists who has it".into() } else { words }
 }
 
 /// Computes something of each kind that layers do.
