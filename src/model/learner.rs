@@ -103,6 +103,6 @@ impl Classifier for Learner {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        self.turns.compute(batch, &|batch| self.network.forward(batch, threads)?.by_record())
+        self.turns.compute(batch, &|batch| self.network.forward(batch, threads), |logits: Logits| logits.by_record())
     }
 }

@@ -12,6 +12,9 @@ use crate::error::{Error, Result, is_out_of_memory};
 pub(super) struct Turns {
     /// Held by the thread that computes: batches side by side would only share the GPU's memory.
     turn: Option<Mutex<()>>,
+    /// Whether the device computes in the order in which it is told to, and takes memory in that order, so that the next
+    /// batch may be on its way before the results of this one are back.
+    queues: bool,
     /// Tokens that are computed together: fewer once a batch did not fit.
     most: AtomicUsize,
     notify: fn(&str),
@@ -22,23 +25,26 @@ impl Turns {
     /// `notify` hears of it once if a batch does not fit.
     pub(super) fn on(device: &Device, notify: fn(&str)) -> Self {
         let turn = (!device.is_cpu()).then(Mutex::default);
-        Self { turn, most: AtomicUsize::new(usize::MAX), notify, halved: Once::new() }
+        Self { turn, queues: device.is_cuda(), most: AtomicUsize::new(usize::MAX), notify, halved: Once::new() }
     }
 
-    /// Computes a batch when it is its turn, in parts where it does not fit.
+    /// Computes a batch when it is its turn, in parts where it does not fit, and reads the results back.
     ///
     /// # Errors
     /// The computation failed, or a single record does not fit.
-    pub(super) fn compute<R>(
+    pub(super) fn compute<M, R>(
         &self,
         batch: &[Encoded],
-        compute: &dyn Fn(&[Encoded]) -> Result<Vec<R>>,
+        compute: &dyn Fn(&[Encoded]) -> Result<M>,
+        read: fn(M) -> Result<Vec<R>>,
     ) -> Result<Vec<R>> {
-        let _turn = self.turn.as_ref().map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
         let (mut results, mut rest) = (Vec::with_capacity(batch.len()), batch);
         while !rest.is_empty() {
+            let turn = self.turn.as_ref().map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
             let (part, others) = rest.split_at(fitting(rest, self.most.load(Ordering::Relaxed)));
-            match compute(part) {
+            let computed = compute(part);
+            let _turn = turn.filter(|_| !self.queues);
+            match computed.and_then(read) {
                 Err(Error::Compute(error)) if is_out_of_memory(&error) => self.halve(part)?,
                 computed => {
                     results.extend(computed?);
@@ -114,15 +120,15 @@ mod tests {
         };
         let turns = turns();
         let (batch, lengths) = (records(&[10, 10, 10, 10, 5, 5]), [10, 10, 10, 10, 5, 5]);
-        assert_eq!(turns.compute(&batch, &compute).unwrap(), lengths);
-        assert_eq!(turns.compute(&batch, &compute).unwrap(), lengths);
+        assert_eq!(turns.compute(&batch, &compute, Ok).unwrap(), lengths);
+        assert_eq!(turns.compute(&batch, &compute, Ok).unwrap(), lengths);
         assert_eq!(sizes.into_inner(), [6, 2, 3, 1, 2, 3, 1]);
     }
 
     #[test]
     fn a_single_record_that_does_not_fit_is_an_error_that_says_what_to_do() {
         let full = |_: &[Encoded]| Err::<Vec<u32>, _>(driver("out of memory"));
-        let error = turns().compute(&records(&[1, 1]), &full).unwrap_err();
+        let error = turns().compute(&records(&[1, 1]), &full, Ok).unwrap_err();
         assert!(error.to_string().contains("--max-length"), "{error}");
     }
 
@@ -132,7 +138,16 @@ mod tests {
             assert_eq!(batch.len(), 2, "halved");
             Err::<Vec<u32>, _>(driver("shape mismatch"))
         };
-        let error = turns().compute(&records(&[1, 1]), &compute).unwrap_err();
+        let error = turns().compute(&records(&[1, 1]), &compute, Ok).unwrap_err();
         assert!(error.to_string().contains("shape mismatch"));
+    }
+
+    #[test]
+    fn the_next_batch_may_be_sent_while_results_are_read_back_only_where_the_device_queues() {
+        for queues in [false, true] {
+            let turns = Turns { turn: Some(Mutex::default()), queues, ..turns() };
+            let is_free = |turns: &Turns| Ok(vec![turns.turn.as_ref().is_some_and(|turn| turn.try_lock().is_ok())]);
+            assert_eq!(turns.compute(&records(&[1]), &|_| Ok(&turns), is_free).unwrap(), [queues]);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use crate::architectures::{self, Network, Vectors};
+use crate::architectures::{self, Logits, Network, Vectors};
 use crate::checkpoint::config::Architecture;
 use crate::checkpoint::{self, Config, Weights};
 use crate::classifier::{Classifier, Encoded};
@@ -219,7 +219,7 @@ impl Model {
 
     /// The logits of records without pieces.
     fn compute(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
-        self.turns.compute(batch, &|batch| self.network.forward(batch, threads)?.by_record())
+        self.turns.compute(batch, &|batch| self.network.forward(batch, threads), |logits: Logits| logits.by_record())
     }
 
     /// A record as tokens, cut as `pieces` say.
@@ -234,7 +234,7 @@ impl Model {
         };
         let query = self.network.encode(&neighbours.query(record), &self.encoder)?;
         // Alone and on one thread, as records are encoded: the bits are those it would have in a batch.
-        let vectors = self.turns.compute(&[query], &|query| self.network.vectors(query, 1))?;
+        let vectors = self.turns.compute(&[query], &|query| self.network.vectors(query, 1), Ok)?;
         let vector = vectors.first().map(|vectors| neighbours::unit(&vectors.text)).unwrap_or_default();
         Ok(Cow::Owned(neighbours.add_to(record, &vector)))
     }
@@ -280,9 +280,8 @@ impl Classifier for Embedder<'_> {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        let vectors =
-            |batch: &[Encoded]| Ok(self.0.network.vectors(batch, threads)?.iter().map(Vectors::to_list).collect());
-        self.0.turns.compute(batch, &vectors)
+        let lists = |vectors: Vec<Vectors>| Ok(vectors.iter().map(Vectors::to_list).collect());
+        self.0.turns.compute(batch, &|batch| self.0.network.vectors(batch, threads), lists)
     }
 }
 
