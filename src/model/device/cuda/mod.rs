@@ -8,7 +8,7 @@
 //!
 //! A library's user who computes on a GPU with candle alone must load a model on it, or try to, before.
 
-use candle_core::cuda_backend::cudarc::driver::CudaContext;
+use candle_core::cuda_backend::cudarc::driver::{CudaContext, DriverError, result, sys};
 use candle_core::{DType, Device, Tensor};
 
 use crate::backbones::layers;
@@ -33,6 +33,7 @@ pub(super) fn find(number: usize, dtype: DType) -> Result<Device, String> {
     // A stream of its own, and not the one of each thread: batches come from several threads.
     let device = Device::new_cuda_with_stream(number)
         .map_err(|error| unless_full(&error, format!("it does not answer: {error}; {DRIVER}")))?;
+    use_one_stream(&device).map_err(|error| format!("it does not answer: {error}; {DRIVER}"))?;
     compute(&device, DType::F32).map_err(|error| {
         let words = format!(
             "it cannot run what this program was built for: {error}; build with the GPU's own CUDA_COMPUTE_CAP, \
@@ -62,6 +63,26 @@ pub(super) fn find(number: usize, dtype: DType) -> Result<Device, String> {
 /// What these words say of an error, unless others have taken the GPU's memory.
 fn unless_full(error: &candle_core::Error, words: String) -> String {
     if is_out_of_memory(error) { "its memory is full: `nvidia-smi` lists who has it".into() } else { words }
+}
+
+/// Leaves out what serves several streams, which makes short computations slower: events for each tensor and launch, and
+/// memory that goes back to the driver whenever the stream is waited for.
+fn use_one_stream(device: &Device) -> candle_core::Result<()> {
+    let device = device.as_cuda_device()?;
+    // SAFETY: all tensors of the device are made, used and freed in its only stream, in that order.
+    unsafe { device.disable_event_tracking() };
+    let keep = |number| -> Result<(), DriverError> {
+        let mut threshold = u64::MAX;
+        // SAFETY: the number is that of a device, the pool is its own, and this attribute is a number of 64 bits.
+        unsafe {
+            let pool = result::device::get_default_mem_pool(number)?;
+            let attribute = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+            result::mem_pool::set_attribute(pool, attribute, (&raw mut threshold).cast())
+        }
+    };
+    // A GPU without a pool gives all back at once, as before.
+    let _ = keep(device.cuda_stream().context().cu_device());
+    Ok(())
 }
 
 /// Computes something of each kind that layers do.
