@@ -1,5 +1,6 @@
 //! The functions of CUDA's libraries that candle calls, and where they really are.
 
+use std::error::Error as _;
 use std::ffi::{CStr, c_void};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -111,11 +112,16 @@ pub(super) fn load() -> Result<(), String> {
 }
 
 fn fill(table: &[AtomicPtr<c_void>], names: &[&CStr], files: &[&str], remedy: &str) -> Result<(), String> {
-    // SAFETY: these are NVIDIA's libraries, by the names that the linker would have given them; what they do when
-    // loaded is what they would have done when the program started.
-    let open = |file: &&str| unsafe { Library::new(*file) }.ok();
+    let mut obstacle = None;
+    let open = |file: &&str| {
+        // SAFETY: these are NVIDIA's libraries, by the names that the linker would have given them; what they do when
+        // loaded is what they would have done when the program started.
+        let library = unsafe { Library::new(*file) };
+        library.map_err(|error| obstacle = obstacle.take().or_else(|| damage(file, &error))).ok()
+    };
     let Some(library) = files.iter().find_map(open) else {
-        return Err(format!("there is no {}: {remedy}", files[0]));
+        let reason = obstacle.unwrap_or_else(|| format!("there is no {}", files[0]));
+        return Err(format!("{reason}: {remedy}"));
     };
     for (place, name) in table.iter().zip(names) {
         // SAFETY: only the address is taken.
@@ -127,6 +133,13 @@ fn fill(table: &[AtomicPtr<c_void>], names: &[&CStr], files: &[&str], remedy: &s
     // It stays for good.
     std::mem::forget(library);
     Ok(())
+}
+
+/// What keeps a library that is there from being loaded: most often one that it needs itself.
+fn damage(file: &str, error: &libloading::Error) -> Option<String> {
+    let words = error.source()?.to_string();
+    let is_absent = words.starts_with(&format!("{file}: cannot open shared object file"));
+    (!is_absent).then(|| format!("{file} cannot be loaded: {words}"))
 }
 
 #[cfg(test)]
@@ -148,5 +161,14 @@ mod tests {
     fn a_library_that_is_not_there_is_named_with_what_to_do() {
         let error = fill(&[], &[], &["libnowhere.so.1"], "install it");
         assert_eq!(error, Err("there is no libnowhere.so.1: install it".into()));
+    }
+
+    #[test]
+    fn a_library_that_cannot_be_loaded_is_told_with_the_loaders_words() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let name = file.path().to_str().expect("a name");
+        let error = fill(&[], &[], &["libnowhere.so.1", name, "libnowhere.so"], "install it").expect_err("no library");
+        assert!(error.starts_with(&format!("{name} cannot be loaded: {name}: ")), "{error}");
+        assert!(error.ends_with(": install it"), "{error}");
     }
 }
