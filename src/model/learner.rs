@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{Tensor, Var};
 
-use super::{Files, Options, Parts, Place, Precision, Source, Turns};
+use super::{Files, Options, Parts, Place, Precision, Source, Turns, device};
 use crate::architectures::{Logits, Network};
 use crate::checkpoint::Config;
 use crate::checkpoint::learning::Learning;
@@ -22,6 +22,8 @@ pub struct Learner {
     files: Files,
     description: String,
     turns: Turns,
+    /// Tokens of a batch that it judges, where the device wants many.
+    batch_tokens: Option<usize>,
 }
 
 impl Learner {
@@ -41,10 +43,11 @@ impl Learner {
         let place = Place::find(options.device, Precision::F32)?;
         kernels::keep_pages();
         let turns = Turns::on(&place.hardware, options.notify);
-        files.weights = files.weights.on(place.hardware, place.dtype);
+        files.weights = files.weights.on(place.hardware.clone(), place.dtype);
         let Parts { config, encoder, network } =
             Parts::new(&mut files, options, |weights| weights.trainable(learning))?;
-        Ok(Self { config, encoder, network, files, description: place.description, turns })
+        let batch_tokens = device::batch_tokens(&place.hardware);
+        Ok(Self { config, encoder, network, files, description: place.description, turns, batch_tokens })
     }
 
     /// Where it computes, for people.
@@ -97,6 +100,10 @@ impl Classifier for Learner {
     /// A text that does not fit is cut.
     fn encode(&self, record: &Record) -> Result<Encoded> {
         self.network.encode(record, &self.encoder)
+    }
+
+    fn batch_tokens(&self) -> Option<usize> {
+        self.batch_tokens
     }
 
     fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
