@@ -390,6 +390,12 @@ fn a_plain_encoder_becomes_a_model() {
         {
             assert!(card.contains(row), "{row}: {card}");
         }
+        // Where the encoder lay is nobody's business whom the model is sent to.
+        assert!(
+            card.contains("fine-tuned from `plain` with") && card.contains("| `--backbone` | `\"plain\"` |"),
+            "{card}"
+        );
+        assert!(![card, sandbox.read(&format!("{kind}/training.json"))].iter().any(|file| file.contains(&backbone)));
         let classify = ["classify", "--model", &format!("./{kind}"), "--labels", "red,blue", "the red one"];
         sandbox.gliclass(classify).run().ends_with(0);
     }

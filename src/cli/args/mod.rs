@@ -9,7 +9,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 pub use self::decision::{DecisionArgs, ShapeArgs};
 pub use self::labels::{CandidateArgs, FieldArgs, LabelArgs};
-pub use self::model::{BUILTIN, BaseArgs, ModelArgs, available_threads};
+pub use self::model::{BUILTIN, BaseArgs, ModelArgs, available_threads, model_name};
 pub use self::values::{from_one, from_zero, is_true, name_of, share, up_to};
 use super::terminal;
 use crate::files;

@@ -1,5 +1,6 @@
 //! Which model, where it runs, and how it classifies.
 
+use std::borrow::Cow;
 use std::error::Error as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use super::Verbosity;
 use super::values::{device, from_one, from_zero, is_true, up_to};
 use crate::cli::terminal;
 use crate::cli::transfer::Transfer;
+use crate::files::file_name;
 use crate::model::hub::{self, Request};
 use crate::model::{self, Device, Model, Options, Overflow, Pieces, Precision, Source};
 use crate::runner::NO_THREAD;
@@ -230,7 +232,7 @@ pub struct ModelArgs {
     pub chunk_overlap: Option<usize>,
     /// Read at most N labels at once [default: all]
     ///
-    /// A longer list is read in several passes. With --single-label, the softmax is over all labels.
+    /// A longer list is read in several passes. A softmax is over all labels.
     #[arg(long, help_heading = "Model", value_name = "N", value_parser = from_one)]
     pub labels_chunk_size: Option<NonZeroUsize>,
 }
@@ -278,6 +280,11 @@ impl ModelArgs {
 /// How many threads this machine can run at once.
 pub fn available_threads() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+/// What a page or another model calls the model `name`: of a folder only its own name.
+pub fn model_name(name: &str) -> Cow<'_, str> {
+    if folder(name).is_some() { file_name(Path::new(name)) } else { name.into() }
 }
 
 /// The folder that a model's name means, if it means one.

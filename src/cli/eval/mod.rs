@@ -17,6 +17,7 @@ use anyhow::{Context, bail};
 use self::gather::{Asking, Gathered};
 pub use self::options::Args;
 use self::predictions::Predictions;
+use super::args::model_name;
 use super::own_examples::OwnExamples;
 use super::retrieval::Retrieval;
 use super::terminal::{self, Progress};
@@ -92,7 +93,7 @@ impl Args {
             data: gathered.files.iter().map(|file| file_name(Path::new(file))).collect::<Vec<_>>().join(", "),
             model: self.data.as_ref().map_or_else(
                 || "Ready predictions".to_owned(),
-                |_| format!("Model {}", file_name(Path::new(&self.model.base.model))),
+                |_| format!("Model {}", model_name(&self.model.base.model)),
             ),
             decision: decided + &withheld,
         }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use self::options::{AugmentArgs, BackboneArgs, LabelArgs, LearningArgs, LossArgs, ScheduleArgs};
 use self::shown::Shown;
-use super::args::{BaseArgs, FieldArgs, share};
+use super::args::{BaseArgs, FieldArgs, model_name, share};
 use super::facts;
 use super::terminal;
 use crate::checkpoint::config::Architecture;
@@ -134,17 +134,18 @@ struct Data {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.check_patience()?;
     args.augment.check()?;
+    args.backbone.check()?;
     // Told before any work, and not held: until signals are heard, they would leave the file of the lock behind.
     drop(args.lock()?);
     args.check_output()?;
     args.base.share_threads()?;
+    let defaults = args.labels.defaults(args.base.verbosity)?;
+    let descriptions = args.augment.descriptions()?;
     let source = args.find()?;
     args.check_start(&source)?;
     let learner = args.load(&source)?;
     let recipe = args.schedule.recipe(&args.loss, learner.config().architecture_type);
-    let defaults = args.labels.defaults(args.base.verbosity)?;
     let data = args.read(&defaults, &learner)?;
-    let descriptions = args.augment.descriptions()?;
     args.warn_of_unknown(&descriptions, &data.train);
     args.warn_of_idle(&data.train);
     let run = args.run_facts(&source, &defaults, &data, &descriptions)?;
@@ -345,7 +346,7 @@ impl Args {
     /// What the model card says of a model in `folder`.
     fn card(&self, data: &Data, recipe: Recipe, learner: &Learner, folder: &Folder) -> Card {
         Card {
-            base: self.start().model,
+            base: model_name(&self.start().model).into_owned(),
             data: file_name(&self.data).into_owned(),
             split: Split { train: data.train.len(), held_out: data.held_out.len() },
             held_out: self.held_out.eval.as_deref().map(|path| file_name(path).into_owned()),

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use crate::checkpoint::config::{Architecture, ClassTokenPooling, Pooling, ScorerType};
@@ -205,7 +205,7 @@ pub(super) struct BackboneArgs {
     /// How the vectors of the text's tokens become one
     #[arg(long, value_name = "KIND", value_enum, default_value = "avg", requires = "backbone")]
     pooling: Pooling,
-    /// How the vectors of a label's tokens become one
+    /// How the vectors of a label's tokens become one in a uni-encoder
     #[arg(long, value_name = "KIND", value_enum, default_value_t, requires = "backbone")]
     label_pooling: ClassTokenPooling,
     /// What compares text and labels
@@ -214,12 +214,32 @@ pub(super) struct BackboneArgs {
     /// Compare vectors of unit length
     #[arg(long, requires = "backbone")]
     normalize_features: bool,
-    /// Put the text before the labels
+    /// Put the text before the labels in a uni-encoder
     #[arg(long, requires = "backbone")]
     text_first: bool,
 }
 
 impl BackboneArgs {
+    /// Checks that the new model heeds what was given.
+    ///
+    /// # Errors
+    /// An option is for another architecture.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let given = [
+            ("--label-backbone", self.label_backbone.is_some(), Architecture::BiEncoder),
+            ("--label-pooling", self.label_pooling != ClassTokenPooling::default(), Architecture::UniEncoder),
+            ("--text-first", self.text_first, Architecture::UniEncoder),
+        ];
+        let mut idle = given.into_iter().filter(|(_, is_given, heeded)| *is_given && *heeded != self.architecture);
+        match idle.next() {
+            Some((option, _, heeded)) => {
+                let heeded = args::name_of(&heeded);
+                bail!("{option} is for --architecture {heeded}: add that, or leave {option} out")
+            }
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn design(&self, seed: u64) -> Design {
         Design {
             architecture: self.architecture,
@@ -236,8 +256,8 @@ impl BackboneArgs {
     pub(super) fn options(&self) -> Vec<(&'static str, Value)> {
         let Some(backbone) = &self.backbone else { return Vec::new() };
         vec![
-            ("--backbone", json!(backbone)),
-            ("--label-backbone", json!(self.label_backbone)),
+            ("--backbone", json!(args::model_name(backbone))),
+            ("--label-backbone", json!(self.label_backbone.as_deref().map(args::model_name))),
             ("--architecture", json!(self.architecture)),
             ("--pooling", json!(self.pooling)),
             ("--label-pooling", json!(self.label_pooling)),
@@ -388,7 +408,7 @@ impl AugmentArgs {
     /// # Errors
     /// The file cannot be used.
     pub(super) fn descriptions(&self) -> anyhow::Result<Descriptions> {
-        let read = self.descriptions.as_deref().map(Descriptions::read).transpose()?;
+        let read = self.descriptions.as_deref().map(Descriptions::read).transpose().context("--descriptions")?;
         Ok(read.unwrap_or_default())
     }
 
