@@ -72,8 +72,8 @@ impl Thresholds {
     pub fn read(path: &Path) -> Result<Self> {
         let text = read_text(path)?;
         let flawed = |message: String| Error::Usage(format!("{}: {message}", path.display()));
-        let thresholds: Self =
-            serde_json::from_str(&text).map_err(|error| flawed(format!("not a file of thresholds: {error}")))?;
+        let thresholds: Self = serde_json::from_str(&text)
+            .map_err(|error| flawed(format!("not a file of thresholds, as `eval --fit` writes them: {error}")))?;
         thresholds.check().map_err(flawed)?;
         Ok(thresholds)
     }

@@ -295,7 +295,7 @@ fn a_label_without_a_fitted_threshold_is_refused_before_any_work() {
 fn files_that_hold_no_usable_thresholds_are_refused() {
     let sandbox = Sandbox::new();
     for (content, message) in [
-        ("{", "t.json: not a file of thresholds: EOF"),
+        ("", "t.json: not a file of thresholds, as `eval --fit` writes them: EOF"),
         (r#"{"labels": {"a": 1.5}}"#, "t.json: the threshold of \"a\" is 1.5: it must be from 0 to 1"),
         (r#"{"temperature": 0}"#, "t.json: the temperature is 0: it must be above 0"),
         (r#"{"use": "all"}"#, "t.json: \"use\" is \"all\", and there is no \"threshold\""),

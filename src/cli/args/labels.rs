@@ -147,10 +147,10 @@ pub struct FieldArgs {
     pub text_field: String,
     /// The field or column with the true labels [default: true_labels, or label]
     ///
-    /// In JSON it holds a label, a list of labels, or {label: weight}, where a label is true from 0.5 up.
-    /// A label may be a number: the position of its name in --labels, from 0, unless a label has that number as its
-    /// name, or the file names its numbers itself, as Parquet of Hugging Face's `datasets` does. A table without such a
-    /// column may have a column of 0 and 1 for each label, in Parquet of those in --labels.
+    /// In JSON it holds a label, a list of labels, or {label: weight}. A label may be a number: the position of its
+    /// name in --labels, from 0, unless a label has that number as its name, or the file names its numbers itself, as
+    /// Parquet of Hugging Face's `datasets` does. A table without such a column may have a column of 0 and 1 for each
+    /// label, in Parquet of those in --labels.
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub label_field: Option<String>,
     /// Separates several labels in a CSV or TSV cell

@@ -160,7 +160,7 @@ pub(super) struct FitArgs {
     /// temperature and, for a precision, the score below which there is no answer.
     #[arg(long, value_name = "FILE", conflicts_with = "thresholds")]
     pub(super) fit: Option<PathBuf>,
-    /// What to fit for: f1, f0.5, f2, precision=0.9 or recall=0.9
+    /// What to fit for: f1, f0.5, f2 or another F-measure, precision=0.9 or recall=0.9
     ///
     /// Of the thresholds that reach that precision, the one with the best recall is taken, and the other way round.
     #[arg(long, value_name = "GOAL", default_value = "f1", requires = "fit")]
@@ -209,6 +209,7 @@ impl Args {
     /// Some of them exclude others.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         self.check_model_options()?;
+        self.check_predictions()?;
         self.check_files()?;
         self.check_report()
     }
@@ -223,6 +224,27 @@ impl Args {
             ),
             None => Ok(()),
         }
+    }
+
+    /// Checks that there are predictions for what is said of their form.
+    fn check_predictions(&self) -> anyhow::Result<()> {
+        let form = [
+            ("--all-scores", self.decision.all_scores),
+            ("--logits", self.shape.logits),
+            ("--hierarchical", self.shape.hierarchical),
+        ];
+        let idle = form.into_iter().find(|(_, is_given)| *is_given);
+        if let Some((option, _)) = idle.filter(|_| self.output.predictions.is_none()) {
+            bail!("{option} says what --predictions writes: give --predictions FILE, or leave {option} out");
+        }
+        let reads = !self.ready.predictions_from.is_empty() || !self.ready.compare.is_empty();
+        if !reads && self.typed.has("output-field") {
+            bail!(
+                "--output-field is for --predictions-from and --compare: leave it out; --predictions writes the field \
+                 {PREDICTIONS}"
+            );
+        }
+        Ok(())
     }
 
     /// Checks that no record is read twice, and that nothing is written over what is read or what else is written.
