@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
-use csv::{ByteRecord, QuoteStyle, StringRecord, Terminator, WriterBuilder};
+use csv::{ByteRecord, StringRecord};
 
 use super::input::Stream;
 use super::rows::{Quotes, Rows};
@@ -33,6 +33,10 @@ pub struct Dialect {
 const TAB: u8 = b'\t';
 
 impl Dialect {
+    fn line_end(self) -> &'static [u8] {
+        if self.crlf { b"\r\n" } else { b"\n" }
+    }
+
     /// A value as a cell holds it. TSV knows no line end and no tab in a cell: there they are blanks.
     pub fn cell(self, value: &str) -> Cow<'_, str> {
         if self.delimiter != TAB {
@@ -282,7 +286,7 @@ impl Columns {
 
     /// Appends a blank line to `out`.
     pub fn write_blank(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(if self.dialect.crlf { b"\r\n" } else { b"\n" });
+        out.extend_from_slice(self.dialect.line_end());
     }
 
     /// Appends a row to `out`, with one value for each new column, in their order; where there are fewer values, the
@@ -291,31 +295,67 @@ impl Columns {
     /// A row that is too short is filled up; what a row has too much stands at its end.
     pub fn write(&self, row: &Row, values: &[String], out: &mut Vec<u8>) {
         let values: Vec<Cow<'_, str>> = values.iter().map(|value| self.dialect.cell(value)).collect();
-        let mut fields: Vec<&[u8]> = row.fields.iter().take(self.width).collect();
-        fields.resize(self.header.len(), b"");
-        for (&place, value) in self.places.iter().zip(&values) {
-            fields[place] = value.as_bytes();
+        let mut fields: Vec<Cell<&[u8]>> = row.fields.iter().map(Cell::Plain).collect();
+        for &place in &row.empty_texts {
+            fields[place] = Cell::EmptyText;
         }
-        fields.extend(row.fields.iter().skip(self.width));
-        write_row(fields, self.dialect, out);
+        let surplus = fields.split_off(fields.len().min(self.width));
+        fields.resize(self.header.len(), Cell::Plain(b""));
+        for (&place, value) in self.places.iter().zip(&values) {
+            fields[place] = Cell::Plain(value.as_bytes());
+        }
+        fields.extend(surplus);
+        write_cells(fields, self.dialect, out);
     }
 }
 
+/// A cell as it is written.
+#[derive(Clone, Copy)]
+enum Cell<T> {
+    /// Quoted where it must be.
+    Plain(T),
+    /// Nothing, between quotes.
+    EmptyText,
+}
+
 /// Appends one row to `out`, quoted where it must be; of TSV cells, as they are.
-pub fn write_row<I, T>(fields: I, dialect: Dialect, out: &mut Vec<u8>)
-where
-    I: IntoIterator<Item = T>,
-    T: AsRef<[u8]>,
-{
-    let terminator = if dialect.crlf { Terminator::CRLF } else { Terminator::Any(b'\n') };
-    let quotes = if dialect.delimiter == TAB { QuoteStyle::Never } else { QuoteStyle::Necessary };
-    let mut writer = WriterBuilder::new()
-        .delimiter(dialect.delimiter)
-        .terminator(terminator)
-        .quote_style(quotes)
-        .flexible(true)
-        .from_writer(out);
-    writer.write_record(fields).and_then(|()| Ok(writer.flush()?)).expect("memory takes every row; this is a bug");
+pub fn write_row<T: AsRef<[u8]>>(fields: impl IntoIterator<Item = T>, dialect: Dialect, out: &mut Vec<u8>) {
+    write_cells(fields.into_iter().map(Cell::Plain), dialect, out);
+}
+
+fn write_cells<T: AsRef<[u8]>>(cells: impl IntoIterator<Item = Cell<T>>, dialect: Dialect, out: &mut Vec<u8>) {
+    let begin = out.len();
+    for (place, cell) in cells.into_iter().enumerate() {
+        if place > 0 {
+            out.push(dialect.delimiter);
+        }
+        match cell {
+            Cell::Plain(cell) => write_cell(cell.as_ref(), dialect.delimiter, out),
+            Cell::EmptyText => out.extend_from_slice(EMPTY_TEXT),
+        }
+    }
+    // A blank line would be no row.
+    if out.len() == begin {
+        out.extend_from_slice(EMPTY_TEXT);
+    }
+    out.extend_from_slice(dialect.line_end());
+}
+
+const EMPTY_TEXT: &[u8] = b"\"\"";
+
+fn write_cell(cell: &[u8], delimiter: u8, out: &mut Vec<u8>) {
+    let must_be_quoted = |&byte: &u8| matches!(byte, b'"' | b'\n' | b'\r') || byte == delimiter;
+    if delimiter == TAB || !cell.iter().any(must_be_quoted) {
+        return out.extend_from_slice(cell);
+    }
+    out.push(b'"');
+    for part in cell.split_inclusive(|&byte| byte == b'"') {
+        out.extend_from_slice(part);
+        if part.ends_with(b"\"") {
+            out.push(b'"');
+        }
+    }
+    out.push(b'"');
 }
 
 #[cfg(test)]
@@ -349,6 +389,15 @@ mod tests {
     fn columns_come_out_as_they_went_in_with_new_ones_behind() {
         let input = b"id,text\n007,\"a, b\"\n8,\"two\nlines\"\n";
         assert_eq!(through(input), b"id,text,new\n007,\"a, b\",1\n8,\"two\nlines\",1\n");
+    }
+
+    #[test]
+    fn an_empty_text_stays_one_and_is_no_missing_one() {
+        let input = b"text,id,note\n\"\",,\"\"\na,\"\",\n";
+        assert_eq!(through(input), b"text,id,note,new\n\"\",,\"\",1\na,\"\",,1\n");
+        // Cells that are missing, that are too many, and that are replaced.
+        assert_eq!(through(b"id,text\n\"\"\n,a,\"\",\n"), b"id,text,new\n\"\",,1\n,a,1,\"\",\n");
+        assert_eq!(through(b"text,new\na,\"\"\n"), b"text,new\na,1\n");
     }
 
     #[test]
@@ -522,6 +571,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn rows_are_written_as_the_library_writes_them(
+            row in proptest::collection::vec("[ab,\"\r\n ]{0,6}", 1..5),
+            crlf in any::<bool>(),
+        ) {
+            let terminator = if crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') };
+            let mut library = csv::WriterBuilder::new().terminator(terminator).from_writer(Vec::new());
+            library.write_record(&row).unwrap();
+            let mut out = Vec::new();
+            write_row(&row, Dialect { delimiter: b',', crlf, marked: false }, &mut out);
+            prop_assert_eq!(out, library.into_inner().unwrap());
+        }
+
         #[test]
         fn every_table_comes_back(rows in proptest::collection::vec(("\\PC*", "[ -~\n\r\",]*"), 0..8)) {
             let dialect = Dialect { delimiter: b',', crlf: false, marked: false };

@@ -18,6 +18,9 @@ pub struct Row {
     pub(super) end: Place,
     pub(super) fields: ByteRecord,
     pub(super) quotes: Quotes,
+    /// The cells of CSV that are quotes around nothing, by their places, which rise: databases tell an empty text so
+    /// from a missing one.
+    pub(super) empty_texts: Vec<usize>,
     /// Whether a carriage return is at its end: in TSV in front of the line feed, in CSV perhaps so.
     ends_in_cr: bool,
 }
@@ -199,14 +202,24 @@ struct Cells {
     quoted: usize,
     fields: ByteRecord,
     quotes: Quotes,
+    /// Those that are quotes around nothing.
+    empty_texts: Vec<usize>,
     /// Whether a carriage return is at its end.
     ends_in_cr: bool,
 }
 
 impl Cells {
     fn new(delimiter: u8) -> Self {
-        let fields = ByteRecord::new();
-        Self { delimiter, at: At::Begin, cell: Vec::new(), quoted: 0, fields, quotes: Quotes::Sound, ends_in_cr: false }
+        Self {
+            delimiter,
+            at: At::Begin,
+            cell: Vec::new(),
+            quoted: 0,
+            fields: ByteRecord::new(),
+            quotes: Quotes::Sound,
+            empty_texts: Vec::new(),
+            ends_in_cr: false,
+        }
     }
 
     /// Takes bytes up to the end of the row: how many, and whether it ends with them.
@@ -269,6 +282,9 @@ impl Cells {
         if inside.contains(&b'\n') && !behind.trim_ascii().is_empty() {
             self.quotes = Quotes::Torn;
         }
+        if self.at == At::Quote && self.cell.is_empty() {
+            self.empty_texts.push(self.fields.len());
+        }
         self.fields.push_field(&self.cell);
         self.cell.clear();
         (self.at, self.quoted) = (At::Begin, 0);
@@ -283,7 +299,8 @@ impl Cells {
         }
         self.end_cell();
         let quotes = if is_open { Quotes::Open } else { self.quotes };
-        Row { begin, end, fields: self.fields, quotes, ends_in_cr: self.ends_in_cr }
+        let Self { fields, empty_texts, ends_in_cr, .. } = self;
+        Row { begin, end, fields, quotes, empty_texts, ends_in_cr }
     }
 }
 
