@@ -276,6 +276,9 @@ fn what_cannot_be_done_with_parquet_is_refused_with_what_can() {
     with_labels(&["in.parquet", "-o", "out.parquet.gz"], &["compressed inside"]);
     with_labels(&["in.parquet", "--logits"], &["need JSONL"]);
     with_labels(&["--input-format", "parquet"], &["standard input", "needs a file"]);
+    sandbox.write("one.parquet", row_of(&["text", "labels"]));
+    with_labels(&["one.parquet"], &["one.parquet: column \"labels\" holds texts", "write lists, or rename it"]);
+    batch(&sandbox, &["one.parquet", "-o", "out.parquet", "--text-field", "labels", "-l", "a"]).run().ends_with(0);
     with_labels(&[BROTLI], &["compressed with brotli", "zstd or snappy"]);
     with_labels(&["cut.parquet"], &["cut.parquet: the Parquet file is cut off", "copy it again"]);
     with_labels(&["empty.parquet"], &["empty.parquet: "]);

@@ -51,15 +51,23 @@ fn unknown_packing(metadata: &ParquetMetaData, column: usize) -> Option<&'static
 }
 
 /// The column of a field of this name that holds lists of texts.
-pub(super) fn find_list(schema: &SchemaDescriptor, name: &str) -> Option<usize> {
+///
+/// # Errors
+/// It holds one text in each record, which may be a label, or several in a form of its own.
+pub(super) fn find_list(schema: &SchemaDescriptor, name: &str) -> std::result::Result<Option<usize>, String> {
     let mut of_field = (0..schema.num_columns()).filter(|&column| schema.get_column_root(column).name() == name);
-    let (column, None) = (of_field.next()?, of_field.next()) else { return None };
+    let (Some(column), None) = (of_field.next(), of_field.next()) else { return Ok(None) };
     let description = schema.column(column);
     let is_text = description.converted_type() == ConvertedType::UTF8
         || description.logical_type_ref().is_some_and(|kind| *kind == LogicalType::String);
     // Field, repeated group and text; the form of older writers has the text itself repeated.
-    let is_flat = description.path().parts().len() <= 3;
-    (description.max_rep_level() == 1 && is_text && is_flat).then_some(column)
+    let depth = description.path().parts().len();
+    if is_text && depth == 1 && description.max_rep_level() == 0 {
+        return Err(format!(
+            "column {name:?} holds texts, where a record's own labels are lists of texts: write lists, or rename it"
+        ));
+    }
+    Ok((description.max_rep_level() == 1 && is_text && depth <= 3).then_some(column))
 }
 
 /// A column of one row group as it is read.

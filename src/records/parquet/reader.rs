@@ -83,7 +83,10 @@ impl Reader {
         let name = path.display();
         let refused = |what| Error::Usage(format!("{name}: {what}"));
         let text_column = column::find_text(schema, &reading.text_field).map_err(refused)?;
-        let labels_column = column::find_list(schema, LABELS);
+        let labels_column = match reading.text_field.as_str() {
+            LABELS => None,
+            _ => column::find_list(schema, LABELS).map_err(refused)?,
+        };
         if labels_column.is_none() && reading.defaults.labels.is_none() {
             return Err(Error::Usage(format!(
                 "{name}: no labels: give --labels, or the file a column {LABELS:?} of lists of texts"

@@ -109,7 +109,7 @@ fn lists_of_older_writers_are_read_and_lists_of_structures_are_not() {
     let structures = "message m { optional group labels (LIST) {
         repeated group list { optional group element { optional binary name (UTF8); } } } }";
     let schema = SchemaDescriptor::new(Arc::new(parse_message_type(structures).unwrap()));
-    assert_eq!(column::find_list(&schema, "labels"), None);
+    assert_eq!(column::find_list(&schema, "labels"), Ok(None));
 }
 
 #[test]
