@@ -1,5 +1,6 @@
 //! What can go wrong, said so that the reader can mend it.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// What standard output is called where a file would be named.
@@ -53,6 +54,12 @@ pub enum Error {
 impl Error {
     /// What the system said of a file, or of what else is named by `at`.
     pub fn io(at: impl AsRef<Path>, source: std::io::Error) -> Self {
+        let remedy = match source.kind() {
+            ErrorKind::IsADirectory => Some("is a folder, not a file: name a file in it"),
+            ErrorKind::NotADirectory => Some("lies in what is a file, not a folder: check the name"),
+            _ => None,
+        };
+        let source = remedy.map_or(source, std::io::Error::other);
         Self::Io { at: at.as_ref().display().to_string(), source }
     }
 

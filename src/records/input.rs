@@ -168,9 +168,6 @@ impl Input {
         let failed = |error| Error::io(path, error);
         let file = files::open(path)?;
         let metadata = file.metadata().map_err(failed)?;
-        if metadata.is_dir() {
-            return Err(Error::Usage(format!("{}: is a folder, not a file of records", path.display())));
-        }
         let mut reader = BufReader::with_capacity(BUFFER, file);
         if !metadata.is_file() {
             return Self::from_stream(Box::new(reader), path);
@@ -332,6 +329,9 @@ fn unpack(packing: Packing, reader: Box<dyn BufRead + Send>) -> io::Result<Strea
     Ok(Stream::Forward(Box::new(BufReader::with_capacity(BUFFER, Unpacked { packing, decoder }))))
 }
 
+/// What is said of an archive that is whole and does not end there.
+const NO_MEMBER: &str = "behind what is whole stands something that is no gzip: remove it, or fetch the archive again";
+
 /// The members of a gzip archive, one behind the other. Zeros behind one fill up a block, and are passed over.
 struct Members(GzDecoder<Box<dyn BufRead + Send>>);
 
@@ -339,8 +339,13 @@ impl Read for Members {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let read = self.0.read(buffer)?;
-            if read > 0 || buffer.is_empty() || !pass_zeros(self.0.get_mut())? {
+            if read > 0 || buffer.is_empty() {
                 return Ok(read);
+            }
+            match behind_zeros(self.0.get_mut())? {
+                None => return Ok(0),
+                Some(byte) if !Packing::Gzip.magic().starts_with(&[byte]) => return Err(io::Error::other(NO_MEMBER)),
+                Some(_) => {}
             }
             let rest = self.0.reset(Box::new(io::empty()));
             self.0.reset(rest);
@@ -348,14 +353,15 @@ impl Read for Members {
     }
 }
 
-/// Goes to the first byte that is not zero, and says whether there is one.
-fn pass_zeros(input: &mut impl BufRead) -> io::Result<bool> {
+/// Goes to the first byte that is not zero; none at the end.
+fn behind_zeros(input: &mut impl BufRead) -> io::Result<Option<u8>> {
     loop {
         let buffer = input.fill_buf()?;
         let (size, zeros) = (buffer.len(), buffer.iter().take_while(|byte| **byte == 0).count());
+        let next = buffer.get(zeros).copied();
         input.consume(zeros);
-        if size == 0 || zeros < size {
-            return Ok(size > 0);
+        if size == 0 || next.is_some() {
+            return Ok(next);
         }
     }
 }
@@ -544,8 +550,10 @@ mod tests {
         let (one, two, zeros) = (gzip(b"one\n"), gzip(b"two\n"), vec![0; BUFFER + 1]);
         assert_eq!(content(stream([&one[..], &zeros].concat()).unwrap()).unwrap(), b"one\n");
         assert_eq!(content(stream([&one[..], &zeros, &two, &[0]].concat()).unwrap()).unwrap(), b"one\ntwo\n");
-        let error = content(stream([&one[..], &zeros, b"x"].concat()).unwrap()).unwrap_err().to_string();
-        assert!(error.contains("archive is "), "{error}");
+        for garbage in [&b"x"[..], b"more than the header of a member takes"] {
+            let error = content(stream([&one[..], &zeros, garbage].concat()).unwrap()).unwrap_err().to_string();
+            assert_eq!(error, format!("the gzip archive is damaged here: {NO_MEMBER}"));
+        }
     }
 
     #[test]
