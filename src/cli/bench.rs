@@ -78,7 +78,8 @@ Examples:
   gliclass bench --model knowledgator/gliclass-edge-v3.0 --dtype bf16 --labels-count 30
   gliclass bench --input reviews.jsonl -n 500 --format json | jq .throughput.texts_per_second
 
-Exit status: 0 done; 2 wrong usage, a model or file that cannot be used, or labels that do not fit the model.";
+Exit status: 0 done; 2 wrong usage, a model or file that cannot be used, or labels that do not fit
+the model; 130 interrupted.";
 
 /// The form of the figures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

@@ -22,7 +22,9 @@ Examples:
   mkdir -p ~/.local/share/bash-completion/completions
   gliclass completions bash > ~/.local/share/bash-completion/completions/gliclass
   gliclass completions zsh > \"${fpath[1]}/_gliclass\"
-  gliclass completions fish > ~/.config/fish/completions/gliclass.fish";
+  gliclass completions fish > ~/.config/fish/completions/gliclass.fish
+
+Exit status: 0 done; 2 wrong usage, or standard output cannot be written.";
 
 /// Runs the command.
 ///

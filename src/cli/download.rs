@@ -38,7 +38,8 @@ Examples:
   gliclass download knowledgator/gliclass-base-v3.0
   ls \"$(gliclass download knowledgator/gliclass-base-v3.0 --offline)\"
 
-Exit status: 0 done; 2 the model is missing, gated or damaged, or the Hub cannot be reached.";
+Exit status: 0 done; 2 wrong usage, the model is missing, gated or damaged, or the Hub cannot be
+reached; 130 interrupted.";
 
 /// Runs the command.
 ///

@@ -44,6 +44,16 @@ Examples:
   gliclass batch reviews.jsonl -o labelled.jsonl --labels praise,complaint,question
   gliclass eval labelled.jsonl --single-label
 
+Environment:
+  GLICLASS_MODEL, GLICLASS_DEVICE, GLICLASS_SHARD  as --model, --device and --shard
+  GLICLASS_KERNEL         kernels: portable, avx2, avx512, amx or neon; candle: none
+  HF_HUB_OFFLINE          1: as --offline
+  HF_HOME, HF_HUB_CACHE   where fetched models are kept
+  HF_TOKEN                for repositories that need a token; HF_TOKEN_PATH: a file with it
+  HF_ENDPOINT             the address of another Hub
+  HTTPS_PROXY, NO_PROXY   the way to the Hub
+  NO_COLOR, TERM=dumb     no colour, no progress bar
+
 `gliclass help COMMAND` has the options and more examples.";
 
 #[derive(Debug, Subcommand)]
@@ -215,6 +225,15 @@ mod tests {
         assert!(!is_closed(crate::Error::output(std::io::ErrorKind::StorageFull.into())));
         // A file may have any name.
         assert!(!is_closed(crate::Error::io(STANDARD_OUTPUT, broken())));
+    }
+
+    #[test]
+    fn the_help_names_each_variable_that_an_option_reads() {
+        let definition = Cli::command();
+        let options = definition.get_subcommands().flat_map(clap::Command::get_arguments);
+        for name in options.filter_map(Arg::get_env) {
+            assert!(EXAMPLES.contains(&*name.to_string_lossy()), "{name:?}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 use std::cell::Cell;
+use std::ffi::OsStr;
 use std::sync::OnceLock;
 
 #[cfg(target_arch = "aarch64")]
@@ -43,7 +44,7 @@ pub fn enabled() -> bool {
 /// A message that lists the names this machine takes, when the variable holds another one.
 pub fn isa() -> Result<Isa, String> {
     static CHOICE: OnceLock<Result<Isa, String>> = OnceLock::new();
-    CHOICE.get_or_init(|| choose(std::env::var(VARIABLE).ok().as_deref())).clone()
+    CHOICE.get_or_init(|| choose(std::env::var_os(VARIABLE).as_deref().map(OsStr::to_string_lossy).as_deref())).clone()
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ fn help_and_version_go_to_standard_output() {
 #[test]
 fn exit_statuses_are_not_wrapped_twice() {
     let sandbox = Sandbox::new();
-    for command in ["classify", "batch", "eval", "train", "embed", "bench", "download"] {
+    for command in ["classify", "batch", "eval", "train", "embed", "bench", "download", "completions"] {
         let help = sandbox.gliclass([command, "--help"]).run().ends_with(0).stdout;
         // What is wrapped by hand and then by the program has lines of a word or two in the middle.
         let status = help.split("Exit status:").nth(1).unwrap();
@@ -352,9 +352,53 @@ fn what_is_wrong_or_would_be_misread_or_ignored_is_refused_with_the_way_out() {
         (&["eval", "in.csv", "--bootstrap", "x"], &["--bootstrap", "give 0, or a whole number from 100 to 1000000"]),
         (&["eval", "in.csv", "--label-order-trials", "x"], &["--label-order-trials", "give a whole number from 0"]),
         (&["train", "in.csv", "-o", "out", "--seed", "-1"], &["--seed", "give a whole number from 0"]),
+        (&["train", "in.csv", "-o", "out", "-m", "./x", "--labels-file", "nope"], &["--labels-file: nope: "]),
+        (
+            &["train", "in.csv", "-o", "out", "-m", "./x", "--descriptions", "nope", "--augment"],
+            &["--descriptions: nope: "],
+        ),
+        (
+            &["train", "in.csv", "-o", "out", "--backbone", "./x", "--label-backbone", "./x"],
+            &["--label-backbone is for --architecture bi-encoder"],
+        ),
+        (
+            &["train", "in.csv", "-o", "out", "--backbone", "./x", "--architecture", "bi-encoder", "--text-first"],
+            &["--text-first is for --architecture uni-encoder"],
+        ),
+        (&["eval", "in.csv", "--all-scores"], &["--all-scores says what --predictions writes"]),
+        (&["eval", "in.csv", "--logits"], &["--logits says what --predictions writes"]),
+        (
+            &["eval", "--predictions-from", "in.csv", "--hierarchical"],
+            &["--hierarchical says what --predictions writes"],
+        ),
+        (
+            &["eval", "in.csv", "--predictions", "p.jsonl", "--output-field", "said"],
+            &["--output-field is for --predictions-from and --compare"],
+        ),
     ] {
         let outcome = sandbox.gliclass(arguments).run().ends_with(2).says(&["error: "]).says(words);
         assert_eq!(outcome.stdout, "", "{arguments:?}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_folder_in_the_place_of_a_file_and_a_file_in_that_of_a_folder_are_told() {
+    let sandbox = Sandbox::new();
+    sandbox.write("file", "");
+    let file = "is a folder, not a file: name a file in it";
+    let folder = "lies in what is a file, not a folder: check the name";
+    for (arguments, at, what) in [
+        (&["classify"][..], "standard input", file),
+        (&["batch"], "standard input", file),
+        (&["batch", "."], ".", file),
+        (&["batch", "file/in"], "file/in", folder),
+        (&["batch", "file", "--input-format", "jsonl", "-o", "file/out"], "file/out", folder),
+        (&["classify", "x", "--thresholds", "."], "--thresholds: .", file),
+        (&["classify", "x", "--examples", "."], "--examples: .", file),
+    ] {
+        let program = sandbox.gliclass(arguments.iter().chain(&["-l", "a", "-m", MODEL]));
+        program.under("exec <.").run().ends_with(2).says(&[&format!("error: {at}: {what}")]);
     }
 }
 

@@ -43,13 +43,14 @@ fn page(mut command: Command) -> String {
     String::from_utf8(page).unwrap().replace(version, &(sections(&more) + version))
 }
 
-/// What stands below the options in the help, in sections of its own: examples line by line, as they are typed.
+/// What stands below the options in the help, in sections of its own: examples and variables line by line.
 fn sections(more: &str) -> String {
     let mut roff = Roff::new();
     for part in more.split("\n\n") {
-        if let Some(examples) = part.strip_prefix("Examples:\n") {
-            roff.control("SH", ["EXAMPLES"]).control("nf", []);
-            for line in examples.lines() {
+        let listed = part.split_once(":\n").filter(|(heading, _)| ["Examples", "Environment"].contains(heading));
+        if let Some((heading, lines)) = listed {
+            roff.control("SH", [&*heading.to_uppercase()]).control("nf", []);
+            for line in lines.lines() {
                 roff.text([roman(line.trim_start())]);
             }
             roff.control("fi", []);

@@ -120,6 +120,15 @@ fn a_device_that_this_build_cannot_use_is_an_error() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_kernel_that_is_not_utf8_is_unknown() {
+    use std::os::unix::ffi::OsStrExt;
+    let kernel = std::ffi::OsStr::from_bytes(b"candle\xff");
+    let run = Sandbox::new().gliclass(["classify", "-l", "a,b", "text"]).env("GLICLASS_KERNEL", kernel).run();
+    run.ends_with(2).says(&["GLICLASS_KERNEL=candle", "use one of: candle, portable"]);
+}
+
+#[test]
 fn an_unknown_kernel_is_an_error_that_lists_the_known_ones() {
     let run = Sandbox::new().gliclass(["classify", "-l", "a,b", "text"]).env("GLICLASS_KERNEL", "abacus").run();
     run.ends_with(2).says(&["abacus", "candle", "portable"]);
