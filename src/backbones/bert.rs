@@ -36,6 +36,8 @@ struct Config {
     hidden_dropout_prob: Option<f32>,
     attention_probs_dropout_prob: Option<f32>,
     pad_token_id: Option<i64>,
+    /// Rows of MPNet's table of distances, of which only the first [`MPNET_BUCKETS`] are looked up.
+    relative_attention_num_buckets: Option<usize>,
     /// Sets of weights that ALBERT's layers share, one after another.
     num_hidden_groups: usize,
     /// ALBERT's layers in each set.
@@ -265,7 +267,8 @@ fn load_shared(config: &Config, names: &Names, weights: &Weights) -> Result<Vec<
 fn load_bias(config: &Config, weights: &Weights) -> Result<RelativeBias> {
     let buckets = weights.setting(Buckets::new(MPNET_BUCKETS, MPNET_DISTANCE, false))?;
     let table = weights.at("relative_attention_bias");
-    RelativeBias::load(&table, MPNET_BUCKETS, config.num_attention_heads, &buckets.rows())
+    let count = config.relative_attention_num_buckets.unwrap_or_default().max(MPNET_BUCKETS);
+    RelativeBias::load(&table, count, config.num_attention_heads, &buckets.rows())
 }
 
 impl Layer {

@@ -19,7 +19,7 @@ pub struct Rope {
 }
 
 /// The form of rotary positions and its settings.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub struct Parameters {
     rope_theta: Option<f32>,
     rope_type: Option<String>,
@@ -70,8 +70,9 @@ impl Rope {
     /// # Errors
     /// An unsupported `rope_type`, or one without its settings or with such as make no sense.
     pub fn turning(&self, head_dim: usize, max_positions: usize) -> Result<Turning, String> {
-        // Where both forms are given, the reference takes the old one.
-        let parameters = self.rope_scaling.as_ref().or(self.rope_parameters.as_ref()).map(|parameters| Parameters {
+        // Where both forms are given, the reference takes the old one, unless it is empty.
+        let scaling = self.rope_scaling.as_ref().filter(|scaling| **scaling != Parameters::default());
+        let parameters = scaling.or(self.rope_parameters.as_ref()).map(|parameters| Parameters {
             original_max_position_embeddings: self
                 .original_max_position_embeddings
                 .or(parameters.original_max_position_embeddings),
@@ -243,14 +244,15 @@ mod tests {
     }
 
     #[test]
-    fn of_two_forms_of_the_config_the_old_one_counts() {
-        let rope = parse(
-            r#"{"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 500000.0},
-                "rope_scaling": {"rope_type": "linear", "factor": 4.0}}"#,
-        );
-        let alone = parse(r#"{"rope_scaling": {"rope_type": "linear", "factor": 4.0}}"#);
-        let turning = rope.turning(8, 64).expect("linear is supported: this is a bug");
-        assert_eq!(turning, alone.turning(8, 64).expect("linear is supported: this is a bug"));
+    fn of_two_forms_of_the_config_the_old_one_counts_unless_it_is_empty() {
+        let new = r#""rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 500000.0}"#;
+        let old = r#""rope_scaling": {"rope_type": "linear", "factor": 4.0}"#;
+        for (both, counts) in [(format!("{{{new}, {old}}}"), old), (format!("{{{new}, \"rope_scaling\": {{}}}}"), new)]
+        {
+            let [both, alone] = [both, format!("{{{counts}}}")]
+                .map(|config| parse(&config).turning(8, 64).expect("linear is supported: this is a bug"));
+            assert_eq!(both, alone);
+        }
     }
 
     #[test]

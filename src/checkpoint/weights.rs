@@ -452,7 +452,7 @@ fn add_archive(path: &Path, tensors: &mut BTreeMap<String, Stored>) -> candle_co
         }
         if let Some(tensor) = archive.get(name)? {
             let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
-            tensors.insert(name.clone(), Stored::from_values(tensor.dims().to_vec(), &values));
+            tensors.insert(present_name(name), Stored::from_values(tensor.dims().to_vec(), &values));
         }
     }
     Ok(())
@@ -471,15 +471,34 @@ fn index_tensors(path: &Path, bytes: Bytes, tensors: &mut BTreeMap<String, Store
             continue;
         }
         let stored = Stored { bytes: bytes.clone(), range, dtype, shape: view.shape().to_vec(), scales: None };
-        tensors.insert(name, stored);
+        tensors.insert(present_name(&name), stored);
     }
     Ok(())
+}
+
+/// What transformers calls a tensor today: norms of checkpoints that came from TensorFlow have other names.
+///
+/// Source: `conversion_mapping.py` of transformers, "legacy".
+fn present_name(name: &str) -> String {
+    name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use safetensors::tensor::TensorView;
+
     use super::*;
+
+    #[test]
+    fn norms_may_have_the_names_they_once_had() {
+        let folder = tempfile::tempdir().unwrap();
+        let view = || TensorView::new(Dtype::F32, vec![1], &[0; 4]).unwrap();
+        let tensors = ["LayerNorm.gamma", "LayerNorm.beta"].map(|name| (format!("encoder.{name}"), view()));
+        safetensors::serialize_to_file(tensors, None, &folder.path().join("model.safetensors")).unwrap();
+        let weights = Weights::open(folder.path()).unwrap().at("encoder.LayerNorm");
+        assert!(weights.has("weight") && weights.has("bias"));
+    }
 
     #[test]
     fn a_tensor_of_pytorch_is_not_larger_than_its_file() {
