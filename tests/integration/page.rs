@@ -14,14 +14,20 @@ use crate::harness::Sandbox;
 /// What a label and a text must not do to a page.
 const HOSTILE: &str = "<script>alert(1)</script> & \"quotes\" </svg></style>\u{1b}[31m\u{202e}";
 
-/// A Chromium, if there is one.
+/// A Chromium; where there is none, it is said that a test was skipped.
 fn browser() -> Option<PathBuf> {
     if let Some(demanded) = std::env::var_os("GLICLASS_TEST_BROWSER") {
         return Some(demanded.into());
     }
     let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH")?).collect();
     let names = ["chromium", "chromium-browser", "google-chrome"];
-    names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name))).find(|path| path.is_file())
+    let found =
+        names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name))).find(|path| path.is_file());
+    #[allow(clippy::print_stderr)]
+    if found.is_none() {
+        eprintln!("skipped: no Chromium is installed; GLICLASS_TEST_BROWSER demands one");
+    }
+    found
 }
 
 /// Looks at the page in a frame of some width: how wide it is, what overlaps, what runs.
@@ -83,13 +89,7 @@ fn predictions(labels: usize, records: usize) -> String {
 
 #[test]
 fn the_page_fits_a_screen_and_a_telephone_and_no_labels_overlap() {
-    let Some(browser) = browser() else {
-        #[allow(clippy::print_stderr)]
-        {
-            eprintln!("skipped: no Chromium is installed; GLICLASS_TEST_BROWSER demands one");
-        }
-        return;
-    };
+    let Some(browser) = browser() else { return };
     for labels in [3, 77] {
         let sandbox = Sandbox::new();
         sandbox.write("ready.jsonl", predictions(labels, 240));
@@ -104,6 +104,43 @@ fn the_page_fits_a_screen_and_a_telephone_and_no_labels_overlap() {
             assert_eq!(seen["svgs"], 4 + labels, "{labels} labels at {width}");
         }
     }
+}
+
+#[test]
+fn names_of_one_letter_leave_the_heading_of_the_matrix_free() {
+    let Some(browser) = browser() else { return };
+    let sandbox = Sandbox::new();
+    let scores = "[{\"label\": \"a\", \"score\": 0.9}, {\"label\": \"b\", \"score\": 0.1}]";
+    let line = |truth| format!("{{\"text\": \"x\", \"true_labels\": [\"{truth}\"], \"predictions\": {scores}}}\n");
+    sandbox.write("ready.jsonl", ["a", "b"].map(line).concat());
+    let arguments = ["eval", "--predictions-from", "ready.jsonl", "--single-label", "--html", "report.html"];
+    sandbox.gliclass(arguments).run().ends_with(0);
+    let seen = look(&browser, &sandbox, 1280);
+    assert_eq!((&seen["overlaps"], &seen["svgs"]), (&json!([]), &6.into()), "{seen}");
+}
+
+#[test]
+fn every_picture_has_a_name_to_be_read_aloud() {
+    let sandbox = Sandbox::new();
+    sandbox.write("ready.jsonl", predictions(3, 30));
+    let arguments = ["eval", "--predictions-from", "ready.jsonl", "--html", "r.html", "--plots", "plots", "--quiet"];
+    sandbox.gliclass(arguments).run().ends_with(0);
+    let page = sandbox.read("r.html");
+    let names: Vec<&str> = page
+        .split("<svg ")
+        .skip(1)
+        .map(|svg| svg.strip_prefix("role=\"img\" aria-label=\"").and_then(|rest| rest.split('"').next()).unwrap())
+        .collect();
+    let whole = ["Are the scores honest?", "What does holding back bring?", "Where should the threshold be?"];
+    assert_eq!(names[..3], whole);
+    assert_eq!(names[3], "What is taken for what?");
+    let hostile = "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;quotes&quot; &lt;/svg&gt;";
+    assert!(
+        names.len() == 7 && names[4].starts_with(hostile) && names[4].contains(": average precision "),
+        "{names:?}"
+    );
+    let file = sandbox.read("plots/precision_recall.svg");
+    assert!(file.starts_with("<svg role=\"img\" aria-label=\"How well is each label found?\" "), "{}", &file[..200]);
 }
 
 #[test]

@@ -16,8 +16,8 @@ const SIZE: (u32, u32) = (800, 660);
 const LEFT: i32 = 108;
 /// Points of a curve: more are not seen.
 const POINTS: usize = 400;
-/// Thresholds that are tried, between 0 and 1.
-const STEPS: usize = 200;
+/// Thresholds that are tried, between 0 and 1: two decimals name each.
+const STEPS: usize = 100;
 
 type Line = Vec<(f64, f64)>;
 
@@ -257,12 +257,14 @@ fn macro_f1(labels: &[Counts]) -> f64 {
 /// The counts of every label, if what scores at least each step is said.
 fn steps(judged: &Judged) -> Vec<Vec<Counts>> {
     let labels = judged.names().len();
+    let thresholds: Vec<f32> = (0..=STEPS).map(|step| step as f32 / STEPS as f32).collect();
     let mut steps = vec![vec![Counts::default(); labels]; STEPS + 1];
     for one in judged.candidates() {
         let label = one.label as usize;
         steps.iter_mut().take(1).for_each(|first| first[label].support += usize::from(one.truth));
         if one.score >= 0.0 {
-            let step = ((f64::from(one.score) * STEPS as f64) as usize).min(STEPS);
+            // The last threshold that it reaches; a product would put 0.29 below 0.29.
+            let step = thresholds.partition_point(|&threshold| threshold <= one.score).saturating_sub(1);
             steps[step][label].predicted += 1;
             steps[step][label].hits += usize::from(one.truth);
         }
@@ -280,6 +282,7 @@ fn steps(judged: &Judged) -> Vec<Vec<Counts>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::metrics::Candidate;
@@ -292,6 +295,17 @@ mod tests {
             judged.push([candidate]);
         }
         judged
+    }
+
+    #[test]
+    fn what_scores_exactly_a_threshold_is_said_by_it() {
+        for step in 0..=STEPS {
+            let score: f32 = format!("{:.2}", step as f64 / STEPS as f64).parse().unwrap();
+            let steps = steps(&judged(2, |_| score));
+            let said = steps.iter().map(|counts| counts[0].predicted);
+            let expected = (0..=STEPS).map(|other| if other <= step { 2 } else { 0 });
+            assert!(said.eq(expected), "{score}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::style::{ACCENT, Drawn, FAINT, INK, MUTED, PAPER, SECOND, Sheet, drawn, text};
+use super::style::{ACCENT, Drawn, FAINT, INK, MUTED, PAPER, SECOND, Sheet, drawn, named, text};
 use super::{Plot, shown};
 use crate::metrics::judged::Judged;
 use crate::metrics::ranking::rankings;
@@ -29,7 +29,10 @@ pub fn plot(judged: &Judged, report: &Report) -> Plot {
         let panels = sheet.split_evenly((rows, columns));
         panels.iter().zip(&curves).try_for_each(|(panel, (curve, label))| draw(panel, curve, label))
     });
-    let panel = |(curve, label): &(Vec<(f64, f64)>, &LabelFigures)| drawn(PANEL, |sheet| draw(sheet, curve, label));
+    let panel = |(curve, label): &(Vec<(f64, f64)>, &LabelFigures)| {
+        let name = format!("{}: average precision {}", shown(&label.label, usize::MAX), area(label));
+        named(&drawn(PANEL, |sheet| draw(sheet, curve, label)), &name)
+    };
     Plot {
         name: "precision_recall",
         title: "How well is each label found?",
@@ -43,6 +46,11 @@ pub fn plot(judged: &Judged, report: &Report) -> Plot {
     }
 }
 
+/// The area under the curve of a label.
+fn area(label: &LabelFigures) -> String {
+    format!("{:.2}", label.average_precision.unwrap_or_default())
+}
+
 fn draw(sheet: &Sheet, curve: &[(f64, f64)], label: &LabelFigures) -> Drawn {
     let (left, top, width, height) = (14, 44, PANEL.0 as i32 - 34, PANEL.1 as i32 - 64);
     let place = |(recall, precision): (f64, f64)| {
@@ -54,8 +62,7 @@ fn draw(sheet: &Sheet, curve: &[(f64, f64)], label: &LabelFigures) -> Drawn {
     let name = text(LETTERS, INK, HPos::Left, VPos::Center);
     sheet.draw(&Text::new(shown(&label.label, NAME), (left, 22), name))?;
     let number = text(LETTERS, MUTED, HPos::Right, VPos::Center);
-    let precision = label.average_precision.unwrap_or_default();
-    sheet.draw(&Text::new(format!("{precision:.2}"), (left + width, 22), number))?;
+    sheet.draw(&Text::new(area(label), (left + width, 22), number))?;
     for share in [0.0, 0.5, 1.0] {
         sheet.draw(&PathElement::new(vec![place((0.0, share)), place((1.0, share))], FAINT.stroke_width(1)))?;
         sheet.draw(&PathElement::new(vec![place((share, 0.0)), place((share, 1.0))], FAINT.stroke_width(1)))?;

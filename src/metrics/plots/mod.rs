@@ -51,6 +51,7 @@ pub fn plots(judged: &Judged, report: &Report) -> Vec<Plot> {
     if report.scores.is_some() {
         plots.push(curves::plot(judged, report));
     }
+    plots.iter_mut().for_each(|plot| plot.svg = style::named(&plot.svg, plot.title));
     plots
 }
 

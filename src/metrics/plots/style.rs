@@ -3,6 +3,7 @@
 //! A plot is drawn in one colour for each part that it can play. A style sheet, of the file or of the page
 //! that the plot stands in, gives each part its colour.
 
+use maud::Render;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -20,14 +21,24 @@ pub const SECOND: RGBColor = RGBColor(0xc2, 0x5a, 0x00);
 /// The page.
 pub const PAPER: RGBColor = RGBColor(0xfe, 0xfe, 0xfe);
 
+/// Numbers on pale cells.
+pub const ON_PALE: RGBColor = RGBColor(0x01, 0x01, 0x01);
+/// Numbers on cells between pale and strong.
+pub const ON_MIDDLE: RGBColor = RGBColor(0x02, 0x02, 0x02);
+/// Numbers on strong cells.
+pub const ON_STRONG: RGBColor = RGBColor(0xfd, 0xfd, 0xfd);
+
 /// Each part's colour on a light and on a dark page.
-const THEME: [(RGBColor, &str, &str); 6] = [
+pub(super) const THEME: [(RGBColor, &str, &str); 9] = [
     (INK, "#1f2328", "#e6e9ed"),
     (MUTED, "#5b636d", "#9aa3ad"),
     (FAINT, "#dfe3e8", "#343b44"),
     (ACCENT, "#1f5fbf", "#6cb0ff"),
     (SECOND, "#b85400", "#ffa657"),
     (PAPER, "#ffffff", "#14181d"),
+    (ON_PALE, "#000000", "#ffffff"),
+    (ON_MIDDLE, "#000000", "#000000"),
+    (ON_STRONG, "#ffffff", "#000000"),
 ];
 
 /// The size of letters, on sheets that are shown at about half their size.
@@ -64,6 +75,11 @@ pub fn style_sheet(scope: &str) -> String {
         rules(|part| part.1),
         rules(|part| part.2)
     )
+}
+
+/// The plot as one picture of this name to those who have it read to them.
+pub fn named(svg: &str, name: &str) -> String {
+    svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{}\" ", name.render().into_string()), 1)
 }
 
 /// The plot as a file of its own, on paper.
