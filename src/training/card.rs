@@ -11,6 +11,8 @@ use crate::display::escaped;
 
 /// Labels that are named.
 const NAMED: usize = 50;
+/// Labels that the commands ask about.
+const ASKED: usize = 5;
 
 /// What is said of the Python package where a decoder reads the text: later its `past_key_values` are called otherwise.
 const OF_DECODERS: &str = "\nThe Python package `gliclass` 0.1.21 runs it with `transformers` before 5.24.";
@@ -90,9 +92,15 @@ impl Card {
         let [typed, called] = if prompt.is_empty() {
             [String::new(), String::new()]
         } else {
-            // In single quotes a shell reads all but these as it stands.
-            let quoted = prompt.replace('\'', r"'\''");
-            [format!("--prompt '{quoted}' "), format!(", prompt={}", Value::from(prompt))]
+            [format!("--prompt {} ", quoted(prompt)), format!(", prompt={}", Value::from(prompt))]
+        };
+        let asked = &self.labels[..self.labels.len().min(ASKED)];
+        let list = quoted(&asked.iter().map(|label| listed(label)).collect::<Vec<String>>().join(","));
+        let strings = asked.iter().map(|label| escaped(&Value::from(label.as_str()).to_string()));
+        let strings = strings.collect::<Vec<String>>().join(", ");
+        let some = match self.labels.len() {
+            all if all > ASKED => format!(" Both ask about {ASKED} of the model's {all} labels."),
+            _ => String::new(),
         };
         let loading = self.loading();
         let versions = if self.is_decoder { OF_DECODERS } else { "" };
@@ -101,16 +109,16 @@ impl Card {
 ## Use
 
 ```sh
-gliclass classify --model DIR {flag}{typed}--labels 'first label,second label' "a text"
+gliclass classify --model DIR {flag}{typed}--labels {list} "a text"
 ```
 
 ```python
 {loading}
 pipeline = ZeroShotClassificationPipeline(model, tokenizer, classification_type="{kind}", device="cpu")
-print(pipeline("a text", ["first label", "second label"]{called}))
+print(pipeline("a text", [{strings}]{called}))
 ```
 
-`DIR` is this folder.{versions}
+`DIR` is this folder.{some}{versions}
 The model answers best about the labels it was trained with, worded as they were; it inherits the limits of the model
 it began with.
 "#
@@ -138,6 +146,18 @@ model, tokenizer = GLiClassModel.from_pretrained("DIR", config=config), AutoToke
     }
 }
 
+/// Text as one word of a shell, which reads all but these as it stands in single quotes.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// A label as one of a list with commas, on one line; quoted also where it would be read as an option.
+fn listed(label: &str) -> String {
+    let label = escaped(label);
+    let is_plain = label.trim() == label && !label.starts_with('-') && !label.contains([',', '"']);
+    if is_plain { label } else { format!("\"{}\"", label.replace('"', "\"\"")) }
+}
+
 /// Text as it stands, on one line.
 fn code(text: &str) -> String {
     format!("`{}`", escaped(text).replace('`', "'"))
@@ -145,14 +165,18 @@ fn code(text: &str) -> String {
 
 /// The figures of each epoch as a table, the one that is kept in bold.
 fn figures(position: &Position) -> String {
-    let mut table =
-        "| epoch | loss | held-out loss | macro F1 | micro F1 | accuracy |\n|---|---|---|---|---|---|".to_owned();
+    let is_judged = position.epochs.iter().any(|epoch| epoch.held_out.is_some());
+    let (held_out, rule) =
+        if is_judged { (" held-out loss | macro F1 | micro F1 | accuracy |", "---|---|---|---|") } else { ("", "") };
+    let mut table = format!("| epoch | loss |{held_out}\n|---|---|{rule}");
     for (number, epoch) in position.epochs.iter().enumerate() {
         let mark = if position.best == Some(number) { "**" } else { "" };
-        let cells = epoch.held_out.map_or([String::new(), String::new(), String::new(), String::new()], |found| {
-            [found.loss, found.macro_f1, found.micro_f1, found.accuracy].map(|figure| format!("{figure:.4}"))
+        let cells = epoch.held_out.map_or_else(String::new, |found| {
+            [found.loss, found.macro_f1, found.micro_f1, found.accuracy]
+                .map(|figure| format!(" {figure:.4} |"))
+                .concat()
         });
-        _ = write!(table, "\n| {mark}{}{mark} | {:.4} | {} |", number + 1, epoch.loss, cells.join(" | "));
+        _ = write!(table, "\n| {mark}{}{mark} | {:.4} |{cells}", number + 1, epoch.loss);
     }
     table
 }
@@ -160,6 +184,13 @@ fn figures(position: &Position) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_of_labels_is_typed_so_that_each_is_read_as_it_is() {
+        let typed = ["red", "sports, outdoors", "a \"b\"", "-1", " c", "it's"].map(listed).join(",");
+        assert_eq!(typed, r#"red,"sports, outdoors","a ""b""","-1"," c",it's"#);
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
 
     #[test]
     fn what_a_label_holds_ends_neither_its_line_nor_its_code_and_moves_no_cursor() {

@@ -233,7 +233,32 @@ fn the_card_says_the_prompt_that_texts_were_read_with() {
     train(&sandbox, "mine", &more).run().ends_with(0);
     let card = sandbox.read("mine/README.md");
     assert!(card.contains(r#"--model DIR --prompt 'What'\''s its "colour"?' --labels"#), "{card}");
-    assert!(card.contains(r#""second label"], prompt="What's its \"colour\"?"))"#), "{card}");
+    assert!(card.contains(r#", ["red", "blue"], prompt="What's its \"colour\"?"))"#), "{card}");
+    assert!(card.contains("| epoch | loss |\n|---|---|\n| **1** | "), "{card}");
+}
+
+#[test]
+#[cfg(unix)]
+fn the_command_of_the_card_asks_about_labels_of_the_model() {
+    let sandbox = Sandbox::new();
+    let labels = ["-1", "it's", "sports, outdoors", "a \"b\"", "e", "f", "g"];
+    let line = |number: usize| {
+        let text = format!("number {number}");
+        json!({ "text": text, "labels": labels, "label": labels[number % 7] }).to_string()
+    };
+    sandbox.write(DATA, (0..14).map(line).collect::<Vec<String>>().join("\n"));
+    train(&sandbox, "mine", &["--epochs", "1", "--eval-share", "0"]).run().ends_with(0);
+    let card = sandbox.read("mine/README.md");
+    assert!(card.contains("Both ask about 5 of the model's 7 labels."), "{card}");
+    let command = card.lines().find(|line| line.starts_with("gliclass classify ")).unwrap();
+    let command = command.replacen("gliclass", &format!("'{}'", env!("CARGO_BIN_EXE_gliclass")), 1);
+    let command = command.replacen(" DIR ", " ./mine ", 1) + " --all-scores --format jsonl";
+    let shell = std::process::Command::new("sh").args(["-c", &command]).current_dir(sandbox.path("")).output().unwrap();
+    let answer: Value = serde_json::from_slice(&shell.stdout).unwrap_or_else(|_| panic!("{command}: {shell:?}"));
+    let mut said: Vec<&str> =
+        answer["predictions"].as_array().unwrap().iter().map(|one| one["label"].as_str().unwrap()).collect();
+    said.sort_by_key(|said| labels.iter().position(|label| label == said));
+    assert_eq!(said, labels[..5], "{command}");
 }
 
 #[test]
