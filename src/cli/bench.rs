@@ -20,7 +20,7 @@ use crate::classifier::{Classifier, Encoded};
 use crate::error::{Error, Result};
 use crate::kernels::meter::{self, Counts, Part};
 use crate::kernels::{self, Activation, PackedMatrix};
-use crate::model::{self, Model};
+use crate::model::Model;
 use crate::records::input::Input;
 use crate::records::{Defaults, Entry, LabelSet, Reading, Record, jsonl};
 use crate::runner::{Classified, Runner};
@@ -107,7 +107,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let model = args.model.load_from(&source, false)?;
     let load_seconds = start.elapsed().as_secs_f64();
     let bench = Bench { model: &model, threads: args.model.base.threads(), texts };
-    let report = bench.report(args.labels_count.get(), load_seconds, args.model.dtype)?;
+    let report = bench.report(args.labels_count.get(), load_seconds)?;
     terminal::print(&match args.format {
         Format::Text => report.table(),
         Format::Json => serde_json::to_string_pretty(&report)? + "\n",
@@ -195,7 +195,7 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn report(&self, labels_count: usize, load_seconds: f64, precision: model::Precision) -> anyhow::Result<Report> {
+    fn report(&self, labels_count: usize, load_seconds: f64) -> anyhow::Result<Report> {
         let set = labels(labels_count)?;
         self.pass(self.model, &self.texts[..WARM_UP.min(self.texts.len())], &set)?;
         let latency = self.latency(&set)?;
@@ -205,10 +205,9 @@ impl Bench<'_> {
         let by_labels = FEW_AND_MANY.map(|count| self.with_labels(count));
         let dense = (counts.multiply_adds > 0).then(|| {
             let flop = 2.0 * counts.multiply_adds as f64;
-            let product = precision.on_kernels();
             // Its memory grows with the threads, and more of them than can run would not be faster.
             let most = self.threads.min(available_threads());
-            let [one_thread, all_threads] = [1, most].map(|threads| matrix_rate(product, threads));
+            let [one_thread, all_threads] = [1, most].map(|threads| matrix_rate(self.model.products(), threads));
             let reached = flop / throughput.seconds / 1e9;
             Dense {
                 gflop_per_text: flop / self.texts.len() as f64 / 1e9,

@@ -46,8 +46,9 @@ impl Learner {
         files.weights = files.weights.on(place.hardware.clone(), place.dtype);
         let Parts { config, encoder, network } =
             Parts::new(&mut files, options, |weights| weights.trainable(learning))?;
+        let description = place.describe(Precision::F32.on_kernels(config.magnifies_rounding()));
         let batch_tokens = device::batch_tokens(&place.hardware);
-        Ok(Self { config, encoder, network, files, description: place.description, turns, batch_tokens })
+        Ok(Self { config, encoder, network, files, description, turns, batch_tokens })
     }
 
     /// Where it computes, for people.

@@ -62,11 +62,13 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// How dense layers multiply on a processor.
-    pub fn on_kernels(self) -> kernels::Precision {
+    /// How wide dense layers multiply on a processor, in a model that [magnifies rounding](Config::magnifies_rounding)
+    /// or does not.
+    fn on_kernels(self, magnifies_rounding: bool) -> kernels::Precision {
         match self {
             // A processor has no faster products of float16.
             Self::Bf16 | Self::F16 => kernels::Precision::Bf16,
+            Self::Auto | Self::F32 if magnifies_rounding => kernels::Precision::F32,
             Self::Auto | Self::F32 => kernels::Precision::Split,
             Self::Int8 => kernels::Precision::Int8,
         }
@@ -172,6 +174,7 @@ pub struct Model {
     network: Box<dyn Network>,
     pieces: Pieces,
     neighbours: Option<Neighbours>,
+    products: kernels::Precision,
     description: Vec<String>,
     turns: Turns,
     /// Tokens of a batch, where the device wants many.
@@ -196,7 +199,8 @@ impl Model {
         let (architecture, max_length) = (config.architecture_type, encoder.max_length());
         let size = rounded(files.weights.parameters());
         let model = format!("model: {architecture:?} on {kind}, {size} parameters, at most {max_length} tokens");
-        let mut description = vec![model, place.description];
+        let products = options.precision.on_kernels(config.magnifies_rounding());
+        let mut description = vec![model, place.describe(products)];
         let unused = files.weights.unused();
         if !unused.is_empty() {
             description.push(format!("tensors not needed: {}", unused.join(", ")));
@@ -204,7 +208,12 @@ impl Model {
         let turns = Turns::on(&place.hardware, options.notify);
         let batch_tokens = device::batch_tokens(&place.hardware);
         let (pieces, neighbours) = (options.pieces, None);
-        Ok(Self { encoder, network, pieces, neighbours, description, turns, batch_tokens })
+        Ok(Self { encoder, network, pieces, neighbours, products, description, turns, batch_tokens })
+    }
+
+    /// How the wide dense layers of the encoder multiply, where the kernels compute.
+    pub fn products(&self) -> kernels::Precision {
+        self.products
     }
 
     /// Lines for `--verbose`: architecture, backbone, size, kernels, tensors left unused.

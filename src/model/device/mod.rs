@@ -40,12 +40,14 @@ pub(super) struct Place {
     pub(super) hardware: Hardware,
     /// The arithmetic of the encoder.
     pub(super) dtype: DType,
-    /// Both, for people.
-    pub(super) description: String,
+    /// What computes, for people.
+    name: String,
+    /// What is said behind the arithmetic.
+    more: String,
 }
 
 impl Place {
-    /// Finds the device and says how it computes.
+    /// Finds the device and how it computes.
     ///
     /// # Errors
     /// The device is not there, or this build cannot use it.
@@ -71,12 +73,10 @@ impl Place {
             }
         };
         let isa = kernels::isa().map_err(Error::Usage)?;
-        if hardware.is_cpu() && kernels::enabled() {
-            let product = precision.on_kernels();
-            let dtype = if product == kernels::Precision::Bf16 { DType::BF16 } else { DType::F32 };
-            let description =
-                format!("processor, kernels: {}, arithmetic: {}{without}", isa.name(), kernels::arithmetic(product));
-            return Ok(Self { hardware, dtype, description });
+        if runs_kernels(&hardware) {
+            let dtype = if precision.on_kernels(false) == kernels::Precision::Bf16 { DType::BF16 } else { DType::F32 };
+            let name = format!("processor, kernels: {}", isa.name());
+            return Ok(Self { hardware, dtype, name, more: without });
         }
         let name = match &hardware {
             Hardware::Cpu => "processor without kernels",
@@ -84,9 +84,19 @@ impl Place {
             Hardware::Metal(_) => "Metal GPU",
         };
         let kernels = kernels_of(&hardware, dtype);
-        let description = format!("{name}, arithmetic: {}{kernels}{without}", dtype.as_str());
-        Ok(Self { hardware, dtype, description })
+        Ok(Self { hardware, dtype, name: name.to_owned(), more: format!("{kernels}{without}") })
     }
+
+    /// The device and the arithmetic for people; the kernels multiply as `products` says.
+    pub(super) fn describe(&self, products: kernels::Precision) -> String {
+        let Self { hardware, dtype, name, more } = self;
+        let arithmetic = if runs_kernels(hardware) { kernels::arithmetic(products) } else { dtype.as_str() };
+        format!("{name}, arithmetic: {arithmetic}{more}")
+    }
+}
+
+fn runs_kernels(hardware: &Hardware) -> bool {
+    hardware.is_cpu() && kernels::enabled()
 }
 
 /// Tokens of a batch on a device on which a model was just loaded; none on a processor, which has no need of many.
@@ -183,6 +193,13 @@ mod tests {
         let gib = |count: usize| count << 30;
         assert_eq!([0, gib(1), gib(4), gib(80)].map(fitting_tokens), [1 << 10, 1 << 11, 1 << 13, 1 << 14]);
         assert_eq!(batch_tokens(&Hardware::Cpu), None);
+    }
+
+    #[test]
+    fn a_model_that_magnifies_rounding_multiplies_in_f32_unless_it_is_told_otherwise() {
+        let [exact, short] = [Precision::Auto, Precision::Bf16].map(|precision| precision.on_kernels(true));
+        assert_eq!((exact, short), (kernels::Precision::F32, kernels::Precision::Bf16));
+        assert_eq!(Precision::Auto.on_kernels(false), kernels::Precision::Split);
     }
 
     #[test]
