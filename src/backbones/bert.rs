@@ -152,7 +152,7 @@ const ALBERT: Names = Names {
     norm: "full_layer_layer_norm",
 };
 
-/// Rows and reach of MPNet's table of distances: what its config says of them is not read.
+/// Rows of MPNet's table of distances that are looked up, and their reach, whatever its config says.
 const MPNET_BUCKETS: usize = 32;
 const MPNET_DISTANCE: usize = 128;
 
@@ -244,8 +244,8 @@ fn unplaced(padding: i64, positions: usize) -> std::result::Result<u32, String> 
     let before = |padding: &u32| (*padding as usize) + 1 < positions;
     u32::try_from(padding).ok().filter(before).ok_or_else(|| {
         format!(
-            "pad_token_id {padding} leaves none of {positions} positions, which are counted from it on: config.json is \
-             damaged, fetch it again"
+            "pad_token_id {padding}: positions are counted from it on, so it must be from 0 and leave some of \
+             {positions}"
         )
     })
 }
@@ -347,7 +347,7 @@ mod tests {
         assert_eq!([0, 1, 6].map(|padding| unplaced(padding, 8)), [Ok(0), Ok(1), Ok(6)]);
         for padding in [-1, 7, 1 << 31, 1 << 40] {
             let error = unplaced(padding, 8).err().unwrap_or_default();
-            assert!(error.starts_with(&format!("pad_token_id {padding} leaves none of 8 positions")), "{error}");
+            assert!(error.starts_with(&format!("pad_token_id {padding}: positions are counted from it on")), "{error}");
         }
     }
 

@@ -241,7 +241,7 @@ pub struct Config {
     pub calibrator_beta_max: f32,
 }
 
-/// The values of the settings that a config leaves out; what is not here is off, or there is none of it.
+/// The values of the settings that a config leaves out, where it must have one.
 fn defaults() -> Value {
     json!({
         "architecture_type": "uni-encoder",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{Tensor, Var};
 
-use super::{Files, Options, Parts, Place, Precision, Source, Turns, device};
+use super::{Files, Options, Parts, Place, Precision, Source, Turns};
 use crate::architectures::{Logits, Network};
 use crate::checkpoint::Config;
 use crate::checkpoint::learning::Learning;
@@ -22,8 +22,6 @@ pub struct Learner {
     files: Files,
     description: String,
     turns: Turns,
-    /// Tokens of a batch that it judges, where the device wants many.
-    batch_tokens: Option<usize>,
 }
 
 impl Learner {
@@ -47,8 +45,7 @@ impl Learner {
         let Parts { config, encoder, network } =
             Parts::new(&mut files, options, |weights| weights.trainable(learning))?;
         let description = place.describe(Precision::F32.on_kernels(config.magnifies_rounding()));
-        let batch_tokens = device::batch_tokens(&place.hardware);
-        Ok(Self { config, encoder, network, files, description, turns, batch_tokens })
+        Ok(Self { config, encoder, network, files, description, turns })
     }
 
     /// Where it computes, for people.
@@ -103,14 +100,15 @@ impl Classifier for Learner {
         self.network.encode(record, &self.encoder)
     }
 
-    fn batch_tokens(&self) -> Option<usize> {
-        self.batch_tokens
-    }
-
     fn logits(&self, batch: &[Encoded], threads: usize) -> Result<Vec<Vec<f32>>> {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        self.turns.compute(batch, &|batch| self.network.forward(batch, threads), |logits: Logits| logits.by_record())
+        let judge = |batch: &[Encoded]| {
+            let Logits { values, rows, .. } = self.network.forward(batch, threads)?;
+            // What a gradient would need goes at once: on a GPU the next batch is computed while this one is read.
+            Ok(Logits { values: values.detach(), rows, labels: None })
+        };
+        self.turns.compute(batch, &judge, |logits: Logits| logits.by_record())
     }
 }
