@@ -32,7 +32,7 @@ pub struct Difference {
     /// The first less the second.
     pub difference: f64,
     /// Where the difference lies in the middle 95 % of the rounds, the same records drawn for both; none without
-    /// rounds, and none where they say nothing.
+    /// rounds, and none where there is no difference in any of them.
     #[serde(flatten)]
     pub bounds: Option<Bounds>,
 }
@@ -149,7 +149,7 @@ fn differences(this: &MainFigures, other: &MainFigures, resampling: Resampling) 
             let (this, other) = (mine[here], theirs[there]);
             let drawn = sorted(rounds.iter().map(|(mine, theirs)| mine[here] - theirs[there]));
             let difference = this - other;
-            let bounds = percentiles(&drawn).filter(Bounds::say_something);
+            let bounds = percentiles(&drawn).filter(|bounds| difference != 0.0 || bounds.say_something());
             Difference { figure, this, other, difference, bounds }
         })
         .collect()

@@ -235,10 +235,12 @@ impl Args {
         ];
         let idle = form.into_iter().find(|(_, is_given)| *is_given);
         if let Some((option, _)) = idle.filter(|_| self.output.predictions.is_none()) {
-            bail!("{option} says what --predictions writes: give --predictions FILE, or leave {option} out");
+            // Beside --predictions-from nothing is written.
+            let remedy = if self.data.is_some() { "give --predictions FILE, or " } else { "" };
+            bail!("{option} says what --predictions writes: {remedy}leave {option} out");
         }
         let reads = !self.ready.predictions_from.is_empty() || !self.ready.compare.is_empty();
-        if !reads && self.typed.has("output-field") {
+        if !reads && self.ready.output_field != PREDICTIONS {
             bail!(
                 "--output-field is for --predictions-from and --compare: leave it out; --predictions writes the field \
                  {PREDICTIONS}"

@@ -174,7 +174,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.base.say(&format!(
         "training {} parameters of {} on {train} records, {held_out} held out: epochs {}, steps {}; {}",
         trainer.parameters(),
-        card.base,
+        args.start().model,
         recipe.epochs,
         trainer.steps(),
         learner.describe(),

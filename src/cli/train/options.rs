@@ -234,7 +234,7 @@ impl BackboneArgs {
         match idle.next() {
             Some((option, _, heeded)) => {
                 let heeded = args::name_of(&heeded);
-                bail!("{option} is for --architecture {heeded}: add that, or leave {option} out")
+                bail!("{option} is for --architecture {heeded}: give that, or leave {option} out")
             }
             None => Ok(()),
         }

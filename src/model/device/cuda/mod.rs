@@ -66,13 +66,15 @@ fn unless_full(error: &candle_core::Error, words: String) -> String {
 }
 
 /// Leaves out what serves several streams, which makes short computations slower: events for each tensor and launch, and
-/// memory that goes back to the driver whenever the stream is waited for.
+/// memory that goes back to the driver whenever the stream is waited for. Half of what is free is left to what else takes
+/// memory, such as cuBLAS and other processes.
 fn use_one_stream(device: &Device) -> candle_core::Result<()> {
     let device = device.as_cuda_device()?;
     // SAFETY: all tensors of the device are made, used and freed in its only stream, in that order.
     unsafe { device.disable_event_tracking() };
+    let kept = device.cuda_stream().context().mem_get_info().map_or(0, |(free, _)| free as u64 / 2);
     let keep = |number| -> Result<(), DriverError> {
-        let mut threshold = u64::MAX;
+        let mut threshold = kept;
         // SAFETY: the number is that of a device, the pool is its own, and this attribute is a number of 64 bits.
         unsafe {
             let pool = result::device::get_default_mem_pool(number)?;
@@ -93,7 +95,7 @@ fn compute(device: &Device, dtype: DType) -> candle_core::Result<()> {
     sums.to_dtype(DType::F32)?.to_vec2::<f32>().map(|_| ())
 }
 
-/// Bytes of the device's memory that nobody has.
+/// Bytes of the device's memory that the driver can give.
 pub(super) fn free_memory(device: &Device) -> Option<usize> {
     let device = device.as_cuda_device().ok()?;
     let (free, _total) = device.cuda_stream().context().mem_get_info().ok()?;
