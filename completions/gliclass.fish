@@ -155,7 +155,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l bootstrap -d 
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l seed -d 'Seed of random numbers: the same one gives the same figures' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l label-order-trials -d 'Classify again N times with shuffled labels, and count what changes' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l fit -d 'Fit thresholds and a temperature, and write them for --thresholds' -r -F
-complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l fit-for -d 'What to fit for: f1, f0.5, f2, precision=0.9 or recall=0.9' -r
+complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l fit-for -d 'What to fit for: f1, f0.5, f2 or another F-measure, precision=0.9 or recall=0.9' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l min-accuracy -d 'Lowest accuracy; with several labels per record, lowest subset accuracy' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l min-micro-f1 -d 'Lowest micro-averaged F1' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l min-macro-f1 -d 'Lowest macro-averaged F1' -r
@@ -236,7 +236,7 @@ rms\t'Root of the mean square of each column'
 abs_max\t'Largest absolute value of each column'
 abs_avg\t'Mean absolute value of each column'
 pass\t'All rows, for a scorer that attends to them'"
-complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l label-pooling -d 'How the vectors of a label\'s tokens become one' -r -f -a "first\t'The row at `<<LABEL>>`, or the one after it'
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l label-pooling -d 'How the vectors of a label\'s tokens become one in a uni-encoder' -r -f -a "first\t'The row at `<<LABEL>>`, or the one after it'
 average\t'Mean over the label\'s span'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l scorer -d 'What compares text and labels' -r -f -a "simple\t'Dot product'
 weighted-dot\t'Two projections, their product and an MLP'
@@ -258,7 +258,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l no-dropout -
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l augment -d 'Change records at random each time they are seen'
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l keep-label-order -d 'Keep the labels in their order instead of shuffling them each time'
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l normalize-features -d 'Compare vectors of unit length'
-complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l text-first -d 'Put the text before the labels'
+complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l text-first -d 'Put the text before the labels in a uni-encoder'
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -l offline -d 'Do not use the network: what is not in the cache is an error'
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -s q -l quiet -d 'Print only errors: no progress, no summary, no hints'
 complete -c gliclass -n "__fish_gliclass_using_subcommand train" -s v -l verbose -d 'Print more: what was loaded, how large it is, how it runs'
