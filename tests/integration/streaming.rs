@@ -352,11 +352,14 @@ fn sizes_that_no_tensor_has_are_an_error_of_the_model() {
     sandbox.copy("uni-electra", "model");
     let mut config: Value = serde_json::from_str(&sandbox.read("model/config.json")).unwrap();
     for field in ["hidden_size", "intermediate_size"] {
-        let size = std::mem::replace(&mut config["encoder_config"][field], 1_000_000_000_000_u64.into());
-        sandbox.write("model/config.json", config.to_string());
-        let arguments = ["classify", "-m", "./model", "-l", "a", "One"];
-        sandbox.gliclass(arguments).run().ends_with(2).says(&["model.safetensors", "1000000000000"]);
-        config["encoder_config"][field] = size;
+        let found = config["encoder_config"][field].clone();
+        for (size, file) in [(1_000_000_u64, "model.safetensors"), (1_000_000_000_000, "config.json")] {
+            config["encoder_config"][field] = size.into();
+            sandbox.write("model/config.json", config.to_string());
+            let arguments = ["classify", "-m", "./model", "-l", "a", "One"];
+            sandbox.gliclass(arguments).run().ends_with(2).says(&[file, &size.to_string()]);
+        }
+        config["encoder_config"][field] = found;
     }
     config["encoder_config"]["model_type"] = "abacus".into();
     sandbox.write("model/config.json", config.to_string());

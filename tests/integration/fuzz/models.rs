@@ -120,13 +120,15 @@ fn a_kind_of_positions_that_transformers_no_longer_knows_changes_nothing() {
 
 #[test]
 fn memory_is_not_taken_for_layers_that_are_not_there() {
-    let folder = with_settings("encdec-t5-gated-lstm", |config| {
-        for name in ["num_layers", "num_decoder_layers"] {
-            config["encoder_config"][name] = (1_u64 << 40).into();
-        }
-    });
-    let error = load(&folder).err().unwrap().to_string();
-    assert!(error.contains("is missing"), "{error}");
+    for (count, expected) in [(1000, "is missing"), (1_u64 << 40, "num_layers is 1099511627776, not from 1 to 1000")] {
+        let folder = with_settings("encdec-t5-gated-lstm", |config| {
+            for name in ["num_layers", "num_decoder_layers"] {
+                config["encoder_config"][name] = count.into();
+            }
+        });
+        let error = load(&folder).err().unwrap().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
 }
 
 #[test]
