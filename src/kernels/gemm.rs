@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::Activation;
 use super::math::activated;
+use super::memory::fetch;
 use super::simd::{Kernel, Simd};
 
 /// Rows of a matrix.
@@ -91,6 +92,15 @@ impl Finish<'_> {
         if self.gated { of_product / 2 } else { of_product }
     }
 
+    /// Asks for what a tile will be added to, while its products are computed.
+    #[inline(always)]
+    fn fetch_residual(&self, tile: &Tile) {
+        let Some(residual) = self.residual else { return };
+        for row in tile.rows.clone() {
+            fetch(&residual[row * self.residual_stride..][tile.columns.clone()]);
+        }
+    }
+
     /// Whether the product stays as it is.
     fn is_none(&self) -> bool {
         self.bias.is_none() && self.residual.is_none() && self.activation == Activation::None && !self.gated
@@ -157,6 +167,7 @@ impl Output<'_> {
     #[inline(always)]
     pub fn room(&mut self, tile: &Tile) -> LinesMut<'_> {
         if self.is_apart(tile) {
+            self.finish.fetch_residual(tile);
             LinesMut { numbers: self.products, stride: self.width }
         } else {
             self.c.from(tile.rows.start, tile.columns.start)
@@ -275,19 +286,38 @@ impl Kernel for Write<'_> {
 
 impl Write<'_> {
     #[inline(always)]
-    fn activated<S: Simd>(self, s: S, activation: Activation) {
-        let Self { finish, products, tile: Tile { rows, columns }, c } = self;
-        let lines = products.numbers.chunks_exact(products.stride).zip(c.numbers.chunks_mut(c.stride));
-        for (row, (products, c)) in rows.zip(lines) {
-            for (at, c) in (0..).step_by(S::LANES).zip(c[..columns.len()].chunks_mut(S::LANES)) {
-                let mut x = s.load(&products[at..]);
-                if let Some(bias) = finish.bias {
-                    x = s.add(x, s.load_some(&bias[columns.start + at..][..c.len()]));
+    fn activated<S: Simd>(mut self, s: S, activation: Activation) {
+        for first in self.tile.columns.clone().step_by(2 * S::LANES) {
+            let end = self.tile.columns.end.min(first + 2 * S::LANES);
+            self.two_vectors(s, activation, first..end);
+        }
+    }
+
+    /// Some columns of the tile, at most two vectors: what is the same for all rows is done once.
+    #[inline(always)]
+    fn two_vectors<S: Simd>(&mut self, s: S, activation: Activation, columns: Range<usize>) {
+        let Finish { bias, residual, residual_stride, .. } = self.finish;
+        let (first, middle) = (columns.start - self.tile.columns.start, S::LANES.min(columns.len()));
+        let bias = bias.map(|bias| {
+            let (left, right) = bias[columns.clone()].split_at(middle);
+            [s.load_some(left), s.load_some(right)]
+        });
+        let products = self.products.numbers.chunks_exact(self.products.stride);
+        let lines = products.zip(self.c.numbers.chunks_mut(self.c.stride));
+        for (row, (products, c)) in self.tile.rows.clone().zip(lines) {
+            let residual = residual.map(|numbers| {
+                let (left, right) = numbers[row * residual_stride..][columns.clone()].split_at(middle);
+                [left, right]
+            });
+            let (left, right) = c[first..][..columns.len()].split_at_mut(middle);
+            for (half, c) in [left, right].into_iter().enumerate() {
+                let mut x = s.load(&products[first + half * S::LANES..]);
+                if let Some(bias) = bias {
+                    x = s.add(x, bias[half]);
                 }
                 x = activated(s, activation, x);
-                if let Some(residual) = finish.residual {
-                    let residual = &residual[row * finish.residual_stride + columns.start + at..][..c.len()];
-                    x = s.add(x, s.load_some(residual));
+                if let Some(residual) = residual {
+                    x = s.add(x, s.load_some(residual[half]));
                 }
                 s.store_some(x, c);
             }

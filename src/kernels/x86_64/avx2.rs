@@ -61,8 +61,13 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn turn(self, from: &[f32], stride: usize, to: &mut [f32]) {
+        let mut rows = [self.splat(0.0); Self::LANES];
+        // A loop: instructions are not inlined into a closure.
+        for (row, numbers) in rows.iter_mut().enumerate() {
+            *numbers = self.load(&from[row * stride..]);
+        }
         // SAFETY: `self` proves that the instructions exist.
-        let columns = unsafe { transposed(std::array::from_fn(|row| self.load(&from[row * stride..]))) };
+        let columns = unsafe { transposed(rows) };
         for (column, to) in columns.into_iter().rev().zip(to.chunks_exact_mut(Self::LANES)) {
             self.store(column, to);
         }
@@ -88,6 +93,26 @@ impl Simd for Avx2 {
         }
         // SAFETY: `self` proves that the instructions exist; only the lanes that `to` has are written.
         unsafe { _mm256_maskstore_ps(to.as_mut_ptr(), first(to.len()), x) }
+    }
+
+    #[inline(always)]
+    fn maximum(self, x: Self::V) -> f32 {
+        // SAFETY: `self` proves that the instructions exist; they work on registers only.
+        unsafe {
+            let half = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+            let pair = _mm_max_ps(half, _mm_movehl_ps(half, half));
+            _mm_cvtss_f32(_mm_max_ss(pair, _mm_movehdup_ps(pair)))
+        }
+    }
+
+    #[inline(always)]
+    fn sum(self, x: Self::V) -> f32 {
+        // SAFETY: as above.
+        unsafe {
+            let half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+            let pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
+            _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair)))
+        }
     }
 }
 

@@ -63,8 +63,13 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn turn(self, from: &[f32], stride: usize, to: &mut [f32]) {
+        let mut rows = [self.splat(0.0); Self::LANES];
+        // A loop: instructions are not inlined into a closure.
+        for (row, numbers) in rows.iter_mut().enumerate() {
+            *numbers = self.load(&from[row * stride..]);
+        }
         // SAFETY: `self` proves that the instructions exist.
-        let columns = unsafe { transposed(std::array::from_fn(|row| self.load(&from[row * stride..]))) };
+        let columns = unsafe { transposed(rows) };
         for (column, to) in columns.into_iter().rev().zip(to.chunks_exact_mut(Self::LANES)) {
             self.store(column, to);
         }

@@ -48,18 +48,21 @@ pub(super) fn narrow(from: &[f32], to: &mut [u32]) {
         unsafe { _mm512_storeu_si512(to[..LANES].as_mut_ptr().cast(), narrowed(numbers)) };
     }
     if let (Some(to), false) = (to.next(), rest.is_empty()) {
-        let mut numbers = [0.0; 2 * LANES];
-        numbers[..rest.len()].copy_from_slice(rest);
+        let there = (1_u32 << rest.len()) - 1;
+        let (first, second) = (rest.as_ptr(), rest.as_ptr().wrapping_add(LANES));
         let count = rest.len().div_ceil(2);
-        // SAFETY: only the pairs that `to` has are written.
+        // SAFETY: only the numbers that `rest` has are read, and the pairs that `to` has are written.
         unsafe {
-            _mm512_mask_storeu_epi32(to[..count].as_mut_ptr().cast(), u16::MAX >> (LANES - count), narrowed(&numbers))
-        };
+            let low = _mm512_maskz_loadu_ps(there as u16, first);
+            let high = _mm512_maskz_loadu_ps((there >> LANES) as u16, second);
+            let to = to[..count].as_mut_ptr().cast();
+            _mm512_mask_storeu_epi32(to, u16::MAX >> (LANES - count), joined(low, high));
+        }
     }
 }
 
 /// Numbers in a vector of f32, and pairs in a vector of pairs.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// Rounded to pairs of bfloat16, to the nearest, ties to even.
 #[inline]
@@ -68,6 +71,13 @@ pub(super) fn narrowed(numbers: &[f32; 2 * LANES]) -> __m512i {
     let numbers = numbers.as_ptr();
     // SAFETY: there are two vectors of them; the load asks for no alignment.
     let (low, high) = unsafe { (_mm512_loadu_ps(numbers), _mm512_loadu_ps(numbers.add(LANES))) };
+    joined(low, high)
+}
+
+/// [`narrowed`] of the first numbers and the others.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn joined(low: __m512, high: __m512) -> __m512i {
     // SAFETY: both types are 64 plain bytes.
     unsafe { std::mem::transmute(_mm512_cvtne2ps_pbh(high, low)) }
 }

@@ -5,6 +5,7 @@
 //! of a column is `step * whole` with whole numbers of both signs. The products of two blocks add up to a whole number
 //! that has room in 32 bits; the blocks of a row are added up in f32, one after another.
 
+use std::arch::x86_64::*;
 use std::cell::RefCell;
 
 use super::integer_tile::{BLOCK, Factors, Numbers, ROWS, Scale};
@@ -124,55 +125,89 @@ const LINE: usize = 16;
 #[target_feature(enable = "avx2,fma")]
 fn narrow_row(numbers: &[f32], most: u16, to: &mut [u32]) -> Scale {
     // A shorter end is filled up with one of its numbers, so that its range stays.
-    let block = filled(numbers, numbers[0]);
-    let low = reduced(&block, |a, b| if b < a { b } else { a });
-    let high = reduced(&block, |a, b| if b > a { b } else { a });
+    let block = block(numbers, numbers[0]);
+    let Some([low, high]) = range(&block) else {
+        return Scale { step: f32::NAN, low: f32::NAN };
+    };
     let step = (high - low) / f32::from(most);
-    if !are_finite(&block) || !step.is_finite() {
+    if !step.is_finite() {
         return Scale { step: f32::NAN, low: f32::NAN };
     }
-    let inverse = inverse(step);
-    join(&block.map(|x| rounded((x - low) * inverse)), to);
+    join(&wholes(&block, low, inverse(step)), to);
     Scale { step, low }
 }
 
 /// Rounds a block of a column, or its shorter end, to whole numbers; their step, and their sum.
 #[target_feature(enable = "avx2,fma")]
 fn narrow_column(numbers: &[f32], most: u16, to: &mut [u32]) -> (f32, i32) {
-    let block = filled(numbers, 0.0);
-    if !are_finite(&block) {
+    let block = block(numbers, 0.0);
+    let Some([low, high]) = range(&block) else {
         return (f32::NAN, 0);
-    }
-    let step = reduced(&block.map(f32::abs), |a, b| if b > a { b } else { a }) / f32::from(most);
-    let inverse = inverse(step);
-    let wholes = block.map(|x| rounded(x * inverse));
+    };
+    let step = high.max(-low) / f32::from(most);
+    let wholes = wholes(&block, 0.0, inverse(step));
     join(&wholes, to);
-    (step, wholes.iter().sum())
+    let mut sums = [0; LANES];
+    let sum = wholes.into_iter().fold(_mm256_setzero_si256(), |sum, whole| _mm256_add_epi32(sum, whole));
+    // SAFETY: there is room for a vector; the store asks for no alignment.
+    unsafe { _mm256_storeu_si256(sums.as_mut_ptr().cast(), sum) };
+    (step, sums.iter().sum())
 }
 
+/// Numbers in a vector, and whole numbers.
+const LANES: usize = 8;
+/// Vectors of a block.
+const VECTORS: usize = BLOCK / LANES;
+
 /// A block, the end of a shorter one filled up.
-#[inline(always)]
-fn filled(numbers: &[f32], filling: f32) -> [f32; BLOCK] {
-    let mut block = [filling; BLOCK];
-    block[..numbers.len()].copy_from_slice(numbers);
+#[inline]
+#[target_feature(enable = "avx2")]
+fn block(numbers: &[f32], filling: f32) -> [__m256; VECTORS] {
+    let mut filled = [filling; BLOCK];
+    let numbers: &[f32; BLOCK] = numbers.first_chunk().unwrap_or_else(|| {
+        filled[..numbers.len()].copy_from_slice(numbers);
+        &filled
+    });
+    let mut block = [_mm256_setzero_ps(); VECTORS];
+    for (x, numbers) in block.iter_mut().zip(numbers.as_chunks::<LANES>().0) {
+        // SAFETY: as many numbers make up a vector; the load asks for no alignment.
+        *x = unsafe { _mm256_loadu_ps(numbers.as_ptr()) };
+    }
     block
 }
 
-/// The number that is left when `choose` takes one of two, in an order that compiles to vectors.
-#[inline(always)]
-fn reduced(block: &[f32; BLOCK], choose: impl Fn(f32, f32) -> f32) -> f32 {
-    const LANES: usize = 8;
-    let mut lanes = [block[0]; LANES];
-    for vector in block.as_chunks::<LANES>().0 {
-        lanes.iter_mut().zip(vector).for_each(|(lane, x)| *lane = choose(*lane, *x));
+/// The least and the greatest number of a block, where all are finite.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn range(block: &[__m256; VECTORS]) -> Option<[f32; 2]> {
+    let (mut low, mut high) = (block[0], block[0]);
+    // What is not finite, times 0, is no number and stays so.
+    let mut zero = _mm256_setzero_ps();
+    for x in block {
+        (low, high) = (_mm256_min_ps(*x, low), _mm256_max_ps(*x, high));
+        zero = _mm256_fmadd_ps(*x, _mm256_setzero_ps(), zero);
     }
-    lanes.into_iter().fold(block[0], choose)
+    if _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_EQ_OQ>(zero, _mm256_setzero_ps())) != (1 << LANES) - 1 {
+        return None;
+    }
+    // The greatest of both signs side by side.
+    let low = _mm256_xor_ps(low, _mm256_set1_ps(-0.0));
+    let fours = _mm256_max_ps(_mm256_unpacklo_ps(low, high), _mm256_unpackhi_ps(low, high));
+    let twos = _mm_max_ps(_mm256_castps256_ps128(fours), _mm256_extractf128_ps::<1>(fours));
+    let ends = _mm_max_ps(twos, _mm_movehl_ps(twos, twos));
+    Some([-_mm_cvtss_f32(ends), _mm_cvtss_f32(_mm_movehdup_ps(ends))])
 }
 
-#[inline(always)]
-fn are_finite(block: &[f32; BLOCK]) -> bool {
-    let largest = block.iter().fold(0, |most: u32, x| most.max(x.abs().to_bits()));
-    largest < f32::INFINITY.to_bits()
+/// To the nearest whole numbers of steps above `low`, ties to even.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn wholes(block: &[__m256; VECTORS], low: f32, inverse: f32) -> [__m256i; VECTORS] {
+    let (low, inverse) = (_mm256_set1_ps(low), _mm256_set1_ps(inverse));
+    let mut wholes = [_mm256_setzero_si256(); VECTORS];
+    for (whole, x) in wholes.iter_mut().zip(block) {
+        *whole = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_sub_ps(*x, low), inverse));
+    }
+    wholes
 }
 
 /// What turns numbers into steps. One too small to have an inverse is not seen beside the numbers of any other block.
@@ -181,24 +216,32 @@ fn inverse(step: f32) -> f32 {
     if step > 2.0 * f32::MIN_POSITIVE { 1.0 / step } else { 0.0 }
 }
 
-/// To the nearest whole number, ties to even, below 2^22: [`f32::round_ties_even`] in a form that compiles to vectors.
-#[inline(always)]
-fn rounded(x: f32) -> i32 {
-    /// A number of this size has no bits for a fraction.
-    const WHOLE: f32 = 12_582_912.0;
-    (x + WHOLE).to_bits().wrapping_sub(WHOLE.to_bits()).cast_signed()
+/// Whole numbers, as many to a word as make as many words as there are.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn join(wholes: &[__m256i; VECTORS], to: &mut [u32]) {
+    let to = to.as_chunks_mut::<LANES>().0;
+    if to.len() == VECTORS / 2 {
+        for (to, two) in to.iter_mut().zip(wholes.as_chunks::<2>().0) {
+            // Each half of a register is packed apart.
+            store(_mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(two[0], two[1])), to);
+        }
+    } else {
+        // Of those with a sign, too, the last 8 bits are the byte.
+        let byte = _mm256_set1_epi32(0xff);
+        for (to, four) in to.iter_mut().zip(wholes.as_chunks::<4>().0) {
+            let two =
+                |i: usize| _mm256_packs_epi32(_mm256_and_si256(four[i], byte), _mm256_and_si256(four[i + 1], byte));
+            let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+            store(_mm256_permutevar8x32_epi32(_mm256_packus_epi16(two(0), two(2)), order), to);
+        }
+    }
 }
 
-/// Whole numbers, as many to a word as make as many words as there are.
-#[inline(always)]
-fn join(wholes: &[i32; BLOCK], to: &mut [u32]) {
-    if to.len() == BLOCK / 2 {
-        let halves = wholes.map(|whole| whole as u16);
-        let words = halves.as_chunks().0.iter().map(|[low, high]| u32::from(*low) | u32::from(*high) << 16);
-        to.iter_mut().zip(words).for_each(|(to, word)| *to = word);
-    } else {
-        let bytes = wholes.map(|whole| whole as u8);
-        let words = bytes.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes));
-        to.iter_mut().zip(words).for_each(|(to, word)| *to = word);
-    }
+/// Fills words.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store(x: __m256i, to: &mut [u32; LANES]) {
+    // SAFETY: there is room for a vector; the store asks for no alignment.
+    unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), x) };
 }

@@ -1,9 +1,10 @@
 //! The factors of attention as pairs of bfloat16.
 
+use std::arch::x86_64::*;
 use std::cell::RefCell;
 use std::thread::LocalKey;
 
-use super::bf16::{Bf16, narrow, round};
+use super::bf16::{Bf16, LANES, narrow};
 use super::pairs::multiply;
 use crate::kernels::factors::{Buffers, Factors};
 use crate::kernels::gemm::{Lines, Product};
@@ -68,15 +69,26 @@ impl Factors for Bf16 {
 }
 
 /// One number of each row to a pair; beyond the end of the rows are zeros.
-#[target_feature(enable = "avx512f,avx512bw,avx2")]
+#[target_feature(enable = "avx512f,avx512bf16")]
 fn join(low: &[f32], high: Option<&[f32]>, to: &mut [u32]) {
-    let (to, rest) = to.split_at_mut(low.len());
-    match high {
-        Some(high) => {
-            let pairs = low.iter().zip(high).map(|(low, high)| u32::from(round(*low)) | u32::from(round(*high)) << 16);
-            to.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair);
+    for (at, to) in (0..).step_by(LANES).zip(to.chunks_exact_mut(LANES)) {
+        let mut pairs = bits(low, at);
+        if let Some(high) = high {
+            pairs = _mm512_or_si512(pairs, _mm512_slli_epi32::<16>(bits(high, at)));
         }
-        None => to.iter_mut().zip(low).for_each(|(to, low)| *to = u32::from(round(*low))),
+        // SAFETY: `to` has room for a vector; the store asks for no alignment.
+        unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), pairs) };
     }
-    rest.fill(0);
+}
+
+/// The bits of the numbers of a row from `at` on, a vector or what is left, to the nearest, ties to even.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn bits(row: &[f32], at: usize) -> __m512i {
+    let numbers = row.get(at..).unwrap_or_default();
+    let there = u16::MAX.unbounded_shr(LANES.saturating_sub(numbers.len()) as u32);
+    // SAFETY: only the numbers that there are, are read.
+    let rounded = _mm512_cvtneps_pbh(unsafe { _mm512_maskz_loadu_ps(there, numbers.as_ptr()) });
+    // SAFETY: both types are 32 plain bytes.
+    _mm512_cvtepu16_epi32(unsafe { std::mem::transmute::<__m256bh, __m256i>(rounded) })
 }
