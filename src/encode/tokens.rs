@@ -321,7 +321,7 @@ fn uncut(prompt: &Prompt<'_>, task: usize, needed: usize, max_length: usize) -> 
     }
     if examples > 0 {
         what.push(counted(examples, "example"));
-        less.push("fewer or shorter examples");
+        less.push("fewer or shorter examples (--rac-retrieve says how many)");
     }
     // Where the task description alone is too long, and nothing else, less of the others does not help.
     let others_help = task < max_length || needed.saturating_sub(task) >= max_length;
@@ -334,7 +334,8 @@ fn uncut(prompt: &Prompt<'_>, task: usize, needed: usize, max_length: usize) -> 
     }
     let what = if what.is_empty() { String::new() } else { what.join(", ") + " and " };
     let less = if less.is_empty() { String::new() } else { less.join(", ") + ", or " };
-    let in_pieces = match others_help && labels > 1 {
+    // Each piece has all examples.
+    let in_pieces = match others_help && labels > 1 && examples == 0 {
         true => "; classify, batch and eval read many labels in pieces with --labels-chunk-size",
         false => "",
     };
@@ -427,12 +428,17 @@ mod tests {
         for (room, pieces, what, remedy) in [
             (4, vec![], "the special tokens need", "use a higher --max-length"),
             (4, vec![label.clone()], "1 label and the special tokens need", "use fewer or shorter labels, or a higher"),
-            (4, vec![example.clone()], "1 example and the special tokens need", "use fewer or shorter examples, or a"),
+            (
+                4,
+                vec![example.clone()],
+                "1 example and the special tokens need",
+                "use fewer or shorter examples (--rac-retrieve says how many), or a",
+            ),
             (
                 4,
                 vec![Piece::Task("c"), label.clone(), label.clone(), example],
                 "2 labels, 1 example, a prompt of 1 token and the special tokens need",
-                "use fewer or shorter labels, fewer or shorter examples, a shorter prompt, or a higher",
+                "use fewer or shorter labels, fewer or shorter examples (--rac-retrieve says how many), a shorter prompt, or a higher",
             ),
             (4, vec![label.clone(), label.clone()], "2 labels and the special tokens need", in_pieces),
             (

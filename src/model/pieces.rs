@@ -12,6 +12,7 @@ use crate::architectures::Network;
 use crate::classifier::Encoded;
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
+use crate::records::labels::greater;
 use crate::records::{LabelSet, Record};
 
 /// What becomes of a text that does not fit.
@@ -167,7 +168,7 @@ impl Pieces {
         let Some(first) = windows.next().filter(|first| first.len() < all.len()) else { return all };
         let share = |window: &[f32]| if self.single_label { log_softmax(window) } else { window.to_vec() };
         windows.map(share).fold(share(first), |mut best, window| {
-            best.iter_mut().zip(window).for_each(|(best, logit)| *best = best.max(logit));
+            best.iter_mut().zip(window).for_each(|(best, logit)| *best = greater(*best, logit));
             best
         })
     }
@@ -202,6 +203,9 @@ mod tests {
     fn a_label_has_the_best_logit_of_all_pieces_of_the_text() {
         let logits = vec![vec![1.0, 2.0], vec![3.0], vec![2.0, -2.0], vec![9.0]];
         assert_eq!(PIECES.join(logits, 3), [2.0, 2.0, 9.0]);
+        // What is not a number stays so, to be told.
+        let damaged = [[f32::NAN, 1.0], [0.0, f32::NAN]].map(Vec::from).to_vec();
+        assert!(PIECES.join(damaged, 2).iter().all(|logit| logit.is_nan()));
     }
 
     #[test]

@@ -64,10 +64,15 @@ impl Wordings {
         let mut next = |&count: &usize| {
             let (own, after) = rest.split_at(count);
             rest = after;
-            own.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+            own.iter().copied().fold(f32::NEG_INFINITY, greater)
         };
         self.counts.iter().map(&mut next).collect()
     }
+}
+
+/// The greater of two values, and not a number where one of them is none: [`f32::max`] would pass over it.
+pub fn greater(a: f32, b: f32) -> f32 {
+    if a.is_nan() || a > b { a } else { b }
 }
 
 impl LabelSet {
@@ -409,6 +414,8 @@ mod tests {
         assert_eq!(turned.names(), ["b", "a"]);
         assert_eq!(turned.wordings().unwrap().all().names(), ["b1", "a1", "a2"]);
         assert_eq!(turned.wordings().unwrap().best(&[1.0, 2.0, 3.0]), [1.0, 3.0]);
+        let damaged = turned.wordings().unwrap().best(&[f32::NAN, 2.0, 3.0]);
+        assert!(damaged[0].is_nan() && damaged[1] == 3.0);
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Card {
         let named: Vec<String> = self.labels.iter().take(NAMED).map(|label| code(label)).collect();
         let more = self.labels.len().saturating_sub(NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        format!("{} labels: {}{more}.", self.labels.len(), named.join(", "))
+        format!("{} labels, asked in this order: {}{more}.", self.labels.len(), named.join(", "))
     }
 
     fn usage(&self) -> String {

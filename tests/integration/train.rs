@@ -407,9 +407,12 @@ fn plain_encoder(sandbox: &Sandbox, name: &str) -> String {
 fn a_plain_encoder_becomes_a_model() {
     let sandbox = with_data();
     let backbone = plain_encoder(&sandbox, "uni-electra");
+    let train = |output: &str, more: &[&str]| {
+        let fixed = ["train", DATA, "-o", output, "--backbone", &backbone, "-j", "1"];
+        sandbox.gliclass(fixed.iter().chain(more)).run()
+    };
     for kind in ["uni-encoder", "bi-encoder"] {
-        let more = ["--epochs", "2", "--eval-share", "0", "--backbone", &backbone, "--architecture", kind];
-        train(&sandbox, kind, &more).run().ends_with(0);
+        train(kind, &["--epochs", "2", "--eval-share", "0", "--architecture", kind]).ends_with(0);
         let card = sandbox.read(&format!("{kind}/README.md"));
         for row in [&format!("`--architecture` | `\"{kind}\"`"), "`--pooling` | `\"avg\"`", "`--text-first` | `false`"]
         {
@@ -424,9 +427,14 @@ fn a_plain_encoder_becomes_a_model() {
         let classify = ["classify", "--model", &format!("./{kind}"), "--labels", "red,blue", "the red one"];
         sandbox.gliclass(classify).run().ends_with(0);
     }
-    let unknown = ["--backbone", &backbone, "--pooling", "mean"];
-    let refused = train(&sandbox, "other", &unknown).run().ends_with(2);
-    refused.says(&["mean", "abs_max"]);
+    for (more, what) in [
+        (["--pooling", "mean"], ["mean", "abs_max"]),
+        (["--model", MODEL], ["--backbone takes the place of --model", "leave one of them out"]),
+        (["--scorer", "cross-attn"], ["reads all token rows, which --pooling pass leaves", "give both, or neither"]),
+        (["--pooling", "pass"], ["--scorer cross-attn", "give both, or neither"]),
+    ] {
+        train("other", &more).ends_with(2).says(&what);
+    }
 }
 
 #[test]

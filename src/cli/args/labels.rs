@@ -90,7 +90,7 @@ pub struct LabelArgs {
     pub prompt: Option<String>,
     /// Examples to show the model with every text
     ///
-    /// A JSON array or JSONL of {"text": "...", "labels": ["..."]}.
+    /// A JSON array or JSONL of {"text": "...", "labels": ["..."]}. A plain bi-encoder reads none.
     #[arg(long, value_name = "FILE")]
     pub examples: Option<PathBuf>,
     /// Solved cases, for models trained to see them beside the text

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use self::options::{AugmentArgs, BackboneArgs, LabelArgs, LearningArgs, LossArgs, ScheduleArgs};
 use self::shown::Shown;
-use super::args::{BaseArgs, FieldArgs, model_name, share};
+use super::args::{BaseArgs, FieldArgs, Typed, model_name, share};
 use super::facts;
 use super::terminal;
 use crate::checkpoint::config::Architecture;
@@ -49,6 +49,8 @@ use crate::training::trainer::{End, Recipe, Trainer};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
+    #[command(flatten)]
+    typed: Typed,
     /// The labelled records to learn from; `-` is standard input
     #[arg(value_name = "DATA")]
     data: PathBuf,
@@ -134,7 +136,7 @@ struct Data {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.check_patience()?;
     args.augment.check()?;
-    args.backbone.check()?;
+    args.backbone.check(&args.typed)?;
     // Told before any work, and not held: until signals are heard, they would leave the file of the lock behind.
     drop(args.lock()?);
     args.check_output()?;

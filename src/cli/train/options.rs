@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::checkpoint::config::{Architecture, ClassTokenPooling, Pooling, ScorerType};
 use crate::checkpoint::learning::{Learning, Lora, Trains};
-use crate::cli::args::{self, Verbosity};
+use crate::cli::args::{self, Typed, Verbosity};
 use crate::model::fresh::Design;
 use crate::records::Defaults;
 use crate::training::augment::{Augmentation, Descriptions};
@@ -223,8 +223,14 @@ impl BackboneArgs {
     /// Checks that the new model heeds what was given.
     ///
     /// # Errors
-    /// An option is for another architecture.
-    pub(super) fn check(&self) -> anyhow::Result<()> {
+    /// Options exclude each other, or one is for another architecture.
+    pub(super) fn check(&self, typed: &Typed) -> anyhow::Result<()> {
+        if self.backbone.is_some() && typed.has("model") {
+            bail!("--backbone takes the place of --model: leave one of them out");
+        }
+        if (self.pooling == Pooling::Pass) != (self.scorer == ScorerType::CrossAttn) {
+            bail!("--scorer cross-attn reads all token rows, which --pooling pass leaves: give both, or neither");
+        }
         let given = [
             ("--label-backbone", self.label_backbone.is_some(), Architecture::BiEncoder),
             ("--label-pooling", self.label_pooling != ClassTokenPooling::default(), Architecture::UniEncoder),
