@@ -101,7 +101,7 @@ impl Default for Limits {
     /// A window fills several batches, and little work is lost with it at Ctrl-C; more fill up meanwhile. A
     /// batch keeps the products of a layer large enough to be fast and its activations in the cache.
     fn default() -> Self {
-        Self { window: 128, records: 2048, bytes: 64 << 20, batch_tokens: 1024, padded: false }
+        Self { window: 128, records: 2048, bytes: 64 << 20, batch_tokens: 512, padded: false }
     }
 }
 
