@@ -112,8 +112,8 @@ Examples:
   gliclass batch in.parquet -o out.parquet --labels-file labels.txt --resume
   gliclass batch all.jsonl.zst -o out.jsonl.zst --labels-file labels.txt --resume
   gliclass batch in.jsonl -o out.jsonl --labels a,b --rac-examples solved.jsonl --rac-retrieve 3
-  for i in 0 1 2 3; do gliclass batch in.jsonl -o out.$i.jsonl --labels a,b --shard $i/4; done
-  cat out.0.jsonl out.1.jsonl out.2.jsonl out.3.jsonl > out.jsonl
+  (for i in 0 1 2 3; do gliclass batch in.jsonl -o out.$i.jsonl -l a,b --shard $i/4 || exit; done) &&
+    cat out.0.jsonl out.1.jsonl out.2.jsonl out.3.jsonl > out.jsonl
   tail -f log.jsonl | gliclass batch --labels error,warning,other | jq -c .predictions
 
 Exit status: 0 done; 1 some records failed; 2 wrong usage or a model or file that cannot be used;
