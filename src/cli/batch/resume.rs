@@ -5,7 +5,7 @@
 //! have more. Going on means to cut that off.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -16,10 +16,13 @@ use sha2::Sha256;
 
 use super::forms::Form;
 use crate::cli::facts;
-use crate::digest::hex;
+use crate::digest::{self, hex};
 use crate::error::{Error, Result};
 use crate::files::{self, Pace};
 use crate::records::{Place, Raw, Source};
+
+/// Bytes at the end of an output by which it is known again.
+const TAIL: u64 = 1 << 16;
 
 /// What the file holds.
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,6 +47,9 @@ pub(super) struct Done {
     read: Option<String>,
     /// The size of the output that holds them.
     pub(super) output: u64,
+    /// The fingerprint of what the output ends in there, if that could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tail: Option<String>,
     /// Whether that was all.
     pub(super) complete: bool,
     /// What would end the output there, if its form needs an end.
@@ -62,6 +68,7 @@ impl Done {
 /// Keeps the state.
 pub(super) struct Keeper {
     path: PathBuf,
+    output: PathBuf,
     state: State,
     /// Of what was read, where the input cannot be gone back in.
     hash: Option<Sha256>,
@@ -85,14 +92,16 @@ impl Keeper {
     /// Begins the state of `run` beside `output`.
     pub(super) fn begin(output: &Path, run: Map<String, Value>, kernels: String) -> Self {
         let input = Place::START;
-        let done = Done { records: 0, errors: 0, input, read: None, output: 0, complete: false, footer: Vec::new() };
-        Self::with(files::state_of(output), State { run, kernels, done })
+        let (records, errors, read, tail, footer) = (0, 0, None, None, Vec::new());
+        let done = Done { records, errors, input, read, output: 0, tail, complete: false, footer };
+        Self::with(output, State { run, kernels, done })
     }
 
-    fn with(path: PathBuf, state: State) -> Self {
+    fn with(output: &Path, state: State) -> Self {
+        let path = files::state_of(output);
         files::sweep(&path);
-        let saved_records = state.done.records;
-        Self { path, state, hash: None, pace: Pace::begin(), saved_records, whole: None }
+        let (output, saved_records) = (output.to_owned(), state.done.records);
+        Self { path, output, state, hash: None, pace: Pace::begin(), saved_records, whole: None }
     }
 
     /// Reads the state of `run` beside `output`, or begins one.
@@ -114,6 +123,10 @@ impl Keeper {
                     let expected = state.done.output;
                     bail!("{name}: {size} bytes where its state knows {expected}: --force starts again");
                 }
+                let tails = state.done.tail.as_ref().zip(tail(output, state.done.output).ok());
+                if tails.is_some_and(|(was, is)| *was != is) {
+                    bail!("{name}: not what the run wrote, it was changed or replaced since: --force starts again");
+                }
                 state
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -124,7 +137,7 @@ impl Keeper {
             }
             Err(error) => return Err(Error::io(path, error).into()),
         };
-        Ok(Self::with(path, state))
+        Ok(Self::with(output, state))
     }
 
     /// How far the run came.
@@ -244,6 +257,8 @@ impl Keeper {
         let start = Instant::now();
         self.state.done.footer = sync()?;
         self.state.done.output = output;
+        // One that may only be written is gone on with all the same.
+        self.state.done.tail = tail(&self.output, output).ok();
         self.state.done.read = self.hash.clone().map(hex);
         let text = serde_json::to_vec(&self.state).expect("a state is JSON; this is a bug");
         files::replace(&self.path, &text).map_err(|error| Error::io(&self.path, error))?;
@@ -260,6 +275,16 @@ impl Keeper {
         self.state.done.complete = true;
         self.save(output, || sync().map(|()| Vec::new()))
     }
+}
+
+/// The fingerprint of what ends the first `size` bytes of the output.
+fn tail(output: &Path, size: u64) -> io::Result<String> {
+    let start = size.saturating_sub(TAIL);
+    let mut file = fs::File::open(output)?;
+    file.seek(SeekFrom::Start(start))?;
+    let mut hash = Sha256::default();
+    digest::add_all(file.take(size - start), &mut hash)?;
+    Ok(hex(hash))
 }
 
 /// Takes the state of a run beside `output` away, which is given up or written anew; a file of that name that holds
@@ -322,6 +347,29 @@ mod tests {
         assert!(open(folder.path(), 8, 0.5).err().unwrap().to_string().contains("8 bytes where its state knows 7"));
         forget(&folder.path().join("out")).unwrap();
         assert!(open(folder.path(), 7, 0.5).err().unwrap().to_string().contains("not started with --resume"));
+    }
+
+    #[test]
+    fn an_output_that_another_run_wrote_since_is_not_gone_on_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("out");
+        let mut keeper = open(folder.path(), 0, 0.5).unwrap();
+        fs::write(&output, "written and more").unwrap();
+        keeper.save(7, || Ok(Vec::new())).unwrap();
+        for (content, is_same) in
+            [("written, then cut", true), ("another's output", false), ("writteN and more", false)]
+        {
+            fs::write(&output, content).unwrap();
+            let error = open(folder.path(), 16, 0.5).err().map(|error| error.to_string());
+            assert_eq!(error.is_none(), is_same, "{error:?}");
+            assert!(error.is_none_or(|error| error.contains("out: not what the run wrote")));
+        }
+        // Those that were written before know nothing of it.
+        let state = fs::read_to_string(files::state_of(&output)).unwrap();
+        let mut state: Value = serde_json::from_str(&state).unwrap();
+        state["done"].as_object_mut().unwrap().remove("tail").unwrap();
+        fs::write(files::state_of(&output), state.to_string()).unwrap();
+        assert!(open(folder.path(), 16, 0.5).is_ok());
     }
 
     #[test]
