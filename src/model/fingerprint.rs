@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Source, builtin};
-use crate::checkpoint::weights;
+use crate::checkpoint::{self, config, weights};
 use crate::digest;
 use crate::error::{Error, Result};
 
@@ -20,8 +21,18 @@ const STRIDE: u64 = 1 << 20;
 /// Bytes of a page.
 const PAGE: u64 = 1 << 12;
 
-/// What a checkpoint's files end in; others have no say in the scores.
-const ENDINGS: [&str; 4] = ["json", "safetensors", "bin", "txt"];
+/// What a checkpoint has beside its weights. Nothing else in its folder has a say in the scores, and what a run writes
+/// there must not look like another model.
+const NAMES: [&str; 8] = [
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+];
 
 /// A SHA-256 over the files of a model: names, sizes and contents; with another one for what its labels have in a
 /// folder of their own.
@@ -44,11 +55,14 @@ pub fn fingerprint(source: &Source, labels: Option<&Path>) -> Result<String> {
 
 fn of_folder(folder: &Path) -> Result<String> {
     let mut hash = Sha256::new();
-    let mut files = Vec::new();
-    list(folder, Path::new(""), &mut files).map_err(|error| Error::io(folder, error))?;
-    // Shards may lie deeper. What is wrong with an index is said where the weights are read.
+    let below = ["".to_owned(), label_folder_of(folder)];
+    let names = NAMES.into_iter().chain(weights::FORMS.into_iter().flatten());
+    let mut files: Vec<PathBuf> =
+        names.flat_map(|name| below.iter().map(move |below| Path::new(below).join(name))).collect();
+    // What is wrong with an index is said where the weights are read.
     let shards = weights::FORMS.iter().filter_map(|[_, index]| weights::shards(&folder.join(index)).ok()).flatten();
-    files.extend(shards.map(PathBuf::from).filter(|shard| folder.join(shard).is_file()));
+    files.extend(shards.map(PathBuf::from));
+    files.retain(|file| folder.join(file).is_file());
     files.sort();
     files.dedup();
     for file in files {
@@ -58,23 +72,12 @@ fn of_folder(folder: &Path) -> Result<String> {
     Ok(digest::hex(hash))
 }
 
-/// The files of a checkpoint, and those of the encoder of labels in a folder below it.
-fn list(folder: &Path, below: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    for entry in std::fs::read_dir(folder.join(below))? {
-        let name = below.join(entry?.file_name());
-        // The Hub's cache has links. One that leads nowhere, such as an editor's lock, is no file.
-        let metadata = match std::fs::metadata(folder.join(&name)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            metadata => metadata?,
-        };
-        let ending = name.extension().and_then(|ending| ending.to_str());
-        if metadata.is_dir() && below.as_os_str().is_empty() {
-            list(folder, &name, files)?;
-        } else if metadata.is_file() && ending.is_some_and(|ending| ENDINGS.contains(&ending)) {
-            files.push(name);
-        }
-    }
-    Ok(())
+/// Where the encoder of labels has its files, if there are any. What is wrong with the config is said where it is read.
+fn label_folder_of(folder: &Path) -> String {
+    let config = checkpoint::read(&folder.join("config.json")).unwrap_or_default();
+    let config: Value = serde_json::from_str(&config).unwrap_or_default();
+    let name = config["label_model_name"].as_str().and_then(|name| config::label_folder(name).ok());
+    name.unwrap_or("label_model").to_owned()
 }
 
 fn add(path: &Path, name: &Path, hash: &mut Sha256) -> io::Result<()> {
@@ -97,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_file_of_the_model_is_seen_and_a_note_beside_it_is_not() {
+    fn another_file_of_the_model_is_seen_and_what_else_lies_there_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let print = || fingerprint(&Source::Folder(folder.path().to_owned()), None).unwrap();
         let write = |name: &str, content: &[u8]| std::fs::write(folder.path().join(name), content).unwrap();
@@ -105,14 +108,22 @@ mod tests {
         let mut weights = vec![0_u8; (WHOLE + 3 * STRIDE) as usize];
         write("model.safetensors", &weights);
         let before = print();
-        write("README.md", b"a note");
-        assert_eq!(print(), before);
+        std::fs::create_dir(folder.path().join("label_model")).unwrap();
+        for foreign in ["README.md", "out.json", "log.txt", "label_model/out.bin"] {
+            write(foreign, b"written by a run");
+            assert_eq!(print(), before, "{foreign}");
+        }
         weights[(WHOLE + STRIDE) as usize] = 1;
         write("model.safetensors", &weights);
         let trained = print();
         assert_ne!(trained, before);
         write("config.json", b"{ }");
         assert_ne!(print(), trained);
+        write("config.json", br#"{"label_model_name": "./of/labels"}"#);
+        std::fs::create_dir_all(folder.path().join("of/labels")).unwrap();
+        let without = print();
+        write("of/labels/tokenizer.json", b"{}");
+        assert_ne!(print(), without);
     }
 
     #[test]
@@ -129,16 +140,5 @@ mod tests {
         assert_ne!(before, without);
         write("a/b/1.safetensors", "other");
         assert_ne!(print(), before);
-    }
-
-    #[test]
-    #[cfg(unix)]
-    fn a_link_that_leads_nowhere_is_no_file_of_the_model() {
-        let folder = tempfile::tempdir().unwrap();
-        let print = || fingerprint(&Source::Folder(folder.path().to_owned()), None).unwrap();
-        std::fs::write(folder.path().join("config.json"), "{}").unwrap();
-        let before = print();
-        std::os::unix::fs::symlink("somebody@somewhere.1", folder.path().join(".#config.json")).unwrap();
-        assert_eq!(print(), before);
     }
 }
