@@ -390,8 +390,16 @@ mod tests {
     #[test]
     fn a_state_of_more_records_than_bytes_is_none() {
         let input = Place { line: 3, byte: 9 };
-        let possible =
-            Done { records: 2, errors: 1, input, read: None, output: 9, complete: false, footer: Vec::new() };
+        let possible = Done {
+            records: 2,
+            errors: 1,
+            input,
+            read: None,
+            output: 9,
+            tail: None,
+            complete: false,
+            footer: Vec::new(),
+        };
         assert!(possible.is_possible());
         for input in [Place { line: u64::MAX, byte: 9 }, Place { line: 3, byte: u64::MAX }, Place::START] {
             assert!(!Done { input, ..possible.clone() }.is_possible(), "{input:?}");

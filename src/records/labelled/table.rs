@@ -15,18 +15,26 @@ use crate::records::{LabelSet, Place};
 /// Where the header is.
 pub(super) const HEADER: Spot = Spot::Line(1);
 
-/// The header of a table, and its rows with where they begin. A line of nothing is no record, in TSV either.
+/// The header of a table, and its rows with where they begin. A line of nothing is no record, in TSV either. Where the
+/// header is `known` already, a table that does not begin with one has rows alone, as the later shards of a run.
 pub(super) fn rows(
     text: &str,
     delimiter: u8,
+    known: Option<&StringRecord>,
+    layout: &Layout,
 ) -> Result<(StringRecord, impl Iterator<Item = Result<(Spot, StringRecord)>>)> {
     let rows = Rows::new(text.as_bytes(), delimiter, Place::START);
     let is_blank = move |row: &Row| delimiter == b'\t' && row.fields.len() == 1 && row.fields[0].is_empty();
     let rows = rows.filter(move |row| !row.as_ref().is_ok_and(is_blank));
     let mut rows = rows.map(move |row| cells(row.map_err(|error| Error::Record(error.to_string()))?, delimiter));
-    let (_, header) = rows.next().unwrap_or_else(|| Err(nothing_in_it()))?;
+    let is_header = |row: &StringRecord| position(row, &layout.text_field).is_some();
+    let (header, first) = match (known, rows.next().transpose()?) {
+        (None, None) => return Err(nothing_in_it()),
+        (Some(known), first) if first.as_ref().is_none_or(|(_, row)| !is_header(row)) => (known.clone(), first),
+        (_, first) => (first.map(|(_, header)| header).unwrap_or_default(), None),
+    };
     let width = header.len();
-    let rows = rows.map(move |row| {
+    let rows = first.map(Ok).into_iter().chain(rows).map(move |row| {
         let (spot, row) = row?;
         if row.len() == width { Ok((spot, row)) } else { Err(uneven(spot, row.len(), width, delimiter)) }
     });
@@ -48,7 +56,7 @@ fn uneven(spot: Spot, found: usize, expected: usize, delimiter: u8) -> Error {
 }
 
 pub(super) fn read(text: &str, delimiter: u8, layout: &Layout) -> Result<Vec<Found>> {
-    let (header, rows) = rows(text, delimiter)?;
+    let (header, rows) = rows(text, delimiter, None, layout)?;
     // Before the rows: a header with another separator says what is wrong with their lengths.
     let text = text_column(&header, layout)?;
     check_written_back(&header, layout)?;

@@ -12,6 +12,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 use std::sync::Arc;
 
+use csv::StringRecord;
+
 use super::json::parts_of_array;
 use super::{Form, Layout, Spot, Written, as_text, lines, rows};
 use crate::error::{Error, Result};
@@ -89,7 +91,8 @@ impl Ready {
         self.records.iter().all(|record| record.logits.len() == record.scores.len())
     }
 
-    /// Reads files (name and content) that are one set of records, in any order; predictions are in `output_field`.
+    /// Reads files (name and content) that are one set of records, in any order; predictions are in `output_field`. Of
+    /// tables only the first needs a header.
     ///
     /// # Errors
     /// There are no records, or one of them cannot be used: the message names the file, the line and the field.
@@ -97,12 +100,13 @@ impl Ready {
         let names = files.iter().map(|(name, _)| name.clone()).collect();
         let mut chunks = Vec::new();
         let mut forms = Vec::new();
+        let mut header = None;
         for (number, (name, bytes)) in files.into_iter().enumerate() {
             let named = |error| Error::Record(format!("{name}: {error}"));
             let bytes = as_text(&name, bytes, layout, Some(output_field)).map_err(named)?;
             let text = utf8(&bytes).map_err(named)?;
             let form = Form::detect(&name, text).map_err(named)?;
-            chunks.extend(read_file(number, form, text, layout, output_field).map_err(named)?);
+            chunks.extend(read_file(number, form, text, layout, output_field, &mut header).map_err(named)?);
             forms.push(form);
         }
         let form = forms.first().copied().ok_or_else(|| Error::Usage("no file of predictions".into()))?;
@@ -110,13 +114,20 @@ impl Ready {
     }
 }
 
-fn read_file(file: usize, form: Form, text: &str, layout: &Layout, output_field: &str) -> Result<Vec<Chunk>> {
+fn read_file(
+    file: usize,
+    form: Form,
+    text: &str,
+    layout: &Layout,
+    output_field: &str,
+    header: &mut Option<StringRecord>,
+) -> Result<Vec<Chunk>> {
     match form {
         Form::JsonLines => json::read(file, &lines(text).collect::<Vec<(Spot, &str)>>(), layout, output_field),
         Form::Parquet => json::read(file, &rows(text).collect::<Vec<(Spot, &str)>>(), layout, output_field),
         Form::JsonArray => json::read(file, &parts_of_array(text)?, layout, output_field),
-        Form::Csv => table::read(file, text, b',', layout).map(|chunk| vec![chunk]),
-        Form::Tsv => table::read(file, text, b'\t', layout).map(|chunk| vec![chunk]),
+        Form::Csv => table::read(file, text, b',', layout, header).map(|chunk| vec![chunk]),
+        Form::Tsv => table::read(file, text, b'\t', layout, header).map(|chunk| vec![chunk]),
         Form::FastText => Err(Error::Record(format!("{form} hold no predictions: give an output of batch"))),
     }
 }

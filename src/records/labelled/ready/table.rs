@@ -10,16 +10,26 @@ use crate::records::labelled::table::{HEADER, TruthColumns, candidates_column, f
 use crate::records::labelled::{Layout, Spot, check_pairs, flaw, probability};
 use crate::records::names::{ERROR, PREDICTED_LABELS, PREDICTED_SCORES, SCORE};
 
-pub(super) fn read(file: usize, text: &str, delimiter: u8, layout: &Layout) -> Result<Chunk> {
-    let (header, records) = rows(text, delimiter)?;
+/// Reads a table; one without a header of its own is under the one that is `known` from the first.
+pub(super) fn read(
+    file: usize,
+    text: &str,
+    delimiter: u8,
+    layout: &Layout,
+    known: &mut Option<StringRecord>,
+) -> Result<Chunk> {
+    let table = || rows(text, delimiter, known.as_ref(), layout);
+    let (header, records) = table()?;
     // Read twice only where the columns of labels must be found: they would fill the memory.
-    let scan = |is_other: &dyn Fn(usize) -> bool| flags(&header, rows(text, delimiter)?.1, is_other);
+    let scan = |is_other: &dyn Fn(usize) -> bool| flags(&header, table()?.1, is_other);
     let mut reader = TableReader::find(&header, layout, scan)?;
     for row in records {
         let (spot, row) = row?;
         reader.read(Place { file, spot }, &row)?;
     }
-    Ok(reader.chunk)
+    let chunk = reader.chunk;
+    known.get_or_insert(header);
+    Ok(chunk)
 }
 
 /// Where the predictions of a row are.

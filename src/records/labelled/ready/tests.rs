@@ -110,6 +110,22 @@ fn a_row_of_ready_predictions_with_an_error_of_the_users_own_is_judged() {
 }
 
 #[test]
+fn the_shards_of_a_table_are_under_the_header_of_the_first() {
+    let first = "text,label,predicted_labels,predicted_scores\nx,a,a,0.9\n";
+    let read = |later: &[&str]| {
+        let files = (0..).zip([first].into_iter().chain(later.iter().copied()));
+        Ready::read(files.map(|(n, text)| (format!("{n}.csv"), text.into())).collect(), &layout(), "predictions")
+    };
+    let found = read(&["y,b,b,0.8\nz,a,b,0.7\n", "", first]).unwrap().records;
+    let found: Vec<(usize, Spot, &str)> =
+        found.iter().map(|one| (one.place.file, one.place.spot, one.text.as_str())).collect();
+    let [first, second] = [1, 2].map(Spot::Line);
+    assert_eq!(found, [(0, second, "x"), (1, first, "y"), (1, second, "z"), (3, second, "x")]);
+    let other = read(&["body,label,predicted_labels,predicted_scores\n"]).unwrap_err().to_string();
+    assert!(other.starts_with("1.csv: line 1, field \"predicted_scores\": \"predicted_scores\" is not"), "{other}");
+}
+
+#[test]
 fn rows_of_ready_predictions_are_where_they_begin_whatever_ends_the_lines() {
     for end in ["\n", "\r\n"] {
         let lines =
