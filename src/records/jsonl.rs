@@ -144,7 +144,7 @@ impl<'a> Object<'a> {
     }
 
     /// Whether there is a field of this name, be it null.
-    fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.fields.iter().any(|(key, _)| key == name)
     }
 
@@ -281,15 +281,9 @@ impl<B: BufRead> Reader<B> {
         let (_, content, _) = line.parts();
         let text = std::str::from_utf8(content).map_err(|error| Error::Record(not_utf8(error)))?;
         let object = Object::parse(text).map_err(|error| {
-            let column = error.column();
-            let rest = text.get(column.saturating_sub(1)..).unwrap_or_default();
-            let what = match NO_NUMBERS.into_iter().find(|name| rest.starts_with(name)) {
-                Some(name) => format!("{name} is not a number in JSON (write null instead)"),
-                None => without_place(&error),
-            };
             // What is JSON, but of another kind, is so as a whole.
-            let place = if error.is_data() { String::new() } else { format!(" at column {column}") };
-            Error::Record(format!("not a JSON object: {what}{place}"))
+            let what = if error.is_data() { without_place(&error) } else { no_json(text, &error) };
+            Error::Record(format!("not a JSON object: {what}"))
         })?;
         let field = self.reading.text_field.as_str();
         let text = object.read(field)?.ok_or_else(|| no_text(field, &object))?;
@@ -405,6 +399,18 @@ fn without_place(error: &serde_json::Error) -> String {
         "lone leading surrogate in hex escape" | "unexpected end of hex escape" => HALF.to_owned(),
         said => said.to_owned(),
     }
+}
+
+/// Why `json` is none, of which serde_json says this, and in which column.
+pub(super) fn no_json(json: &str, error: &serde_json::Error) -> String {
+    let column = error.column();
+    let line = json.split('\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let rest = line.get(column.saturating_sub(1)..).unwrap_or_default();
+    let what = match NO_NUMBERS.into_iter().find(|name| rest.starts_with(name)) {
+        Some(name) => format!("{name} is not a number in JSON (write null instead)"),
+        None => without_place(error),
+    };
+    format!("{what} at column {column}")
 }
 
 /// What is wrong with `json`, of which serde_json says this.

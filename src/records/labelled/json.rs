@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use super::{
     CANDIDATES_FIELDS, Found, IGNORED, LABEL_FIELDS, Layout, Lines, OWN_FIELDS, Own, Spot, TRUE_LABELS, Truth, Written,
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::error::Result;
 use crate::records::LabelSet;
-use crate::records::jsonl::fault;
+use crate::records::jsonl::{Object, fault, no_json};
 
 /// From this weight on a label is true: weights are the targets that GLiClass is trained towards.
 const TRUE_WEIGHT: f32 = 0.5;
@@ -27,10 +27,8 @@ pub(super) fn read_array(text: &str, layout: &Layout) -> Result<Vec<Found>> {
 
 /// The parts of a JSON array as they are written, and where: by number where lines do not tell them apart.
 pub(super) fn parts_of_array(text: &str) -> Result<Vec<(Spot, &str)>> {
-    let parts: Vec<&RawValue> = serde_json::from_str(text).map_err(|error| {
-        let message = format!("{} at column {}", not_json(text, &error), error.column());
-        flaw(Spot::Line(error.line()), None, &message)
-    })?;
+    let parts: Vec<&RawValue> = serde_json::from_str(text)
+        .map_err(|error| flaw(Spot::Line(error.line()), None, &format!("not JSON: {}", no_json(text, &error))))?;
     let mut lines = Lines::new(text);
     let offset = |part: &RawValue| part.get().as_ptr().addr() - text.as_ptr().addr();
     let lines: Vec<usize> = parts.iter().map(|part| lines.at(offset(part))).collect();
@@ -39,34 +37,51 @@ pub(super) fn parts_of_array(text: &str) -> Result<Vec<(Spot, &str)>> {
     Ok(lines.into_iter().zip(1..).map(spot).zip(parts.into_iter().map(RawValue::get)).collect())
 }
 
+/// The fields of a record. What is in those that say nothing here is not looked at: it may be what no reader holds.
+pub(super) fn object(spot: Spot, json: &str) -> Result<Object<'_>> {
+    Object::parse(json).map_err(|error| {
+        let message = match error.is_data() {
+            true => {
+                let found = serde_json::from_str(json);
+                format!("a record must be an object, found {}", found.as_ref().map_or("something else", kind))
+            }
+            false => format!("not JSON: {}", no_json(json, &error)),
+        };
+        flaw(spot, None, &message)
+    })
+}
+
+/// What a field holds.
+pub(super) fn parsed(value: &RawValue) -> std::result::Result<Value, String> {
+    serde_json::from_str(value.get()).map_err(|error| fault(value.get(), &error))
+}
+
 fn read_record(spot: Spot, json: &str, layout: &Layout) -> Result<Found> {
-    let value = serde_json::from_str(json).map_err(|error| flaw(spot, None, &not_json(json, &error)))?;
-    let Value::Object(mut fields) = value else {
-        return Err(flaw(spot, None, &format!("a record must be an object, found {}", kind(&value))));
-    };
-    let text =
-        read_text(&mut fields, &layout.text_field).map_err(|message| flaw(spot, Some(&layout.text_field), &message))?;
-    // As in `batch`, null says nothing.
-    let is_there = |name: &str| fields.get(name).is_some_and(|value| !value.is_null());
+    let object = object(spot, json)?;
+    let at = |field: &str, message: &str| flaw(spot, Some(field), message);
+    let text = read_text(&object, &layout.text_field).map_err(|message| at(&layout.text_field, &message))?;
+    // The text is nothing else, whatever its field is called; and as in `batch`, null says nothing.
+    let get = |name: &str| object.get(name).filter(|_| name != layout.text_field);
+    let is_there = |name: &str| get(name).is_some();
     let field = label_field(is_there, layout);
-    if !is_there(&field) {
-        let (field, message) = no_truth(&fields, layout);
-        return Err(flaw(spot, Some(field), &message));
-    }
-    let truth = read_truth(&fields[&field]).and_then(|labels| Ok((labels, read_weights(&fields[&field])?)));
-    let (labels, weights) = truth.map_err(|message| flaw(spot, Some(&field), &message))?;
+    let Some(truth) = get(&field) else {
+        let (field, message) = no_truth(&object, layout);
+        return Err(at(field, &message));
+    };
+    let truth = parsed(truth).and_then(|value| Ok((read_truth(&value)?, read_weights(&value)?)));
+    let (labels, weights) = truth.map_err(|message| at(&field, &message))?;
     // Where a field is named, the same options read it again; one called so may be the user's own.
     let restate = layout.label_field.is_none() && field != TRUE_LABELS && labels.iter().any(|one| one.may_be_number);
     let candidates = candidates_field(&field, is_there).filter(|_| layout.labels.is_none());
-    let candidates = candidates.map(|name| {
-        LabelSet::from_json(&fields[name], &layout.label_separator)
-            .map_err(|error| flaw(spot, Some(name), &error.to_string()))
+    let candidates = candidates.and_then(|name| Some((name, get(name)?))).map(|(name, value)| {
+        let value = parsed(value).map_err(|message| at(name, &message))?;
+        LabelSet::from_json(&value, &layout.label_separator).map_err(|error| at(name, &error.to_string()))
     });
     let [prompt, examples, rac_examples] = OWN_FIELDS;
     let own = Own {
-        prompt: own::<String>(&mut fields, prompt, spot)?.map(Arc::from),
-        examples: own::<Vec<_>>(&mut fields, examples, spot)?.map(Arc::from),
-        rac_examples: own::<Vec<_>>(&mut fields, rac_examples, spot)?.map(Arc::from),
+        prompt: own::<String>(get(prompt), prompt, spot)?.map(Arc::from),
+        examples: own::<Vec<_>>(get(examples), examples, spot)?.map(Arc::from),
+        rac_examples: own::<Vec<_>>(get(rac_examples), rac_examples, spot)?.map(Arc::from),
     };
     // Between the parts of JSON a line break is a blank like any other; inside strings there is none.
     let source = layout.source(|| json.replace(['\n', '\r'], " "));
@@ -79,9 +94,9 @@ pub(super) fn candidates_field(label_field: &str, is_there: impl Fn(&str) -> boo
 }
 
 /// What a record says itself.
-fn own<T: DeserializeOwned>(fields: &mut Map<String, Value>, name: &str, spot: Spot) -> Result<Option<T>> {
-    let value = fields.get_mut(name).map(Value::take).filter(|value| !value.is_null());
-    value.map(serde_json::from_value).transpose().map_err(|error| flaw(spot, Some(name), &error.to_string()))
+fn own<T: DeserializeOwned>(value: Option<&RawValue>, name: &str, spot: Spot) -> Result<Option<T>> {
+    let Some(json) = value.map(RawValue::get) else { return Ok(None) };
+    serde_json::from_str(json).map(Some).map_err(|error| flaw(spot, Some(name), &fault(json, &error)))
 }
 
 pub(super) fn label_field(is_there: impl Fn(&str) -> bool, layout: &Layout) -> String {
@@ -89,11 +104,11 @@ pub(super) fn label_field(is_there: impl Fn(&str) -> bool, layout: &Layout) -> S
     layout.label_field.clone().unwrap_or_else(|| usual().to_owned())
 }
 
-fn read_text(fields: &mut Map<String, Value>, field: &str) -> std::result::Result<String, String> {
-    match fields.get_mut(field).map(Value::take) {
+fn read_text(object: &Object, field: &str) -> std::result::Result<String, String> {
+    match object.get(field).map(parsed).transpose()? {
         Some(Value::String(text)) => Ok(text),
-        Some(other) => Err(format!("must be a string, found {}", kind(&other))),
-        None => Err(missing("--text-field")),
+        None if !object.has(field) => Err(missing("--text-field")),
+        other => Err(format!("must be a string, found {}", kind(&other.unwrap_or_default()))),
     }
 }
 
@@ -135,11 +150,11 @@ fn read_label(value: &Value) -> std::result::Result<Written, String> {
 }
 
 /// What is said of a record without true labels, and of which of the fields that could hold them.
-pub(super) fn no_truth<'a>(fields: &Map<String, Value>, layout: &'a Layout) -> (&'a str, String) {
+pub(super) fn no_truth<'a>(object: &Object, layout: &'a Layout) -> (&'a str, String) {
     let [usual, other] = LABEL_FIELDS;
     let named = layout.label_field.as_deref();
     let mut could_hold = named.into_iter().chain(LABEL_FIELDS.into_iter().filter(|_| named.is_none()));
-    if let Some(field) = could_hold.find(|field| fields.get(*field).is_some_and(Value::is_null)) {
+    if let Some(field) = could_hold.find(|field| object.has(field) && object.get(field).is_none()) {
         return (field, "null: write [] for no label".to_owned());
     }
     match named {
@@ -150,11 +165,6 @@ pub(super) fn no_truth<'a>(fields: &Map<String, Value>, layout: &'a Layout) -> (
 
 pub(super) fn missing(option: &str) -> String {
     format!("missing: add it, or name another with {option}")
-}
-
-/// What is wrong with a record, without a place that counts from it and not from the file.
-pub(super) fn not_json(json: &str, error: &serde_json::Error) -> String {
-    format!("not JSON: {}", fault(json, error))
 }
 
 pub(super) fn kind(value: &Value) -> &'static str {

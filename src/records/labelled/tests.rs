@@ -387,10 +387,14 @@ fn the_form_is_told_by_the_ending_and_else_by_the_first_line() {
 #[test]
 fn bad_json_records_are_refused_by_line_and_field() {
     for (text, expected) in [
-        ("{\"text\": \"x\", \"label\": \"a\"}\n{\"text\"", "line 2: not JSON: EOF while parsing an object"),
+        ("{\"text\": \"x\", \"label\": \"a\"}\n{\"text\"", "line 2: not JSON: EOF while parsing an object at column 7"),
         (
             r#"{"text": "x \ud83d", "label": "a"}"#,
-            r"line 1: not JSON: \ud83d at byte 13 is half of a character: write both halves, or \ufffd",
+            r#"line 1, field "text": \ud83d at byte 4 is half of a character: write both halves, or \ufffd"#,
+        ),
+        (
+            "{\"text\": \"x\", \"label\": \"a\", \"n\": NaN}",
+            "line 1: not JSON: NaN is not a number in JSON (write null instead) at column 33",
         ),
         ("{\"text\": 1}", "line 1, field \"text\": must be a string, found a number"),
         ("{\"label\": \"a\"}", "line 1, field \"text\": missing: add it, or name another with --text-field"),
@@ -433,11 +437,24 @@ fn bad_json_records_are_refused_by_line_and_field() {
 }
 
 #[test]
+fn what_a_field_holds_that_says_nothing_here_is_not_looked_at() {
+    let deep = "[".repeat(200) + &"]".repeat(200);
+    for other in ["1e400", r#""\ud800""#, &deep] {
+        let line = format!(r#"{{"text": "x", "label": "a", "other": {other}}}"#);
+        assert_read("d.jsonl", &line, &layout(), Form::JsonLines, &[r#"1: x = ["a"] of ["a"]"#]);
+        assert_read("d.json", &format!("[{line}]"), &layout(), Form::JsonArray, &[r#"1: x = ["a"] of ["a"]"#]);
+    }
+}
+
+#[test]
 fn bad_records_of_an_array_are_refused_by_the_line_where_they_begin() {
     let text = "[\n{\"text\": \"x\", \"label\": \"a\"},\n\n  {\n\"text\": 1}]";
     assert_refused("d", text.as_bytes(), &layout(), "line 4, field \"text\": must be a string, found a number");
     let error = read_str("d", "[\n{]").unwrap_err().to_string();
     assert!(error.starts_with("d: line 2: not JSON: key must be a string at column "), "{error}");
+    let number = "[\n{\"text\": \"x\",\n\"n\": -Infinity}]";
+    let expected = "line 3: not JSON: Infinity is not a number in JSON (write null instead) at column 7";
+    assert_refused("d", number.as_bytes(), &layout(), expected);
     assert_refused("d", b"[1]", &layout(), "line 1: a record must be an object, found a number");
 }
 

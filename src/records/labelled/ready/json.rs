@@ -11,9 +11,9 @@ use serde_json::value::RawValue;
 use super::{Chunk, Place, ReadyRecord};
 use crate::error::{Error, Result};
 use crate::records::LabelSet;
-use crate::records::jsonl::Object;
+use crate::records::jsonl::{Object, fault};
 use crate::records::labelled::json::{
-    candidates_field, kind, label_field, missing, no_truth, not_json, read_ignored, read_truth,
+    candidates_field, kind, label_field, missing, no_truth, object, parsed, read_ignored, read_truth,
 };
 use crate::records::labelled::table::split;
 use crate::records::labelled::{Layout, Spot, TRUE_LABELS, Written, flaw, probability};
@@ -57,7 +57,7 @@ struct JsonReader<'a> {
 impl<'a> JsonReader<'a> {
     fn read(&mut self, place: Place, json: &'a str) -> Result<()> {
         let at = |field: &str, message: &str| flaw(place.spot, Some(field), message);
-        let object = Object::parse(json).map_err(|error| flaw(place.spot, None, &not_json(json, &error)))?;
+        let object = object(place.spot, json)?;
         let Some(predictions) = object.get(self.output_field) else {
             if object.get(ERROR).is_none() {
                 return Err(at(
@@ -71,7 +71,7 @@ impl<'a> JsonReader<'a> {
         let is_there = |name: &str| object.get(name).is_some();
         let field = label_field(is_there, self.layout);
         let truth = object.get(&field).ok_or_else(|| {
-            let (field, message) = no_truth(&serde_json::from_str(json).unwrap_or_default(), self.layout);
+            let (field, message) = no_truth(&object, self.layout);
             at(field, &message)
         })?;
         let truth = parsed(truth).and_then(|value| Ok((read_truth(&value)?, read_ignored(&value)?)));
@@ -131,7 +131,7 @@ impl<'a> JsonReader<'a> {
             return Ok((numbered.collect(), Vec::new()));
         }
         let list: Vec<Predicted> = serde_json::from_str(predictions.get()).map_err(|error| {
-            format!("must be a list of {{\"label\", \"score\"}}: {}", not_json(predictions.get(), &error))
+            format!("must be a list of {{\"label\", \"score\"}}: {}", fault(predictions.get(), &error))
         })?;
         let logits: Option<Vec<f32>> = list.iter().map(|one| one.logit.filter(|logit| logit.is_finite())).collect();
         let scores = list.iter().map(|one| Ok((self.chunk.names.number(&one.label), probability(one.score)?)));
@@ -141,10 +141,6 @@ impl<'a> JsonReader<'a> {
 
 fn is_hierarchy(predictions: &RawValue) -> bool {
     predictions.get().starts_with('{')
-}
-
-fn parsed(value: &RawValue) -> std::result::Result<Value, String> {
-    serde_json::from_str(value.get()).map_err(|error| not_json(value.get(), &error))
 }
 
 /// The leaves of `--hierarchical` predictions.
