@@ -168,6 +168,8 @@ fn copy(from: &Path, to: &Path, name: &str) -> Result<()> {
         return Ok(());
     }
     let content = fs::read(&from).map_err(|error| Error::io(from, error))?;
+    // Of a training that was killed here.
+    files::sweep(&to);
     files::replace(&to, &content).map_err(|error| Error::io(to, error))
 }
 
@@ -205,4 +207,23 @@ fn tokenizer_config(tokenizer: &str) -> String {
         }
     }
     serde_json::to_string_pretty(&config).expect("a map is JSON; this is a bug") + "\n"
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_training_left_in_the_folder_of_the_labels_is_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "to"].map(|name| folder.path().join(name));
+        fs::create_dir(&from).unwrap();
+        fs::write(from.join("tokenizer.json"), "{}").unwrap();
+        fs::create_dir(&to).unwrap();
+        fs::write(to.join("tokenizer.json.12-34.new"), "{").unwrap();
+        copy_label_model(&from, &to).unwrap();
+        let left = fs::read_dir(&to).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(left.collect::<Vec<_>>(), ["tokenizer.json"]);
+    }
 }
