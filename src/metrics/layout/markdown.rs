@@ -41,9 +41,19 @@ fn table(headings: &[&str], rule: &str, rows: impl IntoIterator<Item = Vec<Strin
     table
 }
 
-/// Text that stays in its cell.
+/// Text that stays in its cell and is nothing but text there: labels and texts may be HTML or Markdown.
 fn cell(text: &str) -> String {
-    escaped(text).replace('\\', "\\\\").replace('|', "\\|")
+    let mut cell = String::with_capacity(text.len());
+    for character in escaped(text).chars() {
+        match character {
+            '<' => cell.push_str("&lt;"),
+            '>' => cell.push_str("&gt;"),
+            '&' => cell.push_str("&amp;"),
+            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '~' => cell.extend(['\\', character]),
+            _ => cell.push(character),
+        }
+    }
+    cell
 }
 
 fn labels(report: &Report) -> String {

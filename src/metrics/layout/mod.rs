@@ -18,7 +18,7 @@ pub enum Layout {
     Text,
     /// One JSON object, with all digits
     Json,
-    /// Markdown tables
+    /// Markdown tables: the figures of each label and their averages, and what else was asked for, without intervals
     Markdown,
     /// One table: a row per label, average and main figure, with all digits
     Csv,
@@ -140,6 +140,13 @@ mod tests {
 Records: 2
 ";
         assert_eq!(Layout::Markdown.render(&report("a", true)), expected);
+    }
+
+    #[test]
+    fn labels_are_nothing_but_text_in_markdown() {
+        let text = Layout::Markdown.render(&report("<b>*a*_`b`&[c](d)~|\\", true));
+        let row = "\n| &lt;b&gt;\\*a\\*\\_\\`b\\`&amp;\\[c\\](d)\\~\\|\\\\ | 0.500 |";
+        assert!(text.contains(row), "{row} is not in {text}");
     }
 
     #[test]
