@@ -1,6 +1,5 @@
 //! What a person at a terminal sees and does: messages, progress, colour, Ctrl-C.
 
-use std::fmt;
 use std::io::{IsTerminal, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -114,11 +113,11 @@ pub fn bar(length: Option<u64>, template: &str, quiet: bool) -> ProgressBar {
     ProgressBar::with_draw_target(length, target).with_style(style)
 }
 
-/// How much time is left, once there is something to tell it by.
-fn left(state: &ProgressState, out: &mut dyn fmt::Write) {
-    if state.per_sec() > 0.0 {
-        // A bar that cannot be drawn ends no work.
-        _ = write!(out, ", {:#} left", HumanDuration(state.eta()));
+/// How much time is left where so much was done in these seconds; nothing where there is nothing to tell it by.
+fn left(seconds: f64, done: u64, rest: u64) -> String {
+    match Duration::try_from_secs_f64(seconds * rest as f64 / done as f64) {
+        Ok(left) => format!(", {:#} left", HumanDuration(left)),
+        Err(_) => String::new(),
     }
 }
 
@@ -133,6 +132,8 @@ pub struct Progress {
     bar: ProgressBar,
     quiet: bool,
     start: Instant,
+    /// Bytes that were done before this run.
+    before: u64,
     records: u64,
     errors: u64,
     truncated: u64,
@@ -145,16 +146,15 @@ impl Progress {
     /// Progress over so many bytes, if that is known.
     pub fn new(bytes: Option<u64>, quiet: bool) -> Self {
         let template = match bytes {
-            Some(_) => "{wide_bar} {percent:>3}% {msg}{left}",
+            Some(_) => "{wide_bar} {percent:>3}% {msg}",
             None => "{spinner} {msg}",
         };
         let bar = bar(bytes, template, quiet).with_message("no record yet");
-        bar.set_style(bar.style().with_key("left", left));
         if !bar.is_hidden() {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
         let start = Instant::now();
-        Self { bar, quiet, start, records: 0, errors: 0, truncated: 0, tokens: 0, first_failure: None }
+        Self { bar, quiet, start, before: 0, records: 0, errors: 0, truncated: 0, tokens: 0, first_failure: None }
     }
 
     /// Without a bar where the output goes to the same terminal: it would stay between the lines.
@@ -166,9 +166,9 @@ impl Progress {
     }
 
     /// So many bytes of the input were done before this run.
-    pub fn begin_at(&self, bytes: u64) {
+    pub fn begin_at(&mut self, bytes: u64) {
+        self.before = bytes;
         self.bar.set_position(bytes);
-        self.bar.reset_eta();
     }
 
     /// One record was classified.
@@ -194,7 +194,11 @@ impl Progress {
     pub fn advance(&self, bytes: u64) {
         self.bar.inc(bytes);
         if !self.bar.is_hidden() {
-            self.bar.set_message(format!("{} records, {}", self.records, self.rates(self.seconds())));
+            let (seconds, position) = (self.seconds(), self.bar.position());
+            // By the rate that is shown: the bar's own would differ from it.
+            let rest = self.bar.length().map(|length| length.saturating_sub(position));
+            let left = rest.map_or_else(String::new, |rest| left(seconds, position - self.before, rest));
+            self.bar.set_message(format!("{} records, {}{left}", self.records, self.rates(seconds)));
         }
     }
 
@@ -237,5 +241,18 @@ impl Progress {
         let Self { records, errors, truncated, .. } = self;
         let seconds = self.seconds();
         format!("{records} records, {errors} errors, {truncated} truncated, {seconds:.1} s, {}", self.rates(seconds))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_that_is_left_is_told_by_what_was_done_so_far() {
+        assert_eq!(left(1.25, 4, 96), ", 30s left");
+        assert_eq!(left(7.0, 0, 96), "");
+        assert_eq!(left(7.0, 0, 0), "");
+        assert_eq!(left(1e9, 1, u64::MAX), "");
     }
 }
