@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use same_file::Handle;
+use terminal_size::{Width, terminal_size_of};
 use unicode_width::UnicodeWidthStr;
 
 use super::args::{DecisionArgs, LabelArgs, ModelArgs, ShapeArgs, Typed, Verbosity};
@@ -26,8 +27,11 @@ use crate::records::{Defaults, Entry, LONGEST};
 use crate::runner::{Classified, Runner, Sink};
 use crate::scores::{Decision, decide};
 
-/// Columns of the longest bar.
-const BAR: usize = 24;
+/// Columns of the longest bar, and of the shortest one that still shows something.
+const BARS: [usize; 2] = [24, 8];
+
+/// Columns of a row of the table beside its label and its bar.
+const AROUND: usize = 11;
 
 /// Classify texts from the command line or standard input
 ///
@@ -137,7 +141,8 @@ impl Args {
             check_lists(labels, &decision, LIST_SEPARATOR, is_tsv).context("take another --format")?;
         }
         let columns = csv_columns(labels, &decision);
-        Ok(Style { format, decision, shape: self.shape, columns, colour: terminal::is_lively(&stdout) })
+        let room = terminal_size_of(&stdout).map(|(Width(columns), _)| columns.into());
+        Ok(Style { format, decision, shape: self.shape, columns, room, colour: terminal::is_lively(&stdout) })
     }
 }
 
@@ -213,6 +218,8 @@ struct Style {
     shape: ShapeArgs,
     /// The columns of CSV and TSV behind the text.
     columns: Vec<String>,
+    /// How wide the terminal is, where that is known.
+    room: Option<usize>,
     colour: bool,
 }
 
@@ -277,6 +284,13 @@ impl Style {
         }
     }
 
+    /// Columns of the bars behind labels of this width; none where the terminal has no room for what shows something.
+    fn bar_length(&self, labels: usize) -> usize {
+        let [longest, shortest] = BARS;
+        let room = self.room.map_or(longest, |room| room.saturating_sub(labels + AROUND));
+        if room < shortest { 0 } else { room.min(longest) }
+    }
+
     fn table(&self, text: &str, found: &Classified) -> String {
         let (bold, bar_colour, plain) = if self.colour { ("\x1b[1m", "\x1b[32m", "\x1b[0m") } else { ("", "", "") };
         let cut = if found.truncated { " (cut to fit --max-length)" } else { "" };
@@ -284,10 +298,11 @@ impl Style {
         let predictions = decide(&found.logits, &found.labels, &self.decision);
         let rows: Vec<_> = predictions.iter().map(|p| (terminal::escaped(p.name(&found.labels)), p.score)).collect();
         let width = rows.iter().map(|(label, _)| label.width()).max().unwrap_or_default();
+        let length = self.bar_length(width);
         for (label, score) in &rows {
-            let bar = "█".repeat((score * BAR as f32).round() as usize);
+            let bar = "█".repeat((score * length as f32).round() as usize);
             let gap = " ".repeat(width - label.width());
-            table += &format!("  {label}{gap}  {bar_colour}{bar:BAR$}{plain}  {score:.3}\n");
+            table += &format!("  {label}{gap}  {bar_colour}{bar:length$}{plain}  {score:.3}\n");
         }
         if rows.is_empty() {
             table += &format!("  {} (--all-scores shows them)\n", self.nothing());
@@ -365,7 +380,7 @@ mod tests {
 
     fn style(format: Option<Format>) -> Style {
         let (decision, shape) = (Decision::default(), ShapeArgs { logits: false, hierarchical: false });
-        Style { format, decision, shape, columns: Vec::new(), colour: false }
+        Style { format, decision, shape, columns: Vec::new(), room: None, colour: false }
     }
 
     #[test]
@@ -387,5 +402,16 @@ mod tests {
         for row in ["  a       █", "  日本語  █", "  👍      █", "  e\u{301}te     █"] {
             assert!(table.contains(row), "{row:?} is not in {table}");
         }
+    }
+
+    #[test]
+    fn bars_are_as_long_as_the_terminal_has_room_for() {
+        for (room, labels, expected) in [(None, 99, 24), (Some(80), 30, 24), (Some(40), 19, 10), (Some(40), 22, 0)] {
+            assert_eq!(Style { room, ..style(None) }.bar_length(labels), expected);
+        }
+        let labels = Arc::new(LabelSet::flat(vec!["label".into()]).unwrap());
+        let found = Classified { labels, logits: vec![9.0], truncated: false, tokens: 1 };
+        let table = Style { room: Some(26), ..style(None) }.table("x", &found);
+        assert_eq!(table.lines().nth(1), Some("  label  ██████████  1.000"));
     }
 }
