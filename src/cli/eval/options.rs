@@ -117,7 +117,8 @@ pub(super) struct OutputArgs {
     /// Write every record with its predictions to a file, as JSON lines
     ///
     /// An existing file is replaced once all records are done, if its folder lets it be replaced. With `-` they go to
-    /// standard output, and the figures to standard error.
+    /// standard output, and the figures to standard error. --all-scores, --logits and --hierarchical say what is
+    /// written there, and nothing else.
     #[arg(long, value_name = "FILE", conflicts_with = "predictions_from")]
     pub(super) predictions: Option<PathBuf>,
     /// Show the N most confident errors per label

@@ -18,7 +18,7 @@ pub enum Layout {
     Text,
     /// One JSON object, with all digits
     Json,
-    /// Markdown tables: the figures of each label and their averages, and what else was asked for, without intervals
+    /// Markdown tables: a row per label and average, and what else was asked for; no main figures
     Markdown,
     /// One table: a row per label, average and main figure, with all digits
     Csv,
