@@ -347,6 +347,19 @@ fn a_stream_is_gone_on_with_if_it_brings_the_same_again() {
 }
 
 #[test]
+fn a_packed_output_without_a_whole_block_is_begun_again_and_that_is_said() {
+    let sandbox = Sandbox::new();
+    let arguments = ["batch", "--model", MODEL, "--labels", "a,b", "--resume", "-o", "out.jsonl.gz"];
+    let mut running = sandbox.gliclass(arguments).start();
+    running.send(&jsonl(3));
+    let state = sandbox.path("out.jsonl.gz.resume");
+    running.wait_until(|| state.exists());
+    running.kill();
+    let again = sandbox.gliclass(arguments).input(jsonl(3)).run().ends_with(0);
+    again.says(&["starting again: nothing whole was written yet", "3 records"]);
+}
+
+#[test]
 fn a_stream_that_was_cut_off_is_gone_on_with_when_it_comes_whole() {
     let sandbox = Sandbox::new();
     let run = |output: &str, input: &[u8]| {

@@ -241,10 +241,12 @@ impl Args {
                 return Ok(terminal::status(false, errors_before > 0));
             }
             self.model.base.say(&format!("continuing after {} records", done.records));
+        } else if keeper.as_ref().is_some_and(Keeper::is_begun) {
+            self.model.base.say("starting again: nothing whole was written yet");
         }
         let model = Adapted::new(candidate.load()?, fitted);
         let interrupted = terminal::listen_for_interrupt()?;
-        let progress = Progress::new(size, self.model.base.verbosity.quiet).beside(&output);
+        let mut progress = Progress::new(size, self.model.base.verbosity.quiet).beside(&output);
         if let Some(done) = &before {
             progress.begin_at(done.input.byte.saturating_sub(start));
         }

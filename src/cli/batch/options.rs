@@ -89,7 +89,8 @@ pub(super) struct RunArgs {
     ///
     /// The state is kept beside the output, in OUTPUT.resume: killed at any instant and run again with the same
     /// command, the output is that of one uninterrupted run. A different input, model, option or version is refused.
-    /// A finished run does nothing, unless the stream that it read now brings more. With --force it starts again.
+    /// A finished run does nothing, unless the stream that it read now brings more. With --force it starts again. An
+    /// output in .gz or .zst goes back to its last whole block, of 128 KiB of records.
     #[arg(long, requires = "output")]
     pub(super) resume: bool,
     /// Overwrite an existing output

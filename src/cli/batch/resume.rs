@@ -69,6 +69,8 @@ impl Done {
 pub(super) struct Keeper {
     path: PathBuf,
     output: PathBuf,
+    /// Whether the run was begun before.
+    is_begun: bool,
     state: State,
     /// Of what was read, where the input cannot be gone back in.
     hash: Option<Sha256>,
@@ -101,7 +103,7 @@ impl Keeper {
         let path = files::state_of(output);
         files::sweep(&path);
         let (output, saved_records) = (output.to_owned(), state.done.records);
-        Self { path, output, state, hash: None, pace: Pace::begin(), saved_records, whole: None }
+        Self { path, output, is_begun: false, state, hash: None, pace: Pace::begin(), saved_records, whole: None }
     }
 
     /// Reads the state of `run` beside `output`, or begins one.
@@ -137,12 +139,17 @@ impl Keeper {
             }
             Err(error) => return Err(Error::io(path, error).into()),
         };
-        Ok(Self::with(output, state))
+        Ok(Self { is_begun: true, ..Self::with(output, state) })
     }
 
     /// How far the run came.
     pub(super) fn done(&self) -> &Done {
         &self.state.done
+    }
+
+    /// Whether the run was begun before.
+    pub(super) fn is_begun(&self) -> bool {
+        self.is_begun
     }
 
     /// What the scores were computed with when the run was begun.
