@@ -130,3 +130,44 @@ pub fn load(config: Config, label_tokenizer: Option<LabelTokenizer>, weights: &W
         }
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_bias_that_the_reference_has_may_not_be_missing() {
+        for name in [
+            "decoderkv-reads-text",
+            "encdec-bart-crossattn",
+            "uni-albert",
+            "uni-deberta-conv-posbias",
+            "uni-deberta-lstm",
+            "uni-deberta-smallembed",
+            "uni-deberta-types-calibrator",
+            "uni-electra",
+            "uni-llm2vec-qwen2",
+            "uni-modernbert-avg-mlp-tanh",
+            "uni-mpnet",
+            "uni-umt5-layers-mlp",
+        ] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference").join(name);
+            let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
+            let load = |weights: &Weights| load(Config::parse(&config, &folder).unwrap(), None, weights).map(|_| ());
+            let weights = Weights::open(&folder).unwrap();
+            load(&weights).unwrap();
+            let unused = weights.unused();
+            let is_bias = |name: &&String| name.ends_with(".bias") || name.contains("token_type");
+            for missing in weights.all().keys().filter(is_bias).filter(|name| !unused.contains(name)) {
+                let mut tensors = weights.all().clone();
+                tensors.remove(missing);
+                let error = load(&Weights::of(&folder, tensors)).err().map(|error| error.to_string());
+                let told = error.as_ref().is_some_and(|error| error.contains(&format!("{missing:?} is missing")));
+                assert!(told, "{name}: {missing}: {error:?}");
+            }
+        }
+    }
+}

@@ -213,7 +213,7 @@ impl Bert {
         } else {
             PositionTable::load(&table, rows, width, 0)?
         };
-        if embeddings.has("token_type_embeddings.weight") {
+        if !["distilbert", "mpnet"].contains(&kind) {
             positions.add_first_row(&embeddings.at("token_type_embeddings"))?;
         }
         let project = match kind {

@@ -193,7 +193,7 @@ impl DebertaV2 {
                 .then(|| Embedding::load(&embeddings.at("token_type_embeddings"), width))
                 .transpose()?,
             project: (width != hidden)
-                .then(|| Linear::load(&embeddings.at("embed_proj"), width, hidden))
+                .then(|| Linear::load(&embeddings.at("embed_proj").biased(false), width, hidden))
                 .transpose()?,
             norm: LayerNorm::load(&embeddings.at("LayerNorm"), hidden, eps)?,
             dropout: Dropout::new(&embeddings, config.hidden_dropout_prob),

@@ -33,6 +33,8 @@ struct Config {
     hidden_activation: Option<String>,
     rms_norm_eps: f32,
     attention_dropout: f32,
+    attention_bias: Option<bool>,
+    mlp_bias: Option<bool>,
     pad_token_id: Option<i64>,
     #[serde(flatten)]
     rope: Rope,
@@ -70,7 +72,7 @@ fn defaults(kind: &str) -> Value {
     })
 }
 
-/// What sets the families apart, beside biases, which the tensors tell.
+/// What sets the families apart.
 #[derive(Debug, Clone, Copy)]
 struct Family {
     /// Whether LLM2Vec runs it, which has its own classes of an older transformers.
@@ -79,6 +81,7 @@ struct Family {
     /// Whether queries and keys are normed head by head.
     norms_heads: bool,
     window: Window,
+    biases: Biases,
     /// Width of a head where the config names none; else the heads share the hidden width.
     head_dim: Option<usize>,
     /// Added to the weights of the norms.
@@ -97,25 +100,44 @@ enum Window {
     InAll,
 }
 
+/// Which layers have biases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Biases {
+    None,
+    /// Those of queries, keys and values.
+    QueryKeyValue,
+    /// Those of the attention, where the config says so.
+    Attention,
+    /// Those of the attention and those of the MLP, where the config says so of each.
+    AttentionAndMlp,
+}
+
 const LLAMA: Family = Family {
     llm2vec: false,
     causal: true,
     norms_heads: false,
     window: Window::Nowhere,
+    biases: Biases::AttentionAndMlp,
     head_dim: None,
     norm_shift: 0.0,
     scales_words: false,
     activation: "silu",
 };
 
-const MISTRAL: Family = Family { window: Window::InAll, ..LLAMA };
+const MISTRAL: Family = Family { window: Window::InAll, biases: Biases::None, ..LLAMA };
 
-const QWEN2: Family = Family { window: Window::InSome, ..LLAMA };
+const QWEN2: Family = Family { window: Window::InSome, biases: Biases::QueryKeyValue, ..LLAMA };
 
-const QWEN3: Family = Family { norms_heads: true, head_dim: Some(128), ..QWEN2 };
+const QWEN3: Family = Family { norms_heads: true, head_dim: Some(128), biases: Biases::Attention, ..QWEN2 };
 
-const GEMMA: Family =
-    Family { norm_shift: 1.0, scales_words: true, head_dim: Some(256), activation: "gelu_pytorch_tanh", ..LLAMA };
+const GEMMA: Family = Family {
+    norm_shift: 1.0,
+    scales_words: true,
+    head_dim: Some(256),
+    biases: Biases::Attention,
+    activation: "gelu_pytorch_tanh",
+    ..LLAMA
+};
 
 impl Family {
     /// The family of a `model_type`, as transformers runs it or as LLM2Vec does.
@@ -215,6 +237,17 @@ impl Config {
         Ok(key_heads)
     }
 
+    /// Whether there are biases of queries, keys and values, of the attention's output, and of the MLP.
+    fn biases(&self, family: &Family) -> [bool; 3] {
+        let [attention, mlp] = [self.attention_bias, self.mlp_bias].map(|setting| setting == Some(true));
+        match family.biases {
+            Biases::None => [false; 3],
+            Biases::QueryKeyValue => [true, false, false],
+            Biases::Attention => [attention, attention, false],
+            Biases::AttentionAndMlp => [attention, attention, mlp],
+        }
+    }
+
     /// Whether a token sees only itself and those before it.
     fn is_causal(&self, family: &Family) -> std::result::Result<bool, String> {
         match self.is_causal {
@@ -270,8 +303,9 @@ impl Layer {
         let norm = |name: &str, width| -> Result<RmsNorm> {
             RmsNorm::load_shifted(&weights.at(name), width, config.rms_norm_eps, family.norm_shift)
         };
-        let own = weights.at("self_attn");
-        let mlp = weights.at("mlp");
+        let [with_query_key_value, with_output, with_mlp] = config.biases(family);
+        let own = weights.at("self_attn").biased(with_query_key_value);
+        let mlp = weights.at("mlp").biased(with_mlp);
         let activation = weights.setting(config.activation(family))?;
         Ok(Self {
             attention_norm: norm("input_layernorm", hidden)?,
@@ -285,7 +319,7 @@ impl Layer {
             key_heads,
             head_dim,
             attention,
-            attention_output: Linear::load(&own.at("o_proj"), heads * head_dim, hidden)?,
+            attention_output: Linear::load(&own.at("o_proj").biased(with_output), heads * head_dim, hidden)?,
             mlp_norm: norm("post_attention_layernorm", hidden)?,
             up: GatedLinear::load(&mlp, Some(["gate_proj", "up_proj"]), hidden, inner, activation)?,
             down: Linear::load(&mlp.at("down_proj"), inner, hidden)?,

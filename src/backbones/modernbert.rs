@@ -24,6 +24,9 @@ struct Config {
     max_position_embeddings: usize,
     hidden_activation: String,
     norm_eps: f32,
+    norm_bias: Option<bool>,
+    attention_bias: Option<bool>,
+    mlp_bias: Option<bool>,
     global_attn_every_n_layers: usize,
     local_attention: usize,
     /// Half of `local_attention`, which it goes before.
@@ -81,6 +84,10 @@ impl Config {
             _ if layer.is_multiple_of(self.global_attn_every_n_layers.max(1)) => LayerType::FullAttention,
             _ => LayerType::SlidingAttention,
         }
+    }
+
+    fn norm(&self, weights: &Weights) -> Result<LayerNorm> {
+        LayerNorm::load(&weights.clone().biased(self.norm_bias == Some(true)), self.hidden_size, self.norm_eps)
     }
 
     /// How far a layer that sees what is near sees to each side.
@@ -149,7 +156,7 @@ struct Layer {
 }
 
 impl ModernBert {
-    /// Loads the encoder. Whether there are biases is told by the tensors.
+    /// Loads the encoder.
     ///
     /// # Errors
     /// Unsupported settings, missing or mismatched tensors.
@@ -161,11 +168,11 @@ impl ModernBert {
         let rotations = |kind| weights.setting(config.rotations(kind));
         Ok(Self {
             words: Embedding::load(&embeddings.at("tok_embeddings"), hidden)?.freezing(config.pad_token_id),
-            norm: LayerNorm::load(&embeddings.at("norm"), hidden, config.norm_eps)?,
+            norm: config.norm(&embeddings.at("norm"))?,
             dropout: Dropout::new(&embeddings, config.embedding_dropout),
             layers: super::load_layers(config.num_hidden_layers, weights, |i| Layer::load(&config, i, &layers.at(i)))?,
             rotations: [rotations(LayerType::FullAttention)?, rotations(LayerType::SlidingAttention)?],
-            final_norm: LayerNorm::load(&weights.at("final_norm"), hidden, config.norm_eps)?,
+            final_norm: config.norm(&weights.at("final_norm"))?,
             hidden_size: hidden,
             max_positions: config.max_position_embeddings,
         })
@@ -182,18 +189,18 @@ impl Layer {
         }
         let dropout = Dropout::new(weights, config.attention_dropout);
         let activation = weights.setting(Activation::parse(&config.hidden_activation))?;
+        let own = weights.at("attn").biased(config.attention_bias == Some(true));
+        let mlp = weights.at("mlp").biased(config.mlp_bias == Some(true));
         Ok(Self {
-            attention_norm: (index > 0)
-                .then(|| LayerNorm::load(&weights.at("attn_norm"), hidden, config.norm_eps))
-                .transpose()?,
-            query_key_value: Linear::load(&weights.at("attn.Wqkv"), hidden, 3 * hidden)?,
+            attention_norm: (index > 0).then(|| config.norm(&weights.at("attn_norm"))).transpose()?,
+            query_key_value: Linear::load(&own.at("Wqkv"), hidden, 3 * hidden)?,
             kind,
             attention: attention.dropping(dropout.clone()),
-            attention_output: Linear::load(&weights.at("attn.Wo"), hidden, hidden)?.dropping(dropout),
-            mlp_norm: LayerNorm::load(&weights.at("mlp_norm"), hidden, config.norm_eps)?,
-            up: GatedLinear::load(&weights.at("mlp.Wi"), None, hidden, inner, activation)?,
+            attention_output: Linear::load(&own.at("Wo"), hidden, hidden)?.dropping(dropout),
+            mlp_norm: config.norm(&weights.at("mlp_norm"))?,
+            up: GatedLinear::load(&mlp.at("Wi"), None, hidden, inner, activation)?,
             dropout: Dropout::new(weights, config.mlp_dropout),
-            down: Linear::load(&weights.at("mlp.Wo"), inner, hidden)?,
+            down: Linear::load(&mlp.at("Wo"), inner, hidden)?,
         })
     }
 

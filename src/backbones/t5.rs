@@ -127,6 +127,7 @@ impl Stack {
         let decodes = role != Role::Encoder;
         let count = config.num_decoder_layers.filter(|_| decodes).unwrap_or(config.num_layers);
         let buckets = weights.setting(config.buckets(decodes))?;
+        let weights = &weights.clone().biased(false);
         let block = |index: usize| weights.at(format_args!("block.{index}"));
         let bias = |index: usize| {
             let table = block(index).at("layer.0.SelfAttention.relative_attention_bias");

@@ -67,6 +67,8 @@ pub struct Weights {
     products: Products,
     /// Whether gradients pass them whatever lies before them.
     passed: bool,
+    /// Whether layers with them have biases.
+    biased: bool,
 }
 
 impl Weights {
@@ -114,6 +116,7 @@ impl Weights {
             dtype: DType::F32,
             products: Products::Exact,
             passed: false,
+            biased: true,
         }
     }
 
@@ -218,6 +221,17 @@ impl Weights {
     /// The same weights, for layers that read what learns, where this is so, though they are not said to learn themselves.
     pub fn passed(self, learns: bool) -> Self {
         Self { passed: self.passed || learns, ..self }
+    }
+
+    /// The same weights, for layers that have biases, as is the rule, or have none. It is never told by the tensors: a
+    /// bias that is missing would change all answers unseen.
+    pub fn biased(self, biased: bool) -> Self {
+        Self { biased, ..self }
+    }
+
+    /// Whether layers with these weights have biases.
+    pub fn has_bias(&self) -> bool {
+        self.biased
     }
 
     fn part(&self) -> Part {

@@ -85,12 +85,14 @@ mod tests {
 
     #[test]
     fn a_last_layer_of_another_width_is_refused() {
-        let tensor = |name: &str, shape: [usize; 2]| {
-            (name.to_owned(), Stored::from_values(shape.to_vec(), &vec![0.5; shape[0] * shape[1]]))
+        let tensor = |name: &str, shape: &[usize]| {
+            (name.to_owned(), Stored::from_values(shape.to_vec(), &vec![0.5; shape.iter().product()]))
         };
         let load = |outputs| {
-            let tensors = [tensor("0.weight", [3, 4]), tensor("2.weight", [outputs, 3])];
-            let weights = Weights::of(Path::new("model.safetensors"), tensors.into());
+            let first = [tensor("0.weight", &[3, 4]), tensor("0.bias", &[3])];
+            let last = [tensor("2.weight", &[outputs, 3]), tensor("2.bias", &[outputs])];
+            let tensors = [first, last].concat();
+            let weights = Weights::of(Path::new("model.safetensors"), tensors.into_iter().collect());
             Mlp::load(&weights, &["0", "2"], [4, 1], Activation::RELU).map(|_| ())
         };
         load(1).unwrap();

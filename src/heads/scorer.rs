@@ -156,7 +156,7 @@ pub struct Hopfield {
 
 impl Hopfield {
     fn load(weights: &Weights, hidden: usize) -> Result<Self> {
-        let linear = |name| Linear::load(&weights.at(name), hidden, hidden);
+        let linear = |name| Linear::load(&weights.at(name).biased(false), hidden, hidden);
         let mlp = load_mlp(weights, hidden)?;
         Ok(Self { query: linear("q_proj")?, key: linear("k_proj")?, value: linear("v_proj")?, mlp })
     }

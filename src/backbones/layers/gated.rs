@@ -16,7 +16,7 @@ pub struct GatedLinear {
 
 impl GatedLinear {
     /// Loads `W` and `V` `(outputs, inputs)`: by their names, or, without names, one below the other in `weight`. The
-    /// same for the biases, if there are any.
+    /// same for the biases, where these weights have some.
     ///
     /// # Errors
     /// A missing tensor or one of another shape.

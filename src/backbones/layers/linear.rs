@@ -51,7 +51,7 @@ struct Part {
 }
 
 impl Linear {
-    /// Loads `weight` `(outputs, inputs)` and, if there is one, `bias`.
+    /// Loads `weight` `(outputs, inputs)` and, where these weights have biases, `bias`.
     ///
     /// # Errors
     /// A missing tensor or one of another shape.
@@ -75,7 +75,7 @@ impl Linear {
         form: Form,
     ) -> Result<Self> {
         let part = |weights: Weights| {
-            let biases = if weights.has("bias") { vec!["bias".into()] } else { Vec::new() };
+            let biases = if weights.has_bias() { vec!["bias".into()] } else { Vec::new() };
             Part { weights, weight: "weight".into(), biases }
         };
         let parts: Vec<Part> = match names {
@@ -97,9 +97,6 @@ impl Linear {
 
     fn load_parts(weights: &Weights, parts: Vec<Part>, inputs: usize, outputs: usize, form: Form) -> Result<Self> {
         let with_bias = !parts[0].biases.is_empty();
-        if parts.iter().any(|part| part.biases.is_empty() == with_bias) {
-            return Err(weights.error("some of the joined layers have a bias and some have none"));
-        }
         let joined = parts.len() * outputs;
         if !kernels_hold(weights) {
             let way = Self::tensors(weights, &parts, inputs, outputs, with_bias)?;

@@ -20,12 +20,12 @@ enum Way {
 }
 
 impl LayerNorm {
-    /// Loads `weight` and, if there is one, `bias`, both `(width)`.
+    /// Loads `weight` and, where these weights have biases, `bias`, both `(width)`.
     ///
     /// # Errors
     /// A missing tensor or one of another shape.
     pub fn load(weights: &Weights, width: usize, eps: f32) -> Result<Self> {
-        let has_bias = weights.has("bias");
+        let has_bias = weights.has_bias();
         let way = if kernels_hold(weights) {
             let bias = has_bias.then(|| weights.vec("bias", &[width])).transpose()?;
             Way::Kernels { weight: weights.vec("weight", &[width])?, bias }
