@@ -64,6 +64,13 @@ impl Stored {
         self.shape.last().copied().unwrap_or(1)
     }
 
+    /// Whether these are scales for its 8-bit values.
+    pub(super) fn takes(&self, scales: &Self) -> bool {
+        let width = self.width();
+        let rows = self.shape.iter().product::<usize>().checked_div(width);
+        rows.is_some_and(|rows| scales.shape == [rows, width.div_ceil(QUANTIZED_GROUP)]) && scales.dtype == Dtype::F16
+    }
+
     /// Reads `out.len()` elements from element `start` on, as f32.
     ///
     /// For 8-bit tensors `start` and `out.len()` are whole rows.

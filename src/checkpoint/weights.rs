@@ -31,10 +31,19 @@ const BEFORE_ARCHIVES: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa
 /// Ending of the scales' name beside an 8-bit tensor.
 const SCALE_SUFFIX: &str = ".scale";
 
+/// What the files of weights hold.
+#[derive(Debug, Default)]
+struct Found {
+    tensors: BTreeMap<String, Stored>,
+    /// The types of those that are in one that is not read.
+    unread: BTreeMap<String, Dtype>,
+}
+
 #[derive(Debug)]
 struct Store {
     file: PathBuf,
     tensors: BTreeMap<String, Stored>,
+    unread: BTreeMap<String, Dtype>,
     used: Mutex<BTreeSet<String>>,
 }
 
@@ -86,9 +95,9 @@ impl Weights {
             } else {
                 continue;
             };
-            let mut tensors = BTreeMap::new();
-            files.iter().try_for_each(|file| add(file, &mut tensors))?;
-            return Self::new(named, tensors);
+            let mut found = Found::default();
+            files.iter().try_for_each(|file| add(file, &mut found))?;
+            return Ok(Self::new(named, found));
         }
         Err(Error::model(folder, format!("no weights: expected {}", forms())))
     }
@@ -98,14 +107,20 @@ impl Weights {
     /// # Errors
     /// The bytes are no safetensors file.
     pub fn from_static(name: &str, bytes: &'static [u8]) -> Result<Self> {
-        let mut tensors = BTreeMap::new();
-        index_tensors(Path::new(name), Bytes::Static(bytes), &mut tensors)?;
-        Self::new(Path::new(name), tensors)
+        let mut found = Found::default();
+        index_tensors(Path::new(name), Bytes::Static(bytes), &mut found)?;
+        Ok(Self::new(Path::new(name), found))
     }
 
     /// These tensors; `file` is only named in errors.
     pub fn of(file: &Path, tensors: BTreeMap<String, Stored>) -> Self {
-        let store = Store { file: file.to_owned(), tensors, used: Mutex::default() };
+        Self::new(file, Found { tensors, ..Found::default() })
+    }
+
+    fn new(file: &Path, mut found: Found) -> Self {
+        found.join_scales();
+        let Found { tensors, unread } = found;
+        let store = Store { file: file.to_owned(), tensors, unread, used: Mutex::default() };
         Self {
             store: Arc::new(store),
             prefix: String::new(),
@@ -123,24 +138,6 @@ impl Weights {
     /// All tensors by their names, as they were stored.
     pub fn all(&self) -> &BTreeMap<String, Stored> {
         &self.store.tensors
-    }
-
-    fn new(file: &Path, mut tensors: BTreeMap<String, Stored>) -> Result<Self> {
-        for name in tensors.keys().cloned().collect::<Vec<_>>() {
-            if tensors.get(&name).is_some_and(|stored| stored.dtype == Dtype::I8) {
-                let scales = tensors.remove(&format!("{name}{SCALE_SUFFIX}"));
-                let stored = tensors.get_mut(&name).expect("the key was just listed: this is a bug");
-                let rows = stored.shape.iter().product::<usize>() / stored.width().max(1);
-                let groups = stored.width().div_ceil(QUANTIZED_GROUP);
-                match scales {
-                    Some(scales) if scales.shape == [rows, groups] && scales.dtype == Dtype::F16 => {
-                        stored.scales = Some(Box::new(scales));
-                    }
-                    _ => return Err(Error::model(file, format!("8-bit tensor {name:?} has no fitting scales"))),
-                }
-            }
-        }
-        Ok(Self::of(file, tensors))
     }
 
     /// The same weights for a model that computes on `device`, its encoder in `dtype`.
@@ -288,18 +285,27 @@ impl Weights {
 
     /// Whether there is a tensor `name`.
     pub fn has(&self, name: &str) -> bool {
-        self.store.tensors.contains_key(&self.full_name(name))
+        let full = self.full_name(name);
+        self.store.tensors.contains_key(&full) || self.store.unread.contains_key(&full)
     }
 
     /// The tensor `name`, whatever its shape.
     ///
     /// # Errors
-    /// It is missing.
+    /// It is missing, in a type that is not read, or without values.
     pub fn stored(&self, name: &str) -> Result<&Stored> {
         let full = self.full_name(name);
-        let stored = self.store.tensors.get(&full).ok_or_else(|| {
-            Error::model(&self.store.file, format!("tensor {full:?} is missing: the weights do not fit config.json"))
+        let stored = self.store.tensors.get(&full).ok_or_else(|| match self.store.unread.get(&full) {
+            Some(dtype) => self.error(format!(
+                "tensor {full:?} is in {dtype:?}, which is not read: F32, F16, BF16 and F64 are, and I8 with its \
+                 scales beside it"
+            )),
+            None => self.error(format!("tensor {full:?} is missing: the weights do not fit config.json")),
         })?;
+        if stored.shape.contains(&0) {
+            let remedy = file::fetch_again(&self.store.file);
+            return Err(self.error(format!("tensor {full:?} has the shape {:?}: no values; {remedy}", stored.shape)));
+        }
         lock(&self.store.used).insert(full);
         Ok(stored)
     }
@@ -392,6 +398,24 @@ impl Weights {
     }
 }
 
+impl Found {
+    /// Brings 8-bit tensors and their scales together; without fitting ones they cannot be read.
+    fn join_scales(&mut self) {
+        let is_in_bytes = |(name, stored): (&String, &Stored)| (stored.dtype == Dtype::I8).then(|| name.clone());
+        for name in self.tensors.iter().filter_map(is_in_bytes).collect::<Vec<_>>() {
+            let scales = self.tensors.remove(&format!("{name}{SCALE_SUFFIX}"));
+            let Entry::Occupied(mut entry) = self.tensors.entry(name) else { continue };
+            match scales.filter(|scales| entry.get().takes(scales)) {
+                Some(scales) => entry.get_mut().scales = Some(Box::new(scales)),
+                None => {
+                    let (name, stored) = entry.remove_entry();
+                    self.unread.insert(name, stored.dtype);
+                }
+            }
+        }
+    }
+}
+
 /// The variable of this name, begun with a value where it is new.
 fn variable(learner: &Learner, name: String, begin: impl FnOnce() -> Result<Tensor>) -> Result<Tensor> {
     match lock(&learner.variables).entry(name) {
@@ -425,15 +449,15 @@ pub fn shards(index: &Path) -> Result<BTreeSet<String>> {
     }
 }
 
-fn add_safetensors(path: &Path, tensors: &mut BTreeMap<String, Stored>) -> Result<()> {
+fn add_safetensors(path: &Path, found: &mut Found) -> Result<()> {
     let file = file::open(path)?;
     // SAFETY: the map is read only. A file that another process cuts short while it is mapped
     // would fault; checkpoints are written once, and the Hub's cache replaces whole files.
     let map = unsafe { Mmap::map(&file) }.map_err(|e| Error::io(path, e))?;
-    index_tensors(path, Bytes::Mapped(Arc::new(map)), tensors)
+    index_tensors(path, Bytes::Mapped(Arc::new(map)), found)
 }
 
-fn add_pickle(path: &Path, tensors: &mut BTreeMap<String, Stored>) -> Result<()> {
+fn add_pickle(path: &Path, found: &mut Found) -> Result<()> {
     let damaged = |what: &str| {
         let remedy = file::fetch_again(path);
         Error::model(path, format!("not a readable PyTorch file{what}; {remedy}"))
@@ -450,7 +474,7 @@ fn add_pickle(path: &Path, tensors: &mut BTreeMap<String, Stored>) -> Result<()>
         ));
     }
     // The library's reader, which opens the file by itself, panics over some that are no pickles.
-    let read = panics::caught(|| add_archive(path, tensors));
+    let read = panics::caught(|| add_archive(path, &mut found.tensors));
     read.map_err(|_| damaged(""))?.map_err(failed)
 }
 
@@ -472,7 +496,7 @@ fn add_archive(path: &Path, tensors: &mut BTreeMap<String, Stored>) -> candle_co
     Ok(())
 }
 
-fn index_tensors(path: &Path, bytes: Bytes, tensors: &mut BTreeMap<String, Stored>) -> Result<()> {
+fn index_tensors(path: &Path, bytes: Bytes, found: &mut Found) -> Result<()> {
     let all = bytes.as_slice();
     let damaged = |e| Error::model(path, format!("damaged or cut short: {e}; {}", file::fetch_again(path)));
     let file = SafeTensors::deserialize(all).map_err(damaged)?;
@@ -482,10 +506,11 @@ fn index_tensors(path: &Path, bytes: Bytes, tensors: &mut BTreeMap<String, Store
         let dtype = view.dtype();
         if !matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16 | Dtype::F64 | Dtype::I8) {
             // Buffers such as `position_ids` are integers; no layer asks for them.
+            found.unread.insert(present_name(&name), dtype);
             continue;
         }
         let stored = Stored { bytes: bytes.clone(), range, dtype, shape: view.shape().to_vec(), scales: None };
-        tensors.insert(present_name(&name), stored);
+        found.tensors.insert(present_name(&name), stored);
     }
     Ok(())
 }
@@ -512,6 +537,34 @@ mod tests {
         safetensors::serialize_to_file(tensors, None, &folder.path().join("model.safetensors")).unwrap();
         let weights = Weights::open(folder.path()).unwrap().at("encoder.LayerNorm");
         assert!(weights.has("weight") && weights.has("bias"));
+    }
+
+    #[test]
+    fn a_tensor_that_cannot_be_read_is_told_by_its_type_once_it_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let view = |dtype, shape: &[usize], bytes| TensorView::new(dtype, shape.to_vec(), bytes).unwrap();
+        let tensors = [
+            ("small", view(Dtype::F8_E4M3, &[2], &[0; 2])),
+            ("bytes", view(Dtype::I8, &[2, 2], &[0; 4])),
+            ("scaled", view(Dtype::I8, &[2, 2], &[1; 4])),
+            ("scaled.scale", view(Dtype::F16, &[2, 1], &[0; 4])),
+            ("narrow", view(Dtype::I8, &[0, 0], &[])),
+            ("narrow.scale", view(Dtype::F16, &[0, 0], &[])),
+            ("empty", view(Dtype::F32, &[3, 0], &[])),
+        ];
+        safetensors::serialize_to_file(tensors, None, &folder.path().join("model.safetensors")).unwrap();
+        let weights = Weights::open(folder.path()).unwrap();
+        assert_eq!(weights.vec("scaled", &[2, 2]).unwrap(), [0.0; 4]);
+        for (name, what) in [
+            ("small", "is in F8_E4M3, which is not read"),
+            ("bytes", "is in I8, which is not read"),
+            ("narrow", "is in I8, which is not read"),
+            ("empty", "has the shape [3, 0]: no values; fetch it again"),
+            ("absent", "is missing: the weights do not fit config.json"),
+        ] {
+            let error = weights.stored(name).err().unwrap().to_string();
+            assert!(error.contains(&format!("tensor {name:?} {what}")), "{error}");
+        }
     }
 
     #[test]

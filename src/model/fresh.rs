@@ -164,8 +164,11 @@ impl Plain {
         let wanted = rows.chain([tokens]).max().unwrap_or_default();
         for name in &names {
             let words = &self.tensors[name];
-            let &[rows, width] = words.shape() else {
-                return Err(Error::model(&self.folder, format!("tensor {name:?} has the shape {:?}", words.shape())));
+            let &[rows @ (1..), width @ (1..)] = words.shape() else {
+                return Err(Error::model(
+                    &self.folder,
+                    format!("tensor {name:?} has the shape {:?}, not that of word embeddings", words.shape()),
+                ));
             };
             // Copies stay the same, so that the model is written with what one of them learned in place of each.
             let values = with_rows(words.to_vec(), width, wanted - rows, Normal(random(seed, first)));
