@@ -10,7 +10,7 @@ pub mod values;
 pub mod weights;
 
 pub use config::Config;
-pub(crate) use file::read;
+pub(crate) use file::{invalid_json, read};
 pub use learning::Learning;
 pub use weights::Weights;
 
