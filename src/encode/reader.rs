@@ -49,7 +49,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Reads the text of `tokenizer.json`. Its truncation and padding are set aside.
+    /// Reads the text of `tokenizer.json`. Its truncation, its padding and the dropout of its model are set aside.
     ///
     /// # Errors
     /// It is no tokenizer: the message says why.
@@ -61,6 +61,9 @@ impl Reader {
         check_templates(&json["post_processor"])?;
         json["truncation"] = Value::Null;
         json["padding"] = Value::Null;
+        if let Some(dropout) = json.pointer_mut("/model/dropout") {
+            *dropout = Value::Null;
+        }
         make_markers_special(&mut json);
         let failed = |error: Error| error.to_string();
         let tokenizer = build(&json).map_err(failed)?;
@@ -337,6 +340,16 @@ mod tests {
         let reader = parse(json!({"b": 0, "[CLS]": 1, "[SEP]": 2}));
         assert!(reader.is_ok_and(|reader| reader.around == [vec![1], vec![2]]));
         assert!(parse(json!({"[CLS]": 1, "[SEP]": 2})).is_err_and(|error| error.contains("vocabulary")));
+    }
+
+    #[test]
+    fn dropout_of_a_tokenizer_is_set_aside() {
+        let model = json!({
+            "type": "BPE", "dropout": 1.0, "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"],
+        });
+        let text = json!({"version": "1.0", "added_tokens": [], "model": model});
+        let ids = Reader::parse(&text.to_string()).map(|reader| reader.ids("ab", WHOLE).ok());
+        assert_eq!(ids, Ok(Some(vec![2])));
     }
 
     #[test]
