@@ -48,7 +48,13 @@ pub enum Error {
     Bug(String),
     /// The tensor library failed: a bug, or no memory.
     #[error("{}", failed(.0))]
-    Compute(#[from] candle_core::Error),
+    Compute(#[source] candle_core::Error),
+}
+
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Compute(without_backtrace(error))
+    }
 }
 
 impl Error {
@@ -87,6 +93,14 @@ fn failed(error: &candle_core::Error) -> String {
     format!("computation failed: {error}")
 }
 
+/// The error of the tensor library without the backtrace that it shows where the environment asks for one.
+pub(crate) fn without_backtrace(error: candle_core::Error) -> candle_core::Error {
+    match error {
+        candle_core::Error::WithBacktrace { inner, .. } => without_backtrace(*inner),
+        error => error,
+    }
+}
+
 /// Whether a device has too little memory. The tensor library has no kind of error for it, only the driver's words.
 pub(crate) fn is_out_of_memory(error: &candle_core::Error) -> bool {
     let words = error.to_string().to_lowercase().replace(['_', ' '], "");
@@ -112,5 +126,9 @@ mod tests {
         }
         let error = Error::from(candle_core::Error::Msg("shape mismatch".into())).to_string();
         assert_eq!(error, "computation failed: shape mismatch");
+        let inner = Box::new(candle_core::Error::Msg("shape mismatch".into()));
+        let backtrace = Box::new(std::backtrace::Backtrace::force_capture());
+        let traced = Error::from(candle_core::Error::WithBacktrace { inner, backtrace });
+        assert_eq!(traced.to_string(), error);
     }
 }

@@ -17,7 +17,7 @@ use super::learning::{self, Adapter, Learner, Learning, Noise, Part};
 use super::stored::Bytes;
 pub use super::stored::{QUANTIZED_GROUP, Stored};
 use super::{file, lock};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, without_backtrace};
 use crate::{files, panics};
 
 /// The forms of weights, the first one first that is taken: the file, and the index that says which shards they are in
@@ -437,7 +437,8 @@ pub fn forms() -> String {
 pub fn shards(index: &Path) -> Result<BTreeSet<String>> {
     let json: Value = serde_json::from_str(&file::read(index)?).map_err(|e| file::invalid_json(index, e))?;
     let names = json["weight_map"].as_object().into_iter().flat_map(|map| map.values());
-    let names: BTreeSet<String> = names.filter_map(Value::as_str).map(str::to_owned).collect();
+    let names = names.filter_map(Value::as_str).map(|name| name.trim_start_matches("./").to_owned());
+    let names: BTreeSet<String> = names.collect();
     if names.is_empty() {
         return Err(Error::model(index, "no file is named in weight_map: the index of the weights is damaged"));
     }
@@ -462,7 +463,7 @@ fn add_pickle(path: &Path, found: &mut Found) -> Result<()> {
         let remedy = file::fetch_again(path);
         Error::model(path, format!("not a readable PyTorch file{what}; {remedy}"))
     };
-    let failed = |e: candle_core::Error| damaged(&format!(": {e}"));
+    let failed = |e: candle_core::Error| damaged(&format!(": {}", without_backtrace(e)));
     let mut start = Vec::new();
     let file = file::open(path)?;
     file.take(BEFORE_ARCHIVES.len() as u64).read_to_end(&mut start).map_err(|e| Error::io(path, e))?;
@@ -565,6 +566,14 @@ mod tests {
             let error = weights.stored(name).err().unwrap().to_string();
             assert!(error.contains(&format!("tensor {name:?} {what}")), "{error}");
         }
+    }
+
+    #[test]
+    fn shards_are_named_from_their_folder_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let index = folder.path().join("model.safetensors.index.json");
+        std::fs::write(&index, r#"{"weight_map": {"a": "./x/1.safetensors", "b": "x/1.safetensors"}}"#).unwrap();
+        assert_eq!(shards(&index).unwrap().into_iter().collect::<Vec<_>>(), ["x/1.safetensors"]);
     }
 
     #[test]
