@@ -73,7 +73,8 @@ impl<'a> KeptVectors<'a> {
         let fits =
             tensor.dtype() == Dtype::F32 && matches!(*tensor.shape(), [rows, width] if rows == self.rows && width > 0);
         let (numbers, _) = tensor.data().as_chunks();
-        fits.then(|| numbers.iter().copied().map(f32::from_le_bytes).collect())
+        let numbers: Vec<f32> = numbers.iter().copied().map(f32::from_le_bytes).collect();
+        (fits && numbers.iter().all(|number| number.is_finite())).then_some(numbers)
     }
 
     /// Keeps the vectors `rows`, one behind the other; what was kept before is replaced in one step.
@@ -153,8 +154,10 @@ mod tests {
             fs::write(kept.path(), &good[..length]).unwrap();
             assert_eq!(kept.read(), None, "{length} of {} bytes", good.len());
         }
-        kept.write(&[]).unwrap();
-        assert_eq!(kept.read(), None);
+        for numbers in [&[][..], &[1.0, f32::NAN, 0.0, 0.0]] {
+            kept.write(numbers).unwrap();
+            assert_eq!(kept.read(), None);
+        }
     }
 
     #[test]

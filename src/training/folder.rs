@@ -83,7 +83,8 @@ impl Folder {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             text => text.map_err(|error| Error::io(&path, error))?,
         };
-        serde_json::from_slice(&text).map(Some).map_err(|error| Error::model(path, error.to_string()))
+        let damaged = |error| format!("not the record of a training: {error}; --force starts again");
+        serde_json::from_slice(&text).map(Some).map_err(|error| Error::model(path, damaged(error)))
     }
 
     /// Takes away what would make the files of another model look like weights of this one.
@@ -225,5 +226,17 @@ mod tests {
         copy_label_model(&from, &to).unwrap();
         let left = fs::read_dir(&to).unwrap().map(|entry| entry.unwrap().file_name());
         assert_eq!(left.collect::<Vec<_>>(), ["tokenizer.json"]);
+    }
+
+    #[test]
+    fn a_damaged_record_of_a_training_is_told_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Folder::training(folder.path()).unwrap(), None);
+        for text in ["", "{\"epochs\": ", "[]"] {
+            fs::write(folder.path().join(TRAINING), text).unwrap();
+            let error = Folder::training(folder.path()).unwrap_err().to_string();
+            assert!(error.contains("training.json: not the record of a training: "), "{error}");
+            assert!(error.ends_with("; --force starts again"), "{error}");
+        }
     }
 }
