@@ -97,7 +97,7 @@ impl Network for BiEncoder {
     fn check(&self, encoder: &Encoder) -> std::result::Result<(), String> {
         // Else its text has no markers.
         if self.is_fused() {
-            features::check_encoder(encoder, self.markers.label, |ids| self.backbone.check(ids))?;
+            features::check_encoder(encoder, &self.markers.sought(false, false), |ids| self.backbone.check(ids))?;
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ use crate::backbones::{self, Backbone, Packed, Sequences, consecutive, deberta_v
 use crate::checkpoint::config::ProblemType;
 use crate::checkpoint::{Config, Weights};
 use crate::classifier::Encoded;
+use crate::encode::prompt::SEP;
 use crate::encode::{Encoder, Prompt, Tokens};
 use crate::error::Result;
 use crate::heads::reasoning::ReasoningCell;
@@ -201,7 +202,9 @@ impl Network for DecoderKv {
     }
 
     fn check(&self, encoder: &Encoder) -> std::result::Result<(), String> {
-        features::check_encoder(encoder, self.markers.label, |ids| self.decoder.check(ids))
+        let mut sought = self.markers.sought(false, false);
+        sought.push((SEP, self.separator, "sep_token_index"));
+        features::check_encoder(encoder, &sought, |ids| self.decoder.check(ids))
     }
 
     fn encode(&self, record: &Record, encoder: &Encoder) -> Result<Encoded> {

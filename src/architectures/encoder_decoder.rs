@@ -82,7 +82,8 @@ impl Network for EncoderDecoder {
     }
 
     fn check(&self, encoder: &Encoder) -> std::result::Result<(), String> {
-        features::check_encoder(encoder, self.markers.label, |ids| self.backbone.check(ids))
+        let sought = self.markers.sought(self.config.extract_text_features, false);
+        features::check_encoder(encoder, &sought, |ids| self.backbone.check(ids))
     }
 
     fn encode(&self, record: &Record, encoder: &Encoder) -> Result<Encoded> {

@@ -13,7 +13,7 @@ use crate::checkpoint::Config;
 use crate::checkpoint::config::{ClassTokenPooling, Pooling};
 use crate::classifier::Encoded;
 use crate::encode::Encoder;
-use crate::encode::prompt::{LABEL, SEP};
+use crate::encode::prompt::{EXAMPLE, LABEL, SEP};
 use crate::error::{Error, Result};
 use crate::heads::scorer::Features;
 use crate::heads::{Calibrator, Head, Lstm};
@@ -32,6 +32,16 @@ impl Markers {
         let vocab_size = config.encoder_config.get("vocab_size").and_then(serde_json::Value::as_u64).unwrap_or(0);
         let [label, text, example] = config.marker_ids(vocab_size as usize);
         Self { label, text, example }
+    }
+
+    /// The labels' marker for [`check_encoder`]; that of the text and that of examples, too, where they are looked for.
+    pub(super) fn sought(&self, text: bool, example: bool) -> Vec<Sought> {
+        let all = [
+            (true, (LABEL, self.label, "class_token_index, or else vocab_size")),
+            (text, (SEP, self.text, "text_token_index, or else vocab_size")),
+            (example, (EXAMPLE, self.example, "example_token_index, or else vocab_size")),
+        ];
+        all.into_iter().filter(|(is_sought, _)| *is_sought).map(|(_, sought)| sought).collect()
     }
 
     /// Where the text begins, if there is a marker for it.
@@ -62,24 +72,28 @@ impl Markers {
     }
 }
 
-/// Checks that `encoder` writes the labels' markers as the token `marker`, and whether there `is_known` a word embedding
-/// for the markers of every input.
+/// A marker, the token that a model looks for in its place, and the settings that say which.
+pub(super) type Sought = (&'static str, u32, &'static str);
+
+/// Checks that `encoder` writes markers as the tokens that are `sought`, and whether there `is_known` a word embedding for
+/// the markers of every input.
 ///
 /// # Errors
 /// The tokenizer gives a marker another id than the config, or one behind the vocabulary.
 pub(super) fn check_encoder(
     encoder: &Encoder,
-    marker: u32,
+    sought: &[Sought],
     is_known: impl FnOnce(&[u32]) -> Result<()>,
 ) -> std::result::Result<(), String> {
-    let ids: Vec<u32> = [LABEL, SEP].into_iter().filter_map(|name| encoder.id(name)).collect();
-    match encoder.id(LABEL) {
-        Some(id) if id != marker => Err(format!(
-            "{LABEL} is the token {id}, but {marker} by config.json (class_token_index, or else vocab_size): the two \
-             files are not of one model"
-        )),
-        _ => is_known(&ids).map_err(|error| error.to_string()),
+    for (marker, sought, setting) in sought {
+        if let Some(id) = encoder.id(marker).filter(|id| id != sought) {
+            return Err(format!(
+                "{marker} is the token {id}, but {sought} by config.json ({setting}): the two files are not of one model"
+            ));
+        }
     }
+    let ids: Vec<u32> = [LABEL, SEP].into_iter().filter_map(|name| encoder.id(name)).collect();
+    is_known(&ids).map_err(|error| error.to_string())
 }
 
 /// Checks that there is a marker for each of `labels` labels.

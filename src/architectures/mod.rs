@@ -134,9 +134,43 @@ pub fn load(config: Config, label_tokenizer: Option<LabelTokenizer>, weights: &W
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     use super::*;
+
+    fn fixture(name: &str) -> (PathBuf, String) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference").join(name);
+        let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
+        (folder, config)
+    }
+
+    #[test]
+    fn a_marker_with_another_id_than_a_model_looks_for_is_refused() {
+        for (name, setting, is_sought) in [
+            ("uni-electra", "class_token_index", true),
+            ("uni-electra", "text_token_index", false),
+            ("uni-deberta-extract-classavg", "text_token_index", true),
+            ("uni-deberta-segments-layer1", "text_token_index", true),
+            ("uni-deberta-segments-layer1", "example_token_index", true),
+            ("encdec-t5-gated-lstm", "text_token_index", true),
+            ("decoderkv-reads-text", "sep_token_index", true),
+        ] {
+            let (folder, config) = fixture(name);
+            let weights = Weights::open(&folder).unwrap();
+            let path = folder.join("tokenizer.json");
+            let encoder = Encoder::parse(&std::fs::read_to_string(&path).unwrap(), 100, &path).unwrap();
+            let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
+            let check = |config: &serde_json::Value| {
+                let config = Config::parse(&config.to_string(), &folder).unwrap();
+                load(config, None, &weights).unwrap().check(&encoder)
+            };
+            assert_eq!(check(&config), Ok(()), "{name}");
+            config[setting] = 5.into();
+            let error = check(&config).err();
+            let told = error.as_ref().map(|error| error.contains(&format!("but 5 by config.json ({setting}")));
+            assert_eq!(told, is_sought.then_some(true), "{name}: {error:?}");
+        }
+    }
 
     #[test]
     fn a_bias_that_the_reference_has_may_not_be_missing() {
@@ -154,8 +188,7 @@ mod tests {
             "uni-mpnet",
             "uni-umt5-layers-mlp",
         ] {
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reference").join(name);
-            let config = std::fs::read_to_string(folder.join("config.json")).unwrap();
+            let (folder, config) = fixture(name);
             let load = |weights: &Weights| load(Config::parse(&config, &folder).unwrap(), None, weights).map(|_| ());
             let weights = Weights::open(&folder).unwrap();
             load(&weights).unwrap();

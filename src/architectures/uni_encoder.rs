@@ -149,7 +149,9 @@ impl Network for UniEncoder {
     }
 
     fn check(&self, encoder: &Encoder) -> std::result::Result<(), String> {
-        features::check_encoder(encoder, self.markers.label, |ids| self.backbone.check(ids))
+        let has_segments = self.segments.is_some();
+        let sought = self.markers.sought(has_segments || self.config.extract_text_features, has_segments);
+        features::check_encoder(encoder, &sought, |ids| self.backbone.check(ids))
     }
 
     fn encode(&self, record: &Record, encoder: &Encoder) -> Result<Encoded> {
