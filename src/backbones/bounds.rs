@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// Settings by their names in the configs of all families, with the least that makes sense and far more than any model
 /// has.
-const BOUNDS: [(&[&str], f64, f64); 3] = [
+const BOUNDS: [(&[&str], f64, f64); 5] = [
     (
         &[
             "d_ff",
@@ -38,7 +38,23 @@ const BOUNDS: [(&[&str], f64, f64); 3] = [
         1.0,
         1_000.0,
     ),
+    // Fewer have no room for a label.
+    (&["max_position_embeddings"], 8.0, 1e15),
     (&["layer_norm_eps", "layer_norm_epsilon", "norm_eps", "rms_norm_eps"], 0.0, 1.0),
+    (
+        &[
+            "activation_dropout",
+            "attention_dropout",
+            "attention_probs_dropout_prob",
+            "dropout",
+            "dropout_rate",
+            "embedding_dropout",
+            "hidden_dropout_prob",
+            "mlp_dropout",
+        ],
+        0.0,
+        1.0,
+    ),
 ];
 
 /// Refuses a config with a number that is out of its bounds. What is no number is left to whoever reads it.
@@ -74,6 +90,8 @@ mod tests {
             ("inner_group_num", json!(0), "from 1 to 1000"),
             ("layer_norm_eps", json!(-1), "from 0 to 1"),
             ("rms_norm_eps", json!(1e300), "from 0 to 1"),
+            ("hidden_dropout_prob", json!(7), "from 0 to 1"),
+            ("max_position_embeddings", json!(7), "from 8 to 1000000000000000"),
         ] {
             let error = check(&json!({name: value})).err().unwrap_or_default();
             assert!(error.starts_with(&format!("{name} is {value}, not {bounds}: ")), "{name}: {error}");

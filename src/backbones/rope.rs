@@ -108,7 +108,7 @@ pub fn turning(
             unscaled(plain.into_iter().map(|frequency| frequency / factor).collect())
         }
         "llama3" => unscaled(parameters.llama3(&plain, max_positions)?),
-        "yarn" => parameters.yarn(&plain, theta, max_positions),
+        "yarn" => parameters.yarn(&plain, theta, max_positions)?,
         other => {
             return Err(format!("rope_type {other:?} is not supported: default, linear, dynamic, llama3 and yarn are"));
         }
@@ -141,7 +141,7 @@ impl Parameters {
         let factor = Self::setting(self.factor, "factor")?;
         let low = Self::setting(self.low_freq_factor, "low_freq_factor")?;
         let high = Self::setting(self.high_freq_factor, "high_freq_factor")?;
-        let length = self.original_length(max_positions);
+        let length = self.original_length(max_positions)?;
         let scaled = plain.iter().map(|&frequency| {
             let wavelength = TAU / frequency;
             if wavelength > length / low {
@@ -157,16 +157,19 @@ impl Parameters {
     }
 
     /// The longest input of the model before it was made to read longer ones.
-    fn original_length(&self, max_positions: usize) -> f32 {
-        self.original_max_position_embeddings.unwrap_or(max_positions as f32)
+    fn original_length(&self, max_positions: usize) -> Result<f32, String> {
+        match self.original_max_position_embeddings.unwrap_or(max_positions as f32) {
+            length if length > 0.0 => Ok(length),
+            length => Err(format!("original_max_position_embeddings is {length}, not above 0")),
+        }
     }
 
     /// Pairs of columns that turn seldom over the original length are slowed down, those that turn often stay, those
     /// between are mixed by their place; and attention becomes sharper.
     ///
     /// Source: <https://arxiv.org/abs/2309.00071>, in the reference's form.
-    fn yarn(&self, plain: &[f32], theta: f32, max_positions: usize) -> Turning {
-        let length = self.original_length(max_positions);
+    fn yarn(&self, plain: &[f32], theta: f32, max_positions: usize) -> Result<Turning, String> {
+        let length = self.original_length(max_positions)?;
         let factor = self.factor.unwrap_or(max_positions as f32 / length);
         let columns = (2 * plain.len()) as f32;
         // The column that turns so often over the original length.
@@ -184,7 +187,7 @@ impl Parameters {
             let slowed = ((pair as f32 - low) / width).clamp(0.0, 1.0);
             frequency / factor * slowed + frequency * (1.0 - slowed)
         });
-        Turning { frequencies: mixed.collect(), scale: self.attention_factor(factor) }
+        Ok(Turning { frequencies: mixed.collect(), scale: self.attention_factor(factor) })
     }
 
     fn attention_factor(&self, factor: f32) -> f32 {
@@ -283,6 +286,13 @@ mod tests {
         ] {
             let error = parse(settings).turning(8, 64).expect_err(settings);
             assert!(error.contains("rope_theta or a rope parameter is wrong"), "{settings}: {error}");
+        }
+        for length in ["0", "-1"] {
+            let error = parse(&format!(
+                r#"{{"rope_scaling": {{"rope_type": "yarn", "factor": 4, "original_max_position_embeddings": {length}}}}}"#
+            ));
+            let error = error.turning(8, 64).expect_err(length);
+            assert_eq!(error, format!("original_max_position_embeddings is {length}, not above 0"));
         }
     }
 

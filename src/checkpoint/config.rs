@@ -293,7 +293,7 @@ pub(crate) fn settings(text: &str, file: &Path) -> Result<Map<String, Value>> {
 /// # Errors
 /// It leads out of the folder of the checkpoint.
 pub fn label_folder(name: &str) -> std::result::Result<&str, String> {
-    let folder = name.trim_start_matches("./");
+    let folder = name.trim_start_matches("./").trim_end_matches('/');
     if files::is_below(folder) {
         return Ok(folder);
     }
@@ -355,7 +355,22 @@ impl Config {
             label_folder(name)?;
         }
         self.check_passes()?;
+        self.check_numbers()?;
         self.check_markers()
+    }
+
+    fn check_numbers(&self) -> std::result::Result<(), String> {
+        let rates = [("dropout", self.dropout), ("scorer_attn_dropout", self.scorer_attn_dropout)];
+        if let Some((name, rate)) = rates.iter().find(|(_, rate)| !(0.0..=1.0).contains(rate)) {
+            return Err(format!("{name} is {rate}, not from 0 to 1: config.json is damaged, fetch it again"));
+        }
+        let factor = self.calibrator_beta_max;
+        if !(factor.is_finite() && factor > 0.0) {
+            return Err(format!(
+                "calibrator_beta_max is {factor}, not above 0: config.json is damaged, fetch it again"
+            ));
+        }
+        Ok(())
     }
 
     fn check_passes(&self) -> std::result::Result<(), String> {
@@ -496,6 +511,20 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_make_no_sense_are_named() {
+        for (setting, what) in [
+            (r#""dropout": 7"#, "dropout is 7, not from 0 to 1"),
+            (r#""scorer_attn_dropout": -1"#, "scorer_attn_dropout is -1, not from 0 to 1"),
+            (r#""calibrator_beta_max": 0"#, "calibrator_beta_max is 0, not above 0"),
+            (r#""calibrator_beta_max": 1e308"#, "calibrator_beta_max is inf, not above 0"),
+        ] {
+            let text = format!(r#"{{"encoder_config": {{}}, {setting}}}"#);
+            let error = Config::parse(&text, Path::new("config.json")).unwrap_err().to_string();
+            assert!(error.contains(what), "{error}");
+        }
+    }
+
+    #[test]
     fn null_is_the_id_of_a_marker_that_nothing_looks_for() {
         let parse = |settings: &str| {
             let text = format!(r#"{{"encoder_config": {{}}, {settings}}}"#);
@@ -542,7 +571,7 @@ mod tests {
             });
             Config::parse(&config.to_string(), Path::new("config.json"))
         };
-        for name in ["label_model", "./label_model", "owner/name"] {
+        for name in ["label_model", "./label_model", "label_model/", "owner/name"] {
             assert_eq!(parse("bi-encoder", name).unwrap().label_model(), Some(name));
         }
         for name in ["../x", "a/../../x", "/x", ""] {
