@@ -37,7 +37,7 @@ impl BiEncoder {
         // Fused, it reads the labels' vectors, which learn whatever else does.
         let fused = config.architecture_type == Architecture::BiEncoderFused;
         let encoder = weights.at("encoder_model").passed(fused);
-        let backbone = backbones::load(&config.encoder_config, false, &encoder)?;
+        let backbone = backbones::load("encoder_config", &config.encoder_config, false, &encoder)?;
         let model = Self {
             markers: Markers::new(&config),
             labels: LabelEncoder::load(&config, tokenizer, backbone.hidden_size(), weights)?,

@@ -76,7 +76,7 @@ impl DecoderKv {
             return Err(weights.setting_error(format!("decoder-kv on {kind:?} is not supported: only on qwen3 it is")));
         }
         let separator = config.sep_token_index.ok_or_else(|| weights.setting_error("there is no sep_token_index"))?;
-        let decoder = backbones::load(&config.encoder_config, false, &weights.at("decoder_model"))?;
+        let decoder = backbones::load("encoder_config", &config.encoder_config, false, &weights.at("decoder_model"))?;
         let hidden = decoder.hidden_size();
         let scorer = weights.at("scorer");
         Ok(Self {

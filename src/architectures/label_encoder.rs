@@ -58,7 +58,7 @@ impl LabelEncoder {
     /// Loads the encoder of labels that are compared with rows of `hidden` columns.
     pub(super) fn load(config: &Config, tokenizer: LabelTokenizer, hidden: usize, weights: &Weights) -> Result<Self> {
         let label_config = config.label_model_config.clone().unwrap_or_default();
-        let backbone = backbones::load(&label_config, false, &weights.at("label_encoder"))?;
+        let backbone = backbones::load("label_model_config", &label_config, false, &weights.at("label_encoder"))?;
         let LabelTokenizer { encoder, padding, pads_before } = tokenizer;
         if pads_before && !backbone.is_causal() {
             return Err(weights.setting_error(

@@ -38,7 +38,7 @@ impl UniEncoder {
     /// # Errors
     /// Unsupported settings, missing or mismatched tensors.
     pub fn load(config: Config, weights: &Weights) -> Result<Self> {
-        let backbone = backbones::load(&config.encoder_config, true, &weights.at("encoder_model"))?;
+        let backbone = backbones::load("encoder_config", &config.encoder_config, true, &weights.at("encoder_model"))?;
         let hidden = backbone.hidden_size();
         let layer_attention = config
             .squeeze_layers

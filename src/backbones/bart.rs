@@ -212,7 +212,7 @@ impl Bart {
     pub fn load(config: &Value, causal: bool, weights: &Weights) -> Result<Self> {
         let config: Config = super::parse(config, defaults(), weights)?;
         let (hidden, positions) = (config.d_model, config.max_position_embeddings);
-        let activation = weights.setting(Activation::parse(&config.activation_function))?;
+        let activation = weights.setting(Activation::parse("activation_function", &config.activation_function))?;
         let encoder = Shape {
             hidden,
             layers: config.encoder_layers,

@@ -278,6 +278,7 @@ impl Layer {
         let dropout = |rate: Option<f32>| Dropout::new(weights, rate.unwrap_or(names.dropout));
         let [after_attention, after_layers] =
             names.drops.map(|drops| if drops { dropout(config.hidden_dropout_prob) } else { Dropout::default() });
+        let activation = config.hidden_act.as_deref().unwrap_or(names.activation);
         Ok(Self {
             query_key_value: Linear::load_joined(weights, &names.query_key_value, hidden, hidden)?,
             attention: attention.dropping(dropout(config.attention_probs_dropout_prob)),
@@ -285,7 +286,7 @@ impl Layer {
                 .dropping(after_attention),
             attention_norm: LayerNorm::load(&weights.at(names.attention_norm), hidden, config.layer_norm_eps)?,
             up: Linear::load(&weights.at(names.up), hidden, inner)?,
-            activation: weights.setting(Activation::parse(config.hidden_act.as_deref().unwrap_or(names.activation)))?,
+            activation: weights.setting(Activation::parse("hidden_act", activation))?,
             down: Linear::load(&weights.at(names.down), inner, hidden)?.dropping(after_layers),
             norm: LayerNorm::load(&weights.at(names.norm), hidden, config.layer_norm_eps)?,
         })

@@ -334,7 +334,7 @@ impl Layer {
                 .dropping(dropout.clone()),
             attention_norm: LayerNorm::load(&weights.at("attention.output.LayerNorm"), hidden, config.layer_norm_eps)?,
             up: Linear::load(&weights.at("intermediate.dense"), hidden, inner)?,
-            activation: weights.setting(Activation::parse(&config.hidden_act))?,
+            activation: weights.setting(Activation::parse("hidden_act", &config.hidden_act))?,
             down: Linear::load(&weights.at("output.dense"), inner, hidden)?.dropping(dropout.clone()),
             norm: LayerNorm::load(&weights.at("output.LayerNorm"), hidden, config.layer_norm_eps)?,
         })
@@ -365,7 +365,7 @@ impl Layer {
 impl Conv {
     fn load(config: &Config, weights: &Weights) -> Result<Self> {
         let hidden = config.hidden_size;
-        let activation = weights.setting(Activation::parse(&config.conv_act))?;
+        let activation = weights.setting(Activation::parse("conv_act", &config.conv_act))?;
         let conv = weights.at("conv");
         Ok(Self {
             convolution: Convolution::load(&conv, hidden, config.conv_kernel_size, config.conv_groups, activation)?

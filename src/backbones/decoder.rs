@@ -15,7 +15,7 @@ use super::layers::{
     self, Activation, Attention, Bias, Dropout, Embedding, GatedLinear, Linear, RmsNorm, Rotary, Rotations,
 };
 use super::rope::Rope;
-use super::{Backbone, Sequences, Visit};
+use super::{Backbone, LayerType, Sequences, Visit};
 use crate::checkpoint::Weights;
 use crate::error::Result;
 
@@ -41,7 +41,7 @@ struct Config {
     use_sliding_window: bool,
     sliding_window: Option<NonZeroUsize>,
     max_window_layers: usize,
-    layer_types: Option<Vec<String>>,
+    layer_types: Option<Vec<LayerType>>,
     /// Read for every family but by LLM2Vec.
     is_causal: Option<bool>,
     /// Gemma's.
@@ -193,6 +193,7 @@ impl Decoder {
     /// Unsupported settings, missing or mismatched tensors.
     pub fn load(kind: &str, config: &Value, llm2vec: bool, weights: &Weights) -> Result<Self> {
         let config: Config = super::parse(config, defaults(kind), weights)?;
+        weights.setting(super::check_layer_types(config.layer_types.as_deref(), config.num_hidden_layers))?;
         let mut family = Family::of(kind, llm2vec);
         family.causal = weights.setting(config.is_causal(&family))?;
         let family = &family;
@@ -265,7 +266,7 @@ impl Config {
     /// How far a layer sees, where that is bounded. The window counts the token itself where that is the last one seen.
     fn window(&self, family: &Family, layer: usize) -> Option<usize> {
         let chosen = || match &self.layer_types {
-            Some(types) => types.get(layer).is_some_and(|kind| kind == "sliding_attention"),
+            Some(types) => types[layer] == LayerType::SlidingAttention,
             None => layer >= self.max_window_layers,
         };
         let slides = match family.window {
@@ -277,13 +278,13 @@ impl Config {
     }
 
     fn activation(&self, family: &Family) -> std::result::Result<Activation, String> {
-        let named = match (family.scales_words, family.llm2vec) {
-            (true, true) => self.hidden_activation.as_deref(),
+        let (setting, named) = match (family.scales_words, family.llm2vec) {
+            (true, true) => ("hidden_activation", self.hidden_activation.as_deref()),
             // Old configs of Gemma say `gelu` and mean its approximation.
-            (true, false) => self.hidden_act.as_deref().filter(|name| *name != "gelu"),
-            (false, _) => self.hidden_act.as_deref(),
+            (true, false) => ("hidden_act", self.hidden_act.as_deref().filter(|name| *name != "gelu")),
+            (false, _) => ("hidden_act", self.hidden_act.as_deref()),
         };
-        Activation::parse(named.unwrap_or(family.activation))
+        Activation::parse(setting, named.unwrap_or(family.activation))
     }
 }
 

@@ -6,11 +6,12 @@ use std::sync::{Arc, OnceLock};
 
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::checkpoint::Weights;
 use crate::checkpoint::config::completed;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 pub mod bart;
 pub mod bert;
@@ -240,11 +241,16 @@ fn load_layers<L: Send>(
     together.or_else(|_| one_by_one())
 }
 
-/// Loads the backbone that `config` names by its `model_type`; LLM2Vec runs it, where that knows it and `llm2vec`.
+/// Loads the backbone that the section `name` of a model's config, `config`, names by its `model_type`; LLM2Vec runs it,
+/// where that knows it and `llm2vec`.
 ///
 /// # Errors
 /// An unsupported `model_type` or setting; missing or mismatched tensors.
-pub fn load(config: &Value, llm2vec: bool, weights: &Weights) -> Result<Box<dyn Backbone>> {
+pub fn load(name: &str, config: &Value, llm2vec: bool, weights: &Weights) -> Result<Box<dyn Backbone>> {
+    load_alone(config, llm2vec, weights).map_err(|error| in_section(name, error))
+}
+
+fn load_alone(config: &Value, llm2vec: bool, weights: &Weights) -> Result<Box<dyn Backbone>> {
     let kind = config.get("model_type").and_then(Value::as_str).unwrap_or("deberta-v2");
     let weights = &weights.for_encoder();
     refuse(causal_settings(kind), config, weights)?;
@@ -260,7 +266,7 @@ pub fn load(config: &Value, llm2vec: bool, weights: &Weights) -> Result<Box<dyn 
         "t5" | "mt5" | "umt5" => Box::new(t5::Encoder::load(kind, config, weights)?),
         other => {
             return Err(weights.setting_error(format!(
-                "encoder_config.model_type {other:?} is not supported: bert, roberta, xlm-roberta, camembert, electra, distilbert, mpnet, albert, \
+                "model_type {other:?} is not supported: bert, roberta, xlm-roberta, camembert, electra, distilbert, mpnet, albert, \
                  deberta-v2, modernbert, t5, mt5, umt5, qwen2, qwen3, llama, mistral and gemma are"
             )));
         }
@@ -295,6 +301,10 @@ fn refuse(settings: &[&str], config: &Value, weights: &Weights) -> Result<()> {
 /// # Errors
 /// An unsupported `model_type` or setting; missing or mismatched tensors.
 pub fn load_encoder_decoder(config: &Value, causal: bool, weights: &Weights) -> Result<Box<dyn EncoderDecoder>> {
+    load_pair(config, causal, weights).map_err(|error| in_section("encoder_config", error))
+}
+
+fn load_pair(config: &Value, causal: bool, weights: &Weights) -> Result<Box<dyn EncoderDecoder>> {
     let kind = config.get("model_type").and_then(Value::as_str).unwrap_or_default();
     let weights = &weights.for_encoder();
     // Where that says no, the decoder sees both ways, too.
@@ -305,7 +315,7 @@ pub fn load_encoder_decoder(config: &Value, causal: bool, weights: &Weights) -> 
         "bart" => Box::new(bart::Bart::load(config, causal, weights)?),
         other => {
             return Err(weights.setting_error(format!(
-                "encoder_config.model_type {other:?} is not supported as an encoder-decoder: t5, mt5, umt5 and bart are"
+                "model_type {other:?} is not supported as an encoder-decoder: t5, mt5, umt5 and bart are"
             )));
         }
     })
@@ -317,11 +327,38 @@ fn shared_words(weights: &Weights) -> Weights {
     if shared.has("weight") { shared } else { weights.at("encoder.embed_tokens") }
 }
 
+/// What a layer's tokens see, by its name in `layer_types`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum LayerType {
+    #[serde(alias = "attention")]
+    FullAttention,
+    SlidingAttention,
+}
+
+/// Refuses a list of the kinds of another number of `layers`.
+fn check_layer_types(types: Option<&[LayerType]>, layers: usize) -> std::result::Result<(), String> {
+    match types.map(<[_]>::len).filter(|&types| types != layers) {
+        Some(types) => Err(format!("layer_types has {types} entries, but num_hidden_layers is {layers}")),
+        None => Ok(()),
+    }
+}
+
 /// Reads a backbone's own config. What it leaves out is in `defaults`, where transformers has a value for it.
 fn parse<T: serde::de::DeserializeOwned>(config: &Value, defaults: Value, weights: &Weights) -> Result<T> {
     let config = completed(config, defaults);
-    weights.setting(bounds::check(&config).map_err(|message| format!("encoder_config: {message}")))?;
-    serde_path_to_error::deserialize(&config).map_err(|e| weights.setting_error(format!("encoder_config: {e}")))
+    weights.setting(bounds::check(&config))?;
+    serde_path_to_error::deserialize(&config).map_err(|error| weights.setting_error(error.to_string()))
+}
+
+/// The same error, which names the section of the config where it is about a setting.
+fn in_section(name: &str, error: Error) -> Error {
+    match error {
+        Error::Model { path, message } if path.ends_with("config.json") => {
+            Error::Model { path, message: format!("{name}: {message}") }
+        }
+        other => other,
+    }
 }
 
 #[cfg(test)]
@@ -361,7 +398,7 @@ mod tests {
             let config = json!({"model_type": kind});
             let error = match kind {
                 "bart" => load_encoder_decoder(&config, true, &weights).err(),
-                _ => load(&config, false, &weights).err(),
+                _ => load("encoder_config", &config, false, &weights).err(),
             };
             let error = error.unwrap().to_string();
             assert!(error.contains("is missing: the weights do not fit"), "{kind}: {error}");
@@ -383,7 +420,7 @@ mod tests {
             let config = json!({"model_type": kind, name: 0});
             let error = match kind {
                 "bart" => load_encoder_decoder(&config, true, &weights).err(),
-                _ => load(&config, false, &weights).err(),
+                _ => load("encoder_config", &config, false, &weights).err(),
             };
             let error = error.unwrap().to_string();
             assert!(
@@ -394,13 +431,44 @@ mod tests {
     }
 
     #[test]
+    fn a_setting_is_named_with_its_section() {
+        let weights = Weights::from_static("model.safetensors", NO_TENSORS).unwrap();
+        for (config, what) in [
+            (json!(true), "invalid type: boolean"),
+            (json!({"model_type": "x"}), "model_type \"x\" is not supported"),
+            (json!({"model_type": "bert", "hidden_act": "x"}), "hidden_act \"x\" is not supported"),
+            (json!({"model_type": "llama", "num_key_value_heads": 3}), "num_key_value_heads 3 does not divide"),
+        ] {
+            let error = load("label_model_config", &config, false, &weights).err().unwrap().to_string();
+            assert!(error.starts_with(&format!("config.json: label_model_config: {what}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn each_layer_has_a_kind_that_is_known() {
+        let weights = Weights::from_static("model.safetensors", NO_TENSORS).unwrap();
+        for kind in ["qwen2", "qwen3", "mistral", "modernbert"] {
+            for (types, what) in [
+                (json!([]), "layer_types has 0 entries, but num_hidden_layers is 2"),
+                (json!(["full_attention"]), "layer_types has 1 entries, but num_hidden_layers is 2"),
+                (json!(["full_attention", "chunked_attention"]), "layer_types[1]: unknown variant `chunked_attention`"),
+                (json!(["attention", "sliding_attention"]), "is missing"),
+            ] {
+                let config = json!({"model_type": kind, "num_hidden_layers": 2, "layer_types": types});
+                let error = load("encoder_config", &config, false, &weights).err().unwrap().to_string();
+                assert!(error.contains(what), "{kind}: {error}");
+            }
+        }
+    }
+
+    #[test]
     fn settings_that_would_make_an_encoder_causal_are_refused_by_name() {
         let weights = Weights::from_static("model.safetensors", NO_TENSORS).unwrap();
         let refused = |kind: &str, setting: &str, value: bool| {
             let config = json!({"model_type": kind, setting: value});
             let error = match kind {
                 "bart" => load_encoder_decoder(&config, true, &weights).err(),
-                _ => load(&config, false, &weights).err(),
+                _ => load("encoder_config", &config, false, &weights).err(),
             };
             error.unwrap().to_string().contains(&format!("{setting}: an encoder"))
         };

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::layers::{
     self, Activation, Attention, Bias, Dropout, Embedding, GatedLinear, LayerNorm, Linear, Rotary, Rotations,
 };
-use super::{Backbone, Sequences, Visit, rope};
+use super::{Backbone, LayerType, Sequences, Visit, rope};
 use crate::checkpoint::Weights;
 use crate::error::Result;
 
@@ -41,13 +41,6 @@ struct Config {
     global_rope_theta: Option<f32>,
     local_rope_theta: Option<f32>,
     rope_scaling: Option<rope::Parameters>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum LayerType {
-    FullAttention,
-    SlidingAttention,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -80,9 +73,9 @@ fn defaults() -> Value {
 impl Config {
     fn layer_type(&self, layer: usize) -> LayerType {
         match &self.layer_types {
-            Some(types) if layer < types.len() => types[layer],
-            _ if layer.is_multiple_of(self.global_attn_every_n_layers.max(1)) => LayerType::FullAttention,
-            _ => LayerType::SlidingAttention,
+            Some(types) => types[layer],
+            None if layer.is_multiple_of(self.global_attn_every_n_layers.max(1)) => LayerType::FullAttention,
+            None => LayerType::SlidingAttention,
         }
     }
 
@@ -162,6 +155,7 @@ impl ModernBert {
     /// Unsupported settings, missing or mismatched tensors.
     pub fn load(config: &Value, weights: &Weights) -> Result<Self> {
         let config: Config = super::parse(config, defaults(), weights)?;
+        weights.setting(super::check_layer_types(config.layer_types.as_deref(), config.num_hidden_layers))?;
         let hidden = config.hidden_size;
         let embeddings = weights.at("embeddings");
         let layers = weights.at("layers");
@@ -188,7 +182,7 @@ impl Layer {
             attention = attention.within(config.reach());
         }
         let dropout = Dropout::new(weights, config.attention_dropout);
-        let activation = weights.setting(Activation::parse(&config.hidden_activation))?;
+        let activation = weights.setting(Activation::parse("hidden_activation", &config.hidden_activation))?;
         let own = weights.at("attn").biased(config.attention_bias == Some(true));
         let mlp = weights.at("mlp").biased(config.mlp_bias == Some(true));
         Ok(Self {

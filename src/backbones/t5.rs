@@ -62,7 +62,11 @@ impl Config {
             None => (false, form),
         };
         let gated = self.is_gated_act.unwrap_or(gated);
-        Ok((gated, Activation::parse(self.dense_act_fn.as_deref().unwrap_or(name))?))
+        let (setting, name) = match &self.dense_act_fn {
+            Some(name) => ("dense_act_fn", name.as_str()),
+            None => ("feed_forward_proj", name),
+        };
+        Ok((gated, Activation::parse(setting, name)?))
     }
 
     fn buckets(&self, backward: bool) -> std::result::Result<Buckets, String> {

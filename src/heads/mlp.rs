@@ -45,7 +45,7 @@ impl Mlp {
     /// # Errors
     /// An unsupported activation, missing tensors, or layers that do not fit each other.
     pub fn projector(config: &Config, weights: &Weights, columns: [usize; 2], dropout: f32) -> Result<Self> {
-        let activation = weights.setting(Activation::parse(&config.projector_hidden_act))?;
+        let activation = weights.setting(Activation::parse("projector_hidden_act", &config.projector_hidden_act))?;
         let mlp = Self::load(weights, &["linear_1", "linear_2"], columns, activation)?;
         Ok(mlp.dropping(Dropout::new(weights, dropout)))
     }

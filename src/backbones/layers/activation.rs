@@ -25,11 +25,11 @@ impl Activation {
     /// The logistic function.
     pub const SIGMOID: Self = Self::Plain(sigmoid, candle_nn::ops::sigmoid);
 
-    /// Looks a name up.
+    /// Looks up the name that a `setting` gives.
     ///
     /// # Errors
     /// An unknown name: the message lists the known ones.
-    pub fn parse(name: &str) -> std::result::Result<Self, String> {
+    pub fn parse(setting: &str, name: &str) -> std::result::Result<Self, String> {
         use kernels::Activation::{Gelu, GeluTanh, None, Relu, Silu, Tanh};
         Ok(match name {
             "gelu" | "gelu_python" => Self::Fused(Gelu),
@@ -59,7 +59,7 @@ impl Activation {
             "sqrtsoftplus" => Self::Plain(|x| softplus(x).sqrt(), |x| softplus_of(x)?.sqrt()),
             other => {
                 return Err(format!(
-                    "activation {other:?} is not supported: gelu, gelu_new, gelu_fast, gelu_10, gelu_pytorch_tanh, \
+                    "{setting} {other:?} is not supported: gelu, gelu_new, gelu_fast, gelu_10, gelu_pytorch_tanh, \
                      gelu_accurate, quick_gelu, relu, relu2, relu6, leaky_relu, silu, swish, hardswish, mish, \
                      laplace, sigmoid, sqrtsoftplus, tanh and linear are"
                 ));

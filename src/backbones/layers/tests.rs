@@ -126,7 +126,7 @@ fn every_activation_and_its_gate() {
         "tanh",
         "linear",
     ] {
-        let activation = Activation::parse(name).unwrap();
+        let activation = Activation::parse("hidden_act", name).unwrap();
         let [a, b] = [&x, &variable(&x)].map(|x| activation.forward(x).unwrap());
         assert_close(&a, &b, name);
         let gated = |weights| GatedLinear::load(weights, None, 32, width, activation).unwrap().forward(&x, 2).unwrap();
@@ -138,7 +138,7 @@ fn every_activation_and_its_gate() {
 #[test]
 fn small_values_of_softplus_and_their_slopes_are_kept() {
     let x = Var::from_slice(&[-40.0_f32, -20.0, -15.0, -1.0, 0.0, 3.0], (1, 6), &Device::Cpu).unwrap();
-    let y = Activation::parse("sqrtsoftplus").unwrap().forward(x.as_tensor()).unwrap();
+    let y = Activation::parse("hidden_act", "sqrtsoftplus").unwrap().forward(x.as_tensor()).unwrap();
     let expected = [-40.0_f64, -20.0, -15.0, -1.0, 0.0, 3.0].map(|x| x.exp().ln_1p().sqrt());
     for (found, expected) in values(&y).unwrap().into_iter().zip(expected) {
         assert!((f64::from(found) - expected).abs() < 1e-6 * expected, "{found} for {expected}");
