@@ -436,12 +436,17 @@ mod tests {
         for (config, what) in [
             (json!(true), "invalid type: boolean"),
             (json!({"model_type": "x"}), "model_type \"x\" is not supported"),
-            (json!({"model_type": "bert", "hidden_act": "x"}), "hidden_act \"x\" is not supported"),
-            (json!({"model_type": "llama", "num_key_value_heads": 3}), "num_key_value_heads 3 does not divide"),
+            (json!({"model_type": "llama", "num_attention_heads": 3}), "num_attention_heads 3 does not divide"),
         ] {
             let error = load("label_model_config", &config, false, &weights).err().unwrap().to_string();
             assert!(error.starts_with(&format!("config.json: label_model_config: {what}")), "{error}");
         }
+        let config = json!({"model_type": "bart", "activation_function": "x"});
+        let error = load_encoder_decoder(&config, true, &weights).err().unwrap().to_string();
+        assert!(
+            error.starts_with("config.json: encoder_config: activation_function \"x\" is not supported"),
+            "{error}"
+        );
     }
 
     #[test]

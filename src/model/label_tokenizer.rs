@@ -149,9 +149,11 @@ mod tests {
         let mut tokenizer = json!({"version": "1.0", "added_tokens": [], "model": model});
         let encoder = Encoder::parse_any(&tokenizer.to_string(), 8, Path::new("tokenizer.json")).unwrap();
         tokenizer["padding"] = json!({"pad_token": "own"});
+        let folder = tempfile::tempdir().unwrap();
         let mut padding = |config: Value, older: Value, label_config: Value| {
-            let settings = Settings { config, older, tokenizer: &tokenizer, label_config: &label_config };
-            let found = settings.padding(&encoder);
+            std::fs::write(folder.path().join(CONFIG), config.to_string()).unwrap();
+            std::fs::write(folder.path().join(OLDER), older.to_string()).unwrap();
+            let found = Settings::read(folder.path(), &tokenizer, &label_config).unwrap().padding(&encoder);
             tokenizer["padding"].take();
             found
         };
