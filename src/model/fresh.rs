@@ -471,6 +471,19 @@ mod tests {
     }
 
     #[test]
+    fn word_embeddings_without_rows_are_refused() {
+        let folder = plain("");
+        let (file, name) = (folder.path().join("model.safetensors"), "embeddings.word_embeddings.weight");
+        let device = candle_core::Device::Cpu;
+        let mut tensors = candle_core::safetensors::load(&file, &device).unwrap();
+        let none = candle_core::Tensor::zeros((0, 16), candle_core::DType::F32, &device).unwrap();
+        tensors.insert(name.to_owned(), none);
+        candle_core::safetensors::save(&tensors, &file).unwrap();
+        let error = files(folder.path(), None, &DESIGN).err().unwrap().to_string();
+        assert!(error.contains(&format!("tensor {name:?} has the shape [0, 16], not that of word")), "{error}");
+    }
+
+    #[test]
     fn a_tokenizer_that_makes_no_sense_is_refused() {
         let refused = |place: &str, value: Value| {
             let folder = plain("");
