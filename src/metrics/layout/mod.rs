@@ -222,6 +222,6 @@ figure,matthews_correlation,,,0,2
     fn control_characters_direction_marks_and_bars_of_a_label_break_neither_terminal_nor_table() {
         let hostile = report("a\u{1b}[31m\u{202e}|\n", true);
         assert!(Layout::Text.render(&hostile).contains("a\\u001b[31m\\u202e|\\n"));
-        assert!(Layout::Markdown.render(&hostile).contains("| a\\\\u001b[31m\\\\u202e\\|\\\\n |"));
+        assert!(Layout::Markdown.render(&hostile).contains("| a\\\\u001b\\[31m\\\\u202e\\|\\\\n |"));
     }
 }

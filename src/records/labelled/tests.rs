@@ -394,7 +394,7 @@ fn bad_json_records_are_refused_by_line_and_field() {
         ),
         (
             "{\"text\": \"x\", \"label\": \"a\", \"n\": NaN}",
-            "line 1: not JSON: NaN is not a number in JSON (write null instead) at column 33",
+            "line 1: not JSON: NaN is not a number in JSON (write null instead) at column 34",
         ),
         ("{\"text\": 1}", "line 1, field \"text\": must be a string, found a number"),
         ("{\"label\": \"a\"}", "line 1, field \"text\": missing: add it, or name another with --text-field"),
