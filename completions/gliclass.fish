@@ -145,7 +145,7 @@ complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l abstain-below
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -s k -l top-k -d 'At most N labels per text, the best ones' -r
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l report -d 'The layout of the figures' -r -f -a "text\t'A table as scikit-learn prints it, and what else was found'
 json\t'One JSON object, with all digits'
-markdown\t'Markdown tables'
+markdown\t'Markdown tables: a row per label and average, and what else was asked for; no main figures'
 csv\t'One table: a row per label, average and main figure, with all digits'"
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l predictions -d 'Write every record with its predictions to a file, as JSON lines' -r -F
 complete -c gliclass -n "__fish_gliclass_using_subcommand eval" -l errors -d 'Show the N most confident errors per label' -r

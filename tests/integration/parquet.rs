@@ -241,7 +241,8 @@ fn a_run_that_fails_between_row_groups_is_gone_on_with_behind_the_last_one() {
 #[cfg(unix)]
 fn a_signal_ends_a_run_with_whole_row_groups_and_it_can_be_gone_on_with() {
     let sandbox = Sandbox::new();
-    let texts: Vec<String> = (0..20_000).map(|number| format!("the world and football {number}")).collect();
+    const RECORDS: usize = 60_000;
+    let texts: Vec<String> = (0..RECORDS).map(|number| format!("the world and football {number}")).collect();
     sandbox.write("in.parquet", table(texts.iter().map(String::as_str), 90));
     let run = |output| batch(&sandbox, &["in.parquet", "-o", output, "-l", "a,b", "--resume"]);
     run("whole.parquet").run().ends_with(0);
@@ -250,7 +251,7 @@ fn a_signal_ends_a_run_with_whole_row_groups_and_it_can_be_gone_on_with() {
     running.signal("INT");
     assert_eq!(running.code(true), Some(130));
     let done = rows(&sandbox.path("out.parquet"), |_| true).len();
-    assert!(done > 0 && done < 20_000 && done % 90 == 0, "{done}");
+    assert!(done > 0 && done < RECORDS && done % 90 == 0, "{done}");
     run("out.parquet").run().ends_with(0);
     let [whole, out] = ["whole.parquet", "out.parquet"].map(|name| fs::read(sandbox.path(name)).unwrap());
     assert!(whole == out);

@@ -154,6 +154,8 @@ fn vectors_are_kept_and_used_again_only_for_the_same_model_labels_and_examples()
     other.ends_with(0).says(&["computing them"]);
     assert_eq!(run("computing them"), first);
     sandbox.write("model/note.json", "{}");
+    assert_eq!(run("from examples.jsonl.vectors"), first);
+    sandbox.write("model/added_tokens.json", "{}");
     assert_eq!(run("computing them"), first);
     sandbox.write("examples.jsonl", examples(&[TEXTS[0], TEXTS[1], TEXTS[3], TEXTS[2]]));
     run("computing them");
